@@ -1,0 +1,49 @@
+"""The failures a user can meet: each says what was wrong and what to do, and carries its exit code."""
+
+from __future__ import annotations
+
+
+class FlowcliError(Exception):
+    """An expected failure, shown as one `error:` line and one `hint:` line."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(FlowcliError):
+    """Wrong usage, a path that does not exist, or a refused overwrite."""
+
+    exit_code = 2
+
+
+class SourceError(FlowcliError):
+    """An input that exists but cannot be used."""
+
+    exit_code = 3
+
+
+class PartialError(FlowcliError):
+    """Part of the work could not be done: batch items failed, frames were lost."""
+
+    exit_code = 4
+
+
+class WeightsError(FlowcliError):
+    """Weights that are missing or do not fit."""
+
+    exit_code = 5
+
+
+class DeviceError(FlowcliError):
+    """A device that is absent, or memory that does not suffice."""
+
+    exit_code = 6
+
+
+class OutputError(FlowcliError):
+    """An output that cannot be written."""
+
+    exit_code = 7

@@ -1,0 +1,48 @@
+"""What comes out of a source: video facts, frames, and the pairs that flow is computed between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class VideoMeta:
+    """Facts about a source, known before its first frame is decoded.
+
+    `width` and `height` are as displayed (rotation applied). `rate` is frames per second, exact.
+    `frame_count` is a hint that a container may get wrong; None where it is unknown.
+    """
+
+    name: str
+    width: int
+    height: int
+    rate: Fraction
+    frame_count: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One decoded frame: `image` is (height, width, 3) uint8 RGB, `time` is exact seconds from the first frame.
+
+    `index` counts the frames of the source from 0; a lost frame leaves a hole in it.
+    """
+
+    index: int
+    time: Fraction
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class FramePair:
+    """Two frames of equal size; flow runs from `first` to `second`.
+
+    `continues` is true when `first` is the previous pair's `second`, so that its flow may start this one's.
+    """
+
+    first: Frame
+    second: Frame
+    continues: bool

@@ -1,0 +1,11 @@
+"""Errors that RAFT's parts raise."""
+
+from __future__ import annotations
+
+
+class CheckpointError(Exception):
+    """A file that holds no RAFT weights this package can read; `hint` says what to do."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
