@@ -1,0 +1,5 @@
+"""`python -m flowcli` is `flowcli`."""
+
+from flowcli.cli import main
+
+main()
