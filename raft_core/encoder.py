@@ -1,0 +1,121 @@
+"""The convolutional encoder that turns an image into features at 1/8 resolution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from raft_core.config import Norm, RaftConfig
+
+
+class ConvNorm(nn.Module):
+    """A convolution followed by its normalisation."""
+
+    def __init__(self, inputs: int, outputs: int, *, kernel: int, norm: Norm, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2)
+        self.norm = make_norm(norm, outputs)
+
+    def forward(self, x: Float[Tensor, "batch inputs h w"]) -> Float[Tensor, "batch outputs h2 w2"]:
+        """Convolves and normalises."""
+        normalised: Tensor = self.norm(self.conv(x))
+        return normalised
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions around a shortcut.
+
+    Unlike ResNet's, the last normalisation has a ReLU of its own before the addition (princeton-vl extractor.py).
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, norm: Norm, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+        self.norm1 = make_norm(norm, outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.norm2 = make_norm(norm, outputs)
+        self.shortcut = make_shortcut(inputs, outputs, norm=norm, stride=stride)
+
+    def forward(self, x: Float[Tensor, "batch inputs h w"]) -> Float[Tensor, "batch outputs h2 w2"]:
+        """Adds the branch to the shortcut."""
+        y = torch.relu(self.norm1(self.conv1(x)))
+        y = torch.relu(self.norm2(self.conv2(y)))
+        return torch.relu(self.shortcut(x) + y)
+
+
+class BottleneckBlock(nn.Module):
+    """1×1, 3×3 and 1×1 convolutions, a quarter as wide inside, around a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, *, norm: Norm, stride: int) -> None:
+        super().__init__()
+        inner = outputs // 4
+        self.conv1 = nn.Conv2d(inputs, inner, 1)
+        self.norm1 = make_norm(norm, inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride=stride, padding=1)
+        self.norm2 = make_norm(norm, inner)
+        self.conv3 = nn.Conv2d(inner, outputs, 1)
+        self.norm3 = make_norm(norm, outputs)
+        self.shortcut = make_shortcut(inputs, outputs, norm=norm, stride=stride)
+
+    def forward(self, x: Float[Tensor, "batch inputs h w"]) -> Float[Tensor, "batch outputs h2 w2"]:
+        """Adds the branch to the shortcut."""
+        y = torch.relu(self.norm1(self.conv1(x)))
+        y = torch.relu(self.norm2(self.conv2(y)))
+        y = torch.relu(self.norm3(self.conv3(y)))
+        return torch.relu(self.shortcut(x) + y)
+
+
+class FeatureEncoder(nn.Module):
+    """Image → features at 1/8 resolution; RAFT's feature and context encoders differ in width and norm only."""
+
+    def __init__(self, config: RaftConfig, *, outputs: int, norm: Norm) -> None:
+        super().__init__()
+        block = {"residual": ResidualBlock, "bottleneck": BottleneckBlock}[config.block]
+        stem, *widths = config.encoder_widths
+        self.stem = ConvNorm(3, stem, kernel=7, norm=norm, stride=2)
+        # Stages are numbered from 1, as published checkpoints number them.
+        self.stages = nn.ModuleDict()
+        inputs = stem
+        for number, (width, stride) in enumerate(zip(widths, (1, 2, 2), strict=True), start=1):
+            first = block(inputs, width, norm=norm, stride=stride)
+            self.stages[str(number)] = nn.Sequential(first, block(width, width, norm=norm, stride=1))
+            inputs = width
+        self.head = nn.Conv2d(inputs, outputs, 1)
+        initialise(self)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch outputs rows columns"]:
+        """Features of images whose values lie in [-1, 1] and whose sides are multiples of 8."""
+        x = torch.relu(self.stem(images))
+        for stage in self.stages.values():
+            x = stage(x)
+        features: Tensor = self.head(x)
+        return features
+
+
+def make_norm(norm: Norm, channels: int) -> nn.Module:
+    """The named normalisation; instance norm has neither weights nor running statistics."""
+    match norm:
+        case "instance":
+            return nn.InstanceNorm2d(channels)
+        case "batch":
+            return nn.BatchNorm2d(channels)
+        case "none":
+            return nn.Identity()
+
+
+def make_shortcut(inputs: int, outputs: int, *, norm: Norm, stride: int) -> nn.Module:
+    """A strided 1×1 projection where the resolution changes, else nothing."""
+    return nn.Identity() if stride == 1 else ConvNorm(inputs, outputs, kernel=1, norm=norm, stride=stride)
+
+
+def initialise(encoder: nn.Module) -> None:
+    """Kaiming-normal convolutions (fan-out), as RAFT was trained from."""
+    for module in encoder.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

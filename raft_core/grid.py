@@ -1,0 +1,63 @@
+"""Pixel coordinates: grids, sampling at them, warping by flow, and resizing flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+
+def pixel_grid(height: int, width: int, *, like: Tensor) -> Float[Tensor, "2 height width"]:
+    """Each pixel's own (x, y), in pixels, on the device and in the precision of `like`."""
+    ys = torch.arange(height, device=like.device, dtype=like.dtype)
+    xs = torch.arange(width, device=like.device, dtype=like.dtype)
+    y, x = torch.meshgrid(ys, xs, indexing="ij")
+    return torch.stack((x, y))
+
+
+def sample(
+    image: Float[Tensor, "batch channels height width"], points: Float[Tensor, "batch 2 rows columns"]
+) -> Float[Tensor, "batch channels rows columns"]:
+    """Reads `image` at `points` (x, y in pixels) by bilinear interpolation; outside of it everything is zero."""
+    height, width = image.shape[-2:]
+    # align_corners=False maps pixel x to (2x + 1) / width - 1, which holds for a side of a single pixel too.
+    scale = points.new_tensor((2 / width, 2 / height))
+    normalised = points.permute(0, 2, 3, 1) * scale + (scale / 2 - 1)
+    return F.grid_sample(image, normalised, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Warped:
+    """A warped image, and where it shows something: `inside` is false where the flow points out of the frame."""
+
+    image: Float[Tensor, "batch channels height width"]
+    inside: Bool[Tensor, "batch height width"]
+
+
+def warp_by(image: Float[Tensor, "batch channels height width"], flow: Float[Tensor, "batch 2 height width"]) -> Warped:
+    """Pulls `image` back along `flow`: result[y, x] = image[y + v, x + u].
+
+    Warping the second frame by first-to-second flow reproduces the first where nothing is occluded.
+    """
+    height, width = image.shape[-2:]
+    points = pixel_grid(height, width, like=flow) + flow
+    x, y = points.unbind(dim=1)
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return Warped(sample(image, points), inside)
+
+
+def resize_flow(
+    flow: Float[Tensor, "batch 2 height width"], *, height: int, width: int
+) -> Float[Tensor, "batch 2 rows columns"]:
+    """Resizes a flow field and rescales its vectors, each axis by its own factor."""
+    if flow.shape[-2:] == (height, width):
+        return flow
+    resized = F.interpolate(flow, size=(height, width), mode="bilinear", align_corners=False)
+    scale = flow.new_tensor((width / flow.shape[-1], height / flow.shape[-2]))
+    return resized * scale.view(1, 2, 1, 1)

@@ -1,0 +1,164 @@
+"""RAFT: Recurrent All-Pairs Field Transforms for Optical Flow (Teed and Deng, ECCV 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from raft_core.config import SMALL, RaftConfig
+from raft_core.correlation import AllPairs
+from raft_core.encoder import FeatureEncoder
+from raft_core.grid import pixel_grid
+from raft_core.update import UpdateBlock
+from raft_core.upsample import MaskHead, upsample_bilinear, upsample_convex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What the context encoder read in the first frame: where the hidden state starts, and what stays constant."""
+
+    hidden: Float[Tensor, "batch hidden rows columns"]
+    context: Float[Tensor, "batch context rows columns"]
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """One refinement step. Flow, delta and centers are in pixels of the 1/8 grid.
+
+    `centers` is where the correlation was looked up, which is where the flow before this step pointed; the last two
+    channels of `motion_features` are that flow. `flow` is the flow after this step.
+    """
+
+    iteration: int
+    centers: Float[Tensor, "batch 2 rows columns"]
+    correlation_features: Float[Tensor, "batch correlation rows columns"]
+    motion_features: Float[Tensor, "batch motion rows columns"]
+    hidden: Float[Tensor, "batch hidden rows columns"]
+    delta: Float[Tensor, "batch 2 rows columns"]
+    flow: Float[Tensor, "batch 2 rows columns"]
+    mask_head: MaskHead | None
+
+    def upsampled(self) -> Float[Tensor, "batch 2 height width"]:
+        """The flow at full resolution, in full-resolution pixels; computed when asked for."""
+        if self.mask_head is None:
+            return upsample_bilinear(self.flow)
+        return upsample_convex(self.flow, self.mask_head(self.hidden).float())
+
+
+class RAFT(nn.Module):
+    """The published model. Images are RGB in [-1, 1], (batch, 3, height, width), both sides multiples of 8."""
+
+    def __init__(self, config: RaftConfig = SMALL) -> None:
+        super().__init__()
+        self.config = config
+        self.feature_encoder = FeatureEncoder(config, outputs=config.feature_channels, norm=config.feature_norm)
+        self.context_encoder = FeatureEncoder(
+            config, outputs=config.hidden_channels + config.context_channels, norm=config.context_norm
+        )
+        self.update_block = UpdateBlock(config)
+        self.mask_head = MaskHead(hidden_channels=config.hidden_channels) if config.upsampling == "convex" else None
+
+    def encode(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels rows columns"]:
+        """Features to correlate, at 1/8 resolution. A frame's features serve every pair that it is part of."""
+        features: Tensor = self.feature_encoder(images)
+        return features
+
+    def read_context(self, first: Float[Tensor, "batch 3 height width"]) -> Context:
+        """Reads the first frame of a pair, on whose grid the flow lies."""
+        hidden, context = self.context_encoder(first).split(
+            (self.config.hidden_channels, self.config.context_channels), dim=1
+        )
+        return Context(torch.tanh(hidden), torch.relu(context))
+
+    def correlate(
+        self,
+        first_features: Float[Tensor, "batch channels rows columns"],
+        second_features: Float[Tensor, "batch channels rows columns"],
+    ) -> AllPairs:
+        """The correlation volume that `refine` looks up in."""
+        return AllPairs(
+            first_features,
+            second_features,
+            levels=self.config.correlation_levels,
+            radius=self.config.lookup_radius,
+        )
+
+    def refine(
+        self,
+        correlation: AllPairs,
+        context: Context,
+        *,
+        initial_flow: Float[Tensor, "batch 2 rows columns"] | None = None,
+    ) -> Iterator[Refinement]:
+        """Refines the flow from zero, or from `initial_flow` (1/8 grid), a step at a time, for as long as it is asked.
+
+        Stop consuming to stop computing. Gradients flow through each step's delta, not through where it looked.
+        """
+        hidden = context.hidden
+        prepared = self.update_block.prepare(context.context)
+        rows, columns = hidden.shape[-2:]
+        grid = pixel_grid(rows, columns, like=hidden.float()).expand(hidden.shape[0], -1, -1, -1)
+        flow = torch.zeros_like(grid) if initial_flow is None else initial_flow.to(grid)
+        iteration = 0
+        while True:
+            flow = flow.detach()
+            centers = grid + flow
+            correlation_features = correlation.lookup(centers)
+            step = self.update_block(hidden, correlation_features, flow, prepared)
+            hidden, delta = step.hidden, step.delta.float()
+            flow = flow + delta
+            yield Refinement(
+                iteration=iteration,
+                centers=centers,
+                correlation_features=correlation_features,
+                motion_features=step.motion_features,
+                hidden=hidden,
+                delta=delta,
+                flow=flow,
+                mask_head=self.mask_head,
+            )
+            iteration += 1
+
+    def forward(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+        iterations: int,
+    ) -> list[Float[Tensor, "batch 2 height width"]]:
+        """Full-resolution flow from first to second after each of `iterations` steps, for the sequence loss."""
+        steps = self.refine(self.correlate(*self.encode(torch.cat((first, second))).chunk(2)), self.read_context(first))
+        return [step.upsampled() for _, step in zip(range(iterations), steps, strict=False)]
+
+    @torch.no_grad()
+    def estimate(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+        *,
+        iterations: int = 12,
+        initial_flow: Float[Tensor, "batch 2 rows columns"] | None = None,
+    ) -> Refinement:
+        """The last of `iterations` steps from first to second: its `flow`, and `upsampled()` for full resolution."""
+        correlation = self.correlate(*self.encode(torch.cat((first, second))).chunk(2))
+        return last(self.refine(correlation, self.read_context(first), initial_flow=initial_flow), iterations)
+
+
+def last(steps: Iterator[Refinement], iterations: int) -> Refinement:
+    """The step that `iterations` steps end with.
+
+    Raises ValueError when fewer than one is asked for.
+    """
+    if iterations < 1:
+        raise ValueError(f"iterations must be at least 1, got {iterations}")
+    for _ in range(iterations - 1):
+        next(steps)
+    return next(steps)

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+import zipfile
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from raft_core import checkpoint
+from raft_core.config import LARGE, SMALL, RaftConfig
+from raft_core.errors import CheckpointError
+from raft_core.raft import RAFT
+from tests.published_names import published_name, published_state
+
+SIZES = [SMALL, LARGE]
+
+
+def make(config: RaftConfig = SMALL) -> RAFT:
+    torch.manual_seed(0)
+    model = RAFT(config).eval()
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.uniform_(0.1, 1) if "running_var" in name else tensor.normal_()
+        else:
+            tensor.fill_(7)
+    return model
+
+
+def assert_same_weights(model: RAFT, other: RAFT) -> None:
+    assert model.config == other.config
+    state, expected = model.state_dict(), other.state_dict()
+    assert list(state) == list(expected)
+    for name, tensor in state.items():
+        assert tensor.dtype == expected[name].dtype
+        assert torch.equal(tensor, expected[name]), name
+
+
+def refusal(path: Path) -> CheckpointError:
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(path)
+    message, hint = str(caught.value), caught.value.hint
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    assert len(message) < len(str(path)) + 300
+    assert "weights_only" not in message + hint
+    assert hint
+    return caught.value
+
+
+@pytest.mark.parametrize("config", SIZES, ids=lambda config: config.name)
+def test_saved_weights_come_back_as_they_were(tmp_path: Path, config: RaftConfig) -> None:
+    model = make(config)
+    checkpoint.save(model, tmp_path / "raft.safetensors", metadata={"step": "3"})
+    loaded = checkpoint.load(tmp_path / "raft.safetensors")
+    assert_same_weights(loaded, model)
+    assert not loaded.training
+
+
+def test_weights_saved_in_half_come_back_rounded_and_in_single(tmp_path: Path) -> None:
+    model = make(LARGE)
+    checkpoint.save(model, tmp_path / "half.safetensors", half=True)
+    assert (tmp_path / "half.safetensors").stat().st_size < 11_000_000
+    for tensor in model.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half())
+    assert_same_weights(checkpoint.load(tmp_path / "half.safetensors"), model)
+
+
+def test_a_save_that_fails_leaves_the_earlier_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "raft.safetensors"
+    model = make()
+    checkpoint.save(model, path)
+
+    def fails_halfway(_: object, target: str | Path, **__: object) -> None:
+        Path(target).write_bytes(b"half a file")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(checkpoint, "save_file", fails_halfway)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.save(RAFT(), path)
+    assert_same_weights(checkpoint.load(path), model)
+    assert [file.name for file in tmp_path.iterdir()] == ["raft.safetensors"]
+
+
+@pytest.mark.parametrize("config", SIZES, ids=lambda config: config.name)
+@pytest.mark.parametrize("origin", ["princeton", "torchvision"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_published_names_load_to_the_same_weights(tmp_path: Path, config: RaftConfig, origin: str, prefix: str) -> None:
+    model = make(config)
+    state = {prefix + name: tensor for name, tensor in published_state(model, origin).items()}
+    counts = {
+        "princeton": {"raft-large": 179, "raft-small": 106},
+        "torchvision": {"raft-large": 169, "raft-small": 106},
+    }
+    assert len(state) == counts[origin][config.name]
+    torch.save(state, tmp_path / "raft.pth")
+    assert_same_weights(checkpoint.load(tmp_path / "raft.pth"), model)
+
+
+@pytest.mark.parametrize(
+    ("name", "origin", "expected"),
+    [
+        ("cnet.layer2.0.norm2.running_mean", "princeton", "context_encoder.stages.2.0.norm2.running_mean"),
+        ("update_block.gru.convq2.bias", "princeton", "update_block.gru.pass2.candidate.bias"),
+        ("update_block.mask.2.weight", "princeton", "mask_head.conv2.weight"),
+        (
+            "context_encoder.layer3.0.downsample.1.weight",
+            "torchvision",
+            "context_encoder.stages.3.0.shortcut.norm.weight",
+        ),
+        (
+            "update_block.motion_encoder.convcorr2.0.bias",
+            "torchvision",
+            "update_block.motion_encoder.correlation2.bias",
+        ),
+    ],
+)
+def test_names_are_translated_as_published(name: str, origin: checkpoint.Origin, expected: str) -> None:
+    assert checkpoint.rename(name, checkpoint.RULES[origin]) == expected
+    assert published_name(expected, origin, LARGE) == name
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_both_formats_of_torch_can_be_read(tmp_path: Path, legacy: bool) -> None:
+    model = make()
+    torch.save(model.state_dict(), tmp_path / "raft.pth", _use_new_zipfile_serialization=not legacy)
+    assert_same_weights(checkpoint.load(tmp_path / "raft.pth"), model)
+
+
+def test_a_training_checkpoint_gives_its_averaged_weights(tmp_path: Path) -> None:
+    average, model = make(), RAFT()
+    optimiser = torch.optim.AdamW(model.parameters())
+    content = {"model": model.state_dict(), "ema": average.state_dict(), "optimiser": optimiser.state_dict(), "step": 3}
+    torch.save(content, tmp_path / "state.pt")
+    assert_same_weights(checkpoint.load(tmp_path / "state.pt"), average)
+
+
+def test_a_lightning_checkpoint_gives_its_state_dict(tmp_path: Path) -> None:
+    model = make()
+    torch.save({"epoch": 3, "state_dict": published_state(model, "princeton")}, tmp_path / "raft.ckpt")
+    assert_same_weights(checkpoint.load(tmp_path / "raft.ckpt"), model)
+
+
+class Evil:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (f"touch '{self.marker}'",)
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "plain", "inside", "named safetensors"])
+def test_a_pickle_is_refused_and_never_executed(tmp_path: Path, kind: str) -> None:
+    path, marker = tmp_path / "evil.pth", tmp_path / "EXECUTED"
+    match kind:
+        case "zip" | "legacy":
+            torch.save(Evil(marker), path, _use_new_zipfile_serialization=kind == "zip")
+        case "plain":
+            path.write_bytes(pickle.dumps(Evil(marker)))
+        case "inside":
+            torch.save({**make().state_dict(), "extra": Evil(marker)}, path)
+        case _:
+            path = path.with_suffix(".safetensors")
+            path.write_bytes(pickle.dumps(Evil(marker)))
+    error = refusal(path)
+    assert not marker.exists()
+    if kind != "named safetensors":
+        assert "it holds Python objects, or is not a checkpoint at all" in str(error)
+
+
+def test_python_objects_beside_weights_are_refused(tmp_path: Path) -> None:
+    torch.save({"model": make().state_dict(), "args": Namespace(lr=1e-4)}, tmp_path / "training.pth")
+    refusal(tmp_path / "training.pth")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0", b"<!DOCTYPE html><html>404</html>", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n"],
+    ids=["empty", "zero", "html", "git-lfs"],
+)
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"raft{suffix}"
+    path.write_bytes(content)
+    refusal(path)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".legacy.pth", ".safetensors"])
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
+def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float) -> None:
+    path = tmp_path / f"raft{suffix}"
+    if suffix == ".safetensors":
+        checkpoint.save(make(), path)
+    else:
+        torch.save(make().state_dict(), path, _use_new_zipfile_serialization=suffix == ".pth")
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    refusal(path)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_flipped_bits_are_refused_or_load_as_weights(tmp_path: Path, legacy: bool) -> None:
+    """Whatever stands in a file, nothing but a CheckpointError may come out."""
+    path = tmp_path / "raft.pth"
+    torch.save(
+        {"a": torch.zeros(3), "b": [1, "two", {"c": (4.0, None)}]}, path, _use_new_zipfile_serialization=not legacy
+    )
+    original = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    generator = np.random.default_rng(0)
+    for _ in range(150):
+        damaged = original.copy()
+        damaged[generator.integers(0, len(original), size=3)] = generator.integers(0, 256, size=3)
+        path.write_bytes(damaged.tobytes())
+        with pytest.raises(CheckpointError):
+            checkpoint.load(path)
+
+
+def test_a_safetensors_header_that_lies_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "raft.safetensors"
+    path.write_bytes(struct.pack("<Q", 1 << 62) + b"{}")
+    refusal(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    model = make()
+    model.update_block.flow_head.conv2.bias.data[1] = value
+    checkpoint.save(model, tmp_path / "raft.safetensors")
+    error = refusal(tmp_path / "raft.safetensors")
+    assert str(error).endswith("holds NaN or infinite weights")
+    assert error.hint == "the training that made it diverged"
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    torch.save(torch.nn.Sequential(torch.nn.Linear(2, 3)).state_dict(), tmp_path / "other.pth")
+    assert str(refusal(tmp_path / "other.pth")).endswith("is not a RAFT: its first tensor is '0.weight'")
+
+
+def test_missing_unknown_and_misshapen_tensors_are_named(tmp_path: Path) -> None:
+    state = make().state_dict()
+    del state["update_block.flow_head.conv2.bias"]
+    state["update_block.extra"] = torch.zeros(1)
+    state["context_encoder.head.weight"] = torch.zeros(1, 2, 3)
+    torch.save(state, tmp_path / "raft.pth")
+    error = refusal(tmp_path / "raft.pth")
+    assert "does not fit raft-small" in str(error)
+    assert "update_block.flow_head.conv2.bias is missing" in str(error)
+    assert "update_block.extra is unknown" in str(error)
+    assert "context_encoder.head.weight is (1, 2, 3) instead of (160, 96, 1, 1)" in str(error)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {}, {"a": 1}, torch.zeros(2), {"model": {"a": "b"}}])
+def test_a_file_without_named_tensors_is_refused(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "raft.pth")
+    refusal(tmp_path / "raft.pth")
+
+
+@pytest.mark.parametrize("kind", ["scalar", "sparse", "meta", "vast"])
+def test_a_tensor_of_another_kind_is_refused(tmp_path: Path, kind: str) -> None:
+    state = make().state_dict()
+    stem = state["feature_encoder.stem.conv.weight"]
+    state["feature_encoder.stem.conv.weight"] = {
+        "scalar": torch.tensor(1.0),
+        "sparse": stem.to_sparse(),
+        "meta": stem.to("meta"),
+        "vast": torch.zeros((), dtype=torch.half).expand(32, 1 << 40),  # 2 bytes in the file, 2^46 in memory
+    }[kind]
+    torch.save(state, tmp_path / "raft.pth")
+    refusal(tmp_path / "raft.pth")
+
+
+def test_a_zip_bomb_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "bomb.pth"
+    torch.save({"a": torch.zeros(3)}, tmp_path / "plain.pth")
+    with zipfile.ZipFile(tmp_path / "plain.pth") as plain, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name in plain.namelist():
+            bomb.writestr(name, plain.read(name) if not name.endswith("data/0") else bytes(20_000_000))
+    assert path.stat().st_size < 50_000
+
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(torch, "load", read)
+    error = refusal(path)
+    assert "it is compressed or too large, 20,000," in str(error)
+
+
+def test_a_file_that_does_not_exist_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        checkpoint.load(tmp_path / "nothing.pth")
+    with pytest.raises(FileNotFoundError):
+        checkpoint.load(tmp_path)

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from torch import Tensor
+
+from raft_core.config import LARGE, SMALL, RaftConfig
+from raft_core.correlation import AllPairs
+from raft_core.raft import RAFT, Context, last
+from raft_core.upsample import upsample_bilinear, upsample_convex
+
+
+@pytest.fixture(scope="module", params=[SMALL, LARGE], ids=lambda config: config.name)
+def model(request: pytest.FixtureRequest) -> RAFT:
+    return make(request.param)
+
+
+def make(config: RaftConfig = SMALL) -> RAFT:
+    torch.manual_seed(0)
+    model = RAFT(config).eval()
+    # Untrained, the flow would hardly move.
+    model.update_block.flow_head.conv2.weight.data.mul_(10)
+    return model
+
+
+@pytest.fixture(scope="module")
+def frames() -> tuple[Tensor, Tensor]:
+    first, second = torch.rand(2, 1, 3, 128, 144, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    return first, second
+
+
+@torch.no_grad()
+def ready(model: RAFT, frames: tuple[Tensor, Tensor]) -> tuple[AllPairs, Context]:
+    first, second = frames
+    return model.correlate(model.encode(first), model.encode(second)), model.read_context(first)
+
+
+def grid() -> Tensor:
+    y, x = torch.meshgrid(torch.arange(16.0), torch.arange(18.0), indexing="ij")
+    return torch.stack((x, y))[None]
+
+
+def test_refinement_stops_when_nobody_asks_for_more(frames: tuple[Tensor, Tensor]) -> None:
+    model = make()
+    runs: list[int] = []
+    model.update_block.register_forward_hook(lambda *_: runs.append(1))
+    steps = model.refine(*ready(model, frames))
+    assert runs == []
+    with torch.no_grad():
+        next(steps), next(steps)
+        assert len(runs) == 2
+        model(*frames, 3)
+    assert len(runs) == 5
+
+
+def test_upsampling_waits_until_it_is_asked_for(frames: tuple[Tensor, Tensor]) -> None:
+    model = make(LARGE)
+    runs: list[int] = []
+    assert model.mask_head is not None
+    model.mask_head.register_forward_hook(lambda *_: runs.append(1))
+    step = model.estimate(*frames, iterations=3)
+    assert runs == []
+    step.upsampled()
+    assert runs == [1]
+
+
+@torch.no_grad()
+def test_the_first_lookup_is_at_the_grid_itself(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
+    step = next(model.refine(*ready(model, frames)))
+    assert step.iteration == 0
+    assert torch.equal(step.centers, grid())
+
+
+@torch.no_grad()
+def test_the_first_lookup_is_at_the_grid_moved_by_the_initial_flow(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
+    initial = torch.randn(1, 2, 16, 18)
+    step = next(model.refine(*ready(model, frames), initial_flow=initial))
+    assert torch.equal(step.centers, grid() + initial)
+    assert torch.equal(step.motion_features[:, -2:], initial)
+    torch.testing.assert_close(step.flow, initial + step.delta)
+
+
+@torch.no_grad()
+def test_each_step_looks_up_and_reads_the_flow_that_the_step_before_left(
+    model: RAFT, frames: tuple[Tensor, Tensor]
+) -> None:
+    correlation, context = ready(model, frames)
+    flow = torch.zeros(1, 2, 16, 18)
+    for number, step in enumerate(itertools.islice(model.refine(correlation, context), 3)):
+        assert step.iteration == number
+        torch.testing.assert_close(step.centers, grid() + flow)
+        torch.testing.assert_close(step.motion_features[:, -2:], flow)
+        torch.testing.assert_close(step.correlation_features, correlation.lookup(grid() + flow))
+        torch.testing.assert_close(step.flow, flow + step.delta)
+        assert bool(step.delta.abs().max() > 0.01)
+        flow = step.flow
+
+
+@torch.no_grad()
+def test_a_refinement_upsamples_as_its_model_was_published(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
+    step = model.estimate(*frames, iterations=2)
+    if model.mask_head is None:
+        expected = upsample_bilinear(step.flow)
+    else:
+        expected = upsample_convex(step.flow, model.mask_head(step.hidden))
+    assert expected.shape == (1, 2, 128, 144)
+    assert torch.equal(step.upsampled(), expected)
+
+
+@torch.no_grad()
+def test_an_estimate_is_the_last_flow_of_forward(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
+    flows = model(*frames, 3)
+    assert len(flows) == 3
+    torch.testing.assert_close(model.estimate(*frames, iterations=3).upsampled(), flows[-1], rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_an_initial_flow_of_zero_equals_none(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
+    cold = model.estimate(*frames, iterations=2).flow
+    assert torch.equal(model.estimate(*frames, iterations=2, initial_flow=torch.zeros(1, 2, 16, 18)).flow, cold)
+
+
+@torch.no_grad()
+def test_pairs_of_a_batch_do_not_touch_each_other(frames: tuple[Tensor, Tensor]) -> None:
+    model = make()
+    first, second = frames
+    batched = model.estimate(torch.cat((first, second)), torch.cat((second, first)), iterations=3).upsampled()
+    forward = model.estimate(first, second, iterations=3).upsampled()
+    backward = model.estimate(second, first, iterations=3).upsampled()
+    torch.testing.assert_close(batched, torch.cat((forward, backward)), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("iterations", [0, -1])
+def test_fewer_than_one_iteration_is_refused(iterations: int) -> None:
+    with pytest.raises(ValueError, match=f"^iterations must be at least 1, got {iterations}$"):
+        last(iter(()), iterations)
+
+
+def test_gradients_do_not_flow_through_where_a_step_looked(frames: tuple[Tensor, Tensor]) -> None:
+    model = make()
+    steps = model.refine(*ready(model, frames))
+    next(steps)
+    assert not next(steps).centers.requires_grad
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("config", [SMALL, LARGE], ids=lambda config: config.name)
+def test_half_precision_leaves_flow_in_single(config: RaftConfig, frames: tuple[Tensor, Tensor]) -> None:
+    model = make(config)
+    expected = model.estimate(*frames, iterations=2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        step = model.estimate(*frames, iterations=2)
+        upsampled = step.upsampled()
+    assert step.flow.dtype == step.centers.dtype == upsampled.dtype == torch.float32
+    assert bool((step.flow - expected.flow).abs().mean() < 0.05 * expected.flow.abs().mean())
