@@ -14,7 +14,8 @@ class VideoMeta:
     """Facts about a source, known before its first frame is decoded.
 
     `width` and `height` are as displayed (rotation applied). `rate` is frames per second, exact.
-    `frame_count` is a hint that a container may get wrong; None where it is unknown.
+    `frame_count` is a hint that a container may get wrong; None where it is unknown. Times of frames are whole numbers
+    of `tick` seconds, so that a video written with that tick repeats them exactly.
     """
 
     name: str
@@ -22,6 +23,7 @@ class VideoMeta:
     height: int
     rate: Fraction
     frame_count: int | None
+    tick: Fraction = Fraction(1, 90000)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,120 @@
+"""Flow as colour: the Middlebury wheel of Baker et al., IJCV 2011, and the scale that it is read with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.opencv import cv2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jaxtyping import Bool, Float, UInt8
+    from numpy.typing import NDArray
+
+UNKNOWN = 1e9
+"""Flow of a larger component is unknown, by the convention of `.flo` files."""
+
+# How many hues lie between neighbours of red, yellow, green, cyan, blue, magenta: as many as the eye tells apart.
+_STEPS = (15, 6, 4, 11, 13, 6)
+_CORNERS = ((255, 0, 0), (255, 255, 0), (0, 255, 0), (0, 255, 255), (0, 0, 255), (255, 0, 255))
+_RADIUS = 256
+_ROWS_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class ColourScale:
+    """How fast full colour is: `max_flow` pixels. One scale serves a whole video, so that colours do not flicker."""
+
+    max_flow: float
+
+    @classmethod
+    def covering(
+        cls, magnitudes: Iterable[NDArray[np.float32]], *, percentile: float = 99.0, floor: float = 1.0
+    ) -> ColourScale:
+        """The scale of typical fast motion, from the speeds of a few pairs, and no less than `floor` pixels.
+
+        Of each pair that is its `percentile`; of the pairs the upper quartile, because one that straddles a cut has
+        flow without meaning. The floor keeps still frames white, where a scale by their own maximum paints the noise.
+        """
+        fast = [np.percentile(known, percentile) for speeds in magnitudes if (known := speeds[speeds <= UNKNOWN]).size]
+        return cls(max(floor, float(np.quantile(fast, 0.75, method="lower")) if fast else floor))
+
+
+def colour_flow(
+    flow: Float[NDArray[np.float32], "height width 2"], *, scale: ColourScale
+) -> UInt8[NDArray[np.uint8], "height width 3"]:
+    """RGB: hue is direction (right red, down yellow, left cyan, up violet), saturation is speed up to the scale.
+
+    Faster motion keeps its hue at full saturation. Unknown flow, NaN or above 1e9, is black.
+    """
+    table = _table()
+    image = np.empty((*flow.shape[:2], 3), np.uint8)
+    # In bands that stay in the cache this takes half the time.
+    with np.errstate(invalid="ignore"):
+        for top in range(0, len(flow), _ROWS_AT_ONCE):
+            _colour_band(flow[top : top + _ROWS_AT_ONCE], image[top : top + _ROWS_AT_ONCE], table, scale.max_flow)
+    return image
+
+
+def magnitude(flow: Float[NDArray[np.float32], "height width 2"]) -> Float[NDArray[np.float32], "height width"]:
+    """Speed in pixels; unknown flow has none that is known: NaN or huge."""
+    return np.asarray(cv2.magnitude(*cv2.split(flow)), np.float32)
+
+
+def is_unknown(flow: Float[NDArray[np.float32], "height width 2"]) -> Bool[NDArray[np.bool_], "height width"]:
+    """Where flow is NaN or above 1e9."""
+    x, y = cv2.split(flow)
+    return np.asarray(~(np.maximum(np.abs(x), np.abs(y)) <= UNKNOWN), np.bool_)
+
+
+def wheel(radius: int) -> UInt8[NDArray[np.uint8], "size size 3"]:
+    """The colours of all flows up to `radius` pixels at a scale of `radius`; size is 2 radius + 1."""
+    steps = np.arange(-radius, radius + 1, dtype=np.float32)
+    flow = np.stack(np.meshgrid(steps, steps), axis=-1)
+    return colour_flow(flow, scale=ColourScale(float(radius)))
+
+
+def _colour_band(
+    flow: NDArray[np.float32], image: NDArray[np.uint8], table: NDArray[np.uint8], max_flow: float
+) -> None:
+    x, y = cv2.split(flow)
+    reach = np.maximum(np.abs(x), np.abs(y))
+    unknown = ~(reach <= UNKNOWN)
+    # Motion beyond the table is pulled back into it along its own direction.
+    np.maximum(reach, np.float32(max_flow), out=reach)
+    np.divide(np.float32(_RADIUS), reach, out=reach)
+    x = x * reach + np.float32(_RADIUS)
+    y = y * reach + np.float32(_RADIUS)
+    cv2.remap(table, x, y, cv2.INTER_LINEAR, dst=image, borderMode=cv2.BORDER_REPLICATE)
+    if unknown.any():
+        image[unknown] = 0
+
+
+@lru_cache(maxsize=1)
+def _table() -> NDArray[np.uint8]:
+    """The colour of every flow from (-1, -1) to (1, 1): angles are computed here once, not per pixel of a video."""
+    steps = np.arange(-_RADIUS, _RADIUS + 1) / _RADIUS
+    x, y = np.meshgrid(steps, steps)
+    hues = _hues()
+    turn = np.arctan2(-y, -x) / (2 * np.pi) + 0.5
+    place = turn * (len(hues) - 1)
+    before = np.floor(place).astype(int)
+    share = (place - before)[..., None]
+    hue = (1 - share) * hues[before] + share * hues[(before + 1) % len(hues)]
+    saturation = np.minimum(np.hypot(x, y), 1)[..., None]
+    return np.asarray(np.rint(255 * (1 - saturation * (1 - hue))), np.uint8)
+
+
+def _hues() -> NDArray[np.float64]:
+    """The 55 hues of the wheel in [0, 1], from red through yellow."""
+    corners = np.array(_CORNERS, np.float64) / 255
+    ramps = []
+    for number, steps in enumerate(_STEPS):
+        share = np.floor(255 * np.arange(steps) / steps)[:, None] / 255
+        ramps.append(corners[number] * (1 - share) + corners[(number + 1) % 6] * share)
+    return np.concatenate(ramps)

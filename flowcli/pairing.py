@@ -1,0 +1,30 @@
+"""Which frames flow is computed between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.frames import FramePair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from flowcli.frames import Frame
+
+
+def pair_up(frames: Iterable[Frame], *, skip: int = 1, sliding: bool = False) -> Iterator[FramePair]:
+    """Pairs of frames that are `skip` apart, the next one starting at t + skip, or at t + 1 when `sliding`.
+
+    Of n frames that gives (n - 1) // skip pairs, or n - skip when sliding. No pair reaches over a lost frame to a
+    later one: its flow would be of another length of time. At most skip + 1 frames are held.
+    """
+    waiting: dict[int, Frame] = {}
+    last_second = None
+    for frame in frames:
+        first = waiting.pop(frame.index - skip, None)
+        if sliding or frame.index % skip == 0:
+            waiting = {index: kept for index, kept in waiting.items() if index > frame.index - skip}
+            waiting[frame.index] = frame
+        if first is not None:
+            yield FramePair(first, frame, continues=last_second == first.index)
+            last_second = frame.index

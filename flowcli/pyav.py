@@ -1,0 +1,256 @@
+"""Video files through PyAV: the only module that imports `av`, so that its moving API is met in one place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+
+from flowcli.clock import Clock
+from flowcli.errors import SourceError, UsageError
+from flowcli.frames import Frame
+from flowcli.orientation import Orientation
+from flowcli.partfile import PartFile, output_error
+from flowcli.sniffing import Fault, refusal
+from flowcli.stream_facts import check_size, fraction, frame_count_of, packets_beyond_end, promised_end, rate_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from fractions import Fraction
+    from pathlib import Path
+    from typing import Any, Self
+
+    from numpy.typing import NDArray
+
+MAX_BAD_IN_A_ROW = 32
+"""Packets in a row that may fail before the rest of a file is given up."""
+
+# Playlists and concat scripts are left out: they name other files and hosts.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,flv,asf,ogg,nut,mxf,"
+    "gif,apng,yuv4mpegpipe,dv,wtv,rm,h261,h263,vc1,dirac,mjpeg,gxf,swf,amv,mp3,wav,flac,aac"
+)
+# Before PyAV 19 a title that is not UTF-8 made a file unreadable.
+_LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+
+class VideoReader:
+    """A video file, opened for one pass: upright frames with exact times, past whatever cannot be decoded.
+
+    `rate` is frames per second; times of frames are whole numbers of `tick` seconds from `origin`, the first frame's
+    own time. `frame_count` is the container's word for it, or None.
+    """
+
+    def __init__(self, path: Path, *, origin: Fraction | None = None) -> None:
+        self.path = path
+        self._container = _open(path)
+        try:
+            self._stream = _video_stream(self._container, path)
+            check_size(path, self._stream.codec_context)
+        except BaseException:
+            self._container.close()
+            raise
+        self.rate = rate_of(self._stream)
+        self.tick = fraction(self._stream.time_base) or 1 / self.rate
+        self.frame_count = frame_count_of(self._stream, self._container, rate=self.rate)
+        self._missing = packets_beyond_end(self._stream, path)
+        self._promised_end = promised_end(self._stream)
+        # Frame threads swallow the last frames of a cut file, so they are for files that are known to be whole.
+        self._stream.thread_type = "AUTO" if self._missing == 0 else "SLICE"
+        self._clock = Clock(rate=self.rate, tick=self.tick, origin=origin)
+        self._reformatter = VideoReformatter()
+        self._layout: tuple[int, int, Orientation] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def lost(self) -> int:
+        """How many frames were missing so far."""
+        return self._clock.lost
+
+    @property
+    def origin(self) -> Fraction | None:
+        """The first frame's time by the stream's own clock, once a frame was read."""
+        return self._clock.origin
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._container.close()
+
+    def seek(self, time: Fraction) -> None:
+        """Moves to the last key frame at or before `time`; a file that cannot seek stays where it is."""
+        with contextlib.suppress(av.FFmpegError):
+            self._container.seek(round((time + (self.origin or 0)) / self.tick), stream=self._stream)
+
+    def frames(self, *, start: Fraction | None = None, reach: Fraction | None = None) -> Iterator[Frame]:
+        """The frames from here on. Indices count from 0; a lost frame leaves a hole in them.
+
+        Frames before `start` are passed over at the cost of decoding them, but for no more than `reach` seconds.
+        """
+        for decoded in self._decoded():
+            if decoded.is_corrupt:
+                self._clock.note_damage()
+            index, time = self._clock.stamp(decoded.pts)
+            if start is not None and reach is not None:
+                start, reach = min(start, time + reach), None
+            if start is None or time >= start:
+                yield Frame(index, time, self._upright(decoded))
+        self._clock.lost = max(self._clock.lost, self._missing or 0)
+        if self._promised_end is not None:
+            self._clock.lose_until(self._promised_end)
+
+    def _decoded(self) -> Iterator[Any]:
+        # container.decode() would end at the first bad packet.
+        packets = self._container.demux(self._stream)
+        bad_in_a_row = 0
+        while bad_in_a_row < MAX_BAD_IN_A_ROW:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                if packet.is_corrupt:
+                    self._clock.note_damage()
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.FFmpegError:
+                bad_in_a_row += 1
+                self._clock.lose_one()
+                packets = self._container.demux(self._stream)
+                continue
+            bad_in_a_row = 0 if frames else bad_in_a_row
+            yield from frames
+
+    def _upright(self, decoded: Any) -> NDArray[np.uint8]:
+        check_size(self.path, decoded)
+        if self._layout is None:
+            self._layout = (decoded.width, decoded.height, _orientation(decoded))
+        width, height, orientation = self._layout
+        rgb = self._reformatter.reformat(decoded, width=width, height=height, format="rgb24")
+        return orientation.apply(np.asarray(rgb.to_ndarray(), np.uint8))
+
+
+class VideoWriter:
+    """An H.264 file that every browser plays, with exact times; it has its name only once it is closed.
+
+    Odd sizes are padded by repeating the last row or column, because 4:2:0 colour needs even ones. What is written so
+    far can be played even after the process is killed.
+    """
+
+    def __init__(self, path: Path, *, rate: Fraction, tick: Fraction) -> None:
+        self._part = PartFile(path)
+        self._rate = rate
+        self._tick = tick
+        self._last_pts = -1
+        self._reformatter = VideoReformatter()
+        self._container: Any = None
+        self._stream: Any = None
+
+    def write(self, image: NDArray[np.uint8], *, time: Fraction) -> None:
+        """Appends an RGB image that is shown from `time` on."""
+        height, width = image.shape[:2]
+        if height % 2 or width % 2:
+            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        with self._translated():
+            if self._container is None:
+                self._open(width + width % 2, height + height % 2)
+            frame = self._reformatter.reformat(
+                av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"),
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+            )
+            self._last_pts = max(self._last_pts + 1, round(time / self._tick))
+            frame.pts, frame.time_base = self._last_pts, self._tick
+            self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Completes the file under its name. A video without a frame is not left behind."""
+        if self._finish():
+            self._part.commit()
+
+    def finish_partial(self) -> Path | None:
+        """Completes what there is as `NAME.partial.mp4` and returns that path, or None where there is no frame."""
+        return self._part.commit_partial() if self._finish() else None
+
+    def abort(self) -> None:
+        """Removes what was written."""
+        with contextlib.suppress(av.FFmpegError, OSError):
+            self._close_container()
+        self._part.discard()
+
+    def _open(self, width: int, height: int) -> None:
+        options = {"movflags": "+hybrid_fragmented", "flush_packets": "1"}
+        self._container = av.open(os.path.abspath(self._part.path), "w", format="mp4", options=options)  # noqa: PTH100 - see _open
+        second = max(1, min(250, round(self._rate)))
+        stream: Any = self._container.add_stream(
+            "libx264", rate=self._rate, options={"preset": "veryfast", "crf": "18", "g": str(second)}
+        )
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        context = stream.codec_context
+        context.time_base = self._tick
+        context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        self._stream = stream
+
+    def _finish(self) -> bool:
+        if self._container is None:
+            self._part.discard()
+            return False
+        with self._translated():
+            self._container.mux(self._stream.encode(None))
+            self._close_container()
+        return True
+
+    def _close_container(self) -> None:
+        container, self._container = self._container, None
+        if container is not None:
+            container.close()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            self.abort()
+            cause = error if isinstance(error, OSError) else OSError(None, str(error))
+            raise output_error(self._part.final, cause) from error
+
+
+def _open(path: Path) -> Any:
+    options = {"protocol_whitelist": "file,crypto,data", "format_whitelist": _FORMATS}
+    try:
+        # An absolute path keeps `http:x.mp4` a file; Path.absolute would keep `..`, which whitelisted paths may not.
+        return av.open(os.path.abspath(path), options=options, **_LENIENT)  # noqa: PTH100
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} does not exist", hint="check the path") from error
+    except PermissionError as error:
+        raise SourceError(f"{path} may not be read", hint="check its permissions") from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise refusal(path) from error
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    # Cover art poses as a video stream of one frame.
+    pictures = av.stream.Disposition.attached_pic
+    stream = next((stream for stream in container.streams.video if not stream.disposition & pictures), None)
+    if stream is None:
+        raise refusal(path, otherwise=Fault("has no video stream", "give a video file or a folder of images"))
+    if stream.codec_context is None:
+        raise refusal(path, otherwise=Fault("has video in an unknown format", "convert it to H.264 first"))
+    return stream
+
+
+def _orientation(decoded: Any) -> Orientation:
+    matrix = decoded.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return Orientation()
+    return Orientation.from_display_matrix(np.frombuffer(matrix, np.int32).tolist())

@@ -1,0 +1,114 @@
+"""Where flow goes to: every file here is one output, and its name is the value of `--save`.
+
+A file declares either `draw(estimate, style) -> image`, or `write(path, flow)` beside `read(path)`. A picture becomes
+a frame of `NAME_<file>.mp4`, flow becomes `NAME_flow.<file>`; `NAMING` says so where an output is called otherwise. The
+first line of its docstring is its help. A file whose name starts with `_` helps the others.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from flowcli.errors import UsageError
+from flowcli.sinks._naming import (
+    Output,
+    check_outputs,
+    missing_folders,
+    names_of,
+    plan_outputs,
+    remove_empty,
+    report_path,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from flowcli.drawing import Style
+    from flowcli.field import Estimate
+
+__all__ = [
+    "Output",
+    "Sink",
+    "check_outputs",
+    "choose",
+    "descriptions",
+    "draws",
+    "missing_folders",
+    "names_of",
+    "open_sinks",
+    "plan_outputs",
+    "remove_empty",
+    "report_path",
+    "sink_names",
+]
+
+
+class Sink(Protocol):
+    """One output while it is written. It must end with exactly one of `close`, `abort`, `finish_partial`."""
+
+    def write(self, estimate: Estimate, /) -> None:
+        """Adds the flow of the next pair."""
+
+    def close(self) -> None:
+        """Completes the output under its name."""
+
+    def abort(self) -> None:
+        """Removes what is unfinished."""
+
+    def finish_partial(self) -> Path | None:
+        """Keeps what is done after an interruption, and returns where it is; None where nothing is."""
+
+
+def sink_names() -> tuple[str, ...]:
+    """All values of `--save`."""
+    return tuple(name for _, name, _ in pkgutil.iter_modules(__path__) if not name.startswith("_"))
+
+
+def descriptions() -> dict[str, str]:
+    """What each value of `--save` gives, for `--help`: read, not imported, because that takes a second."""
+    folder = Path(__path__[0])
+    texts = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in sink_names()}
+    return {name: (ast.get_docstring(ast.parse(text)) or name).splitlines()[0] for name, text in texts.items()}
+
+
+def choose(text: str) -> tuple[str, ...]:
+    """The outputs of a comma list, each once, in its order."""
+    known = sink_names()
+    chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in chosen:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            guess = f"did you mean {close[0]}? " if close else ""
+            raise UsageError(f"--save does not know {name}", hint=f"{guess}it knows {', '.join(known)}")
+    if not chosen:
+        raise UsageError("--save names no output", hint=f"it knows {', '.join(known)}")
+    return chosen
+
+
+def draws(sink: str) -> bool:
+    """Whether an output is a picture, rather than the flow itself."""
+    return hasattr(importlib.import_module(f"{__name__}.{sink}"), "draw")
+
+
+def open_sinks(outputs: Sequence[Output], *, style: Style, rate: Fraction, tick: Fraction) -> list[Sink]:
+    """The planned outputs, ready to be written: folders that cannot be are found here.
+
+    `rate` is pairs per second, `tick` the unit of the pairs' times, both for videos.
+    """
+    from flowcli.sinks._hosts import open_sink  # noqa: PLC0415 - loads OpenCV and PyAV
+
+    sinks: list[Sink] = []
+    try:
+        for output in outputs:
+            sinks.append(open_sink(output, style=style, rate=rate, tick=tick))
+    except BaseException:
+        for sink in sinks:
+            sink.abort()
+        raise
+    return sinks

@@ -1,0 +1,104 @@
+"""The two hosts that turn a sink file's one function into a whole output: a film, or a file per pair."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.opencv import cv2
+from flowcli.partfile import PartFile, reported, write_whole
+from flowcli.pyav import VideoWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from fractions import Fraction
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from flowcli.drawing import Style
+    from flowcli.field import Estimate
+    from flowcli.sinks import Sink
+    from flowcli.sinks._naming import Output
+
+    Draw = Callable[[Estimate, Style], NDArray[np.uint8]]
+
+
+def open_sink(output: Output, *, style: Style, rate: Fraction, tick: Fraction) -> Sink:
+    """The planned output, ready to be written."""
+    module = importlib.import_module(f"flowcli.sinks.{output.sink}")
+    draw: Draw | None = getattr(module, "draw", None)
+    if draw is None:
+        return Files(output, lambda path, estimate: module.write(path, estimate.flow))
+    if output.path.suffix.lower() == ".mp4" and not output.numbered:
+        return Film(VideoWriter(output.path, rate=rate, tick=tick), draw, style)
+    return Files(output, lambda path, estimate: write_png(path, draw(estimate, style)))
+
+
+class Film:
+    """Pictures as frames of one video, each shown from its pair's first frame on."""
+
+    def __init__(self, writer: VideoWriter, draw: Draw, style: Style) -> None:
+        self._writer = writer
+        self._draw = draw
+        self._style = style
+
+    def write(self, estimate: Estimate, /) -> None:
+        """Draws and encodes one picture."""
+        self._writer.write(self._draw(estimate, self._style), time=estimate.pair.first.time)
+
+    def close(self) -> None:
+        """Completes the video."""
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Removes the video."""
+        self._writer.abort()
+
+    def finish_partial(self) -> Path | None:
+        """Completes what there is as a partial video."""
+        return self._writer.finish_partial()
+
+
+class Files:
+    """A file per pair, each complete as soon as it has its name."""
+
+    def __init__(self, output: Output, save: Callable[[Path, Estimate], None]) -> None:
+        self._output = output
+        self._save = save
+        self._written: set[Path] = set()
+        # Made and removed, so that a folder that cannot be written is found before anything is computed.
+        PartFile(output.file_for(0)).discard()
+
+    def write(self, estimate: Estimate, /) -> None:
+        """Writes the file of one pair."""
+        path = self._output.file_for(estimate.pair.first.index)
+        with reported(path):
+            self._save(path, estimate)
+        self._written.add(path)
+
+    def close(self) -> None:
+        """Removes the files of an earlier run that this one had no pair for, so that no folder mixes two runs."""
+        for path in set(self._output.existing()) - self._written:
+            with reported(path):
+                path.unlink()
+
+    def abort(self) -> None:
+        """Leaves the files that are complete, but no empty folder."""
+        if self._output.numbered:
+            with contextlib.suppress(OSError):
+                self._output.path.rmdir()
+
+    def finish_partial(self) -> Path | None:
+        """Where the complete files are."""
+        return self._output.path if self._written else None
+
+
+def write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    """Writes an RGB picture."""
+    # Encoded to memory: OpenCV's own file writing hides a full disk, and crashes on names that are not UTF-8.
+    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    write_whole(path, data.data)

@@ -1,0 +1,193 @@
+"""What outputs are called and where they go, known before anything is computed."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowcli.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_FILE_EXTENSIONS = frozenset(
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".avi",
+        ".webm",
+        ".gif",
+        ".webp",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".flo",
+        ".npz",
+        ".npy",
+        ".pfm",
+        ".exr",
+        ".json",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How one kind of output is called.
+
+    A pair gives `NAME_stem` with `tag` and `extension`; a video gives one file `NAME_stem` with extension `film`, or,
+    where that is None, a folder `NAME_stem` of numbered files. `pairs` is false for what needs a video.
+    """
+
+    stem: str
+    extension: str
+    film: str | None = None
+    tag: str = ""
+    pairs: bool = True
+
+
+@dataclass(frozen=True)
+class Output:
+    """One planned output: a file, or a folder of files numbered by their pair's first frame."""
+
+    sink: str
+    path: Path
+    naming: Naming
+    numbered: bool
+
+    def file_for(self, index: int) -> Path:
+        """The file of the pair that starts at frame `index`."""
+        return self.path / f"{index:06d}{self.naming.tag}{self.naming.extension}" if self.numbered else self.path
+
+    def existing(self) -> list[Path]:
+        """The files that this output would replace."""
+        if not self.numbered:
+            return [self.path] if os.path.lexists(self.path) else []
+        ending = f"{self.naming.tag}{self.naming.extension}"
+        return sorted(self.path.glob(f"[0-9][0-9][0-9][0-9][0-9][0-9]{ending}"))
+
+
+def naming_of(sink: str) -> Naming:
+    """The sink's own `NAMING`, or the usual one of its kind."""
+    module = importlib.import_module(f"flowcli.sinks.{sink}")
+    usual = Naming(sink, ".png", film=".mp4") if hasattr(module, "draw") else Naming("flow", f".{sink}")
+    naming: Naming = getattr(module, "NAMING", usual)
+    return naming
+
+
+def names_of(inputs: Sequence[Path]) -> list[str]:
+    """NAME of each input: its stem, or with its extension where two would collide."""
+    stems = [_full_name(path) if path.is_dir() else path.stem for path in inputs]
+    count = Counter(stems)
+    return [stem if count[stem] == 1 else _full_name(path) for stem, path in zip(stems, inputs, strict=True)]
+
+
+def plan_outputs(
+    sinks: Sequence[str], source: Path, *, video: bool, output: Path | None = None, name: str | None = None
+) -> list[Output]:
+    """Every output of a run on `source`, under its final name; nothing is touched.
+
+    `output` is `-o`: the file itself when exactly one is written and its extension fits, else a folder. `name` replaces
+    the source's own NAME.
+    """
+    namings = {sink: naming_of(sink) for sink in sinks}
+    for sink, naming in namings.items():
+        if not video and not naming.pairs:
+            raise UsageError(f"--save {sink} needs a video", hint="use --save png for a pair of images")
+    file = _as_file(output, namings, video=video)
+    folder = output_folder(source, output) if file is None else file.parent
+    name = name or names_of([source])[0]
+    return [_output(sink, naming, file, folder / f"{name}_{naming.stem}", video) for sink, naming in namings.items()]
+
+
+def report_path(outputs: Sequence[Output], source: Path, *, name: str | None = None) -> Path:
+    """`NAME_flow.json` beside the outputs."""
+    return outputs[0].path.parent / f"{name or names_of([source])[0]}_flow.json"
+
+
+def output_folder(source: Path, output: Path | None) -> Path:
+    """The folder of `-o`, or that of the source."""
+    return source.resolve().parent if output is None and source.is_dir() else output or source.parent
+
+
+def check_outputs(outputs: Sequence[Output], inputs: Sequence[Path], *, overwrite: bool) -> None:
+    """Refuses what must not be written over, and folders that cannot be written; nothing is touched."""
+    for output in outputs:
+        _refuse_input(output.path, inputs)
+        if not output.numbered and output.path.is_dir():
+            raise UsageError(f"{output.path} is a folder", hint="move it away, or choose another -o")
+        if output.numbered and output.path.exists() and not output.path.is_dir():
+            raise UsageError(f"{output.path} is a file, but a folder is needed", hint="choose another -o")
+        existing = output.existing()
+        if existing and not overwrite:
+            raise UsageError(f"{existing[0]} exists already", hint="-y overwrites it, -o writes elsewhere")
+        _check_folder(output.path if output.numbered else output.path.parent)
+
+
+def missing_folders(outputs: Sequence[Output]) -> list[Path]:
+    """The folders that outputs need and that are not there yet, innermost first."""
+    needed = {output.path.absolute() if output.numbered else output.path.absolute().parent for output in outputs}
+    missing = {place for folder in needed for place in _upwards(folder) if not place.exists()}
+    return sorted(missing, key=lambda folder: len(folder.parts), reverse=True)
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Removes those of the folders, innermost first, that nothing came into."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _full_name(path: Path) -> str:
+    return path.name or path.resolve().name
+
+
+def _output(sink: str, naming: Naming, file: Path | None, base: Path, video: bool) -> Output:
+    if file is not None:
+        return Output(sink, file, naming, numbered=False)
+    ending = naming.film if video else f"{naming.tag}{naming.extension}"
+    return Output(sink, base.with_name(base.name + (ending or "")), naming, numbered=ending is None)
+
+
+def _as_file(output: Path | None, namings: dict[str, Naming], *, video: bool) -> Path | None:
+    """`-o` where it is the one file to write, None where it is a folder."""
+    if output is None or output.is_dir():
+        return None
+    endings = [naming.film if video else naming.extension for naming in namings.values()]
+    if len(endings) == 1 and endings[0] == output.suffix.lower():
+        return output
+    if output.suffix.lower() in _FILE_EXTENSIONS:
+        wanted = ", ".join(f"{sink} ({ending or 'a folder'})" for sink, ending in zip(namings, endings, strict=True))
+        raise UsageError(f"-o {output} does not fit what is saved: {wanted}", hint="give a folder to -o")
+    if output.exists():
+        raise UsageError(f"-o {output} is a file, but a folder is needed", hint="give a folder to -o")
+    return None
+
+
+def _refuse_input(output: Path, inputs: Sequence[Path]) -> None:
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise UsageError(f"{output} is the input itself", hint="choose another -o")
+
+
+def _check_folder(folder: Path) -> None:
+    nearest = next(place for place in _upwards(folder.absolute()) if place.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{folder} cannot be a folder: {nearest} is a file", hint="choose another folder with -o")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder} cannot be written: permission denied", hint="choose another folder with -o")
+
+
+def _upwards(folder: Path) -> Iterator[Path]:
+    yield folder
+    yield from folder.parents

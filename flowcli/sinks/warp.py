@@ -1,0 +1,20 @@
+"""The second frame pulled onto the first along the flow, and blended with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli import drawing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcli.drawing import Style
+    from flowcli.field import Estimate
+
+
+def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
+    """Sharp where the flow is right, hatched where the second frame cannot tell."""
+    occluded = None if estimate.occluded is None else estimate.occluded.cpu().numpy()
+    return drawing.warp(estimate.pair.first.image, estimate.pair.second.image, estimate.flow, occluded=occluded)

@@ -1,0 +1,85 @@
+"""What an unreadable file looks like, so that its user learns more than "invalid data"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowcli.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a file is no video: `reason` completes the sentence "FILE …"."""
+
+    reason: str
+    hint: str
+
+
+_PAGE = Fault("is a web page, not a video", "download the video itself, not the page that shows it")
+_PLAYLIST = Fault("is a playlist, not a video", "give the video files that it names")
+_POINTER = Fault("is a git-lfs pointer, not a video", "run `git lfs pull`")
+_PICTURE = Fault("is a picture, not a video", "give a folder of pictures, or two pictures to `flowcli pair`")
+_TEXT = Fault("is text, not a video", "give a video file or a folder of images")
+_CUT = Fault("is cut off: its index (moov) is missing", "copy it again; `untrunc` can mend some recordings")
+_EMPTY = Fault("is empty", "copy or download it again")
+_OTHER = Fault("is not a video that can be read", "give a video file or a folder of images")
+
+_BEGINNINGS = {
+    b"<!doctype": _PAGE,
+    b"<html": _PAGE,
+    b"#extm3u": _PLAYLIST,
+    b"ffconcat": _PLAYLIST,
+    b"version https://git-lfs": _POINTER,
+    b"\x89png": _PICTURE,
+    b"\xff\xd8\xff": _PICTURE,
+    b"bm": _PICTURE,
+    b"ii*\0": _PICTURE,
+    b"mm\0*": _PICTURE,
+}
+
+
+def refusal(path: Path, *, otherwise: Fault = _OTHER) -> SourceError:
+    """The error for a file that no demuxer wanted: what its first bytes show, else `otherwise`."""
+    try:
+        fault = _fault_of(path) or otherwise
+    except OSError as error:
+        fault = Fault(f"cannot be read: {error.strerror}", "check the disk and the path")
+    return SourceError(f"{path} {fault.reason}", hint=fault.hint)
+
+
+def _fault_of(path: Path) -> Fault | None:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    beginning = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for start, fault in _BEGINNINGS.items():
+        if beginning.startswith(start):
+            return fault
+    if head[4:8] in _BOXES and not _has_index(path):
+        return _CUT
+    if head and b"\0" not in head and head.isascii():
+        return _TEXT
+    return None if head else _EMPTY
+
+
+def _has_index(path: Path) -> bool:
+    size = path.stat().st_size
+    position = 0
+    with path.open("rb") as file:
+        while position + 8 <= size:
+            file.seek(position)
+            head = file.read(16)
+            length = int.from_bytes(head[:4], "big")
+            if length == 1:
+                length = int.from_bytes(head[8:16], "big")
+            if head[4:8] == b"moov":
+                return position + length <= size
+            if length < 8:
+                return False
+            position += length
+    return False

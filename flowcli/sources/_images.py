@@ -1,0 +1,48 @@
+"""Reading one picture, for whoever needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.errors import SourceError, UsageError
+from flowcli.opencv import cv2
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+EXTENSIONS = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm"}
+)
+"""What counts as an image in a folder."""
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """A picture as (height, width, 3) uint8 RGB, upright; alpha is dropped, grey and 16-bit are converted."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} does not exist", hint="check the path") from error
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}", hint="give a picture file") from error
+    if not data:
+        raise SourceError(f"{path} is empty", hint="copy or download it again")
+    if _is_cut_jpeg(data):
+        raise SourceError(f"{path} is cut off", hint="copy or download it again")
+    # Decoded from memory, because OpenCV crashes on file names that are not UTF-8.
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        reason = "is too large a picture" if "pixels" in str(error).lower() else "is not a picture that can be read"
+        raise SourceError(f"{path} {reason}", hint="give a PNG, JPEG, WebP, TIFF or BMP") from error
+    if image is None:
+        raise SourceError(f"{path} is not a picture that can be read", hint="give a PNG, JPEG, WebP, TIFF or BMP")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _is_cut_jpeg(data: bytes) -> bool:
+    # OpenCV may fill the rest of a cut JPEG with grey. Scans cannot contain these markers: FF is escaped in them.
+    return data.startswith(b"\xff\xd8\xff") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")

@@ -1,0 +1,80 @@
+"""A video file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from flowcli.errors import SourceError
+from flowcli.frames import FramePair, VideoMeta
+from flowcli.pyav import VideoReader
+from flowcli.sniffing import Fault, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Self
+
+    from flowcli.frames import Frame
+
+_REACH = Fraction(10)
+"""Seconds that a glimpse decodes at most from a key frame to where it wants to look."""
+
+
+def accepts(path: Path) -> bool:
+    """True for every file: only opening it tells what it holds."""
+    return path.exists() and not path.is_dir()
+
+
+class Source:
+    """The frames of a video, upright. Each pass opens the file anew, so passes do not disturb each other."""
+
+    def __init__(self, path: Path, *, rate: Fraction | None = None) -> None:
+        self.path = path
+        self.lost = 0
+        with VideoReader(path) as reader:
+            head = list(islice(reader.frames(), 2))
+            self._origin = reader.origin
+        if not head:
+            raise refusal(path, otherwise=Fault("has no frame that can be decoded", "is it encrypted or damaged?"))
+        if len(head) == 1:
+            raise SourceError(f"{path} has only one frame", hint="flow needs two frames; for pictures: `flowcli pair`")
+        height, width = head[0].image.shape[:2]
+        self.meta = VideoMeta(path.name, width, height, reader.rate, reader.frame_count, reader.tick)
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames in order."""
+        with VideoReader(self.path) as reader:
+            try:
+                yield from reader.frames()
+            finally:
+                self.lost = reader.lost
+
+    def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
+        """At most `count` pairs, `skip` frames apart, spread over the video."""
+        starts = max(1, (self.meta.frame_count or count * (skip + 1)) - skip)
+        pairs: list[FramePair] = []
+        for number in range(count):
+            time = starts * (2 * number + 1) // (2 * count) / self.meta.rate
+            # Some streams find no key frame where they seek to; they are read from their start.
+            pair = self._pair_near(time, skip=skip, seeks=True) or self._pair_near(time, skip=skip, seeks=False)
+            if pair is not None and all(pair.first.time != known.first.time for known in pairs):
+                pairs.append(pair)
+        return pairs
+
+    def _pair_near(self, time: Fraction, *, skip: int, seeks: bool) -> FramePair | None:
+        with VideoReader(self.path, origin=self._origin) as reader:
+            if seeks:
+                reader.seek(time)
+            window = list(islice(reader.frames(start=time, reach=_REACH), skip + 1))
+        return FramePair(window[0], window[-1], continues=False) if len(window) > skip else None
+
+    def close(self) -> None:
+        """Nothing stays open between passes."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
