@@ -1,0 +1,81 @@
+"""Where and how precisely to compute, and how the process keeps its memory."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+
+from flowcli.errors import DeviceError, UsageError
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+# From glibc's malloc.h.
+M_TRIM_THRESHOLD = -1
+M_MMAP_MAX = -4
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; raises DeviceError where it is not there."""
+    if name == "auto":
+        return (
+            torch.device(torch.accelerator.current_accelerator() or "cpu") if has_accelerator() else torch.device("cpu")
+        )
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"{name!r} is not a device", hint="use auto, cpu, cuda, cuda:N or mps") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"there is no {name} here", hint="use --device cpu, or see what `flowcli doctor` finds")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("there is no mps device here", hint="use --device cpu")
+    if device.type not in {"cpu", "cuda", "mps"}:
+        raise UsageError(f"{name!r} is not a device that flowcli knows", hint="use auto, cpu, cuda, cuda:N or mps")
+    return device
+
+
+def has_accelerator() -> bool:
+    """Whether a CUDA or MPS device can be used."""
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The number format for `auto`, `fp32`, `bf16` or `fp16`: `auto` is float32 on a CPU, half precision elsewhere."""
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.float16
+    if name not in PRECISIONS:
+        raise UsageError(f"{name!r} is not a precision", hint=f"use auto, {', '.join(PRECISIONS)}")
+    return PRECISIONS[name]
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """How much memory the device has left, or None where that cannot be told."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    if device.type != "cpu" or not meminfo.exists():
+        return None
+    facts = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    return int(facts["MemAvailable"].split()[0]) * 1024
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
+    """Runs convolutions in `precision`."""
+    if precision == torch.float32:
+        # cuDNN otherwise computes float32 in TF32, which costs the third decimal of the flow.
+        return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
+    return torch.autocast(device.type, dtype=precision)
+
+
+def keep_memory() -> None:
+    """Lets glibc keep freed memory for the next step instead of handing it back to the kernel.
+
+    Every large tensor otherwise costs a page fault per 4 KiB each time it is made: a sixth of a training step.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
