@@ -1,0 +1,73 @@
+"""Training recipes as data: stages of crop, iterations and learning rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training steps that share their settings.
+
+    The learning rate runs linearly through `learning_rate` (first step, last step). `visible_only` masks pixels that
+    the second frame does not show, and pixels faster than `max_flow` px never count. With `shifts` above zero the pairs
+    are crops of one picture, up to that many pixels apart, instead of scenes.
+    """
+
+    name: str
+    steps: int
+    batch: int
+    crop: tuple[int, int]
+    iterations: int
+    learning_rate: tuple[float, float]
+    weight_decay: float = 1e-4
+    gamma: float = 0.8
+    visible_only: bool = False
+    max_flow: float = 400.0
+    shifts: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stages in order, and what they share.
+
+    Scenes are rendered at `render_size` (height, width). With `pool_pairs` above zero they come from a pool on disk
+    that grows to that many as training goes on; at zero every batch is rendered afresh (for GPUs).
+    """
+
+    stages: tuple[Stage, ...]
+    render_size: tuple[int, int] = (288, 384)
+    pool_pairs: int = 0
+    ema_decay: float = 0.999
+    seed: int = 1
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages together."""
+        return sum(stage.steps for stage in self.stages)
+
+    def at(self, step: int) -> tuple[Stage, float]:
+        """The stage that a step (from 0) belongs to, and the step's learning rate."""
+        for stage in self.stages:
+            if step < stage.steps:
+                start, end = stage.learning_rate
+                return stage, start + (end - start) * step / max(stage.steps - 1, 1)
+            step -= stage.steps
+        raise IndexError(f"the recipe ends {step + 1} steps earlier")
+
+
+RECIPES: dict[str, Recipe] = {
+    # Two CPU cores: about two hours for 25k samples.
+    "cpu": Recipe(
+        stages=(
+            Stage("shifts", 450, 8, (128, 128), 4, (4.5e-4, 4.5e-4), shifts=20),
+            Stage("coarse", 2200, 6, (160, 208), 6, (4.5e-4, 2e-4), visible_only=True, max_flow=64),
+            Stage("fine", 1000, 6, (192, 256), 8, (2e-4, 0.0)),
+        ),
+        pool_pairs=8192,
+    ),
+    # Seconds: to see that training works.
+    "smoke": Recipe(
+        stages=(Stage("smoke", 20, 2, (128, 128), 3, (1e-4, 1e-4)),), render_size=(160, 192), pool_pairs=16
+    ),
+}

@@ -1,0 +1,90 @@
+"""A training run's folder: its state, its log, its weights, and what its pairs are made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowcli.errors import UsageError, WeightsError
+from flowcli.partfile import reported, write_whole
+from raft_core import checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowcli.recipes import Recipe
+    from flowcli.training import TrainingState
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps its state, its log and its best weights."""
+
+    path: Path
+
+    @property
+    def state(self) -> Path:
+        """Model, average and optimiser, to go on from."""
+        return self.path / "state.pt"
+
+    @property
+    def best(self) -> Path:
+        """The averaged weights that validated best."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The averaged weights as they were last saved."""
+        return self.path / "last.safetensors"
+
+    def take_up(self, state: TrainingState) -> None:
+        """Loads the saved state, if there is one; raises WeightsError where it is damaged or of another model."""
+        if not self.state.exists():
+            return
+        try:
+            state.load(self.state)
+        # What a damaged file raises depends on which byte is damaged.
+        except Exception as error:
+            raise WeightsError(
+                f"{self.state} is no state of this run: {checkpoint.first_sentence(error)}",
+                hint="remove it to begin anew; best.safetensors beside it can be given to --weights",
+            ) from error
+
+    def save(self, state: TrainingState) -> None:
+        """Saves the state, and the averaged weights for use."""
+        state.save(self.state)
+        checkpoint.save(state.average, self.last)
+
+    def begin(self, recipe: Recipe, textures: Path | None) -> None:
+        """Notes what the run's pairs are made of, or refuses to mix them with others; stages may still change."""
+        with reported(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        note = self.path / "run.json"
+        pairs = {"textures": textures and str(textures.resolve()), "size": recipe.render_size, "seed": recipe.seed}
+        text = json.dumps(pairs, indent=1) + "\n"
+        if note.exists() and note.read_text() != text:
+            raise UsageError(
+                f"{self.path} was begun with pairs of another size, seed or textures",
+                hint="give the same ones to go on, or another --run to begin anew",
+            )
+        write_whole(note, text.encode())
+
+    def log(self, record: dict[str, object]) -> None:
+        """Appends one line to log.jsonl."""
+        with (self.path / "log.jsonl").open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def keep_best(self, state: TrainingState, epe: dict[str, float], *, recipe: Recipe) -> bool:
+        """Saves the averaged weights, and beside them how they were made, if no earlier ones validated better."""
+        record = self.path / "best.json"
+        best = json.loads(record.read_text())["epe"]["mean"] if record.exists() else math.inf
+        # Asked in this direction, NaN is never better.
+        if not epe["mean"] < best:
+            return False
+        checkpoint.save(state.average, self.best)
+        facts = {"step": state.step, "epe": epe, "recipe": dataclasses.asdict(recipe)}
+        write_whole(record, (json.dumps(facts, indent=1) + "\n").encode())
+        return True

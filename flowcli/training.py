@@ -1,0 +1,173 @@
+"""Training RAFT: the state of a run, one step after another, and validation."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from flowcli.augmentation import AugmentationSettings, AugmentedBatch, augment
+from flowcli.device import autocast
+from flowcli.estimator import FlowEstimator, Settings
+from flowcli.evaluation import evaluate
+from flowcli.shifts import shifted_crops
+from raft_core.images import to_model_range
+from raft_core.loss import sequence_loss
+from raft_core.raft import RAFT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from flowcli.datasets import FlowItem
+    from flowcli.recipes import Recipe, Stage
+    from flowcli.synthesis import Scenes
+
+# Pairs that may be drawn before the first step, and how many more for every step: a pair is drawn about three times.
+POOL_START = 512
+POOL_GROWTH_PER_STEP = 2
+
+
+@dataclass
+class TrainingState:
+    """All that a run carries from one step to the next. Randomness is a function of the step, so it needs no saving."""
+
+    model: RAFT
+    average: RAFT
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+
+    @classmethod
+    def begin(cls, model: RAFT, *, device: torch.device) -> TrainingState:
+        """A run's first state; `average` is the moving average of the weights, which is what gets evaluated."""
+        model = model.to(device).train()
+        average = copy.deepcopy(model).eval()
+        for parameter in average.parameters():
+            parameter.requires_grad = False
+        return cls(model, average, torch.optim.AdamW(model.parameters(), eps=1e-8))
+
+    def save(self, path: Path) -> None:
+        """Writes everything; the file appears complete or not at all."""
+        content = {
+            "model": self.model.state_dict(),
+            "ema": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+        }
+        part = path.with_name(f".{path.name}.part")
+        torch.save(content, part)
+        part.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Takes up a saved run."""
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        self.model.load_state_dict(content["model"])
+        self.average.load_state_dict(content["ema"])
+        self.optimiser.load_state_dict(content["optimiser"])
+        self.step = content["step"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one step did: `loss` in pixels, `epe` of the last refinement over the crop, learning rate, seconds."""
+
+    step: int
+    stage: str
+    loss: float
+    epe: float
+    learning_rate: float
+    seconds: float
+
+
+def train_steps(
+    state: TrainingState,
+    recipe: Recipe,
+    draw: Callable[[int, Stage], AugmentedBatch],
+    *,
+    device: torch.device,
+    precision: torch.dtype,
+) -> Iterator[Progress]:
+    """Runs the recipe from the state's step on, one step each time it is asked."""
+    while state.step < recipe.steps:
+        started = time.perf_counter()
+        stage, learning_rate = recipe.at(state.step)
+        for group in state.optimiser.param_groups:
+            group.update(lr=learning_rate, weight_decay=stage.weight_decay)
+        batch = draw(state.step, stage)
+        first, second = to_model_range(batch.first.to(device)), to_model_range(batch.second.to(device))
+        target = batch.flow.to(device)
+        valid = (batch.visible & batch.inside if stage.visible_only else torch.ones_like(batch.visible)).to(device)
+        statistics = [buffer.clone() for buffer in state.model.buffers()]
+        with autocast(device, precision):
+            flows = state.model(first, second, stage.iterations)
+        loss = sequence_loss(flows, target, valid, gamma=stage.gamma, max_flow=stage.max_flow)
+        state.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
+        # One bad batch must not end a run of days, nor stay in the running statistics.
+        if bool(torch.isfinite(norm)):
+            state.optimiser.step()
+        else:
+            for buffer, before in zip(state.model.buffers(), statistics, strict=True):
+                buffer.copy_(before)
+        follow(state.average, state.model, decay=min(recipe.ema_decay, (1 + state.step) / (10 + state.step)))
+        state.step += 1
+        with torch.no_grad():
+            error = torch.linalg.vector_norm(flows[-1].float() - target, dim=1)[valid].mean()
+        yield Progress(state.step, stage.name, loss.item(), error.item(), learning_rate, time.perf_counter() - started)
+
+
+@torch.no_grad()
+def follow(average: RAFT, model: RAFT, *, decay: float) -> None:
+    """Moves the average a little towards the model; running statistics are copied."""
+    for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
+        mean.lerp_(weight, 1 - decay)
+    for copied, statistic in zip(average.buffers(), model.buffers(), strict=True):
+        copied.copy_(statistic)
+
+
+def draw_from_pool(read: Callable[[list[int]], Scenes], recipe: Recipe) -> Callable[[int, Stage], AugmentedBatch]:
+    """Batches as a function of the step: pairs of a slowly growing pool, augmented anew each time."""
+
+    def draw(step: int, stage: Stage) -> AugmentedBatch:
+        generator = generator_of(step, recipe)
+        ready = min(POOL_START + POOL_GROWTH_PER_STEP * step, recipe.pool_pairs)
+        pairs = read(torch.randint(ready, (stage.batch,), generator=generator).tolist())
+        return crops_of(pairs, stage, generator)
+
+    return draw
+
+
+def draw_rendered(render: Callable[[int, int], Scenes], recipe: Recipe) -> Callable[[int, Stage], AugmentedBatch]:
+    """Batches as a function of the step: every pair rendered for its one use, on the device that renders."""
+    return lambda step, stage: crops_of(render(stage.batch, step), stage, generator_of(step, recipe))
+
+
+def crops_of(pairs: Scenes, stage: Stage, generator: torch.Generator) -> AugmentedBatch:
+    """The pairs as the stage wants them."""
+    if stage.shifts:
+        return shifted_crops(pairs.first, crop=stage.crop, reach=stage.shifts, generator=generator)
+    return augment(
+        pairs.first,
+        pairs.second,
+        pairs.flow,
+        pairs.visible,
+        crop=stage.crop,
+        settings=AugmentationSettings(),
+        generator=generator,
+    )
+
+
+def generator_of(step: int, recipe: Recipe) -> torch.Generator:
+    """The randomness of one step, wherever the run is taken up."""
+    return torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+
+
+def validate(model: RAFT, items: Iterable[FlowItem], *, device: torch.device, iterations: int = 12) -> dict[str, float]:
+    """Mean endpoint error of every group of items, and of all (`mean`), in float32."""
+    estimator = FlowEstimator(model, device=device, settings=Settings(iterations=iterations))
+    report = evaluate(items, estimator.flow_between)
+    return {**{name: scores.epe for name, scores in report.groups.items()}, "mean": report.mean.epe}

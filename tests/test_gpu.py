@@ -1,0 +1,102 @@
+"""What must hold on a CUDA device: `python -m pytest -m gpu`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from flowcli.device import autocast
+from flowcli.estimator import FlowEstimator, Settings
+from flowcli.frames import Frame, FramePair
+from flowcli.recipes import Recipe, Stage
+from flowcli.synthesis import TextureBank, render
+from flowcli.training import TrainingState, draw_rendered, train_steps
+from raft_core.config import LARGE, SMALL, RaftConfig
+from raft_core.raft import RAFT
+from raft_core.warm_start import carry_forward
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+
+@pytest.fixture
+def pairs() -> list[FramePair]:
+    """Six frames of drifting noise, pair by pair."""
+    noise = np.random.default_rng(0).integers(0, 256, (200, 400, 3), np.uint8)
+    frames = [Frame(index, Fraction(index, 25), noise[:, 5 * index : 5 * index + 300]) for index in range(6)]
+    return [FramePair(frames[i], frames[i + 1], continues=i > 0) for i in range(5)]
+
+
+def flows(model: RAFT, pairs: list[FramePair], device: torch.device, settings: Settings) -> Iterator[np.ndarray]:
+    for estimate in FlowEstimator(model, device=device, settings=settings).estimate(pairs):
+        yield estimate.flow
+
+
+@pytest.mark.parametrize("config", [SMALL, LARGE], ids=["small", "large"])
+def test_float32_flow_on_the_gpu_equals_that_on_the_cpu(config: RaftConfig, pairs: list[FramePair]) -> None:
+    torch.manual_seed(0)
+    model = RAFT(config)
+    settings = Settings(iterations=12, warm_start=False)
+    expected = list(flows(model, pairs, CPU, settings))
+    found = list(flows(model, pairs, CUDA, settings))
+    assert max(np.abs(a - b).max() for a, b in zip(expected, found, strict=True)) < 1e-3
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_stays_near_float32(precision: torch.dtype, pairs: list[FramePair]) -> None:
+    torch.manual_seed(0)
+    model = RAFT()
+    exact, rounded = (
+        list(flows(model, pairs, CUDA, Settings(precision=kind, warm_start=False)))
+        for kind in (torch.float32, precision)
+    )
+    error = np.mean([np.abs(a - b).mean() for a, b in zip(exact, rounded, strict=True)])
+    assert np.isfinite(error)
+    assert error < 0.05 * np.mean([np.abs(a).mean() for a in exact])
+
+
+def test_batches_give_the_flow_of_single_pairs(pairs: list[FramePair]) -> None:
+    torch.manual_seed(0)
+    model = RAFT()
+    single, batched = (list(flows(model, pairs, CUDA, Settings(batch=n, warm_start=False))) for n in (1, 4))
+    assert max(np.abs(a - b).max() for a, b in zip(single, batched, strict=True)) < 1e-3
+
+
+def test_flow_is_carried_forward_as_on_the_cpu() -> None:
+    coarse = torch.randn(2, 2, 5, 7, generator=torch.Generator().manual_seed(0)) * 3
+    flow = torch.nn.functional.interpolate(coarse, size=(55, 128), mode="bicubic")
+    different = (carry_forward(flow.to(CUDA)).cpu() != carry_forward(flow)).any(dim=1)
+    assert different.float().mean() < 0.001
+
+
+def test_scenes_are_those_of_the_cpu() -> None:
+    on_cpu, on_gpu = (
+        render(TextureBank.procedural(seed=0, device=device), count=2, height=128, width=160, seed=3)
+        for device in (CPU, CUDA)
+    )
+    assert (on_gpu.flow.cpu() - on_cpu.flow).abs().mean() < 0.01
+    assert (on_gpu.first.cpu().float() - on_cpu.first.float()).abs().mean() < 2
+
+
+def test_training_lowers_the_error_of_one_batch() -> None:
+    bank = TextureBank.procedural(seed=0, device=CUDA)
+    recipe = Recipe(stages=(Stage("one batch", 60, 4, (128, 160), 4, (4e-4, 4e-4)),))
+    draw = draw_rendered(lambda count, _: render(bank, count=count, height=160, width=192, seed=5), recipe)
+    state = TrainingState.begin(RAFT(), device=CUDA)
+    losses = [progress.loss for progress in train_steps(state, recipe, draw, device=CUDA, precision=torch.bfloat16)]
+    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+
+
+def test_float32_means_float32_within_the_estimator_only() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with autocast(CUDA, torch.float32):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
