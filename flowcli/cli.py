@@ -1,0 +1,123 @@
+"""The command line: finds the commands, runs one, and turns failures into a line, a hint and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+import traceback
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from flowcli import __version__, commands
+from flowcli.console import tell
+from flowcli.errors import FlowcliError, UsageError
+from flowcli.interruption import Interruption, Stop, StoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EPILOG = """
+Exit codes
+0              done
+1              a bug in flowcli: please report it
+2              wrong usage, a missing path, or an output that exists already
+3              an input that cannot be used
+4              part of the work could not be done: frames were lost
+5              weights missing or unfit
+6              device missing, or not enough memory
+7              an output that cannot be written
+130, 143, 129  stopped by Ctrl-C, TERM, HUP
+"""
+
+app = typer.Typer(
+    help="Optical flow of videos with RAFT, and a look at what RAFT saw.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def show_version(asked: bool) -> None:
+    """Prints the version and ends."""
+    if asked:
+        typer.echo(f"flowcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the command; only --version, which its callback answers."""
+
+
+def unwrapped(command: Callable[..., None]) -> str:
+    """A command's docstring with a line for each paragraph, for Typer would keep the breaks of the source."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+
+
+for found in pkgutil.iter_modules(commands.__path__):
+    if not found.name.startswith("_"):
+        # The command's own file is imported, the stages it uses only when it runs.
+        module = importlib.import_module(f"{commands.__name__}.{found.name}")
+        app.command(found.name, help=unwrapped(module.run), epilog=getattr(module, "EPILOG", None))(module.run)
+
+
+def main() -> None:
+    """Runs the command line and exits with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command and returns its exit code; failures are told on stderr."""
+    try:
+        with Interruption(at_once=True):
+            return answer(arguments)
+    except Stop as stop:
+        return fail(StoppedError(stop.number, hint="nothing unfinished was kept"))
+    except FlowcliError as error:
+        return fail(error)
+    except Exception:
+        traceback.print_exc()
+        return fail(FlowcliError("this is a bug in flowcli", hint="please report the lines above and the command"))
+
+
+def answer(arguments: list[str]) -> int:
+    """Runs one command; what Typer has to say comes as our own failures."""
+    try:
+        result: object = app(arguments, prog_name="flowcli", standalone_mode=False)
+    except TyperException as error:
+        if not error.format_message():
+            # Without arguments Typer shows the help and raises an empty error.
+            return 0
+        raise usage_error(error) from error
+    except typer.Abort as error:
+        # Typer takes every end of file for the wish of someone at a prompt, and flowcli has no prompts.
+        raise error.__cause__ or error from None
+    except SystemExit as ended:
+        # Typer's way to say that the reader of stdout went away, as `| head` does; completion ends like this too.
+        return 0 if isinstance(ended.__context__, BrokenPipeError) else int(ended.code or 0)
+    return result if isinstance(result, int) else 0
+
+
+def usage_error(error: TyperException) -> UsageError:
+    """Typer's complaint in our words."""
+    text = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "flowcli"
+    return UsageError(text[:1].lower() + text[1:], hint=f"see `{command} --help`")
+
+
+def fail(error: FlowcliError) -> int:
+    """Says what was wrong and what to do, a line each."""
+    tell(f"error: {error}")
+    tell(f"hint: {error.hint}")
+    return error.exit_code

@@ -1,0 +1,59 @@
+"""Options that several commands share, spelled once."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowcli.sinks import descriptions
+
+WIDTH = 78
+"""Characters of a line on the narrowest usual terminal, less what Typer leaves free at its sides."""
+
+
+def outputs() -> str:
+    """The end of a command's help: every value of --save, with one line about it."""
+    lines = (
+        textwrap.fill(text, WIDTH, initial_indent=f"{name:<11}", subsequent_indent=" " * 11)
+        for name, text in descriptions().items()
+    )
+    return "\n".join(["Outputs, the values of --save", *lines])
+
+
+# An empty metavar: Typer would show <bool>, as if a flag took a value.
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="Folder to write to, or the file itself if there is just one. Default: beside the input.",
+    ),
+]
+Save = Annotated[str, typer.Option(metavar="LIST", help="What to write: outputs named below, with commas between.")]
+Weights = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="Weights by name, or a checkpoint by path: of flowcli, princeton-vl or torchvision."
+    ),
+]
+Iterations = Annotated[
+    int, typer.Option("--iters", metavar="N", help="Refinement steps: more are slower and more exact.", min=1)
+]
+Device = Annotated[str, typer.Option(metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:N or mps.")]
+Precision = Annotated[str, typer.Option(metavar="NAME", help="Number format: auto, fp32, bf16 or fp16.")]
+MaxFlow = Annotated[
+    str,
+    typer.Option(
+        metavar="PX", help="Motion drawn in full colour, in px per pair, the same for the whole run; or auto."
+    ),
+]
+Legend = Annotated[
+    bool, typer.Option("--legend", metavar="", help="Draw the colour wheel, and what its rim stands for.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print a report as JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no summary on stderr.")]

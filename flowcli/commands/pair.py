@@ -1,0 +1,52 @@
+"""flowcli pair: the flow between two images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowcli.commands import _options
+
+EPILOG = _options.outputs()
+
+
+def run(
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="The image that flow starts from.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="The image it leads to, of the same size.")],
+    output: _options.Output = None,
+    save: _options.Save = "png",
+    weights: _options.Weights = "raft-small",
+    iterations: _options.Iterations = 12,
+    device: _options.Device = "auto",
+    precision: _options.Precision = "auto",
+    max_flow: _options.MaxFlow = "auto",
+    legend: _options.Legend = False,
+    overwrite: _options.Overwrite = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+) -> None:
+    """Flow from one image to another of the same size.
+
+    Flow is the displacement from FIRST to SECOND in pixels, x to the right and y down, on FIRST's grid.
+
+    Example: flowcli pair a.png b.png --save png,flo,warp -o out
+    """
+    from flowcli.console import Console
+    from flowcli.pipeline import Request, estimate_pair
+
+    request = Request(
+        inputs=(first, second),
+        output=output,
+        save=save,
+        weights=weights,
+        iterations=iterations,
+        device=device,
+        precision=precision,
+        max_flow=max_flow,
+        legend=legend,
+        overwrite=overwrite,
+    )
+    console = Console(quiet=quiet, json=json)
+    console.conclude(estimate_pair(request, console))

@@ -1,0 +1,76 @@
+"""flowcli train: a RAFT trained on generated pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowcli.commands import _options
+
+
+def run(
+    folder: Annotated[
+        Path, typer.Option("--run", metavar="PATH", help="Folder of the run: state, log, best weights, rendered pool.")
+    ],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Stages and schedule: cpu (two hours on two cores) or smoke (a test, seconds)."
+        ),
+    ] = "cpu",
+    textures: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Folder of photographs and cut-outs; without it, patterns made in code."),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Folder of pairs with ground truth; without it no best weights are chosen."),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Begin a new run with these weights, by name or path.")
+    ] = None,
+    device: _options.Device = "auto",
+    precision: Annotated[str, typer.Option(metavar="NAME", help="Number format: auto, fp32 or bf16.")] = "auto",
+    threads: Annotated[int, typer.Option(metavar="N", help="CPU threads; 0 takes all.", min=0)] = 0,
+    every: Annotated[float, typer.Option(metavar="MIN", help="Minutes between validations.", min=0.1)] = 20,
+    promote: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Instead of training, store the run's best weights at this FOLDER/NAME, with a model card.",
+        ),
+    ] = None,
+) -> None:
+    """Train RAFT-small on generated pairs; run again to go on exactly where it stopped.
+
+    Progress goes to the terminal and to log.jsonl in the run's folder; the averaged weights that validated best are
+    best.safetensors there.
+
+    Example: flowcli train --run runs/first --textures ~/Pictures --validation pairs
+    """
+    from flowcli.console import Console
+    from flowcli.errors import UsageError
+    from flowcli.promotion import Promotion
+    from flowcli.promotion import promote as promote_weights
+    from flowcli.runs import TrainingOptions, run_training
+
+    console = Console()
+    if promote:
+        if validation is None:
+            raise UsageError("--promote scores the weights", hint="give --validation, a folder of pairs")
+        console.show(promote_weights(Promotion(folder, promote.parent, promote.name, validation), console))
+        return
+    options = TrainingOptions(
+        run=folder,
+        recipe=recipe,
+        textures=textures,
+        validation=validation,
+        weights=weights,
+        device=device,
+        precision=precision,
+        threads=threads,
+        minutes_between_validations=every,
+    )
+    console.say(run_training(options))

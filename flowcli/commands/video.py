@@ -1,0 +1,69 @@
+"""flowcli video: the flow of a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowcli.commands import _options
+
+EPILOG = _options.outputs()
+
+
+def run(
+    input: Annotated[Path, typer.Argument(metavar="INPUT", help="A video, or a folder of images.")],
+    output: _options.Output = None,
+    save: _options.Save = "video",
+    skip: Annotated[
+        int, typer.Option(metavar="N", help="Flow from frame t to frame t+N; the next pair starts there.", min=1)
+    ] = 1,
+    sliding: Annotated[
+        bool, typer.Option("--sliding", metavar="", help="Start a pair at every frame, not only at every N-th.")
+    ] = False,
+    weights: _options.Weights = "raft-small",
+    iterations: _options.Iterations = 12,
+    warm_start: Annotated[
+        bool,
+        typer.Option(
+            "--warm-start/--no-warm-start", metavar="", help="Start each pair from the flow of the pair before."
+        ),
+    ] = True,
+    batch: Annotated[int, typer.Option(metavar="N", help="Pairs computed at once.", min=1)] = 1,
+    device: _options.Device = "auto",
+    precision: _options.Precision = "auto",
+    max_flow: _options.MaxFlow = "auto",
+    legend: _options.Legend = False,
+    overwrite: _options.Overwrite = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+) -> None:
+    """Flow of a video: from every frame to the next, or to the N-th after it.
+
+    Of n frames, --skip N gives (n-1)/N flows, and n-N with --sliding. Flow is the displacement in pixels, x to the
+    right and y down, on the grid of a pair's first frame.
+
+    Example: flowcli video in.mp4 --skip 2 --save video,flo -o out
+    """
+    from flowcli.console import Console
+    from flowcli.pipeline import Request, estimate_video
+
+    request = Request(
+        inputs=(input,),
+        output=output,
+        save=save,
+        weights=weights,
+        iterations=iterations,
+        warm_start=warm_start,
+        batch=batch,
+        device=device,
+        precision=precision,
+        max_flow=max_flow,
+        legend=legend,
+        overwrite=overwrite,
+        skip=skip,
+        sliding=sliding,
+    )
+    console = Console(quiet=quiet, json=json)
+    console.conclude(estimate_video(request, console))

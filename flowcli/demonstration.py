@@ -1,0 +1,119 @@
+"""The main job on a clip that needs no file, scored against the clip's exact truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.baselines import dis
+from flowcli.colour import ColourScale, colour_flow, magnitude
+from flowcli.drawing import labelled_row
+from flowcli.fan import FAN_RATE, fan_flow, fan_frames
+from flowcli.frames import FramePair, VideoMeta
+from flowcli.pipeline import Request, Result, estimate_source
+from flowcli.sinks._hosts import write_png
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    from flowcli.console import Console
+    from flowcli.field import Estimate
+    from flowcli.frames import Frame
+
+FRAMES, HEIGHT, WIDTH = 48, 288, 384
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What the demo made: the run, the mean endpoint error of ours and of DIS in px, and the comparison picture."""
+
+    result: Result
+    ours: float
+    dis: float
+    picture: Path
+
+
+def demonstrate(request: Request, console: Console) -> Demonstration:
+    """Computes the flow of the turning fan, writes it, and scores it."""
+    score = Score()
+    result = estimate_source(FanSource(), request, console, score)
+    picture = result.outputs[0].with_name("fan_compared.png")
+    write_png(picture, score.picture())
+    return Demonstration(result, float(np.mean(score.ours)), float(np.mean(score.dis)), picture)
+
+
+class FanSource:
+    """The fan as a source of frames."""
+
+    lost = 0
+
+    def __init__(self) -> None:
+        self.meta = VideoMeta("fan", WIDTH, HEIGHT, FAN_RATE, FRAMES, tick=1 / FAN_RATE)
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame, painted when it is asked for."""
+        return fan_frames(FRAMES, HEIGHT, WIDTH)
+
+    def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
+        """The first pair: the fan turns evenly, so that it tells how fast the others are."""
+        first, second = fan_frames(2, HEIGHT, WIDTH)
+        return [FramePair(first, second, continues=False)][:count] if skip == 1 else []
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def __enter__(self) -> Self:
+        """Nothing to open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+
+class Score:
+    """Compares every estimate with the truth, and DIS beside it; takes estimates as a sink does."""
+
+    def __init__(self) -> None:
+        self.ours: list[float] = []
+        self.dis: list[float] = []
+        self._last: Estimate | None = None
+
+    def write(self, estimate: Estimate, /) -> None:
+        """Scores one pair over all its pixels."""
+        pair = estimate.pair
+        truth = fan_flow(pair.first.index, height=HEIGHT, width=WIDTH).flow
+        self.ours.append(endpoint_error(estimate.flow, truth))
+        self.dis.append(endpoint_error(dis(pair.first.image, pair.second.image), truth))
+        self._last = estimate
+
+    def picture(self) -> NDArray[np.uint8]:
+        """The last frame beside its true flow, ours and DIS's, in one colour scale."""
+        if self._last is None:
+            raise ValueError("nothing has been scored yet")
+        first, second = self._last.pair.first, self._last.pair.second
+        truth = fan_flow(first.index, height=HEIGHT, width=WIDTH).flow
+        scale = ColourScale.covering([magnitude(truth)])
+        flows = {"flowcli": self._last.flow, "truth": truth, "OpenCV DIS": dis(first.image, second.image)}
+        panels = {name: colour_flow(flow, scale=scale) for name, flow in flows.items()}
+        return labelled_row({"frame": first.image, **panels})
+
+    def close(self) -> None:
+        """Nothing to complete."""
+
+    def abort(self) -> None:
+        """Nothing to remove."""
+
+    def finish_partial(self) -> Path | None:
+        """Nothing to keep."""
+        return None
+
+
+def endpoint_error(flow: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+    """The mean distance between where two flows lead, in px."""
+    return float(np.linalg.norm(flow - truth, axis=2).mean())

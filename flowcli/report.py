@@ -1,0 +1,87 @@
+"""NAME_flow.json: what a run did, so that it can be understood and repeated."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from flowcli import __version__
+from flowcli.opencv import cv2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from fractions import Fraction
+    from pathlib import Path
+
+    from flowcli.frames import FramePair
+    from flowcli.weights import Weights
+
+
+@dataclass(frozen=True)
+class Report:
+    """The facts of one run; `settings` as resolved, `pairs` in order, `photometric_error` before and after warping."""
+
+    command: str
+    inputs: tuple[Path, ...]
+    size: tuple[int, int]
+    weights: Weights
+    settings: Mapping[str, object]
+    pairs: tuple[Stamp, ...]
+    outputs: tuple[Path, ...]
+    seconds: float
+    lost_frames: int
+    photometric_error: tuple[float, float] | None
+
+    def text(self) -> str:
+        """The report as JSON."""
+        before, after = self.photometric_error or (None, None)
+        content = {
+            "flowcli": __version__,
+            "command": self.command,
+            "inputs": [str(path.absolute()) for path in self.inputs],
+            "width": self.size[0],
+            "height": self.size[1],
+            "weights": {"name": self.weights.name, "sha256": self.weights.sha256},
+            "settings": dict(self.settings),
+            "flows": len(self.pairs),
+            "lost_frames": self.lost_frames,
+            "photometric_error": {"unit": "grey levels", "before": before, "after": after},
+            "seconds": round(self.seconds, 3),
+            "outputs": [str(path.absolute()) for path in self.outputs],
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("torch", "numpy", "av")},
+                "opencv": cv2.__version__,
+            },
+            "pairs": [pair.record() for pair in self.pairs],
+        }
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Which frames a flow lies between, when they are shown, and whether it started warm."""
+
+    first: int
+    second: int
+    time: Fraction
+    second_time: Fraction
+    warm: bool
+
+    @classmethod
+    def of(cls, pair: FramePair, *, warm: bool) -> Stamp:
+        """The stamp of a pair."""
+        return cls(pair.first.index, pair.second.index, pair.first.time, pair.second.time, warm)
+
+    def record(self) -> dict[str, object]:
+        """As JSON: frame numbers, times in seconds as exact fractions."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "time": str(self.time),
+            "second_time": str(self.second_time),
+            "warm": self.warm,
+        }

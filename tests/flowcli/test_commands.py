@@ -1,0 +1,162 @@
+"""The commands that do more than write flow: demo, eval, train."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from flowcli import demonstration, pool, recipes, runs
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def scored(tmp_path: Path) -> Path:
+    """Two pairs whose second frame is the first, moved by 2 px to the right."""
+    root = tmp_path / "scored"
+    for name in ("near_1", "far_1"):
+        folder = root / name
+        folder.mkdir(parents=True)
+        texture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 66, 3), np.uint8), (0, 0), 2)
+        cv2.imwrite(str(folder / "frame1.png"), texture[:, 2:])
+        cv2.imwrite(str(folder / "frame2.png"), texture[:, :64])
+        flow = np.zeros((48, 64, 2), np.float32)
+        flow[..., 0] = 2
+        np.savez(folder / "flow.npz", flow=flow)
+    return root
+
+
+# demo
+
+
+def test_demo_scores_the_fan_and_writes_what_it_shows(compute, monkeypatch) -> None:
+    for name, value in {"FRAMES": 3, "HEIGHT": 96, "WIDTH": 128}.items():
+        monkeypatch.setattr(demonstration, name, value)
+    for _ in range(2):  # a second time, it replaces what the first wrote
+        ended = compute("demo", "-o", "shown")
+        assert ended.code == 0
+        assert ended.out == ["shown/fan_flow.mp4", "shown/fan_side.mp4", "shown/fan_compared.png"]
+    assert all(Path(path).stat().st_size > 0 for path in ended.out)
+    (line,) = [line for line in ended.err if line.startswith("mean error ")]
+    ours, dis = (float(part.split()[-2]) for part in line.split(", "))
+    assert math.isfinite(ours) and math.isfinite(dis)
+    picture = cv2.imread("shown/fan_compared.png")
+    assert picture.shape[1] == 4 * 128
+
+
+# eval
+
+
+def test_eval_prints_a_table_of_groups_and_methods(compute, scored) -> None:
+    ended = compute("eval", "pairs", scored, "--baseline", "zero,dis")
+    assert ended.code == 0
+    assert ended.out[0].split() == ["EPE,", "px", "pairs", "random", "zero", "dis"]
+    rows = {line.split()[0]: line.split()[1:] for line in ended.out[1:]}
+    assert list(rows) == ["far", "near", "mean"]
+    assert rows["near"][0] == "1" and rows["mean"][0] == "2"
+    assert rows["mean"][2] == "2.000"
+    assert float(rows["mean"][3]) < 0.5
+
+
+def test_eval_prints_json_of_the_documented_shape(compute, scored, weights) -> None:
+    ended = compute("eval", "pairs", scored, "--baseline", "zero", "--json")
+    record = json.loads("\n".join(ended.out))
+    assert list(record) == ["protocol", "items", "groups", "mean", "compared"]
+    assert {"method": "random", "dataset": "pairs", "iterations": 1}.items() <= record["protocol"].items()
+    assert [(item["name"], item["group"]) for item in record["items"]] == [("far_1", "far"), ("near_1", "near")]
+    assert all(math.isfinite(item["epe"]) for item in record["items"])
+    assert set(record["groups"]) == {"far", "near"}
+    assert record["compared"]["zero"]["mean"]["epe"] == pytest.approx(2)
+
+
+def test_eval_compares_several_weights(compute, scored, weights) -> None:
+    other = Path("other.safetensors")
+    other.write_bytes(weights.read_bytes())
+    ended = compute("eval", "pairs", scored, "--weights", other)
+    assert ended.out[0].split()[3:] == ["other", "random"]
+    assert len(set(ended.out[-1].split()[2:])) == 1
+
+
+# train
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch):
+    """Makes smoke a recipe of that many tiny steps on a pool of four pairs."""
+
+    def shorten(steps: int) -> None:
+        stage = recipes.Stage("smoke", steps, 1, (128, 128), 1, (1e-4, 1e-4))
+        recipe = recipes.Recipe(stages=(stage,), render_size=(144, 160), pool_pairs=4)
+        monkeypatch.setitem(recipes.RECIPES, "smoke", recipe)
+        monkeypatch.setattr(pool, "SHARD_PAIRS", 4)
+
+    return shorten
+
+
+def test_train_trains_and_goes_on_where_it_stopped(flowcli, quick, scored, monkeypatch) -> None:
+    begun: list[int] = []
+    train_steps = runs.train_steps
+
+    def noted(state, *arguments, **named):
+        begun.append(state.step)
+        return train_steps(state, *arguments, **named)
+
+    monkeypatch.setattr(runs, "train_steps", noted)
+    line = ["train", "--run", "run", "--recipe", "smoke", "--validation", scored]
+    for steps, before in ((2, ""), (3, ", 2 of them before"), (3, ", all of them before")):
+        quick(steps)
+        ended = flowcli(*line)
+        assert ended.code == 0
+        assert ended.err[-1].startswith(f"trained {steps} of {steps} steps in run{before}")
+    assert begun == [0, 2, 3]
+    made = {"best.json", "best.safetensors", "last.safetensors", "log.jsonl", "run.json", "state.pt"}
+    assert made <= {path.name for path in Path("run").iterdir()}
+
+
+def test_a_damaged_state_or_a_file_for_a_folder_is_told_in_a_sentence(flowcli, quick) -> None:
+    quick(1)
+    Path("run").mkdir()
+    Path("run/state.pt").write_bytes(b"PK\x03\x04 and no more")
+    assert flowcli("train", "--run", "run", "--recipe", "smoke").code == 5
+    Path("file").touch()
+    assert flowcli("train", "--run", "file", "--recipe", "smoke").code == 7
+
+
+def test_a_run_that_goes_on_takes_no_other_weights(flowcli, quick) -> None:
+    quick(1)
+    assert flowcli("train", "--run", "run", "--recipe", "smoke").code == 0
+    ended = flowcli("train", "--run", "run", "--recipe", "smoke", "--weights", "run/last.safetensors")
+    assert ended.code == 2
+    assert ended.err[0] == "error: run goes on from its own state"
+
+
+def test_what_train_made_can_be_used(flowcli, quick, scored) -> None:
+    quick(1)
+    flowcli("train", "--run", "run", "--recipe", "smoke", "--validation", scored)
+    assert flowcli("eval", "pairs", scored, "--weights", "run/best.safetensors", "--iters", 1).code == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "code", "error"),
+    [("nope", 2, "error: nope is not a folder"), ("void", 3, "error: void holds no opaque pictures")],
+)
+def test_train_refuses_textures_that_are_none(flowcli, quick, folder: str, code: int, error: str) -> None:
+    quick(1)
+    Path("void").mkdir()
+    ended = flowcli("train", "--run", "run", "--recipe", "smoke", "--textures", folder)
+    assert (ended.code, ended.err[-2]) == (code, error)
+
+
+def test_train_refuses_weights_that_are_none(flowcli, quick) -> None:
+    quick(1)
+    ended = flowcli("train", "--run", "run", "--recipe", "smoke", "--weights", "nope")
+    assert (ended.code, ended.err[0]) == (5, "error: there are no weights called 'nope'")
