@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -152,3 +153,16 @@ def make_images(tmp_path: Path):
         return folder
 
     return make
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def no_thread_stays():
+    yield
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("flowcli")] == []

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,27 +14,9 @@ from flowcli.pyav import VideoReader
 from flowcli.quality import photometric_error
 from flowcli.sinks import flo
 from flowcli.sinks import video as video_sink
+from tests.outputs import files_below, times_of
 
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def no_thread_stays():
-    yield
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("flowcli")] == []
-
-
-def files_below(folder: str) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
-
-
-def times_of(path: str) -> list[Fraction]:
-    with VideoReader(Path(path)) as reader:
-        return [frame.time for frame in reader.frames()]
+pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")
 
 
 def report_of(path: str) -> dict[str, Any]:

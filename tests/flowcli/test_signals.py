@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -13,33 +12,15 @@ from typing import Any
 import pytest
 
 from flowcli.estimator import FlowEstimator
-from flowcli.pyav import VideoReader
 from flowcli.sinks._hosts import Film
+from tests.outputs import files_below, times_of
 
 SIGNALS = [("SIGINT", 130, "Ctrl-C"), ("SIGTERM", 143, "TERM"), ("SIGHUP", 129, "HUP")]
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows knows neither TERM nor HUP")
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def no_thread_stays():
-    yield
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("flowcli")] == []
-
-
-def files_below(folder: str) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
-
-
-def times_of(path: str) -> list[Fraction]:
-    with VideoReader(Path(path)) as reader:
-        return [frame.time for frame in reader.frames()]
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="Windows knows neither TERM nor HUP"),
+    pytest.mark.usefixtures("place", "no_thread_stays"),
+]
 
 
 def signal_at(call: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,17 @@
+"""What tests look at in the outputs of a run."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from flowcli.pyav import VideoReader
+
+
+def files_below(folder: str) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def times_of(path: str) -> list[Fraction]:
+    with VideoReader(Path(path)) as reader:
+        return [frame.time for frame in reader.frames()]
