@@ -70,7 +70,7 @@ def model_card(name: str, sha256: str, scores: Scores, facts: dict[str, Any], ho
             f"# {name}",
             "",
             "RAFT-small (990,162 parameters, float16), trained from scratch for flowcli on generated pairs: layers of",
-            "photographs and cut-outs that move, with exact flow (`flowcli/synthesis.py`). No published weights and no",
+            "photographs and cut-outs that move, with exact flow (`flowcli/synthesis`). No published weights and no",
             "benchmark frames took part in training.",
             "",
             f"- sha256: `{sha256}`",

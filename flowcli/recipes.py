@@ -62,7 +62,8 @@ RECIPES: dict[str, Recipe] = {
         stages=(
             Stage("shifts", 450, 8, (128, 128), 4, (4.5e-4, 4.5e-4), shifts=20),
             Stage("coarse", 1200, 6, (160, 208), 6, (4.5e-4, 3e-4), visible_only=True, max_flow=32),
-            Stage("fine", 2700, 6, (176, 224), 7, (3e-4, 0.0), max_flow=64),
+            Stage("fine", 1400, 6, (176, 224), 7, (3e-4, 1.45e-4), max_flow=64),
+            Stage("calm", 1250, 6, (176, 224), 7, (1.6e-4, 0.0), visible_only=True, max_flow=24),
         ),
         pool_pairs=2816,
     ),

@@ -9,7 +9,8 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 
 from raft_core.config import LARGE, SMALL
 from raft_core.errors import CheckpointError
@@ -104,7 +105,8 @@ def save(model: RAFT, path: Path | str, *, metadata: Mapping[str, str] | None = 
     path = Path(path)
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        save_file(state, part, metadata={"config": model.config.name, **(metadata or {})})
+        # Not save_file, whose files only their owner may read.
+        part.write_bytes(serialise(state, metadata={"config": model.config.name, **(metadata or {})}))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -294,3 +294,12 @@ def test_a_file_that_does_not_exist_is_said_so(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "nothing.pth")
     with pytest.raises(FileNotFoundError):
         checkpoint.load(tmp_path)
+
+
+def test_saved_weights_may_be_read_by_everyone_whom_the_umask_allows(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        checkpoint.save(RAFT(), tmp_path / "weights.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "weights.safetensors").stat().st_mode & 0o777 == 0o644
