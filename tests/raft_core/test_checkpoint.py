@@ -76,11 +76,13 @@ def test_a_save_that_fails_leaves_the_earlier_file(tmp_path: Path, monkeypatch: 
     model = make()
     checkpoint.save(model, path)
 
-    def fails_halfway(_: object, target: str | Path, **__: object) -> None:
-        Path(target).write_bytes(b"half a file")
+    write_text = Path.write_text
+
+    def fails_halfway(target: Path, _: bytes) -> int:
+        write_text(target, "half a file")
         raise OSError("disk full")
 
-    monkeypatch.setattr(checkpoint, "save_file", fails_halfway)
+    monkeypatch.setattr(Path, "write_bytes", fails_halfway)
     with pytest.raises(OSError, match="disk full"):
         checkpoint.save(RAFT(), path)
     assert_same_weights(checkpoint.load(path), model)
