@@ -33,7 +33,7 @@ class Settings:
     """How flow is computed. `batch` counts pairs per model call; `warm_start` begins a pair from an earlier flow."""
 
     iterations: int = 12
-    warm_start: bool = True
+    warm_start: bool = False
     batch: int = 1
     precision: torch.dtype = torch.float32
 

@@ -36,7 +36,6 @@ def run(
         save="video,side",
         weights=weights,
         iterations=iterations,
-        warm_start=True,
         device=device,
         precision=precision,
         legend=True,

@@ -29,7 +29,7 @@ def run(
         typer.Option(
             "--warm-start/--no-warm-start", metavar="", help="Start each pair from the flow of the pair before."
         ),
-    ] = True,
+    ] = False,
     batch: Annotated[int, typer.Option(metavar="N", help="Pairs computed at once.", min=1)] = 1,
     device: _options.Device = "auto",
     precision: _options.Precision = "auto",

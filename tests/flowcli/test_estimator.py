@@ -42,7 +42,7 @@ def frames(count: int, *, lost: Iterable[int] = (), height: int = 128, width: in
 
 
 def estimator(model: RAFT = MODEL, **settings: object) -> FlowEstimator:
-    return FlowEstimator(model, device=CPU, settings=Settings(**{"iterations": 2, **settings}))  # type: ignore[arg-type]
+    return FlowEstimator(model, device=CPU, settings=Settings(**{"iterations": 2, "warm_start": True, **settings}))  # type: ignore[arg-type]
 
 
 def ready(image: NDArray[np.uint8]) -> Tensor:

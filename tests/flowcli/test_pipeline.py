@@ -123,9 +123,11 @@ def test_times_of_a_variable_rate_survive(compute, make_video) -> None:
     assert times_of("clip_flow.mp4") == [Fraction(number, 1000) for number in pts[:-1]]
 
 
-def test_pairs_start_warm_unless_told_otherwise(compute, make_video) -> None:
+def test_pairs_start_cold_unless_asked_to_start_warm(compute, make_video) -> None:
     make_video(frames=4)
     compute("video", "clip.mp4")
+    assert [pair["warm"] for pair in report_of("clip_flow.json")["pairs"]] == [False, False, False]
+    compute("video", "clip.mp4", "-y", "--warm-start")
     assert [pair["warm"] for pair in report_of("clip_flow.json")["pairs"]] == [False, True, True]
 
 
