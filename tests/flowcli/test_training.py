@@ -407,10 +407,10 @@ def test_eight_pairs_can_be_learnt_by_heart(bank: TextureBank) -> None:
 
 
 def calm_pairs(bank: TextureBank, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Generated pairs of 128 x 160 that move by 1 to 6 px on average."""
-    scenes = render(bank, count=5 * count, height=128, width=160, seed=5)
+    """Generated pairs of 128 x 160 that move by 1 to 4 px on average."""
+    scenes = render(bank, count=8 * count, height=128, width=160, seed=5)
     speed = torch.linalg.vector_norm(scenes.flow, dim=1).mean(dim=(1, 2))
-    calm = ((speed > 1) & (speed < 6)).nonzero().flatten()[:count]
+    calm = ((speed > 1) & (speed < 4)).nonzero().flatten()[:count]
     assert len(calm) == count
     return scenes.first[calm], scenes.second[calm], scenes.flow[calm]
 
