@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError as error:
         raise UsageError(f"{name!r} is not a device", hint="use auto, cpu, cuda, cuda:N or mps") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f"there is no {name} here", hint="use --device cpu, or see what `flowcli doctor` finds")
+        raise DeviceError(f"there is no {name} here", hint="use --device cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("there is no mps device here", hint="use --device cpu")
     if device.type not in {"cpu", "cuda", "mps"}:
