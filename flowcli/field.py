@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from flowcli.frames import FramePair
+    from flowcli.frames import Frame, FramePair
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,13 +20,13 @@ class Estimate:
     """Flow of one pair, on the device until a sink asks for NumPy.
 
     `forward` (2, height, width) is the displacement first → second in source pixels on the first frame's grid,
-    channel 0 right, channel 1 down. `backward` is second → first on the second frame's grid. `occluded` (height,
-    width) marks pixels of the first frame that the second does not show. `iterations` were run; `warm` says
-    whether they began from an earlier pair's flow.
+    channel 0 right, channel 1 down. `backward` is second → first on the second frame's grid; at least one of them is
+    there. `occluded` (height, width) marks pixels of the first frame that the second does not show. `iterations` were
+    run; `warm` says whether they began from an earlier pair's flow.
     """
 
     pair: FramePair
-    forward: Float[Tensor, "2 height width"]
+    forward: Float[Tensor, "2 height width"] | None
     iterations: int
     warm: bool
     backward: Float[Tensor, "2 height width"] | None = None
@@ -34,5 +34,27 @@ class Estimate:
 
     @cached_property
     def flow(self) -> NDArray[np.float32]:
-        """Forward flow as (height, width, 2) float32, in source pixels."""
-        return self.forward.permute(1, 2, 0).contiguous().cpu().numpy()
+        """The flow that pictures show, (height, width, 2) float32 in source pixels: backward only where it is alone."""
+        return as_array(self.backward if self.forward is None else self.forward)
+
+    @property
+    def start(self) -> Frame:
+        """The frame on whose grid `flow` lies."""
+        return self.pair.second if self.forward is None else self.pair.first
+
+    @property
+    def end(self) -> Frame:
+        """The frame that `flow` leads to."""
+        return self.pair.first if self.forward is None else self.pair.second
+
+    @cached_property
+    def occlusion(self) -> NDArray[np.bool_] | None:
+        """`occluded` as (height, width) bool, where it is known."""
+        return None if self.occluded is None else self.occluded.cpu().numpy()
+
+
+def as_array(flow: Float[Tensor, "2 height width"] | None) -> NDArray[np.float32]:
+    """Flow as (height, width, 2) float32 on the CPU; raises ValueError for an estimate without any."""
+    if flow is None:
+        raise ValueError("this estimate has neither forward nor backward flow")
+    return flow.float().permute(1, 2, 0).contiguous().cpu().numpy()

@@ -42,9 +42,11 @@ class Frame:
 class FramePair:
     """Two frames of equal size; flow runs from `first` to `second`.
 
-    `continues` is true when `first` is the previous pair's `second`, so that its flow may start this one's.
+    `continues` is true when `first` is the previous pair's `second`, so that its flow may start this one's. `cut` is
+    true when another shot begins between the two, so that their flow means nothing.
     """
 
     first: Frame
     second: Frame
     continues: bool
+    cut: bool = False

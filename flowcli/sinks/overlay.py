@@ -16,4 +16,4 @@ if TYPE_CHECKING:
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """What moves is coloured, what is still looks as filmed."""
-    return style.finish(drawing.overlay(estimate.pair.first.image, estimate.flow, scale=style.scale))
+    return style.finish(drawing.overlay(estimate.start.image, estimate.flow, scale=style.scale))

@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """The frame left, its flow right."""
-    return side_by_side(estimate.pair.first.image, style.finish(colour_flow(estimate.flow, scale=style.scale)))
+    return side_by_side(estimate.start.image, style.finish(colour_flow(estimate.flow, scale=style.scale)))
