@@ -16,6 +16,7 @@ from flowcli.datasets import pairs
 from flowcli.device import choose_device, choose_precision, keep_memory
 from flowcli.errors import UsageError
 from flowcli.interruption import Interruption, StoppedError
+from flowcli.parallel import Group
 from flowcli.pool import Pool
 from flowcli.recipes import RECIPES, Recipe
 from flowcli.run_folder import RunFolder
@@ -60,28 +61,36 @@ class TrainingRun:
     device: torch.device
     folder: RunFolder
     state: TrainingState
+    group: Group
 
 
 def run_training(options: TrainingOptions) -> str:
-    """Trains until the recipe ends, and says in one line what came of it."""
-    run = take_up(options)
-    begun = run.state.step
-    precision = training_precision(options.precision, run.device)
-    steps = train_steps(run.state, run.recipe, drawing(run), device=run.device, precision=precision)
-    # Not in a `finally`: what fails within a step leaves half of it behind, and the last save is whole.
-    epe = watch(steps, run)
-    run.folder.save(run.state)
+    """Trains until the recipe ends, and says in one line what came of it; under `torchrun`, in several processes."""
+    with Group.from_environment() as group:
+        run = take_up(options, group)
+        begun = run.state.step
+        precision = training_precision(options.precision, run.device)
+        steps = train_steps(run.state, run.recipe, drawing(run), device=run.device, precision=precision, group=group)
+        # Not in a `finally`: what fails within a step leaves half of it behind, and the last save is whole.
+        epe = watch(steps, run)
+        if group.leads:
+            run.folder.save(run.state)
     line = f"trained {run.state.step} of {run.recipe.steps} steps in {options.run}"
     if begun:
         line += f", {begun} of them before" if begun < run.state.step else ", all of them before"
     return line + (f"; validation EPE {epe['mean']:.3f} px" if epe else "")
 
 
-def take_up(options: TrainingOptions) -> TrainingRun:
+def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     """The run as its folder has it, or a new one; what cannot be trained on is refused here."""
     if options.recipe not in RECIPES:
         raise UsageError(f"there is no recipe {options.recipe!r}", hint=f"recipes: {', '.join(RECIPES)}")
     recipe = RECIPES[options.recipe]
+    if any(stage.parts % group.size for stage in recipe.stages):
+        raise UsageError(
+            f"{group.size} processes cannot share the batches of recipe {options.recipe!r} evenly",
+            hint="start as many processes as a step has parts, or fewer that divide them",
+        )
     device = choose_device(options.device)
     training_precision(options.precision, device)
     if options.validation:
@@ -98,7 +107,7 @@ def take_up(options: TrainingOptions) -> TrainingRun:
     torch.manual_seed(recipe.seed)
     state = TrainingState.begin(load(find(options.weights)) if options.weights else RAFT(), device=device)
     folder.take_up(state)
-    return TrainingRun(options, recipe, device, folder, state)
+    return TrainingRun(options, recipe, device, folder, state, group)
 
 
 def drawing(run: TrainingRun) -> Callable[[int, Stage], AugmentedBatch]:
@@ -112,32 +121,34 @@ def drawing(run: TrainingRun) -> Callable[[int, Stage], AugmentedBatch]:
 
 def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
     """Consumes the steps: shows and logs progress, saves, validates; returns the last validation."""
-    state, folder, options = run.state, run.folder, run.options
+    state, folder, options, group = run.state, run.folder, run.options, run.group
     epe: dict[str, float] = {}
     saved = validated = time.monotonic()
     recent: list[Progress] = []
-    bar = tqdm(total=run.recipe.steps, initial=state.step, unit="step", disable=None)
+    bar = tqdm(total=run.recipe.steps, initial=state.step, unit="step", disable=None if group.leads else True)
     with Interruption() as interruption, bar:
         for progress in steps:
-            bar.update()
-            recent.append(progress)
-            now = time.monotonic()
-            if len(recent) == STEPS_BETWEEN_LINES:
-                folder.log(averaged(recent))
-                recent.clear()
-            if now - saved > SECONDS_BETWEEN_SAVES:
-                folder.save(state)
-                saved = time.monotonic()
-            due = now - validated > 60 * options.minutes_between_validations or progress.step == run.recipe.steps
-            if due and options.validation:
-                epe = validate(state.average, pairs.items(options.validation), device=run.device)
-                best = folder.keep_best(state, epe, recipe=run.recipe)
-                folder.log({"step": state.step, "validation": epe, "best": best})
-                validated = time.monotonic()
-            if interruption.number:
-                folder.save(state)
+            # Together, or the ones that go on would wait for the one that stopped.
+            stopped = group.largest(interruption.number or 0)
+            if group.leads:
+                bar.update()
+                recent.append(progress)
+                now = time.monotonic()
+                if len(recent) == STEPS_BETWEEN_LINES:
+                    folder.log(averaged(recent))
+                    recent.clear()
+                if stopped or now - saved > SECONDS_BETWEEN_SAVES:
+                    folder.save(state)
+                    saved = time.monotonic()
+                due = now - validated > 60 * options.minutes_between_validations or progress.step == run.recipe.steps
+                if due and not stopped and options.validation:
+                    epe = validate(state.average, pairs.items(options.validation), device=run.device)
+                    best = folder.keep_best(state, epe, recipe=run.recipe)
+                    folder.log({"step": state.step, "validation": epe, "best": best})
+                    validated = time.monotonic()
+            if stopped:
                 hint = f"run the same command again to go on from step {state.step}"
-                raise StoppedError(interruption.number, hint=hint)
+                raise StoppedError(stopped, hint=hint)
     return epe
 
 
@@ -175,7 +186,12 @@ def scene_renderer(textures: Path | None, recipe: Recipe, device: torch.device) 
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:
-    """The number format of training: bfloat16 by default, for it needs no loss scaling, and never float16."""
+    """The number format of training: float32 on a CPU, where it is the fastest (weights/NOTES.md), else bfloat16.
+
+    Never float16: it would need loss scaling.
+    """
     if name == "fp16":
         raise UsageError("training knows no fp16", hint="use auto, fp32 or bf16: float16 would need loss scaling")
-    return torch.bfloat16 if name == "auto" else choose_precision(name, device)
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    return choose_precision(name, device)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from flowcli.augmentation import AugmentationSettings, AugmentedBatch, augment
+from flowcli.augmentation import AugmentedBatch, augment
 from flowcli.device import autocast
 from flowcli.estimator import FlowEstimator, Settings
 from flowcli.evaluation import evaluate
+from flowcli.parallel import Group
 from flowcli.shifts import shifted_crops
 from raft_core.images import to_model_range
 from raft_core.loss import sequence_loss
@@ -22,13 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from jaxtyping import Float
+    from torch import Tensor
+
     from flowcli.datasets import FlowItem
     from flowcli.recipes import Recipe, Stage
     from flowcli.synthesis import Scenes
 
-# Pairs that may be drawn before the first step, and how many more for every step: a pair is drawn about three times.
+# Pairs that may be drawn for the first batch, and how many more for every next: a pair is drawn about three times.
 POOL_START = 512
-POOL_GROWTH_PER_STEP = 2
+POOL_GROWTH_PER_BATCH = 2
+
+ALONE = Group()
 
 
 @dataclass
@@ -89,23 +95,25 @@ def train_steps(
     *,
     device: torch.device,
     precision: torch.dtype,
+    group: Group = ALONE,
 ) -> Iterator[Progress]:
-    """Runs the recipe from the state's step on, one step each time it is asked."""
+    """Runs the recipe from the state's step on, one step each time it is asked.
+
+    The `parts` of a step are batches whose gradients are averaged: one after another, or shared out in the group.
+    """
     while state.step < recipe.steps:
         started = time.perf_counter()
         stage, learning_rate = recipe.at(state.step)
-        for group in state.optimiser.param_groups:
-            group.update(lr=learning_rate, weight_decay=stage.weight_decay)
-        batch = draw(state.step, stage)
-        first, second = to_model_range(batch.first.to(device)), to_model_range(batch.second.to(device))
-        target = batch.flow.to(device)
-        valid = (batch.visible & batch.inside if stage.visible_only else torch.ones_like(batch.visible)).to(device)
+        for options in state.optimiser.param_groups:
+            options.update(lr=learning_rate, weight_decay=stage.weight_decay)
         statistics = [buffer.clone() for buffer in state.model.buffers()]
-        with autocast(device, precision):
-            flows = state.model(first, second, stage.iterations)
-        loss = sequence_loss(flows, target, valid, gamma=stage.gamma, max_flow=stage.max_flow)
-        state.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        state.optimiser.zero_grad(set_to_none=False)
+        measured = torch.zeros(2, device=device)
+        for part in group.share(stage.parts):
+            batch = draw(state.step * stage.parts + part, stage)
+            measured += learn(state.model, batch, stage, device=device, precision=precision)
+        gradients = [weight.grad for weight in state.model.parameters() if weight.grad is not None]
+        group.sum_up([*gradients, measured])
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
         # One bad batch must not end a run of days, nor stay in the running statistics.
         if bool(torch.isfinite(norm)):
@@ -115,9 +123,24 @@ def train_steps(
                 buffer.copy_(before)
         follow(state.average, state.model, decay=min(recipe.ema_decay, (1 + state.step) / (10 + state.step)))
         state.step += 1
-        with torch.no_grad():
-            error = torch.linalg.vector_norm(flows[-1].float() - target, dim=1)[valid].mean()
-        yield Progress(state.step, stage.name, loss.item(), error.item(), learning_rate, time.perf_counter() - started)
+        loss, epe = measured.tolist()
+        yield Progress(state.step, stage.name, loss, epe, learning_rate, time.perf_counter() - started)
+
+
+def learn(
+    model: RAFT, batch: AugmentedBatch, stage: Stage, *, device: torch.device, precision: torch.dtype
+) -> Float[Tensor, " 2"]:
+    """Adds one part's share to the gradients; returns its share of the step's loss and of the last flow's EPE."""
+    first, second = to_model_range(batch.first.to(device)), to_model_range(batch.second.to(device))
+    target = batch.flow.to(device)
+    valid = (batch.visible & batch.inside if stage.visible_only else torch.ones_like(batch.visible)).to(device)
+    with autocast(device, precision):
+        flows = model(first, second, stage.iterations)
+    loss = sequence_loss(flows, target, valid, gamma=stage.gamma, max_flow=stage.max_flow) / stage.parts
+    loss.backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        error = torch.linalg.vector_norm(flows[-1].float() - target, dim=1)[valid].mean() / stage.parts
+    return torch.stack([loss.detach(), error])
 
 
 @torch.no_grad()
@@ -130,23 +153,23 @@ def follow(average: RAFT, model: RAFT, *, decay: float) -> None:
 
 
 def draw_from_pool(read: Callable[[list[int]], Scenes], recipe: Recipe) -> Callable[[int, Stage], AugmentedBatch]:
-    """Batches as a function of the step: pairs of a slowly growing pool, augmented anew each time."""
+    """Batches as a function of their number: pairs of a slowly growing pool, augmented anew each time."""
 
-    def draw(step: int, stage: Stage) -> AugmentedBatch:
-        generator = generator_of(step, recipe)
-        ready = min(POOL_START + POOL_GROWTH_PER_STEP * step, recipe.pool_pairs)
+    def draw(number: int, stage: Stage) -> AugmentedBatch:
+        generator = generator_of(number, recipe)
+        ready = min(POOL_START + POOL_GROWTH_PER_BATCH * number, recipe.pool_pairs)
         pairs = read(torch.randint(ready, (stage.batch,), generator=generator).tolist())
-        return crops_of(pairs, stage, generator)
+        return crops_of(pairs, stage, recipe, generator)
 
     return draw
 
 
 def draw_rendered(render: Callable[[int, int], Scenes], recipe: Recipe) -> Callable[[int, Stage], AugmentedBatch]:
-    """Batches as a function of the step: every pair rendered for its one use, on the device that renders."""
-    return lambda step, stage: crops_of(render(stage.batch, step), stage, generator_of(step, recipe))
+    """Batches as a function of their number: every pair rendered for its one use, on the device that renders."""
+    return lambda number, stage: crops_of(render(stage.batch, number), stage, recipe, generator_of(number, recipe))
 
 
-def crops_of(pairs: Scenes, stage: Stage, generator: torch.Generator) -> AugmentedBatch:
+def crops_of(pairs: Scenes, stage: Stage, recipe: Recipe, generator: torch.Generator) -> AugmentedBatch:
     """The pairs as the stage wants them."""
     if stage.shifts:
         return shifted_crops(pairs.first, crop=stage.crop, reach=stage.shifts, generator=generator)
@@ -156,14 +179,14 @@ def crops_of(pairs: Scenes, stage: Stage, generator: torch.Generator) -> Augment
         pairs.flow,
         pairs.visible,
         crop=stage.crop,
-        settings=AugmentationSettings(),
+        settings=recipe.augmentation,
         generator=generator,
     )
 
 
-def generator_of(step: int, recipe: Recipe) -> torch.Generator:
-    """The randomness of one step, wherever the run is taken up."""
-    return torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+def generator_of(number: int, recipe: Recipe) -> torch.Generator:
+    """The randomness of one batch, wherever the run is taken up."""
+    return torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
 
 
 def validate(model: RAFT, items: Iterable[FlowItem], *, device: torch.device, iterations: int = 12) -> dict[str, float]:

@@ -20,7 +20,7 @@ ROWS = (
     (
         "values",
         "__init__ augmentation baselines clock colour drawing errors fan field frames interruption opencv orientation "
-        "pairing photometry prefetch quality recipes report shifts sniffing stream_facts synthesis",
+        "pairing parallel photometry prefetch quality recipes report shifts sniffing stream_facts synthesis",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}

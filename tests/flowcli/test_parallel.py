@@ -1,0 +1,70 @@
+"""Training in two processes equals training in one."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowcli.parallel import Group
+
+ROOT = Path(__file__).parents[2]
+
+# What every process runs: ten steps of two parts each; prints the losses as JSON.
+TRAIN = """
+import json, torch
+from flowcli.augmentation import AugmentedBatch
+from flowcli.parallel import Group
+from flowcli.recipes import Recipe, Stage
+from flowcli.training import TrainingState, train_steps
+from raft_core.raft import RAFT
+
+torch.set_num_threads(1)
+stage = Stage("tiny", 10, 1, (128, 128), 2, (4e-4, 4e-4), parts=2)
+
+def draw(number, stage):
+    generator = torch.Generator().manual_seed(number)
+    pictures = torch.randint(256, (2, 1, 3, 128, 128), dtype=torch.uint8, generator=generator)
+    everywhere = torch.ones(1, 128, 128, dtype=torch.bool)
+    flow = torch.randn(1, 2, 128, 128, generator=generator)
+    return AugmentedBatch(pictures[0], pictures[1], flow, everywhere, everywhere)
+
+torch.manual_seed(0)
+cpu = torch.device("cpu")
+with Group.from_environment() as group:
+    state = TrainingState.begin(RAFT(), device=cpu)
+    steps = train_steps(state, Recipe(stages=(stage,)), draw, device=cpu, precision=torch.float32, group=group)
+    losses = [(step.loss, step.epe) for step in steps]
+    print(json.dumps([group.largest(group.rank + 5), losses]))
+"""
+
+
+def start(environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", TRAIN], env=os.environ | environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_two_processes_learn_what_one_learns_from_twice_the_batch() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    processes = [start({}), *(start({**meeting, "RANK": str(rank)}) for rank in (0, 1))]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    (_, alone), (largest, first), (_, second) = (json.loads(output) for output in outputs)
+    assert largest == 6
+    assert first == second
+    assert len(first) == 10
+    for together, expected in zip(first, alone, strict=True):
+        assert together == pytest.approx(expected, rel=1e-5)
+
+
+def test_parts_are_shared_out_without_remainder_or_repetition() -> None:
+    assert [list(Group(rank, 3).share(6)) for rank in range(3)] == [[0, 3], [1, 4], [2, 5]]
+    assert list(Group().share(4)) == [0, 1, 2, 3]
