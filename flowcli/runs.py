@@ -99,7 +99,8 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     if options.threads:
         torch.set_num_threads(options.threads)
     folder = RunFolder(options.run)
-    folder.begin(recipe, options.textures)
+    if group.leads:
+        folder.begin(recipe, options.textures)
     if options.weights and folder.state.exists():
         raise UsageError(
             f"{options.run} goes on from its own state", hint="leave --weights out, or choose another --run"
