@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -10,8 +10,18 @@ import torch.nn.functional as F  # noqa: N812
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jaxtyping import Float
+    from jaxtyping import Float, Int, Shaped
     from torch import Tensor
+
+
+class Correlation(Protocol):
+    """How alike features are, as RAFT reads it: around moving centers, or as one cell's whole map."""
+
+    def lookup(self, centers: Float[Tensor, "batch 2 rows columns"]) -> Float[Tensor, "batch features rows columns"]:
+        """Correlations around `centers`."""
+
+    def response(self, cell: Sequence[int], level: int, *, batch: int = 0) -> Float[Tensor, "rows_l columns_l"]:
+        """The whole response map of one cell."""
 
 
 class AllPairs:
@@ -61,6 +71,104 @@ class AllPairs:
         return self.levels[level][(batch * rows + row) * columns + column]
 
 
+class OnDemand:
+    """The same correlations without the volume: memory grows with the pixels, not with their square.
+
+    The windows of a tile of neighbouring cells overlap almost entirely, so one small matrix product, of the tile's
+    features with those under the union of its windows, holds all that a lookup reads. A tile whose motions lie too far
+    apart is looked up cell by cell. Nothing is kept between lookups; the values are those of `AllPairs` to rounding.
+    """
+
+    TILE = 8
+    REACHES = (8, 14, 24, 48)
+    """How many cells apart the windows of one tile may begin; tiles of similar spread are computed together."""
+    FEATURES_AT_ONCE = 1 << 24
+    """How many numbers are gathered from the second frame at a time: 64 MiB."""
+
+    def __init__(
+        self,
+        first: Float[Tensor, "batch channels rows columns"],
+        second: Float[Tensor, "batch channels rows columns"],
+        *,
+        levels: int = 4,
+        radius: int = 4,
+    ) -> None:
+        self.radius = radius
+        self.shape = first.shape
+        self.queries = tiled(first.float() * first.shape[1] ** -0.5, self.TILE)
+        self.levels: list[Float[Tensor, "batch rows_l columns_l channels"]] = []
+        pooled = second.float()
+        for level in range(levels):
+            if level > 0:
+                pooled = F.avg_pool2d(pooled, 2)
+            self.levels.append(pooled.permute(0, 2, 3, 1).contiguous())
+
+    def lookup(self, centers: Float[Tensor, "batch 2 rows columns"]) -> Float[Tensor, "batch features rows columns"]:
+        """What `AllPairs.lookup` gives, in the same order."""
+        points = tiled(centers.float(), self.TILE)  # (B*tiles, cells, 2)
+        with torch.autocast(centers.device.type, enabled=False):
+            windows = [self.windows(points / 2**level, level) for level in range(len(self.levels))]
+        return untiled(torch.cat(windows, dim=2), like=centers, tile=self.TILE)
+
+    def response(self, cell: Sequence[int], level: int, *, batch: int = 0) -> Float[Tensor, "rows_l columns_l"]:
+        """The whole response map of one cell (row, column) of the first frame at one level."""
+        row, column = cell
+        query = untiled(self.queries, like=self.levels[0].permute(0, 3, 1, 2), tile=self.TILE)[batch, :, row, column]
+        return self.levels[level][batch] @ query
+
+    def windows(self, points: Float[Tensor, "tiles cells 2"], level: int) -> Float[Tensor, "tiles cells offsets"]:
+        """Every cell's window at one level."""
+        side = 2 * self.radius + 2
+        _, rows, columns, channels = self.levels[level].shape
+        corner = points.floor()
+        # Clamped before the conversion: a diverging flow must not overflow an integer.
+        furthest = points.new_tensor([columns, rows]) + side
+        corners = corner.nan_to_num().clamp(min=-side).minimum(furthest).long() - self.radius
+        spread = (corners.amax(1) - corners.amin(1)).amax(1)
+        values = points.new_empty(*points.shape[:2], side * side)
+        narrower = -1
+        for reach in self.REACHES:
+            tiles = ((spread > narrower) & (spread <= reach)).nonzero()[:, 0]
+            for some in torch.split(tiles, max(1, self.FEATURES_AT_ONCE // (channels * (reach + side) ** 2))):
+                values[some] = self.products(some, self.queries[some], corners[some], level=level, reach=reach)
+            narrower = reach
+        wild, cells = (spread > narrower)[:, None].expand(corners.shape[:2]).nonzero(as_tuple=True)
+        at_once = max(1, self.FEATURES_AT_ONCE // (channels * side**2))
+        for tile, cell in zip(torch.split(wild, at_once), torch.split(cells, at_once), strict=True):
+            alone = self.products(tile, self.queries[tile, cell, None], corners[tile, cell, None], level=level, reach=0)
+            values[tile, cell] = alone[:, 0]
+        fraction = (points - corner).flatten(0, 1)
+        return blended(values.view(-1, side, side), fraction).view(*points.shape[:2], -1)
+
+    def products(
+        self,
+        tiles: Int[Tensor, " groups"],
+        queries: Float[Tensor, "groups cells channels"],
+        corners: Int[Tensor, "groups cells 2"],
+        *,
+        level: int,
+        reach: int,
+    ) -> Float[Tensor, "groups cells whole_offsets"]:
+        """Correlations at the (2r + 2)² whole cells from each corner, zero outside; x offset slowest.
+
+        The corners (x, y) of one group, which lies in one of `tiles`, are at most `reach` apart.
+        """
+        batch, rows, columns, channels = self.levels[level].shape
+        side = 2 * self.radius + 2
+        low = corners.amin(1)
+        steps = torch.arange(reach + side, device=low.device)
+        x, inside_x = axis(low[:, :1], steps, columns)
+        y, inside_y = axis(low[:, 1:], steps, rows)
+        frame = tiles // (len(self.queries) // batch)
+        index = (frame[:, None, None] * rows + y[:, None, :]) * columns + x[:, :, None]
+        union = self.levels[level].view(-1, channels)[index.flatten(1)]  # (groups, whole cells, channels)
+        volume = queries @ union.mT  # (groups, cells, whole cells)
+        volume = volume * (inside_x[:, :, None] * inside_y[:, None, :]).flatten(1)[:, None]
+        offset = (corners - low[:, None])[..., None] + steps[:side]  # (groups, cells, 2, side)
+        where = offset[:, :, 0, :, None] * len(steps) + offset[:, :, 1, None, :]
+        return volume.gather(2, where.flatten(2))
+
+
 def window(
     volume: Float[Tensor, "cells rows columns"], centers: Float[Tensor, "cells 2"], radius: int
 ) -> Float[Tensor, "cells offsets"]:
@@ -77,15 +185,38 @@ def window(
     index = (y * columns)[:, None, :] + x[:, :, None]  # (cells, x offset, y offset)
     values = volume.view(cells, -1).gather(1, index.flatten(1)).view(index.shape)
     values = values * (weight_x[:, :, None] * weight_y[:, None, :])
-    fraction = centers - corner
+    return blended(values, centers - corner)
+
+
+def blended(
+    values: Float[Tensor, "cells x_plus_1 y_plus_1"], fraction: Float[Tensor, "cells 2"]
+) -> Float[Tensor, "cells offsets"]:
+    """Bilinear values between whole cells: all points of a window lie at the same fraction of one."""
     values = torch.lerp(values[:, :-1], values[:, 1:], fraction[:, :1, None])
     values = torch.lerp(values[:, :, :-1], values[:, :, 1:], fraction[:, 1:, None])
     return values.flatten(1)
 
 
-def axis(corner: Float[Tensor, "cells 1"], steps: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def axis(corner: Shaped[Tensor, "cells 1"], steps: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Indices along one axis, kept inside, and 1 or 0 for those that were inside or not."""
     # Clamped before the conversion: a diverging flow must not overflow an integer.
     index = corner.clamp(-steps.numel(), size + steps.numel()).long() + steps
     inside = (index >= 0) & (index < size)
     return index.clamp(0, size - 1), inside.float()
+
+
+def tiled(values: Float[Tensor, "batch channels rows columns"], tile: int) -> Float[Tensor, "tiles cells channels"]:
+    """Square tiles of neighbouring cells, frame by frame; the border is repeated to fill the last ones."""
+    channels, rows, columns = values.shape[1:]
+    values = F.pad(values, (0, -columns % tile, 0, -rows % tile), mode="replicate")
+    values = values.view(len(values), channels, values.shape[2] // tile, tile, -1, tile)
+    return values.permute(0, 2, 4, 3, 5, 1).reshape(-1, tile * tile, channels)
+
+
+def untiled(
+    tiles: Float[Tensor, "tiles cells channels"], *, like: Float[Tensor, "batch _ rows columns"], tile: int
+) -> Float[Tensor, "batch channels rows columns"]:
+    """The inverse of `tiled`, for a map of the rows and columns of `like`."""
+    batch, _, rows, columns = like.shape
+    values = tiles.view(batch, -(-rows // tile), -(-columns // tile), tile, tile, -1)
+    return values.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)[:, :, :rows, :columns]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from raft_core.config import SMALL, RaftConfig
-from raft_core.correlation import AllPairs
+from raft_core.correlation import AllPairs, OnDemand
 from raft_core.encoder import FeatureEncoder
 from raft_core.grid import pixel_grid
 from raft_core.update import UpdateBlock
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float
     from torch import Tensor
+
+    from raft_core.correlation import Correlation
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +85,11 @@ class RAFT(nn.Module):
         self,
         first_features: Float[Tensor, "batch channels rows columns"],
         second_features: Float[Tensor, "batch channels rows columns"],
-    ) -> AllPairs:
-        """The correlation volume that `refine` looks up in."""
-        return AllPairs(
+        *,
+        on_demand: bool = False,
+    ) -> Correlation:
+        """What `refine` looks up in: the volume of all pairs, or, for large frames, the same values made on demand."""
+        return (OnDemand if on_demand else AllPairs)(
             first_features,
             second_features,
             levels=self.config.correlation_levels,
@@ -94,7 +98,7 @@ class RAFT(nn.Module):
 
     def refine(
         self,
-        correlation: AllPairs,
+        correlation: Correlation,
         context: Context,
         *,
         initial_flow: Float[Tensor, "batch 2 rows columns"] | None = None,

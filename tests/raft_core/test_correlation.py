@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from raft_core.correlation import AllPairs
+from raft_core.correlation import AllPairs, OnDemand
 
 SIZES = [(16, 16), (17, 19), (16, 23)]
 
@@ -149,3 +149,60 @@ def test_the_volume_is_computed_in_single_precision_under_autocast() -> None:
     assert looked_up.dtype == torch.float32
     for level, other in zip(correlation.levels, expected.levels, strict=True):
         assert torch.equal(level, other)
+
+
+@pytest.mark.parametrize(("rows", "columns"), SIZES)
+@pytest.mark.parametrize("kind", ["whole", "fractional", "border", "far outside"])
+@pytest.mark.parametrize("radius", [3, 4])
+def test_on_demand_lookup_equals_all_pairs(rows: int, columns: int, kind: str, radius: int) -> None:
+    first, second = features(rows, columns)
+    centers = centers_of(kind, rows, columns)
+    expected = AllPairs(first, second, radius=radius).lookup(centers)
+    found = OnDemand(first, second, radius=radius).lookup(centers)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("spread", [0.3, 3, 6, 12, 100])
+def test_tiles_of_any_spread_are_looked_up_alike(spread: float) -> None:
+    first, second = features(40, 41, batch=1)
+    noise = torch.randn(1, 2, 40, 41, generator=torch.Generator().manual_seed(1))
+    centers = grid(40, 41) + spread * noise
+    torch.testing.assert_close(
+        OnDemand(first, second).lookup(centers), AllPairs(first, second).lookup(centers), rtol=0, atol=1e-5
+    )
+
+
+def test_on_demand_lookup_in_small_portions_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = features(17, 19)
+    centers = centers_of("fractional", 17, 19)
+    expected = OnDemand(first, second).lookup(centers)
+    monkeypatch.setattr(OnDemand, "FEATURES_AT_ONCE", 1)
+    torch.testing.assert_close(OnDemand(first, second).lookup(centers), expected, rtol=0, atol=1e-6)
+
+
+def test_on_demand_responses_equal_all_pairs() -> None:
+    first, second = features(17, 19)
+    for level in range(4):
+        torch.testing.assert_close(
+            OnDemand(first, second).response((11, 18), level, batch=1),
+            AllPairs(first, second).response((11, 18), level, batch=1),
+            rtol=0,
+            atol=1e-5,
+        )
+
+
+def test_on_demand_gradients_equal_all_pairs() -> None:
+    gradients = []
+    for method in (AllPairs, OnDemand):
+        first, second = (values.requires_grad_() for values in features(16, 16))
+        method(first, second).lookup(centers_of("fractional", 16, 16)).square().sum().backward()
+        gradients.append((first.grad, second.grad))
+    for found, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e30])
+def test_on_demand_lookup_survives_a_flow_that_diverges(value: float) -> None:
+    first, second = features(16, 16)
+    found = OnDemand(first, second).lookup(torch.full((2, 2, 16, 16), value))
+    assert found.shape == (2, 324, 16, 16)
