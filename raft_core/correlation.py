@@ -23,6 +23,9 @@ class Correlation(Protocol):
     def response(self, cell: Sequence[int], level: int, *, batch: int = 0) -> Float[Tensor, "rows_l columns_l"]:
         """The whole response map of one cell."""
 
+    def transposed(self) -> Correlation:
+        """The correlation from the second frame to the first."""
+
 
 class AllPairs:
     """The 4-D correlation volume of two feature maps and its pyramid (RAFT section 3.2), as a value.
@@ -52,6 +55,17 @@ class AllPairs:
                     pooled = F.avg_pool2d(pooled, 2)
                 volume = queries @ pooled.flatten(2)  # (B, rows*columns, rows_l*columns_l)
                 self.levels.append(volume.view(batch * rows * columns, *pooled.shape[-2:]))
+
+    def transposed(self) -> AllPairs:
+        """The volume from the second frame to the first, without another product of their features."""
+        batch, _, rows, columns = self.shape
+        result = object.__new__(AllPairs)
+        result.radius, result.shape = self.radius, self.shape
+        volume = self.levels[0].view(batch, rows * columns, rows * columns).mT.reshape(-1, rows, columns)
+        result.levels = [volume]
+        while len(result.levels) < len(self.levels):
+            result.levels.append(F.avg_pool2d(result.levels[-1], 2))
+        return result
 
     def lookup(self, centers: Float[Tensor, "batch 2 rows columns"]) -> Float[Tensor, "batch features rows columns"]:
         """Correlations around `centers` (x, y in cells of the second frame's 1/8 grid), bilinear, zero outside.
@@ -94,7 +108,7 @@ class OnDemand:
         radius: int = 4,
     ) -> None:
         self.radius = radius
-        self.shape = first.shape
+        self.first, self.second = first, second
         self.queries = tiled(first.float() * first.shape[1] ** -0.5, self.TILE)
         self.levels: list[Float[Tensor, "batch rows_l columns_l channels"]] = []
         pooled = second.float()
@@ -102,6 +116,10 @@ class OnDemand:
             if level > 0:
                 pooled = F.avg_pool2d(pooled, 2)
             self.levels.append(pooled.permute(0, 2, 3, 1).contiguous())
+
+    def transposed(self) -> OnDemand:
+        """The correlation from the second frame to the first."""
+        return OnDemand(self.second, self.first, levels=len(self.levels), radius=self.radius)
 
     def lookup(self, centers: Float[Tensor, "batch 2 rows columns"]) -> Float[Tensor, "batch features rows columns"]:
         """What `AllPairs.lookup` gives, in the same order."""
@@ -113,8 +131,9 @@ class OnDemand:
     def response(self, cell: Sequence[int], level: int, *, batch: int = 0) -> Float[Tensor, "rows_l columns_l"]:
         """The whole response map of one cell (row, column) of the first frame at one level."""
         row, column = cell
-        query = untiled(self.queries, like=self.levels[0].permute(0, 3, 1, 2), tile=self.TILE)[batch, :, row, column]
-        return self.levels[level][batch] @ query
+        query = self.first[batch, :, row, column].float()
+        response: Tensor = self.levels[level][batch] @ query * len(query) ** -0.5
+        return response
 
     def windows(self, points: Float[Tensor, "tiles cells 2"], level: int) -> Float[Tensor, "tiles cells offsets"]:
         """Every cell's window at one level."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +13,7 @@ from raft_core.correlation import AllPairs, OnDemand
 from raft_core.encoder import FeatureEncoder
 from raft_core.grid import pixel_grid
 from raft_core.update import UpdateBlock
-from raft_core.upsample import MaskHead, upsample_bilinear, upsample_convex
+from raft_core.upsample import FACTOR, MaskHead, upsample_bilinear, upsample_convex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,6 +154,30 @@ class RAFT(nn.Module):
         """The last of `iterations` steps from first to second: its `flow`, and `upsampled()` for full resolution."""
         correlation = self.correlate(*self.encode(torch.cat((first, second))).chunk(2))
         return last(self.refine(correlation, self.read_context(first), initial_flow=initial_flow), iterations)
+
+
+def settle(steps: Iterator[Refinement], *, at_most: int, tolerance: float) -> tuple[Refinement, list[int]]:
+    """Every pair's flow at the first step that changes it by less than `tolerance`, and how many steps that took.
+
+    The change is the root mean square of the update over the frame, in full-resolution pixels. A pair's result does not
+    depend on the others of its batch. Raises ValueError when not one step is allowed.
+    """
+    if at_most < 1:
+        raise ValueError(f"at least one step is needed, got at most {at_most}")
+    taken: list[int] = []
+    for step in steps:
+        change = FACTOR * step.delta.square().sum(dim=1).mean(dim=(1, 2)).sqrt()
+        if not taken:
+            flow, hidden, taken = step.flow.clone(), step.hidden.clone(), [0] * len(change)
+        for pair, moved in enumerate(change.tolist()):
+            if taken[pair]:
+                continue
+            flow[pair], hidden[pair] = step.flow[pair], step.hidden[pair]
+            if moved < tolerance or step.iteration + 1 == at_most:
+                taken[pair] = step.iteration + 1
+        if all(taken):
+            break
+    return replace(step, flow=flow, hidden=hidden), taken
 
 
 def last(steps: Iterator[Refinement], iterations: int) -> Refinement:

@@ -16,21 +16,26 @@ if TYPE_CHECKING:
 CELL_FRACTION = 256
 
 
-def carry_forward(flow: Float[Tensor, "batch 2 rows columns"]) -> Float[Tensor, "batch 2 rows columns"]:
+def carry_forward(
+    flow: Float[Tensor, "batch 2 rows columns"], *, share: float = 1.0
+) -> Float[Tensor, "batch 2 rows columns"]:
     """Each vector moved to where it points; every cell then takes the nearest arrived vector (1/8 grid).
+
+    With `share` it moves by that part of itself only: by 1 / N where the next pair starts one frame later and flow
+    spans N of them, by -1 for backward flow, whose things move against it.
 
     Princeton-vl's `forward_interpolate` (core/utils/utils.py), which searches with scipy; here the nearest is found
     by jump flooding (Rong and Tan 2006) on any device. Vectors that leave the frame are dropped; where all leave,
     the result is zero.
     """
-    return torch.stack([carry_one(field) for field in flow])
+    return torch.stack([carry_one(field, share) for field in flow])
 
 
-def carry_one(flow: Float[Tensor, "2 rows columns"]) -> Float[Tensor, "2 rows columns"]:
+def carry_one(flow: Float[Tensor, "2 rows columns"], share: float) -> Float[Tensor, "2 rows columns"]:
     """One field of the batch."""
     _, rows, columns = flow.shape
     grid = pixel_grid(rows, columns, like=flow)
-    arrival = grid + flow
+    arrival = grid + share * flow
     x, y = arrival
     # Strictly inside, so that a static first row or column is dropped too, as published.
     stays = (x > 0) & (x < columns) & (y > 0) & (y < rows)

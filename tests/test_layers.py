@@ -15,17 +15,19 @@ ROOT = Path(__file__).parents[1]
 ROWS = (
     ("people", "__main__ cli commands console"),
     ("the order of things", "pipeline glimpse runs run_folder comparison promotion demonstration evaluation training"),
-    ("devices", "estimator device"),
+    ("devices", "estimator device plan resolving"),
     ("files", "sources sinks datasets pyav weights partfile pool"),
     (
         "values",
-        "__init__ augmentation baselines clock colour drawing errors fan field frames interruption opencv orientation "
-        "pairing parallel photometry prefetch quality recipes report shifts sniffing stream_facts synthesis",
+        "__init__ augmentation baselines clock colour cuts drawing errors fan field frames geometry interruption "
+        "opencv orientation pairing parallel photometry prefetch quality recipes report shifts sniffing stream_facts "
+        "synthesis",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}
 RAFT_CORE = (
-    "__init__ config grid encoder correlation update upsample raft warm_start images loss metrics checkpoint errors"
+    "__init__ config grid encoder correlation update upsample raft warm_start consistency images loss metrics "
+    "checkpoint errors"
 )
 
 

@@ -206,3 +206,19 @@ def test_on_demand_lookup_survives_a_flow_that_diverges(value: float) -> None:
     first, second = features(16, 16)
     found = OnDemand(first, second).lookup(torch.full((2, 2, 16, 16), value))
     assert found.shape == (2, 324, 16, 16)
+
+
+@pytest.mark.parametrize("method", [AllPairs, OnDemand])
+@pytest.mark.parametrize(("rows", "columns"), SIZES)
+def test_the_transposed_correlation_is_that_of_the_frames_exchanged(
+    method: type[AllPairs | OnDemand], rows: int, columns: int
+) -> None:
+    first, second = features(rows, columns)
+    centers = centers_of("fractional", rows, columns)
+    transposed = method(first, second, radius=3).transposed()
+    torch.testing.assert_close(
+        transposed.lookup(centers), AllPairs(second, first, radius=3).lookup(centers), rtol=0, atol=1e-5
+    )
+    torch.testing.assert_close(
+        transposed.response((3, 2), 1, batch=1), AllPairs(second, first).response((3, 2), 1, batch=1), rtol=0, atol=1e-5
+    )

@@ -1,0 +1,34 @@
+"""Where forward and backward flow disagree: pixels that the other frame does not show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raft_core.grid import warp_by
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+RELATIVE = 0.01
+ABSOLUTE = 0.5
+
+
+def find_occluded(
+    forward: Float[Tensor, "batch 2 height width"],
+    backward: Float[Tensor, "batch 2 height width"],
+    *,
+    relative: float = RELATIVE,
+    absolute: float = ABSOLUTE,
+) -> Bool[Tensor, "batch height width"]:
+    """Pixels of the first frame that the second does not show, by the forward-backward check.
+
+    A visible pixel comes back: |f + b|² <= relative · (|f|² + |b|²) + absolute, in px², where b is the backward flow at
+    the place that f leads to (Sundaram, Brox and Keutzer, ECCV 2010). What leaves the frame is occluded. Swap the
+    arguments for the second frame's mask.
+    """
+    returned = warp_by(backward, forward)
+    disagreement = (forward + returned.image).square().sum(dim=1)
+    length = forward.square().sum(dim=1) + returned.image.square().sum(dim=1)
+    # Asked in this direction, unknown flow is occluded.
+    return ~(returned.inside & (disagreement <= relative * length + absolute))
