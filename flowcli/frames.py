@@ -30,19 +30,21 @@ class VideoMeta:
 class Frame:
     """One decoded frame: `image` is (height, width, 3) uint8 RGB, `time` is exact seconds from the first frame.
 
-    `index` counts the frames of the source from 0; a lost frame leaves a hole in it.
+    `index` counts the frames of the source from 0; a lost frame leaves a hole in it. `shot` counts its shots: it grows
+    at a cut.
     """
 
     index: int
     time: Fraction
     image: NDArray[np.uint8]
+    shot: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class FramePair:
     """Two frames of equal size; flow runs from `first` to `second`.
 
-    `continues` is true when `first` is the previous pair's `second`, so that its flow may start this one's. `cut` is
+    `continues` is true when the previous pair reaches up to `first`, so that its flow may start this one's. `cut` is
     true when another shot begins between the two, so that their flow means nothing.
     """
 

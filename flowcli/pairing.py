@@ -19,12 +19,22 @@ def pair_up(frames: Iterable[Frame], *, skip: int = 1, sliding: bool = False) ->
     later one: its flow would be of another length of time. At most skip + 1 frames are held.
     """
     waiting: dict[int, Frame] = {}
-    last_second = None
+    previous = None
     for frame in frames:
         first = waiting.pop(frame.index - skip, None)
         if sliding or frame.index % skip == 0:
             waiting = {index: kept for index, kept in waiting.items() if index > frame.index - skip}
             waiting[frame.index] = frame
         if first is not None:
-            yield FramePair(first, frame, continues=last_second == first.index)
-            last_second = frame.index
+            pair = FramePair(first, frame, continues=follows(first, frame, previous), cut=first.shot != frame.shot)
+            yield pair
+            previous = pair
+
+
+def follows(first: Frame, second: Frame, previous: FramePair | None) -> bool:
+    """Whether the previous pair's flow tells something about this one's: they touch, in one shot without a hole."""
+    return (
+        previous is not None
+        and first.index <= previous.second.index
+        and previous.first.shot == previous.second.shot == second.shot
+    )

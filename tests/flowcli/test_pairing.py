@@ -40,10 +40,12 @@ def test_sliding_starts_a_pair_at_every_frame():
         ([0, 1, 2, 3], {}, [False, True, True]),
         ([0, 1, 3, 4, 5], {}, [False, False, True]),
         (range(7), {"skip": 2}, [False, True, True]),
-        (range(5), {"skip": 2, "sliding": True}, [False, False, False]),
+        (range(5), {"skip": 2, "sliding": True}, [False, True, True]),
+        ([0, 1, 2, 4, 5, 6, 7, 8], {"skip": 2, "sliding": True}, [False, True, True, True, True]),
+        ([0, 1, 2, 5, 6, 7, 8], {"skip": 2, "sliding": True}, [False, False, True]),
     ],
 )
-def test_a_pair_continues_when_it_starts_where_the_last_ended(indices, options, expected):
+def test_a_pair_continues_when_the_last_one_reaches_up_to_it(indices, options, expected):
     assert [pair.continues for pair in pair_up(_frames(indices), **options)] == expected
 
 
