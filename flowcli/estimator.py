@@ -2,40 +2,64 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from flowcli.device import autocast, free_bytes
-from flowcli.errors import DeviceError
 from flowcli.field import Estimate
 from flowcli.frames import Frame, FramePair
+from flowcli.geometry import Reduction, shrunk
+from flowcli.plan import MOST_PAIRS, Plan, make_plan
+from raft_core.consistency import ABSOLUTE, RELATIVE, find_occluded
+from raft_core.grid import resize_flow
 from raft_core.images import Padding, to_model_range
-from raft_core.raft import last
+from raft_core.raft import Context, last, settle
 from raft_core.warm_start import carry_forward
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy as np
     from jaxtyping import Float
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from raft_core.correlation import Correlation
     from raft_core.raft import RAFT
+
+Direction = Literal["forward", "backward", "both"]
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """When the forward-backward check calls a pixel occluded: see `raft_core.consistency`."""
+
+    relative: float = RELATIVE
+    absolute: float = ABSOLUTE
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How flow is computed. `batch` counts pairs per model call; `warm_start` begins a pair from an earlier flow."""
+    """How flow is computed.
+
+    `iterations` refinement steps, or, with a `tolerance` in pixels, as few as settle a pair and no more than those.
+    `batch` counts pairs per model call, None leaves that to the plan; `memory` bounds it, in bytes. `warm_start` begins
+    a pair from an earlier flow.
+    """
 
     iterations: int = 12
+    tolerance: float | None = None
+    direction: Direction = "forward"
     warm_start: bool = False
-    batch: int = 1
+    batch: int | None = 1
+    memory: int | None = None
     precision: torch.dtype = torch.float32
+    reduction: Reduction = field(default_factory=Reduction)
+    occlusion: Occlusion = field(default_factory=Occlusion)
 
 
 class FlowEstimator:
@@ -46,17 +70,19 @@ class FlowEstimator:
         self.settings = settings or Settings()
         self.model = model.to(device).eval()
 
-    def estimate(self, pairs: Iterable[FramePair]) -> Iterator[Estimate]:
+    def estimate(self, pairs: Iterable[FramePair], *, memory: Memory | None = None) -> Iterator[Estimate]:
         """Yields the flow of every pair, at the frames' size and in their pixels.
 
         Frames are encoded once for all pairs they are part of. Pair i of a batch (from 0) starts from the last flow of
         the batch before, carried forward i + 1 times; a pair that does not continue the one before starts cold.
+        `memory` goes on from an earlier call and holds afterwards what the next one needs.
         """
-        memory = Memory()
-        for batch in in_batches(pairs, size=self.settings.batch):
+        memory = memory or Memory()
+        plans = Plans(self)
+        for batch in in_batches(pairs, size=lambda pair: plans.of(pair).batch):
             # Closed before anything is handed out: the consumer's code must not run in inference mode.
             with torch.inference_mode(), autocast(self.device, self.settings.precision):
-                estimates = self.estimate_batch(batch, memory)
+                estimates = self.estimate_batch(batch, memory, plans.of(batch[0]))
             yield from estimates
 
     def flow_between(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -64,69 +90,125 @@ class FlowEstimator:
         pair = FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(1), second), continues=False)
         return next(self.estimate([pair])).flow
 
-    def estimate_batch(self, batch: list[FramePair], memory: Memory) -> list[Estimate]:
+    def plan(self, height: int, width: int) -> Plan:
+        """How frames of this size are computed; raises DeviceError where they do not fit into memory."""
+        settings = self.settings
+        budget = free_bytes(self.device)
+        if settings.memory is not None:
+            budget = min(settings.memory, budget or settings.memory)
+        # On a CPU a larger batch only takes memory: the cores are busy with one pair.
+        most = 1 if self.device.type == "cpu" else MOST_PAIRS
+        size = settings.reduction.size(height, width)
+        both = settings.direction == "both"
+        return make_plan(*size, config=self.model.config, both=both, budget=budget, batch=settings.batch, most=most)
+
+    def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of pairs that follow one another; reads and renews what is remembered between batches."""
-        height, width = batch[0].first.image.shape[:2]
-        padding = Padding.for_size(height, width)
-        self.check_memory(height, width, pairs=len(batch))
-        memory.keep([frame.index for pair in batch for frame in (pair.first, pair.second)])
-        for pair in batch:
-            for frame in (pair.first, pair.second):
-                if not memory.knows(frame):
-                    memory.frames[frame.index] = self.encode(frame, padding)
-        warm = self.settings.warm_start and batch[0].continues and memory.flow is not None
-        initial = carried(memory.flow, len(batch)) if warm and memory.flow is not None else None
+        settings = self.settings
+        size = batch[0].first.image.shape[:2]
+        wanted = {frame.index: frame for pair in batch for frame in (pair.first, pair.second)}
+        memory.keep(list(wanted))
+        self.encode([frame for frame in wanted.values() if not memory.knows(frame)], memory)
         firsts = [memory.frames[pair.first.index] for pair in batch]
         seconds = [memory.frames[pair.second.index] for pair in batch]
-        context = self.model.read_context(torch.cat([encoded.image for encoded in firsts]))
-        correlation = self.model.correlate(
-            torch.cat([encoded.features for encoded in firsts]), torch.cat([encoded.features for encoded in seconds])
-        )
-        refined = last(self.model.refine(correlation, context, initial_flow=initial), self.settings.iterations)
-        memory.flow = refined.flow[-1:]
-        flows = padding.crop(refined.upsampled())
+        features = [torch.cat([encoded.features for encoded in frames]) for frames in (firsts, seconds)]
+        warm = settings.warm_start and batch[0].continues and memory.last is not None
+        steps = memory.steps_to(batch) if warm else []
+        forward = backward = occluded = None
+        taken = [0] * len(batch)
+        if settings.direction == "backward":
+            correlation = self.model.correlate(*reversed(features), on_demand=plan.on_demand)
+        else:
+            correlation = self.model.correlate(*features, on_demand=plan.on_demand)
+            start = carried(memory.forward, steps)
+            memory.forward, forward, taken = self.refine(correlation, self.contexts(firsts), start, size)
+        if settings.direction == "both":
+            correlation = correlation.transposed()
+        if settings.direction != "forward":
+            start = carried(memory.backward, [-step for step in steps])
+            memory.backward, backward, others = self.refine(correlation, self.contexts(seconds), start, size)
+            taken = [max(both) for both in zip(taken, others, strict=True)]
+        if forward is not None and backward is not None:
+            limits = settings.occlusion
+            occluded = find_occluded(forward, backward, relative=limits.relative, absolute=limits.absolute)
+        memory.last = batch[-1]
         return [
-            Estimate(pair=pair, forward=flow, iterations=self.settings.iterations, warm=warm)
-            for pair, flow in zip(batch, flows, strict=True)
+            Estimate(
+                pair=pair,
+                forward=None if forward is None else forward[number],
+                backward=None if backward is None else backward[number],
+                occluded=None if occluded is None else occluded[number],
+                iterations=taken[number],
+                warm=warm,
+            )
+            for number, pair in enumerate(batch)
         ]
 
-    def check_memory(self, height: int, width: int, *, pairs: int) -> None:
-        """Raises DeviceError where the correlation pyramid cannot fit: a system short of memory kills without a word.
+    def refine(
+        self,
+        correlation: Correlation,
+        context: Context,
+        start: Float[Tensor, "batch 2 rows columns"] | None,
+        size: tuple[int, ...],
+    ) -> tuple[Float[Tensor, "1 2 rows columns"], Float[Tensor, "batch 2 height width"], list[int]]:
+        """The last pair's flow at 1/8 resolution, all flows at the source's `size`, and the steps each pair took."""
+        settings = self.settings
+        steps = self.model.refine(correlation, context, initial_flow=start)
+        if settings.tolerance is None:
+            refined, taken = last(steps, settings.iterations), [settings.iterations] * len(context.hidden)
+        else:
+            refined, taken = settle(steps, at_most=settings.iterations, tolerance=settings.tolerance)
+        height, width = size
+        computed = settings.reduction.size(height, width)
+        flow = Padding.for_size(*computed).crop(refined.upsampled())
+        return refined.flow[-1:].clone(), resize_flow(flow, height=height, width=width), taken
 
-        The pyramid holds (height / 8 · width / 8)² numbers and a third more.
-        """
-        needed = 4 * pairs * math.ceil(height / 8) ** 2 * math.ceil(width / 8) ** 2 * 4 // 3
-        free = free_bytes(self.device)
-        if free is not None and needed > free:
-            raise DeviceError(
-                f"frames of {width} x {height} need {needed / 2**30:.1f} GiB on {self.device}, "
-                f"and {free / 2**30:.1f} GiB are free",
-                hint="make the frames smaller" if pairs == 1 else "use a smaller --batch",
-            )
+    def encode(self, frames: Sequence[Frame], memory: Memory) -> None:
+        """Uploads frames and remembers their features."""
+        if not frames:
+            return
+        images = torch.cat([self.upload(frame) for frame in frames])
+        features = self.model.encode(images)
+        for number, frame in enumerate(frames):
+            one = slice(number, number + 1)
+            memory.frames[frame.index] = Encoded(frame.image, images[one], features[one])
 
-    def encode(self, frame: Frame, padding: Padding) -> Encoded:
-        """Uploads one frame and encodes it."""
+    def upload(self, frame: Frame) -> Float[Tensor, "1 3 height width"]:
+        """A frame on the device, at the size it is computed at, padded and in model range."""
+        size = self.settings.reduction.size(*frame.image.shape[:2])
         # Copied because torch takes neither a mirrored array nor, without a warning, a read-only one.
-        pixels = torch.from_numpy(frame.image.copy()).to(self.device).permute(2, 0, 1)[None]
-        image = padding.pad(to_model_range(pixels))
-        return Encoded(frame.image, image, self.model.encode(image))
+        pixels = torch.from_numpy(shrunk(frame.image, size).copy()).to(self.device).permute(2, 0, 1)[None]
+        return Padding.for_size(*size).pad(to_model_range(pixels))
+
+    def contexts(self, frames: Sequence[Encoded]) -> Context:
+        """What the context encoder reads in each frame; read once, whichever pairs start there."""
+        for encoded in frames:
+            if encoded.context is None:
+                encoded.context = self.model.read_context(encoded.image)
+        contexts = [encoded.context for encoded in frames if encoded.context is not None]
+        return Context(
+            torch.cat([context.hidden for context in contexts]), torch.cat([context.context for context in contexts])
+        )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Encoded:
     """A frame on the device: padded, in model range, with its features; `source` is the picture it was made from."""
 
     source: NDArray[np.uint8]
     image: Float[Tensor, "1 3 height width"]
     features: Float[Tensor, "1 channels rows columns"]
+    context: Context | None = None
 
 
 class Memory:
-    """What one batch leaves to the next: encoded frames by their index, and the last flow at 1/8 resolution."""
+    """What one batch leaves to the next: encoded frames by index, the last pair, and its flow at 1/8 resolution."""
 
     def __init__(self) -> None:
         self.frames: dict[int, Encoded] = {}
-        self.flow: Float[Tensor, "1 2 rows columns"] | None = None
+        self.last: FramePair | None = None
+        self.forward: Float[Tensor, "1 2 rows columns"] | None = None
+        self.backward: Float[Tensor, "1 2 rows columns"] | None = None
 
     def keep(self, indices: list[int]) -> None:
         """Forgets every frame outside the range of `indices`; those within it are wanted by later sliding pairs."""
@@ -137,24 +219,54 @@ class Memory:
         """Whether this very picture is encoded; another clip may number its frames alike."""
         return frame.index in self.frames and self.frames[frame.index].source is frame.image
 
+    def steps_to(self, batch: list[FramePair]) -> list[float]:
+        """How far each pair of the batch starts after the one before it, in lengths of a pair."""
+        assert self.last is not None  # noqa: S101 - asked for warm starts only
+        starts = [self.last.first.index, *(pair.first.index for pair in batch)]
+        length = self.last.second.index - self.last.first.index
+        return [(after - before) / length for before, after in pairwise(starts)]
 
-def carried(flow: Float[Tensor, "1 2 rows columns"], times: int) -> Float[Tensor, "times 2 rows columns"]:
-    """The flow carried forward once, twice, and so on up to `times`."""
-    starts = [carry_forward(flow)]
-    while len(starts) < times:
-        starts.append(carry_forward(starts[-1]))
+
+class Plans:
+    """The plan for every size of frame that comes along."""
+
+    def __init__(self, estimator: FlowEstimator) -> None:
+        self._estimator = estimator
+        self._known: dict[tuple[int, ...], Plan] = {}
+
+    def of(self, pair: FramePair) -> Plan:
+        """How the frames of this pair are computed."""
+        size = pair.first.image.shape[:2]
+        if size not in self._known:
+            self._known[size] = self._estimator.plan(*size)
+        return self._known[size]
+
+
+def carried(
+    flow: Float[Tensor, "1 2 rows columns"] | None, steps: Sequence[float]
+) -> Float[Tensor, "steps 2 rows columns"] | None:
+    """The flow carried forward by one step after another, a start for each; None where there is nothing to carry."""
+    if flow is None or not steps:
+        return None
+    starts = []
+    for step in steps:
+        flow = carry_forward(flow, share=step)
+        starts.append(flow)
     return torch.cat(starts)
 
 
-def in_batches(pairs: Iterable[FramePair], *, size: int) -> Iterator[list[FramePair]]:
-    """Groups pairs that follow one another; a pair that does not continue the one before begins a new group."""
+def in_batches(pairs: Iterable[FramePair], *, size: Callable[[FramePair], int]) -> Iterator[list[FramePair]]:
+    """Groups pairs that follow one another; a pair that does not continue the one before begins a new group.
+
+    `size` says of a group's first pair how many pairs the group may have.
+    """
     batch: list[FramePair] = []
     for pair in pairs:
         if batch and not pair.continues:
             yield batch
             batch = []
         batch.append(pair)
-        if len(batch) == size:
+        if len(batch) == size(batch[0]):
             yield batch
             batch = []
     if batch:

@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING
 
 from flowcli.colour import ColourScale, magnitude
 from flowcli.errors import UsageError
-from flowcli.opencv import cv2
+from flowcli.geometry import Reduction, shrunk
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from flowcli.estimator import FlowEstimator
     from flowcli.sources import Source
 
@@ -37,12 +34,8 @@ def glimpsed_scale(source: Source, estimator: FlowEstimator, *, skip: int) -> Co
     """One colour scale for a whole video, from a few pairs spread over it."""
     speeds = []
     for pair in source.glimpse(count=GLIMPSES, skip=skip):
-        factor = min(1.0, GLIMPSE_SIDE / max(pair.first.image.shape[:2]))
-        first, second = (shrunk(frame.image, factor) for frame in (pair.first, pair.second))
-        speeds.append(magnitude(estimator.flow_between(first, second)) / factor)
+        height, width = pair.first.image.shape[:2]
+        size = Reduction(max_side=GLIMPSE_SIDE).size(height, width)
+        first, second = (shrunk(frame.image, size) for frame in (pair.first, pair.second))
+        speeds.append(magnitude(estimator.flow_between(first, second)) * max(height, width) / max(size))
     return ColourScale.covering(speeds)
-
-
-def shrunk(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
-    """The picture at a smaller size."""
-    return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

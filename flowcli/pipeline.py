@@ -10,10 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flowcli.colour import ColourScale, magnitude
-from flowcli.device import choose_device, choose_precision, keep_memory
+from flowcli.cuts import number_shots
+from flowcli.device import choose_device, keep_memory
 from flowcli.drawing import Style
 from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
-from flowcli.estimator import FlowEstimator, Settings
+from flowcli.estimator import FlowEstimator
 from flowcli.frames import Frame, FramePair
 from flowcli.glimpse import glimpsed_scale, parse_scale
 from flowcli.interruption import Interruption, StoppedError
@@ -22,6 +23,7 @@ from flowcli.partfile import write_whole
 from flowcli.prefetch import Background, prefetch
 from flowcli.quality import PhotometricError
 from flowcli.report import Report, Stamp
+from flowcli.resolving import resolve
 from flowcli.sinks import (
     check_outputs,
     choose,
@@ -54,14 +56,21 @@ class Request:
     output: Path | None
     save: str
     weights: str = "raft-small"
-    iterations: int = 12
+    iterations: str = "12"
+    tolerance: float = 0.05
+    direction: str = "forward"
+    occlusion_relative: float = 0.01
+    occlusion_absolute: float = 0.5
     device: str = "auto"
     precision: str = "auto"
+    memory: str | None = None
+    max_side: int | None = None
+    scale: float = 1.0
     max_flow: str = "auto"
     legend: bool = False
     overwrite: bool = False
     warm_start: bool = False
-    batch: int = 1
+    batch: str = "auto"
     skip: int = 1
     sliding: bool = False
 
@@ -90,7 +99,7 @@ def estimate_source(source: Source, request: Request, console: Console, *watcher
     check_outputs(outputs, request.inputs, overwrite=request.overwrite)
     run = Run(request, outputs)
     style = run.style(run.video_scale(source))
-    pairs = pair_up(prefetch(source.frames()), skip=request.skip, sliding=request.sliding)
+    pairs = pair_up(prefetch(number_shots(source.frames())), skip=request.skip, sliding=request.sliding)
     total = expected_pairs(source.meta.frame_count, request)
     estimates = console.follow(run.estimator.estimate(pairs), total=total, unit="pair")
     rate = source.meta.rate / (1 if request.sliding else request.skip)
@@ -124,15 +133,9 @@ class Run:
         self.outputs = outputs
         self.fixed_scale = parse_scale(request.max_flow)
         self.device = choose_device(request.device)
-        self.precision = choose_precision(request.precision, self.device)
+        settings = resolve(request, device=self.device, sinks=[output.sink for output in outputs])
         self.weights: Weights = find(request.weights)
         keep_memory()
-        settings = Settings(
-            iterations=request.iterations,
-            warm_start=request.warm_start,
-            batch=request.batch,
-            precision=self.precision,
-        )
         self.estimator = FlowEstimator(load(self.weights), device=self.device, settings=settings)
         self.photometric_error = PhotometricError()
         self.stamps: list[Stamp] = []
@@ -162,7 +165,7 @@ class Run:
                     for estimate in interruption.until_stopped(estimates):
                         for sink in behind:
                             sink.write(estimate)
-                        self.stamps.append(Stamp.of(estimate.pair, warm=estimate.warm))
+                        self.stamps.append(Stamp.of(estimate))
                     if interruption.number:
                         kept = [str(path) for path in [sink.finish_partial() for sink in behind] if path]
                         hint = f"what is done is in {', '.join(kept)}" if kept else "nothing was finished yet"
@@ -192,7 +195,7 @@ class Run:
             inputs=self.request.inputs,
             size=size,
             weights=self.weights,
-            settings=self.settings(),
+            settings=self.settings(size),
             pairs=tuple(self.stamps),
             outputs=paths,
             seconds=seconds,
@@ -208,15 +211,22 @@ class Run:
             )
         return Result(paths, self.summary(seconds), report, problem)
 
-    def settings(self) -> dict[str, object]:
+    def settings(self, size: tuple[int, int]) -> dict[str, object]:
         """The settings as resolved, for the report."""
-        request = self.request
+        request, settings = self.request, self.estimator.settings
+        plan = self.estimator.plan(size[1], size[0])
         return {
-            "iterations": request.iterations,
-            "warm_start": request.warm_start,
-            "batch": request.batch,
+            "iterations": settings.iterations,
+            "tolerance": settings.tolerance,
+            "direction": settings.direction,
+            "warm_start": settings.warm_start,
+            "batch": plan.batch,
+            "correlation": "on demand" if plan.on_demand else "all pairs",
             "device": str(self.device),
-            "precision": str(self.precision).removeprefix("torch."),
+            "precision": str(settings.precision).removeprefix("torch."),
+            "scale": settings.reduction.scale,
+            "max_side": settings.reduction.max_side,
+            "occlusion": {"relative": settings.occlusion.relative, "absolute": settings.occlusion.absolute},
             "skip": request.skip,
             "sliding": request.sliding,
             "save": request.save,

@@ -55,8 +55,7 @@ class PhotometricError:
 
     def write(self, estimate: Estimate, /) -> None:
         """Adds one pair."""
-        pair = estimate.pair
-        self._errors.append(photometric_error(pair.first.image, pair.second.image, estimate.flow))
+        self._errors.append(photometric_error(estimate.start.image, estimate.end.image, estimate.flow))
 
     def close(self) -> None:
         """Nothing to complete."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
-    from flowcli.frames import FramePair
+    from flowcli.field import Estimate
     from flowcli.weights import Weights
 
 
@@ -63,25 +63,30 @@ class Report:
 
 @dataclass(frozen=True)
 class Stamp:
-    """Which frames a flow lies between, when they are shown, and whether it started warm."""
+    """Which frames a flow lies between, when they are shown, and how it was found."""
 
     first: int
     second: int
     time: Fraction
     second_time: Fraction
+    iterations: int
     warm: bool
+    cut: bool
 
     @classmethod
-    def of(cls, pair: FramePair, *, warm: bool) -> Stamp:
-        """The stamp of a pair."""
-        return cls(pair.first.index, pair.second.index, pair.first.time, pair.second.time, warm)
+    def of(cls, estimate: Estimate) -> Stamp:
+        """The stamp of an estimate."""
+        first, second = estimate.pair.first, estimate.pair.second
+        return cls(
+            first=first.index,
+            second=second.index,
+            time=first.time,
+            second_time=second.time,
+            iterations=estimate.iterations,
+            warm=estimate.warm,
+            cut=estimate.pair.cut,
+        )
 
     def record(self) -> dict[str, object]:
         """As JSON: frame numbers, times in seconds as exact fractions."""
-        return {
-            "first": self.first,
-            "second": self.second,
-            "time": str(self.time),
-            "second_time": str(self.second_time),
-            "warm": self.warm,
-        }
+        return {**asdict(self), "time": str(self.time), "second_time": str(self.second_time)}

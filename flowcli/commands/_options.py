@@ -43,6 +43,39 @@ Weights = Annotated[
 Iterations = Annotated[
     int, typer.Option("--iters", metavar="N", help="Refinement steps: more are slower and more exact.", min=1)
 ]
+IterationsOrAuto = Annotated[
+    str,
+    typer.Option(
+        "--iters",
+        metavar="N",
+        help="Refinement steps: more are slower and more exact; auto stops when the flow has settled, by 20 at most.",
+    ),
+]
+Tolerance = Annotated[
+    float, typer.Option(metavar="PX", help="With --iters auto: stop when a step changes the flow by less than this.")
+]
+Direction = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="forward, backward, or both, which also tells what is occluded (--save occlusion, warp)."
+    ),
+]
+OcclusionRelative = Annotated[
+    float,
+    typer.Option(metavar="X", help="Occluded: |f+b|² above X times |f|²+|b|² ..."),
+]
+OcclusionAbsolute = Annotated[float, typer.Option(metavar="X", help="... plus X, in px².")]
+Memory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="Memory to keep to, such as 800M or 4G. Default: what is free."),
+]
+MaxSide = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PX", help="Compute no larger than this; the flow comes back at the source's size and in its px.", min=1
+    ),
+]
+Scale = Annotated[float, typer.Option(metavar="X", help="Compute at this share of the size; likewise.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option(metavar="NAME", help="Number format: auto, fp32, bf16 or fp16.")]
 MaxFlow = Annotated[

@@ -35,7 +35,7 @@ def run(
         output=output,
         save="video,side",
         weights=weights,
-        iterations=iterations,
+        iterations=str(iterations),
         device=device,
         precision=precision,
         legend=True,

@@ -16,5 +16,4 @@ if TYPE_CHECKING:
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """Sharp where the flow is right, hatched where the second frame cannot tell."""
-    occluded = None if estimate.occluded is None else estimate.occluded.cpu().numpy()
-    return drawing.warp(estimate.start.image, estimate.end.image, estimate.flow, occluded=occluded)
+    return drawing.warp(estimate.start.image, estimate.end.image, estimate.flow, occluded=estimate.occlusion)

@@ -63,7 +63,7 @@ REFUSALS = [
     ("eval sintel void", 2, "eval does not know sintel", "it knows pairs"),
     ("eval pairs void --baseline raft", 2, "there is no baseline raft", "baselines: zero, dis, farneback"),
     ("train", 2, "missing option '--run'", "see `flowcli train --help`"),
-    ("train --run r --recipe nope", 2, "there is no recipe 'nope'", "recipes: cpu, smoke"),
+    ("train --run r --recipe nope", 2, "there is no recipe 'nope'", "recipes: cpu, further, smoke"),
     ("train --run r --promote w", 2, "--promote scores the weights", "give --validation, a folder of pairs"),
 ]  # fmt: skip
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -11,10 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flowcli.estimator import Estimate, FlowEstimator, Settings, in_batches
+from flowcli.estimator import Estimate, FlowEstimator, Occlusion, Settings, in_batches
+from flowcli.field import as_array
 from flowcli.frames import Frame, FramePair
+from flowcli.geometry import Reduction, shrunk
 from flowcli.pairing import pair_up
+from flowcli.plan import Plan
 from raft_core.config import LARGE, SMALL, RaftConfig
+from raft_core.consistency import find_occluded
+from raft_core.grid import resize_flow
 from raft_core.images import Padding, to_model_range
 from raft_core.raft import RAFT
 from raft_core.upsample import upsample_bilinear
@@ -140,7 +146,7 @@ def test_batched_flow_equals_unbatched_flow() -> None:
 
 def test_a_gap_ends_a_batch() -> None:
     pairs = list(pair_up(frames(9, lost=[4])))
-    sizes = [[pair.first.index for pair in batch] for batch in in_batches(pairs, size=4)]
+    sizes = [[pair.first.index for pair in batch] for batch in in_batches(pairs, size=lambda _: 4)]
     assert sizes == [[0, 1, 2], [5, 6, 7]]
 
 
@@ -229,3 +235,102 @@ def test_a_clip_of_another_size_can_follow() -> None:
 def test_the_second_frame_of_a_pair_is_the_first_of_the_next() -> None:
     taken = list(pair_up(frames(4)))
     assert all(before.second is after.first for before, after in pairwise(taken))
+
+
+def test_backward_flow_is_the_forward_flow_of_the_pair_turned_round() -> None:
+    pair = next(pair_up(iter(frames(2))))
+    (both,) = estimator(direction="both").estimate([pair])
+    (backward,) = estimator(direction="backward").estimate([pair])
+    turned = estimator().flow_between(pair.second.image, pair.first.image)
+    np.testing.assert_allclose(as_array(both.backward), turned, atol=1e-4)
+    np.testing.assert_allclose(backward.flow, turned, atol=1e-4)
+    assert backward.forward is None
+    assert backward.start is pair.second
+    np.testing.assert_allclose(both.flow, estimator().flow_between(pair.first.image, pair.second.image), atol=1e-4)
+
+
+def test_both_directions_encode_each_frame_and_read_its_context_once() -> None:
+    model = make()
+    counts = encoded_images(model)
+    contexts: list[int] = []
+    model.context_encoder.register_forward_hook(lambda _, inputs, __: contexts.append(len(inputs[0])))
+    list(estimator(model, direction="both").estimate(pair_up(frames(4))))
+    assert sum(counts) == 4
+    assert sum(contexts) == 4
+
+
+def test_occlusion_is_what_does_not_come_back() -> None:
+    (estimate,) = estimator(direction="both").estimate(pair_up(frames(2)))
+    expected = find_occluded(estimate.forward[None], estimate.backward[None])[0]
+    assert torch.equal(estimate.occluded, expected)
+    (strict,) = estimator(direction="both", occlusion=Occlusion(0.0, 0.0)).estimate(pair_up(frames(2)))
+    assert strict.occlusion.mean() > 0.99
+
+
+def test_a_warm_backward_pair_starts_from_the_last_flow_carried_against_itself() -> None:
+    first, second = estimator(direction="backward").estimate(pair_up(frames(3)))
+    turned = FramePair(first.pair.second, first.pair.first, continues=False)
+    initial = carry_forward(coarse(turned), share=-1)
+    turned = FramePair(second.pair.second, second.pair.first, continues=False)
+    torch.testing.assert_close(second.backward[None], upsample_bilinear(coarse(turned, initial)), rtol=0, atol=1e-4)
+
+
+def test_a_sliding_pair_starts_from_the_last_flow_carried_by_its_share() -> None:
+    first, second = estimator().estimate(pair_up(frames(4), skip=2, sliding=True))
+    initial = carry_forward(coarse(first.pair), share=0.5)
+    torch.testing.assert_close(second.forward[None], upsample_bilinear(coarse(second.pair, initial)), rtol=0, atol=1e-4)
+
+
+def test_a_pair_across_a_cut_and_the_one_after_it_start_cold() -> None:
+    shots = [replace(frame, shot=int(frame.index > 2)) for frame in frames(6)]
+    estimates = list(estimator().estimate(pair_up(shots)))
+    assert [estimate.pair.cut for estimate in estimates] == [False, False, True, False, False]
+    assert [estimate.warm for estimate in estimates] == [False, True, False, False, True]
+
+
+def updates(pair: FramePair, count: int) -> list[float]:
+    """The root mean square update of each of `count` steps, in pixels."""
+    first, second = ready(pair.first.image), ready(pair.second.image)
+    with torch.no_grad():
+        steps = MODEL.refine(
+            MODEL.correlate(*MODEL.encode(torch.cat((first, second))).chunk(2)), MODEL.read_context(first)
+        )
+        return [8 * float(step.delta.norm(dim=1).square().mean().sqrt()) for step in islice(steps, count)]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_automatic_iterations_end_for_every_pair_when_it_has_settled(batch: int) -> None:
+    taken = list(pair_up(frames(5)))
+    changes = [updates(pair, 6) for pair in taken]
+    tolerance = float(np.median([min(change) for change in changes])) + 1e-3  # reached by half of the pairs
+    steps = [next((n for n, size in enumerate(change, 1) if size < tolerance), 6) for change in changes]
+    assert len(set(steps)) > 1
+    estimates = list(estimator(batch=batch, iterations=6, tolerance=tolerance, warm_start=False).estimate(taken))
+    assert [estimate.iterations for estimate in estimates] == steps
+    for estimate in estimates:
+        first, second = (ready(frame.image) for frame in (estimate.pair.first, estimate.pair.second))
+        expected = MODEL.estimate(first, second, iterations=estimate.iterations).upsampled()
+        torch.testing.assert_close(estimate.forward[None], expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (140, 7)])
+@pytest.mark.parametrize("reduction", [Reduction(scale=0.5), Reduction(max_side=64)])
+def test_flow_computed_smaller_has_the_size_of_the_frame(size: tuple[int, int], reduction: Reduction) -> None:
+    flow = estimator(reduction=reduction).flow_between(picture(0, *size), picture(1, *size))
+    assert flow.shape == (*size, 2)
+    assert bool(np.isfinite(flow).all())
+
+
+def test_flow_computed_smaller_is_in_source_pixels() -> None:
+    first, second = picture(0, 256, 300), picture(1, 256, 300)
+    flow = estimator(reduction=Reduction(max_side=150)).flow_between(first, second)
+    small = estimator().flow_between(shrunk(first, (128, 150)), shrunk(second, (128, 150)))
+    expected = resize_flow(torch.from_numpy(small).permute(2, 0, 1)[None], height=256, width=300)[0]
+    np.testing.assert_allclose(flow, as_array(expected), atol=1e-4)
+
+
+def test_flow_from_correlations_on_demand_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = picture(0, 256, 300), picture(1, 256, 300)
+    expected = estimator().flow_between(first, second)
+    monkeypatch.setattr(FlowEstimator, "plan", lambda *_: Plan(batch=1, on_demand=True, bytes=0))
+    np.testing.assert_allclose(estimator().flow_between(first, second), expected, atol=1e-3)

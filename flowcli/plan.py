@@ -1,0 +1,85 @@
+"""How much memory flow takes, by arithmetic, and what follows for batch and correlation."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowcli.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    from raft_core.config import RaftConfig
+
+MOST_PAIRS = 16
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How frames of one size are computed: pairs at once, correlation made on demand or not, and what that takes."""
+
+    batch: int
+    on_demand: bool
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What computing flow takes, in bytes: `fixed` once, and `each` for every pair of a batch."""
+
+    fixed: int
+    each: int
+
+    def of(self, pairs: int) -> int:
+        """What so many pairs take at once."""
+        return self.fixed + pairs * self.each
+
+
+def make_plan(
+    height: int, width: int, *, config: RaftConfig, both: bool, budget: int | None, batch: int | None, most: int
+) -> Plan:
+    """The fastest way that keeps to `budget` bytes, or to `batch` pairs at once where that is asked for.
+
+    The volume of all pairs is preferred to a larger batch. Raises DeviceError where nothing fits.
+    """
+    for on_demand in (False, True):
+        demand = demand_of(height, width, config=config, both=both, on_demand=on_demand)
+        room = most if budget is None else (budget - demand.fixed) // demand.each
+        pairs = min(most, room) if batch is None else batch
+        if 1 <= pairs <= room or budget is None:
+            return Plan(pairs, on_demand, demand.of(pairs))
+    raise DeviceError(
+        f"frames of {width} x {height} take {amount(demand.of(batch or 1))}, and {amount(budget or 0)} may be used",
+        hint="use --max-side to compute at a smaller size" if (batch or 1) == 1 else "use a smaller --batch",
+    )
+
+
+def demand_of(height: int, width: int, *, config: RaftConfig, both: bool, on_demand: bool) -> Demand:
+    """What frames of this size take; the constants were measured as peak memory (tests/benchmarks)."""
+    rows, columns = (max(16, math.ceil(side / 8)) for side in (height, width))
+    cells = rows * columns
+    # The first stage's activations at half resolution, and what the update keeps for each cell of the 1/8 grid.
+    encoder = 4 * 16 * cells * config.encoder_widths[0] * 4
+    update = 4 * cells * (4 * config.correlation_channels + 12 * config.hidden_channels + 4 * config.feature_channels)
+    pictures = 64 * cells * 3 * 4 * 6
+    if on_demand:
+        correlation = 4 * cells * config.feature_channels * 4 + (1 << 28)
+    else:
+        correlation = 4 * cells * cells * 4 // 3 * (2 if both else 1)
+    return Demand(fixed=encoder, each=update + pictures + correlation)
+
+
+def parse_size(text: str) -> int:
+    """Bytes from `800M`, `4G` or a plain number; raises UsageError for anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    size = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
+    if not size:
+        raise UsageError(f"{text!r} is no amount of memory", hint="write it like 800M or 4G")
+    return size
+
+
+def amount(size: int) -> str:
+    """Bytes for people."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

@@ -1,0 +1,75 @@
+"""From what a user asked for to how flow is computed."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, get_args
+
+from flowcli.device import choose_precision
+from flowcli.errors import UsageError
+from flowcli.estimator import Direction, Occlusion, Settings
+from flowcli.geometry import Reduction
+from flowcli.plan import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import torch
+
+    from flowcli.pipeline import Request
+
+MOST_ITERATIONS = 20
+"""How many steps `--iters auto` takes at most."""
+
+
+def resolve(request: Request, *, device: torch.device, sinks: Collection[str]) -> Settings:
+    """The settings of a run that writes `sinks`; raises UsageError for what makes no sense."""
+    iterations, tolerance = iterations_of(request.iterations, request.tolerance)
+    if not 0 < request.scale <= 1:
+        raise UsageError(f"--scale {request.scale} is not between 0 and 1", hint="0.5 computes at half the size")
+    for name, limit in (("relative", request.occlusion_relative), ("absolute", request.occlusion_absolute)):
+        if not 0 <= limit < math.inf:
+            raise UsageError(f"--occlusion-{name} {limit} is no threshold", hint="give a number of at least 0")
+    return Settings(
+        iterations=iterations,
+        tolerance=tolerance,
+        direction=direction_of(request.direction, sinks),
+        warm_start=request.warm_start,
+        batch=batch_of(request.batch),
+        memory=None if request.memory is None else parse_size(request.memory),
+        precision=choose_precision(request.precision, device),
+        reduction=Reduction(scale=request.scale, max_side=request.max_side),
+        occlusion=Occlusion(request.occlusion_relative, request.occlusion_absolute),
+    )
+
+
+def iterations_of(text: str, tolerance: float) -> tuple[int, float | None]:
+    """How many steps at most, and, for `auto`, the change in pixels below which there are no more."""
+    if text == "auto":
+        if not 0 < tolerance < math.inf:
+            raise UsageError(f"--tolerance {tolerance} is no change in px", hint="give a number above 0, such as 0.05")
+        return MOST_ITERATIONS, tolerance
+    return positive(text, "--iters"), None
+
+
+def batch_of(text: str) -> int | None:
+    """Pairs per model call; None for `auto`."""
+    return None if text == "auto" else positive(text, "--batch")
+
+
+def direction_of(text: str, sinks: Collection[str]) -> Direction:
+    """The direction asked for, or both where occlusion is saved, which takes both."""
+    if text not in get_args(Direction):
+        raise UsageError(f"--direction {text} is not known", hint=f"use {', '.join(get_args(Direction))}")
+    if "occlusion" in sinks:
+        if text == "backward":
+            raise UsageError("--save occlusion takes both directions", hint="leave --direction out, or ask for both")
+        return "both"
+    return text  # type: ignore[return-value]
+
+
+def positive(text: str, option: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"{option} {text} is no number of at least 1", hint="give a whole number, or auto")
+    return int(text)
