@@ -1,0 +1,8 @@
+"""Video files through PyAV: only here is `av` imported, so that its moving API is met in one place."""
+
+from __future__ import annotations
+
+from flowcli.pyav.reading import MAX_BAD_IN_A_ROW, VideoReader
+from flowcli.pyav.writing import VideoWriter
+
+__all__ = ["MAX_BAD_IN_A_ROW", "VideoReader", "VideoWriter"]
