@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[1]
 # From top to bottom. A folder stands for all its files. A file belongs in the lowest row that its imports allow.
 ROWS = (
     ("people", "__main__ cli commands console"),
-    ("the order of things", "pipeline glimpse runs run_folder comparison promotion demonstration evaluation training"),
+    (
+        "the order of things",
+        "pipeline inspection glimpse runs run_folder comparison promotion demonstration evaluation training",
+    ),
     ("devices", "estimator device plan resolving"),
     ("files", "sources sinks datasets pyav weights partfile pool"),
     (

@@ -78,7 +78,7 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
 
 def _read_flow(folder: Path, size: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     if (folder / "flow.npz").is_file():
-        return _read_npz(folder / "flow.npz", size)
+        return read_npz(folder / "flow.npz", size)
     path = folder / "flow.flo"
     if not path.is_file():
         raise SourceError(f"{folder} has neither flow.npz nor flow.flo", hint=LAYOUT_HINT)
@@ -91,7 +91,8 @@ def _read_flow(folder: Path, size: tuple[int, ...]) -> tuple[NDArray[np.float32]
     return flow, np.ones(size, dtype=np.bool_)
 
 
-def _read_npz(path: Path, size: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def read_npz(path: Path, size: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """`flow` (height, width, 2) of a file, and where it is `valid`; raises SourceError for another `size`."""
     try:
         with zipfile.ZipFile(path) as archive:
             flow = _read_array(archive, "flow", (*size, 2), kinds="f").astype(np.float32)

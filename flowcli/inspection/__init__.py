@@ -1,0 +1,5 @@
+"""What `flowcli inspect` shows: data first, then pictures of it.
+
+In reading order: `subject` (the frames), `observation` (RAFT at work on them), `choosing` (pixels), `reading` (what
+happened at one), `findings` (all of it), `record` (inspect.json), `pictures`, `explorer`, and `run`, which calls them.
+"""

@@ -1,0 +1,81 @@
+"""NAME_inspect/: a folder that appears under its name when everything in it is complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from flowcli.errors import OutputError, UsageError
+from flowcli.partfile import reported
+from flowcli.sinks import remove_empty
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RECORD = "inspect.json"
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuses a folder that exists, without `overwrite` or where it holds other files; and one that cannot be made."""
+    if os.path.lexists(folder):
+        if not overwrite:
+            raise UsageError(f"{folder} exists already", hint="-y overwrites it, -o writes elsewhere")
+        foreign = sorted(foreign_files(folder))
+        if foreign:
+            raise UsageError(
+                f"{folder} holds what inspect did not write: {foreign[0]}", hint="move it away, or choose another -o"
+            )
+    nearest = next(place for place in folder.absolute().parents if place.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{folder} cannot be a folder: {nearest} is a file", hint="choose another folder with -o")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder} cannot be written: permission denied", hint="choose another folder with -o")
+
+
+def foreign_files(folder: Path) -> set[str]:
+    """What lies in a folder beside the files that its own record names."""
+    if not folder.is_dir() or folder.is_symlink():
+        return {folder.name}
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return found - {RECORD, *record["files"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return found
+
+
+@contextmanager
+def made_whole(folder: Path) -> Iterator[Path]:
+    """A hidden folder to write to, which takes the place of `folder` at the end of the block, or goes if that fails."""
+    part, old = (folder.with_name(f".{folder.name}.{state}") for state in ("part", "old"))
+    made = [place for place in folder.absolute().parents if not place.exists()]
+    with reported(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in (part, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        part.mkdir()
+    try:
+        yield part
+        with reported(folder):
+            replace(folder, part, old)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        remove_empty(made)
+
+
+def replace(folder: Path, part: Path, old: Path) -> None:
+    """Puts `part` in the place of `folder`, which steps aside as `old` until that is done."""
+    if not folder.exists():
+        part.rename(folder)
+        return
+    folder.rename(old)
+    try:
+        part.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,70 @@
+"""Where the pixels of a frame lie on RAFT's padded 1/8 grid, and where its cells lie in the frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from raft_core.images import STRIDE, Padding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the 1/8 grid."""
+
+    row: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The 1/8 grid over a frame of `height` by `width` pixels and the padding around it."""
+
+    height: int
+    width: int
+
+    @property
+    def padding(self) -> Padding:
+        """The pixels that were added around the frame."""
+        return Padding.for_size(self.height, self.width)
+
+    @property
+    def rows(self) -> int:
+        """How many rows the grid has."""
+        return (self.padding.top + self.height + self.padding.bottom) // STRIDE
+
+    @property
+    def columns(self) -> int:
+        """How many columns the grid has."""
+        return (self.padding.left + self.width + self.padding.right) // STRIDE
+
+    @property
+    def visible(self) -> tuple[slice, slice]:
+        """The rows and columns whose cells show a part of the frame."""
+        top, left = self.padding.top, self.padding.left
+        return (
+            slice(top // STRIDE, -(-(top + self.height) // STRIDE)),
+            slice(left // STRIDE, -(-(left + self.width) // STRIDE)),
+        )
+
+    def cell_at(self, x: int, y: int) -> Cell:
+        """The cell that contains a pixel of the frame: the same at every level, for only the second frame is pooled."""
+        return Cell((y + self.padding.top) // STRIDE, (x + self.padding.left) // STRIDE)
+
+    def pixel_in(self, cell: Cell) -> tuple[int, int]:
+        """The pixel (x, y) of the frame that lies nearest the middle of a cell."""
+        x = STRIDE * cell.column + STRIDE // 2 - self.padding.left
+        y = STRIDE * cell.row + STRIDE // 2 - self.padding.top
+        return min(max(x, 0), self.width - 1), min(max(y, 0), self.height - 1)
+
+    def to_frame(self, point: Sequence[float], *, level: int = 0) -> tuple[float, float]:
+        """Where a point (x, y), in cells of a level, lies in the frame, in pixels: (0, 0) is its first pixel's middle.
+
+        A cell of level l covers a square of 8·2^l pixels, and its whole coordinates are the middle of that square.
+        """
+        side = STRIDE << level
+        x, y = point
+        return (x + 0.5) * side - 0.5 - self.padding.left, (y + 0.5) * side - 0.5 - self.padding.top

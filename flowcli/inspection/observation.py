@@ -1,0 +1,118 @@
+"""RAFT at work on one pair, step by step: everything that it computed on the way, taken from `RAFT.refine`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import torch
+
+from flowcli.device import autocast
+from flowcli.frames import Frame
+from flowcli.inspection.grid import Grid
+from raft_core.raft import last
+from raft_core.warm_start import carry_forward
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from flowcli.estimator import FlowEstimator
+    from flowcli.inspection.subject import Subject
+    from raft_core.config import RaftConfig
+    from raft_core.correlation import Correlation
+    from raft_core.raft import Refinement
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """What one refinement step read and made. All but `flow` is on the padded 1/8 grid and in its pixels.
+
+    `centers` is where the correlation was looked up, `flow` what the step ended with, upsampled, in source pixels.
+    """
+
+    centers: Float[NDArray[np.float32], "2 rows columns"]
+    motion_features: Float[NDArray[np.float32], "motion rows columns"]
+    hidden: Float[NDArray[np.float32], "hidden rows columns"]
+    delta: Float[NDArray[np.float32], "2 rows columns"]
+    coarse_flow: Float[NDArray[np.float32], "2 rows columns"]
+    flow: Float[NDArray[np.float32], "height width 2"]
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One run of the model. `hidden` is the state before the first update; `last` is the last step, to upsample."""
+
+    config: RaftConfig
+    grid: Grid
+    first_features: Float[NDArray[np.float32], "channels rows columns"]
+    second_features: Float[NDArray[np.float32], "channels rows columns"]
+    hidden: Float[NDArray[np.float32], "hidden rows columns"]
+    context: Float[NDArray[np.float32], "context rows columns"]
+    correlation: Correlation
+    on_demand: bool
+    warm: bool
+    updates: tuple[Update, ...]
+    last: Refinement
+
+    @property
+    def flow(self) -> Float[NDArray[np.float32], "height width 2"]:
+        """The flow that the run ended with, in source pixels."""
+        return self.updates[-1].flow
+
+
+def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = False) -> Observation:
+    """Runs every step that the estimator's settings ask for, and keeps what it sees."""
+    grid = Grid(*subject.first.shape[:2])
+    on_demand = estimator.plan(grid.height, grid.width).on_demand
+    model, settings = estimator.model, estimator.settings
+    with torch.inference_mode(), autocast(estimator.device, settings.precision):
+        images = torch.cat(
+            [estimator.upload(Frame(0, Fraction(0), image)) for image in (subject.first, subject.second)]
+        )
+        first_features, second_features = model.encode(images).chunk(2)
+        context = model.read_context(images[:1])
+        correlation = model.correlate(first_features, second_features, on_demand=on_demand)
+        initial = None
+        if warm_start and subject.earlier is not None:
+            earlier = estimator.upload(Frame(0, Fraction(0), subject.earlier))
+            before = model.correlate(model.encode(earlier), first_features, on_demand=on_demand)
+            initial = carry_forward(last(model.refine(before, model.read_context(earlier)), settings.iterations).flow)
+        updates = []
+        for step in model.refine(correlation, context, initial_flow=initial):
+            updates.append(updated(step, grid))
+            if len(updates) == settings.iterations:
+                break
+    return Observation(
+        config=model.config,
+        grid=grid,
+        first_features=array(first_features[0]),
+        second_features=array(second_features[0]),
+        hidden=array(context.hidden[0]),
+        context=array(context.context[0]),
+        correlation=correlation,
+        on_demand=on_demand,
+        warm=initial is not None,
+        updates=tuple(updates),
+        last=step,
+    )
+
+
+def updated(step: Refinement, grid: Grid) -> Update:
+    """A step as arrays."""
+    return Update(
+        centers=array(step.centers[0]),
+        motion_features=array(step.motion_features[0]),
+        hidden=array(step.hidden[0]),
+        delta=array(step.delta[0]),
+        coarse_flow=array(step.flow[0]),
+        flow=array(grid.padding.crop(step.upsampled())[0].permute(1, 2, 0)),
+    )
+
+
+def array(tensor: Tensor) -> NDArray[np.float32]:
+    """A tensor as a float32 array."""
+    return tensor.float().contiguous().cpu().numpy()

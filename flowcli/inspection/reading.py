@@ -1,0 +1,146 @@
+"""What RAFT saw and did at one pixel: its response maps, its lookups and its flow at every update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from flowcli.inspection.grid import Cell
+from raft_core.correlation import window
+from raft_core.upsample import FACTOR, convex_weights
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from numpy.typing import NDArray
+
+    from flowcli.inspection.observation import Observation
+
+
+@dataclass(frozen=True)
+class Pixel:
+    """A pixel of the first frame, and why it was chosen."""
+
+    x: int
+    y: int
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """One level of one lookup: the responses on the (2r + 1)² points around `center`, which is (x, y) in its cells.
+
+    `window` is an image: rows are offsets down, columns offsets to the right, each from -r to r.
+    """
+
+    level: int
+    center: tuple[float, float]
+    window: Float[NDArray[np.float32], "side side"]
+    size: tuple[int, int]
+
+    @property
+    def radius(self) -> int:
+        """How many cells the window reaches to each side."""
+        return len(self.window) // 2
+
+    @property
+    def strongest(self) -> tuple[int, int] | None:
+        """The offset (dx, dy) of the strongest response, the direction that this level proposes.
+
+        Offsets outside the map do not count, though RAFT reads zeros there; None where all of them are outside.
+        """
+        steps = np.arange(-self.radius, self.radius + 1)
+        rows, columns = self.size
+        x, y = self.center[0] + steps, self.center[1] + steps
+        inside = ((y >= 0) & (y <= rows - 1))[:, None] & ((x >= 0) & (x <= columns - 1))
+        if not inside.any():
+            return None
+        row, column = np.unravel_index(np.argmax(np.where(inside, self.window, -np.inf)), self.window.shape)
+        return int(steps[column]), int(steps[row])
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Everything about one pixel. `lookups` are by update and level; `trajectory` holds where the flow pointed.
+
+    `trajectory` is (x, y) in cells of level 0: the center of every lookup, and where the last update led. `flow` is
+    the pixel's own flow in source pixels after every update, `coarse_flow` and `deltas` those of its cell in cells.
+    `weights` are those of the 3×3 cells whose flows make the pixel's, where they are learned.
+    """
+
+    pixel: Pixel
+    cell: Cell
+    responses: tuple[Float[NDArray[np.float32], "rows_l columns_l"], ...]
+    lookups: tuple[tuple[Lookup, ...], ...]
+    trajectory: Float[NDArray[np.float32], "updates_plus_1 2"]
+    flow: Float[NDArray[np.float32], "updates 2"]
+    coarse_flow: Float[NDArray[np.float32], "updates 2"]
+    deltas: Float[NDArray[np.float32], "updates 2"]
+    weights: Float[NDArray[np.float32], "3 3"] | None
+
+
+def read(observation: Observation, pixel: Pixel) -> Reading:
+    """What happened at one pixel."""
+    cell = observation.grid.cell_at(pixel.x, pixel.y)
+    levels = range(observation.config.correlation_levels)
+    responses = [observation.correlation.response((cell.row, cell.column), level).float().cpu() for level in levels]
+    here = (slice(None), cell.row, cell.column)
+    centers = np.stack([update.centers[here] for update in observation.updates])
+    end = observation.updates[-1]
+    radius = observation.config.lookup_radius
+    return Reading(
+        pixel=pixel,
+        cell=cell,
+        responses=tuple(response.numpy() for response in responses),
+        lookups=tuple(
+            tuple(look_up(response, center, level, radius) for level, response in enumerate(responses))
+            for center in centers
+        ),
+        trajectory=np.stack([*centers, [cell.column, cell.row] + end.coarse_flow[here]]).astype(np.float32),
+        flow=np.stack([update.flow[pixel.y, pixel.x] for update in observation.updates]),
+        coarse_flow=np.stack([update.coarse_flow[here] for update in observation.updates]),
+        deltas=np.stack([update.delta[here] for update in observation.updates]),
+        weights=weights_at(observation, pixel),
+    )
+
+
+def look_up(response: torch.Tensor, center: NDArray[np.float32], level: int, radius: int) -> Lookup:
+    """What RAFT's own lookup reads in one response map around `center` (x, y in cells of level 0)."""
+    point = torch.from_numpy(center)[None] / 2**level
+    values = window(response[None].contiguous(), point, radius)[0]
+    # The x offset varies slowest in RAFT's order: transposed, it is an image.
+    image = values.view(2 * radius + 1, 2 * radius + 1).T.numpy()
+    x, y = point[0].tolist()
+    return Lookup(level, (x, y), image, (response.shape[0], response.shape[1]))
+
+
+def weights_at(observation: Observation, pixel: Pixel) -> NDArray[np.float32] | None:
+    """The 3×3 weights that make the pixel's flow from its cell's and its neighbours', where they are learned."""
+    last, padding = observation.last, observation.grid.padding
+    if last.mask_head is None:
+        return None
+    cell = observation.grid.cell_at(pixel.x, pixel.y)
+    row, column = (pixel.y + padding.top) % FACTOR, (pixel.x + padding.left) % FACTOR
+    with torch.inference_mode():
+        weights = convex_weights(last.mask_head(last.hidden).float())
+    return weights[0, :, row, column, cell.row, cell.column].view(3, 3).cpu().numpy()
+
+
+def zoom(
+    response: Float[NDArray[np.float32], "rows columns"], center: tuple[float, float], radius: int
+) -> tuple[Float[NDArray[np.float32], "height width"], tuple[int, int]]:
+    """The whole cells that a window covers, NaN outside the map, and the (x, y) of the first of them.
+
+    A window at whole coordinates covers (2r + 1)² cells, any other one more on each axis it lies between.
+    """
+    low = [int(np.floor(value)) - radius for value in center]
+    high = [int(np.ceil(value)) + radius for value in center]
+    rows, columns = response.shape
+    result = np.full((high[1] - low[1] + 1, high[0] - low[0] + 1), np.nan, np.float32)
+    x0, x1 = max(low[0], 0), min(high[0] + 1, columns)
+    y0, y1 = max(low[1], 0), min(high[1] + 1, rows)
+    if x0 < x1 and y0 < y1:
+        result[y0 - low[1] : y1 - low[1], x0 - low[0] : x1 - low[0]] = response[y0:y1, x0:x1]
+    return result, (low[0], low[1])

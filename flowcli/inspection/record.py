@@ -1,0 +1,132 @@
+"""inspect.json: everything that was found at the pixels, and every number that a picture shows. See docs/inspect.md."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli import __version__
+from flowcli.inspection.reading import zoom
+from raft_core.images import STRIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowcli.inspection.findings import Findings
+    from flowcli.inspection.reading import Lookup, Reading
+
+SCHEMA = 1
+DIGITS = 7
+"""Significant digits: float32 has no more."""
+
+
+def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequence[str]) -> str:
+    """The findings as JSON."""
+    observation, subject = findings.observation, findings.subject
+    grid, config = observation.grid, observation.config
+    padding = grid.padding
+    content = {
+        "flowcli": __version__,
+        "schema": SCHEMA,
+        "inputs": [str(path.absolute()) for path in subject.inputs],
+        "frames": subject.frames,
+        "width": grid.width,
+        "height": grid.height,
+        "weights": {"name": findings.weights.name, "sha256": findings.weights.sha256},
+        "model": {
+            "name": config.name,
+            "levels": config.correlation_levels,
+            "radius": config.lookup_radius,
+            "upsampling": config.upsampling,
+            "feature_channels": config.feature_channels,
+            "hidden_channels": config.hidden_channels,
+            "context_channels": config.context_channels,
+            "motion_channels": config.motion_channels,
+        },
+        "settings": dict(settings),
+        "grid": {
+            "cell": STRIDE,
+            "rows": grid.rows,
+            "columns": grid.columns,
+            "padding": {"left": padding.left, "right": padding.right, "top": padding.top, "bottom": padding.bottom},
+        },
+        "max_flow": number(findings.scale.max_flow),
+        "convergence": {
+            "mean_update": numbers(findings.mean_updates),
+            "loss_weight": numbers(findings.loss_weights),
+            "epe": None if findings.errors is None else numbers(findings.errors),
+        },
+        "channels": {"motion": findings.channels.motion, "hidden": findings.channels.hidden},
+        "pixels": [pixel_record(reading, findings) for reading in findings.readings],
+        "files": list(files),
+    }
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def pixel_record(reading: Reading, findings: Findings) -> dict[str, object]:
+    """One pixel; updates are counted from 1."""
+    truth = findings.subject.truth
+    x, y = reading.pixel.x, reading.pixel.y
+    known = truth is not None and bool(truth.valid[y, x])
+    return {
+        "x": x,
+        "y": y,
+        "why": reading.pixel.why,
+        "cell": {"row": reading.cell.row, "column": reading.cell.column},
+        "flow": numbers(reading.flow[-1]),
+        "truth": numbers(truth.flow[y, x]) if truth is not None and known else None,
+        "levels": [
+            {
+                "level": level,
+                "rows": response.shape[0],
+                "columns": response.shape[1],
+                "minimum": number(response.min()),
+                "maximum": number(response.max()),
+                "response": numbers(response),
+            }
+            for level, response in enumerate(reading.responses)
+        ],
+        "updates": [update_record(reading, update) for update in range(len(reading.flow))],
+        "end": numbers(reading.trajectory[-1]),
+        "upsampling": None if reading.weights is None else numbers(reading.weights),
+    }
+
+
+def update_record(reading: Reading, update: int) -> dict[str, object]:
+    """One update at one pixel: where it looked, what it read, what the strongest responses propose, what it did."""
+    return {
+        "update": update + 1,
+        "center": numbers(reading.trajectory[update]),
+        "delta": numbers(reading.deltas[update]),
+        "cell_flow": numbers(reading.coarse_flow[update]),
+        "flow": numbers(reading.flow[update]),
+        "lookups": [lookup_record(lookup, reading) for lookup in reading.lookups[update]],
+    }
+
+
+def lookup_record(lookup: Lookup, reading: Reading) -> dict[str, object]:
+    """One level of one lookup; the center as (x, y), and in (row, column) as the article gives it."""
+    x, y = lookup.center
+    _, (left, top) = zoom(reading.responses[lookup.level], lookup.center, lookup.radius)
+    return {
+        "level": lookup.level,
+        "center": [number(x), number(y)],
+        "row_column": [number(y), number(x)],
+        "zoom_from": {"row": top, "column": left},
+        "window": numbers(lookup.window),
+        "strongest": lookup.strongest,
+    }
+
+
+def numbers(values: object) -> object:
+    """An array as nested lists of numbers; NaN becomes null."""
+    array = np.asarray(values)
+    return number(array) if array.ndim == 0 else [numbers(part) for part in array]
+
+
+def number(value: object) -> float | None:
+    """A number with as many digits as float32 has; None for what is no finite number."""
+    rounded = float(f"{float(value):.{DIGITS}g}")  # type: ignore[arg-type]
+    return rounded if np.isfinite(rounded) else None

@@ -1,0 +1,131 @@
+"""The order of things in one inspection: open, compute, choose, read, draw, record."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowcli.colour import ColourScale, magnitude
+from flowcli.device import choose_device, choose_precision, keep_memory
+from flowcli.errors import UsageError
+from flowcli.estimator import FlowEstimator, Settings
+from flowcli.glimpse import parse_scale
+from flowcli.inspection.channels import Channels, parse_channels
+from flowcli.inspection.choosing import choose_pixels, parse_pixels
+from flowcli.inspection.findings import Findings
+from flowcli.inspection.folder import RECORD, check_folder, made_whole
+from flowcli.inspection.observation import observe
+from flowcli.inspection.reading import read
+from flowcli.inspection.record import record_of
+from flowcli.inspection.subject import open_subject
+from flowcli.partfile import write_whole
+from flowcli.pipeline import Result
+from flowcli.sinks._naming import output_folder
+from flowcli.weights import find, load
+
+if TYPE_CHECKING:
+    from flowcli.console import Console
+    from flowcli.inspection.observation import Observation
+    from flowcli.inspection.subject import Subject
+    from raft_core.config import RaftConfig
+
+AUTOMATIC = 4
+"""How many pixels are chosen where none is asked for."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for, as spelled on the command line."""
+
+    inputs: tuple[str, ...]
+    at: tuple[str, ...] = ()
+    automatic: int | None = None
+    output: Path | None = None
+    frame: int | None = None
+    skip: int | None = None
+    truth: Path | None = None
+    weights: str = "raft-small"
+    iterations: int = 12
+    warm_start: bool = False
+    motion: str = "auto"
+    hidden: str = "auto"
+    device: str = "auto"
+    precision: str = "fp32"
+    max_flow: str = "auto"
+    overwrite: bool = False
+
+
+def inspect(request: Request, console: Console) -> Result:
+    """Looks at RAFT at work on one pair of frames, and writes what it saw."""
+    started = time.monotonic()
+    subject = open_subject(request.inputs, frame=request.frame, skip=request.skip, truth=request.truth)
+    height, width = subject.first.shape[:2]
+    asked = parse_pixels(request.at, height=height, width=width)
+    if request.warm_start and subject.earlier is None:
+        raise UsageError(
+            "there is no earlier pair to start from", hint="--warm-start takes a video and --frame N or later"
+        )
+    folder = folder_of(request, subject)
+    check_folder(folder, overwrite=request.overwrite)
+    fixed_scale = parse_scale(request.max_flow)
+    device = choose_device(request.device)
+    settings = Settings(iterations=request.iterations, precision=choose_precision(request.precision, device))
+    weights = find(request.weights)
+    keep_memory()
+    estimator = FlowEstimator(load(weights), device=device, settings=settings)
+    channels = channels_of(request, estimator.model.config)
+    with made_whole(folder) as place:
+        observation = observe(estimator, subject, warm_start=request.warm_start)
+        automatic = request.automatic if request.automatic is not None else 0 if asked else AUTOMATIC
+        pixels = [*asked, *choose_pixels(observation, automatic, besides=asked)]
+        findings = Findings(
+            subject=subject,
+            observation=observation,
+            readings=tuple(read(observation, pixel) for pixel in pixels),
+            weights=weights,
+            channels=channels.chosen_for(observation),
+            scale=fixed_scale or ColourScale.covering([magnitude(observation.flow)]),
+        )
+        record = record_of(findings, settings=settings_of(request, estimator, observation), files=[])
+        write_whole(place / RECORD, record.encode())
+    return Result((folder,), summary(findings, time.monotonic() - started), record)
+
+
+def folder_of(request: Request, subject: Subject) -> Path:
+    """`NAME_inspect`, below `-o` or beside the input."""
+    name = f"{subject.name}_inspect"
+    if not subject.inputs:
+        return (request.output or Path()) / name
+    return output_folder(subject.inputs[0], request.output) / name
+
+
+def channels_of(request: Request, config: RaftConfig) -> Channels:
+    """The channels that were asked for."""
+    return Channels(
+        parse_channels(request.motion, total=config.motion_channels, option="--motion-channels"),
+        parse_channels(request.hidden, total=config.hidden_channels, option="--hidden-channels"),
+    )
+
+
+def settings_of(request: Request, estimator: FlowEstimator, observation: Observation) -> dict[str, object]:
+    """The settings as resolved, for the record."""
+    return {
+        "iterations": request.iterations,
+        "warm_start": observation.warm,
+        "correlation": "on demand" if observation.on_demand else "all pairs",
+        "device": str(estimator.device),
+        "precision": str(estimator.settings.precision).removeprefix("torch."),
+    }
+
+
+def summary(findings: Findings, seconds: float) -> str:
+    """One line: what was looked at, and how it went."""
+    count = len(findings.readings)
+    line = f"{findings.iterations} updates at {count} pixel{'s' * (count != 1)} in {seconds:.1f} s"
+    if findings.errors is not None:
+        line += (
+            f"; mean error {findings.errors[0]:.2f} px after the first update, {findings.errors[-1]:.2f} px at the end"
+        )
+    return line
