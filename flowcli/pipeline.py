@@ -13,6 +13,7 @@ from flowcli.colour import ColourScale, magnitude
 from flowcli.cuts import number_shots
 from flowcli.device import choose_device, keep_memory
 from flowcli.drawing import Style
+from flowcli.encoding import Encoding
 from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
 from flowcli.estimator import FlowEstimator
 from flowcli.frames import Frame, FramePair
@@ -23,7 +24,7 @@ from flowcli.partfile import write_whole
 from flowcli.prefetch import Background, prefetch
 from flowcli.quality import PhotometricError
 from flowcli.report import Report, Stamp
-from flowcli.resolving import resolve
+from flowcli.resolving import direction_of, resolve
 from flowcli.sinks import (
     check_outputs,
     choose,
@@ -68,6 +69,7 @@ class Request:
     scale: float = 1.0
     max_flow: str = "auto"
     legend: bool = False
+    half: bool = False
     overwrite: bool = False
     warm_start: bool = False
     batch: str = "auto"
@@ -95,7 +97,9 @@ def estimate_video(request: Request, console: Console) -> Result:
 def estimate_source(source: Source, request: Request, console: Console, *watchers: Sink) -> Result:
     """Computes and writes the flow of a source; `watchers` see every estimate too."""
     (path,) = request.inputs
-    outputs = plan_outputs(choose(request.save), path, video=True, output=request.output)
+    sinks = choose(request.save)
+    direction = direction_of(request.direction, sinks)
+    outputs = plan_outputs(sinks, path, video=True, output=request.output, direction=direction)
     check_outputs(outputs, request.inputs, overwrite=request.overwrite)
     run = Run(request, outputs)
     style = run.style(run.video_scale(source))
@@ -103,7 +107,11 @@ def estimate_source(source: Source, request: Request, console: Console, *watcher
     total = expected_pairs(source.meta.frame_count, request)
     estimates = console.follow(run.estimator.estimate(pairs), total=total, unit="pair")
     rate = source.meta.rate / (1 if request.sliding else request.skip)
-    run.write(estimates, partial(open_sinks, outputs, style=style, rate=rate, tick=source.meta.tick), *watchers)
+    run.write(
+        estimates,
+        partial(open_sinks, outputs, style=style, encoding=run.encoding, rate=rate, tick=source.meta.tick),
+        *watchers,
+    )
     return run.conclude("video", (source.meta.width, source.meta.height), lost=source.lost)
 
 
@@ -114,13 +122,16 @@ def estimate_pair(request: Request, console: Console) -> Result:
     if first.shape != second.shape:
         sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
         raise UsageError(f"the images differ in size: {sizes}", hint="give two images of one size")
-    outputs = plan_outputs(sinks, request.inputs[0], video=False, output=request.output)
+    direction = direction_of(request.direction, sinks)
+    outputs = plan_outputs(sinks, request.inputs[0], video=False, output=request.output, direction=direction)
     check_outputs(outputs, request.inputs, overwrite=request.overwrite)
     run = Run(request, outputs)
     pair = FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(1), second), continues=False)
     estimates = list(run.estimator.estimate([pair]))
     style = run.style(run.fixed_scale or ColourScale.covering([magnitude(estimates[0].flow)]))
-    run.write(estimates, partial(open_sinks, outputs, style=style, rate=Fraction(1), tick=Fraction(1)))
+    run.write(
+        estimates, partial(open_sinks, outputs, style=style, encoding=run.encoding, rate=Fraction(1), tick=Fraction(1))
+    )
     return run.conclude("pair", (first.shape[1], first.shape[0]), lost=0)
 
 
@@ -132,6 +143,7 @@ class Run:
         self.request = request
         self.outputs = outputs
         self.fixed_scale = parse_scale(request.max_flow)
+        self.encoding = Encoding(half=request.half)
         self.device = choose_device(request.device)
         settings = resolve(request, device=self.device, sinks=[output.sink for output in outputs])
         self.weights: Weights = find(request.weights)

@@ -22,9 +22,9 @@ ROWS = (
     ("files", "sources sinks datasets pyav weights partfile pool"),
     (
         "values",
-        "__init__ augmentation baselines clock colour cuts drawing errors fan field frames geometry interruption "
-        "opencv orientation pairing parallel photometry prefetch quality recipes report shifts sniffing stream_facts "
-        "synthesis",
+        "__init__ augmentation baselines clock colour cuts drawing encoding errors fan field frames geometry "
+        "interruption opencv orientation pairing parallel photometry prefetch quality recipes report shifts sniffing "
+        "stream_facts synthesis",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}

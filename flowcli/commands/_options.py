@@ -87,6 +87,7 @@ MaxFlow = Annotated[
 Legend = Annotated[
     bool, typer.Option("--legend", metavar="", help="Draw the colour wheel, and what its rim stands for.")
 ]
+Half = Annotated[bool, typer.Option("--half", metavar="", help="Store flow in npz as float16: half the size.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print a report as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no summary on stderr.")]

@@ -30,6 +30,7 @@ def run(
     scale: _options.Scale = 1.0,
     max_flow: _options.MaxFlow = "auto",
     legend: _options.Legend = False,
+    half: _options.Half = False,
     overwrite: _options.Overwrite = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
@@ -60,6 +61,7 @@ def run(
         scale=scale,
         max_flow=max_flow,
         legend=legend,
+        half=half,
         overwrite=overwrite,
     )
     console = Console(quiet=quiet, json=json)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from flowcli.pyav.exr import decode_exr, encode_exr
 from flowcli.pyav.reading import MAX_BAD_IN_A_ROW, VideoReader
 from flowcli.pyav.writing import VideoWriter
 
-__all__ = ["MAX_BAD_IN_A_ROW", "VideoReader", "VideoWriter"]
+__all__ = ["MAX_BAD_IN_A_ROW", "VideoReader", "VideoWriter", "decode_exr", "encode_exr"]

@@ -1,8 +1,9 @@
 """Where flow goes to: every file here is one output, and its name is the value of `--save`.
 
 A file declares either `draw(estimate, style) -> image`, or `write(path, flow)` beside `read(path)`. A picture becomes
-a frame of `NAME_<file>.mp4`, flow becomes `NAME_flow.<file>`; `NAMING` says so where an output is called otherwise. The
-first line of its docstring is its help. A file whose name starts with `_` helps the others.
+a frame of `NAME_<file>.mp4`, flow becomes `NAME_flow.<file>`; `NAMING` says so where an output is called otherwise. A
+file format that holds more than one flow adds `save(path, estimate, encoding)`. The first line of a file's docstring is
+its help. A file whose name starts with `_` helps the others.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from flowcli.encoding import DEFAULT
 from flowcli.errors import UsageError
 from flowcli.sinks._naming import (
     Output,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from flowcli.drawing import Style
+    from flowcli.encoding import Encoding
     from flowcli.field import Estimate
 
 __all__ = [
@@ -96,7 +99,9 @@ def draws(sink: str) -> bool:
     return hasattr(importlib.import_module(f"{__name__}.{sink}"), "draw")
 
 
-def open_sinks(outputs: Sequence[Output], *, style: Style, rate: Fraction, tick: Fraction) -> list[Sink]:
+def open_sinks(
+    outputs: Sequence[Output], *, style: Style, rate: Fraction, tick: Fraction, encoding: Encoding = DEFAULT
+) -> list[Sink]:
     """The planned outputs, ready to be written: folders that cannot be are found here.
 
     `rate` is pairs per second, `tick` the unit of the pairs' times, both for videos.
@@ -106,7 +111,7 @@ def open_sinks(outputs: Sequence[Output], *, style: Style, rate: Fraction, tick:
     sinks: list[Sink] = []
     try:
         for output in outputs:
-            sinks.append(open_sink(output, style=style, rate=rate, tick=tick))
+            sinks.append(open_sink(output, style=style, encoding=encoding, rate=rate, tick=tick))
     except BaseException:
         for sink in sinks:
             sink.abort()

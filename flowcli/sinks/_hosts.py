@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flowcli.field import as_array
 from flowcli.opencv import cv2
 from flowcli.partfile import PartFile, reported, write_whole
 from flowcli.pyav import VideoWriter
@@ -16,26 +17,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from fractions import Fraction
     from pathlib import Path
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
     from flowcli.drawing import Style
+    from flowcli.encoding import Encoding
     from flowcli.field import Estimate
     from flowcli.sinks import Sink
     from flowcli.sinks._naming import Output
 
     Draw = Callable[[Estimate, Style], NDArray[np.uint8]]
+    Save = Callable[[Path, Estimate], None]
 
 
-def open_sink(output: Output, *, style: Style, rate: Fraction, tick: Fraction) -> Sink:
+def open_sink(output: Output, *, style: Style, encoding: Encoding, rate: Fraction, tick: Fraction) -> Sink:
     """The planned output, ready to be written."""
     module = importlib.import_module(f"flowcli.sinks.{output.sink}")
     draw: Draw | None = getattr(module, "draw", None)
     if draw is None:
-        return Files(output, lambda path, estimate: module.write(path, estimate.flow))
+        return Files(output, _saving(module, encoding, backward=output.backward))
     if output.path.suffix.lower() == ".mp4" and not output.numbered:
         return Film(VideoWriter(output.path, rate=rate, tick=tick), draw, style)
     return Files(output, lambda path, estimate: write_png(path, draw(estimate, style)))
+
+
+def _saving(module: ModuleType, encoding: Encoding, *, backward: bool) -> Save:
+    """How a sink file that stores flow writes the file of a pair."""
+    if hasattr(module, "save"):
+        return lambda path, estimate: module.save(path, estimate, encoding)
+    return lambda path, estimate: module.write(path, as_array(estimate.backward if backward else estimate.forward))
 
 
 class Film:
@@ -66,7 +77,7 @@ class Film:
 class Files:
     """A file per pair, each complete as soon as it has its name."""
 
-    def __init__(self, output: Output, save: Callable[[Path, Estimate], None]) -> None:
+    def __init__(self, output: Output, save: Save) -> None:
         self._output = output
         self._save = save
         self._written: set[Path] = set()

@@ -40,13 +40,17 @@ _FILE_EXTENSIONS = frozenset(
     ]
 )
 
+FILM = ".mp4"
+BACKWARD = "_backward"
+
 
 @dataclass(frozen=True)
 class Naming:
     """How one kind of output is called.
 
     A pair gives `NAME_stem` with `tag` and `extension`; a video gives one file `NAME_stem` with extension `film`, or,
-    where that is None, a folder `NAME_stem` of numbered files. `pairs` is false for what needs a video.
+    where that is None, a folder `NAME_stem` of numbered files. The film `.mp4` stands for whatever file a codec goes
+    into. `pairs` is false for what needs a video.
     """
 
     stem: str
@@ -58,23 +62,30 @@ class Naming:
 
 @dataclass(frozen=True)
 class Output:
-    """One planned output: a file, or a folder of files numbered by their pair's first frame."""
+    """One planned output: a file, or a folder of files numbered by their pair's first frame.
+
+    `backward` says that it shows the flow from second to first frames, as `_backward` in its files' names does.
+    """
 
     sink: str
     path: Path
     naming: Naming
     numbered: bool
+    backward: bool = False
 
     def file_for(self, index: int) -> Path:
         """The file of the pair that starts at frame `index`."""
-        return self.path / f"{index:06d}{self.naming.tag}{self.naming.extension}" if self.numbered else self.path
+        return self.path / f"{index:06d}{self._ending}" if self.numbered else self.path
 
     def existing(self) -> list[Path]:
         """The files that this output would replace."""
         if not self.numbered:
             return [self.path] if os.path.lexists(self.path) else []
-        ending = f"{self.naming.tag}{self.naming.extension}"
-        return sorted(self.path.glob(f"[0-9][0-9][0-9][0-9][0-9][0-9]{ending}"))
+        return sorted(self.path.glob(f"[0-9][0-9][0-9][0-9][0-9][0-9]{self._ending}"))
+
+    @property
+    def _ending(self) -> str:
+        return f"{BACKWARD * self.backward}{self.naming.tag}{self.naming.extension}"
 
 
 def naming_of(sink: str) -> Naming:
@@ -93,21 +104,34 @@ def names_of(inputs: Sequence[Path]) -> list[str]:
 
 
 def plan_outputs(
-    sinks: Sequence[str], source: Path, *, video: bool, output: Path | None = None, name: str | None = None
+    sinks: Sequence[str],
+    source: Path,
+    *,
+    video: bool,
+    output: Path | None = None,
+    name: str | None = None,
+    direction: str = "forward",
+    containers: Sequence[str] = (FILM,),
 ) -> list[Output]:
     """Every output of a run on `source`, under its final name; nothing is touched.
 
     `output` is `-o`: the file itself when exactly one is written and its extension fits, else a folder. `name` replaces
-    the source's own NAME.
+    the source's own NAME. Of the extensions that a film may have, `containers`, the first is the usual one.
     """
-    namings = {sink: naming_of(sink) for sink in sinks}
-    for sink, naming in namings.items():
+    kinds = [(sink, naming_of(sink), backward) for sink in sinks for backward in _directions(sink, direction)]
+    for sink, naming, _ in kinds:
         if not video and not naming.pairs:
             raise UsageError(f"--save {sink} needs a video", hint="use --save png for a pair of images")
-    file = _as_file(output, namings, video=video)
-    folder = output_folder(source, output) if file is None else file.parent
-    name = name or names_of([source])[0]
-    return [_output(sink, naming, file, folder / f"{name}_{naming.stem}", video) for sink, naming in namings.items()]
+    endings = [_endings(naming, video=video, containers=containers) for _, naming, _ in kinds]
+    file = _as_file(output, [(sink, known) for (sink, _, _), known in zip(kinds, endings, strict=True)])
+    if file is not None:
+        ((sink, naming, backward),) = kinds
+        return [Output(sink, file, naming, numbered=False, backward=backward)]
+    base = output_folder(source, output) / (name or names_of([source])[0])
+    return [
+        Output(sink, _place(base, naming, ending, backward), naming, numbered=not ending, backward=backward)
+        for (sink, naming, backward), (ending, *_) in zip(kinds, endings, strict=True)
+    ]
 
 
 def report_path(outputs: Sequence[Output], source: Path, *, name: str | None = None) -> Path:
@@ -152,22 +176,35 @@ def _full_name(path: Path) -> str:
     return path.name or path.resolve().name
 
 
-def _output(sink: str, naming: Naming, file: Path | None, base: Path, video: bool) -> Output:
-    if file is not None:
-        return Output(sink, file, naming, numbered=False)
-    ending = naming.film if video else f"{naming.tag}{naming.extension}"
-    return Output(sink, base.with_name(base.name + (ending or "")), naming, numbered=ending is None)
+def _directions(sink: str, direction: str) -> tuple[bool, ...]:
+    """For each output of a sink, whether it is of backward flow; only files of one flow come in both directions."""
+    module = importlib.import_module(f"flowcli.sinks.{sink}")
+    if direction == "both" and hasattr(module, "write") and not hasattr(module, "save"):
+        return (False, True)
+    return (direction == "backward",)
 
 
-def _as_file(output: Path | None, namings: dict[str, Naming], *, video: bool) -> Path | None:
+def _endings(naming: Naming, *, video: bool, containers: Sequence[str]) -> Sequence[str]:
+    """The extensions that an output's one file may have, the usual one first; an empty one stands for a folder."""
+    if not video:
+        return [naming.extension]
+    return containers if naming.film == FILM else [naming.film or ""]
+
+
+def _place(base: Path, naming: Naming, ending: str, backward: bool) -> Path:
+    details = f"{BACKWARD * backward}{naming.tag}{ending}" if ending else ""
+    return base.with_name(f"{base.name}_{naming.stem}{details}")
+
+
+def _as_file(output: Path | None, endings: Sequence[tuple[str, Sequence[str]]]) -> Path | None:
     """`-o` where it is the one file to write, None where it is a folder."""
     if output is None or output.is_dir():
         return None
-    endings = [naming.film if video else naming.extension for naming in namings.values()]
-    if len(endings) == 1 and endings[0] == output.suffix.lower():
+    extension = output.suffix.lower()
+    if len(endings) == 1 and extension and extension in endings[0][1]:
         return output
-    if output.suffix.lower() in _FILE_EXTENSIONS:
-        wanted = ", ".join(f"{sink} ({ending or 'a folder'})" for sink, ending in zip(namings, endings, strict=True))
+    if extension in _FILE_EXTENSIONS:
+        wanted = ", ".join(f"{sink} ({' or '.join(known) or 'a folder'})" for sink, known in endings)
         raise UsageError(f"-o {output} does not fit what is saved: {wanted}", hint="give a folder to -o")
     if output.exists():
         raise UsageError(f"-o {output} is a file, but a folder is needed", hint="give a folder to -o")

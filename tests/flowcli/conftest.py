@@ -68,11 +68,13 @@ def make_video(tmp_path: Path):
 
 @pytest.fixture
 def make_estimate():
-    """An estimate of the given flow (height, width, 2), or of no motion."""
+    """An estimate of the given flow (height, width, 2), or of no motion, and of what else is known."""
 
     def make(
         flow: np.ndarray | None = None,
         *,
+        backward: np.ndarray | None = None,
+        occluded: np.ndarray | None = None,
         index: int = 0,
         time: Fraction | None = None,
         size: tuple[int, int] = (48, 64),
@@ -85,7 +87,14 @@ def make_estimate():
         first = Frame(index, start, quarters(width, height))
         second = Frame(index + 1, start + Fraction(1, 25), quarters(width, height, shift=1))
         forward = torch.from_numpy(flow).permute(2, 0, 1)
-        return Estimate(FramePair(first, second, continues=False), forward, iterations=12, warm=False)
+        return Estimate(
+            FramePair(first, second, continues=False),
+            forward,
+            iterations=12,
+            warm=False,
+            backward=None if backward is None else torch.from_numpy(backward.astype(np.float32)).permute(2, 0, 1),
+            occluded=None if occluded is None else torch.from_numpy(occluded),
+        )
 
     return make
 

@@ -46,6 +46,50 @@ def test_the_colour_video_is_refused_for_a_pair():
     assert str(failure.value) == "--save video needs a video"
 
 
+def test_flow_files_come_in_both_directions_and_pictures_in_the_one_asked_for():
+    both = {"direction": "both", "video": False}
+    names = _names(["flo", "kitti", "npz", "png", "overlay"], "a.png", **both)
+    assert names == [
+        "a_flow.flo",
+        "a_flow_backward.flo",
+        "a_flow_kitti.png",
+        "a_flow_backward_kitti.png",
+        "a_flow.npz",
+        "a_flow.png",
+        "a_overlay.png",
+    ]
+    names = _names(["flo", "npz", "png"], "a.png", direction="backward", video=False)
+    assert names == ["a_flow_backward.flo", "a_flow_backward.npz", "a_flow_backward.png"]
+    assert _names(["video"], "a.mp4", direction="backward", video=True) == ["a_flow_backward.mp4"]
+    outputs = plan_outputs(["kitti"], Path("a.mp4"), video=True, direction="both")
+    assert [str(output.file_for(7)) for output in outputs] == [
+        "a_flow/000007_kitti.png",
+        "a_flow/000007_backward_kitti.png",
+    ]
+
+
+def test_the_files_of_one_direction_are_not_those_of_the_other(tmp_path):
+    (tmp_path / "a_flow").mkdir()
+    for name in ("000000.flo", "000000_backward.flo", "000000_kitti.png", "000000.png"):
+        (tmp_path / "a_flow" / name).touch()
+    outputs = plan_outputs(["flo", "kitti"], tmp_path / "a.mp4", video=True, direction="both")
+    assert [[path.name for path in output.existing()] for output in outputs] == [
+        ["000000.flo"],
+        ["000000_backward.flo"],
+        ["000000_kitti.png"],
+        [],
+    ]
+
+
+def test_a_film_may_have_any_extension_that_its_codec_knows():
+    containers = (".webm", ".mkv")
+    assert _names(["video", "flo"], "a.mp4", video=True, containers=containers) == ["a_flow.webm", "a_flow"]
+    assert _names(["side"], "a.mp4", video=True, containers=containers, output=Path("x.mkv")) == ["x.mkv"]
+    with pytest.raises(UsageError) as failure:
+        _names(["side"], "a.mp4", video=True, containers=containers, output=Path("x.mp4"))
+    assert str(failure.value) == "-o x.mp4 does not fit what is saved: side (.webm or .mkv)"
+
+
 def test_a_folder_of_images_gives_its_full_name_beside_itself(tmp_path):
     folder = tmp_path / "shot.v2"
     folder.mkdir()

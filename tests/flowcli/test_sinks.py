@@ -18,8 +18,9 @@ STYLE = Style(ColourScale(4.0))
 RIGHT = np.full((48, 64, 2), (3, 0), np.float32)
 
 
-def _open(sinks, folder, *, video=True, style=STYLE, rate=Fraction(25), tick=Fraction(1, 1000)):
-    outputs = plan_outputs(sinks, Path("clip.mp4" if video else "a.png"), video=video, output=folder)
+def _open(sinks, folder, *, video=True, style=STYLE, direction="forward", rate=Fraction(25), tick=Fraction(1, 1000)):
+    source = Path("clip.mp4" if video else "a.png")
+    outputs = plan_outputs(sinks, source, video=video, output=folder, direction=direction)
     return open_sinks(outputs, style=style, rate=rate, tick=tick)
 
 
@@ -69,6 +70,17 @@ def test_a_pair_gives_one_file_each(tmp_path, make_estimate):
     written = cv2.cvtColor(cv2.imread(str(tmp_path / "a_flow.png")), cv2.COLOR_BGR2RGB)
     assert np.array_equal(written, colour_flow(RIGHT, scale=STYLE.scale))
     assert np.array_equal(cv2.readOpticalFlow(str(tmp_path / "a_flow.flo")), RIGHT)
+
+
+def test_both_directions_are_written_each_from_its_own_flow(tmp_path, make_estimate):
+    estimate = make_estimate(RIGHT, backward=-2 * RIGHT)
+    names = _run(["flo", "pfm", "npz", "png"], tmp_path, [estimate], video=False, direction="both")
+    flows = ["a_flow.flo", "a_flow.pfm", "a_flow_backward.flo", "a_flow_backward.pfm"]
+    assert names == sorted([*flows, "a_flow.npz", "a_flow.png"])
+    assert np.array_equal(cv2.readOpticalFlow(str(tmp_path / "a_flow.flo")), RIGHT)
+    assert np.array_equal(cv2.readOpticalFlow(str(tmp_path / "a_flow_backward.flo")), -2 * RIGHT)
+    with np.load(tmp_path / "a_flow.npz") as arrays:
+        assert np.array_equal(arrays["backward"], -2 * RIGHT)
 
 
 def test_still_frames_are_white(tmp_path, make_estimate):
