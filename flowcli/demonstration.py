@@ -54,6 +54,7 @@ class FanSource:
     lost = 0
 
     def __init__(self) -> None:
+        self.notes: list[str] = []
         self.meta = VideoMeta("fan", WIDTH, HEIGHT, FAN_RATE, FRAMES, tick=1 / FAN_RATE)
 
     def frames(self) -> Iterator[Frame]:

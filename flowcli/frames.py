@@ -15,7 +15,9 @@ class VideoMeta:
 
     `width` and `height` are as displayed (rotation applied). `rate` is frames per second, exact.
     `frame_count` is a hint that a container may get wrong; None where it is unknown. Times of frames are whole numbers
-    of `tick` seconds, so that a video written with that tick repeats them exactly.
+    of `tick` seconds, so that a video written with that tick repeats them exactly. `start` is where the frames begin,
+    in seconds after the first frame that the source has. `pixel_aspect` is the width of a displayed pixel over its
+    height.
     """
 
     name: str
@@ -24,6 +26,8 @@ class VideoMeta:
     rate: Fraction
     frame_count: int | None
     tick: Fraction = Fraction(1, 90000)
+    start: Fraction = Fraction(0)
+    pixel_aspect: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from flowcli.prefetch import Background, prefetch
 from flowcli.quality import PhotometricError
 from flowcli.report import Report, Stamp
 from flowcli.resolving import direction_of, resolve
+from flowcli.selection import parse_rate, parse_selection
 from flowcli.sinks import (
     check_outputs,
     choose,
@@ -75,6 +76,10 @@ class Request:
     batch: str = "auto"
     skip: int = 1
     sliding: bool = False
+    start: str | None = None
+    end: str | None = None
+    max_frames: int | None = None
+    fps: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,8 @@ class Result:
 def estimate_video(request: Request, console: Console) -> Result:
     """Computes and writes the flow of a video or an image folder."""
     choose(request.save)
-    with open_source(request.inputs[0]) as source:
+    selection = parse_selection(request.start, request.end, request.max_frames)
+    with open_source(request.inputs[0], rate=parse_rate(request.fps), selection=selection) as source:
         return estimate_source(source, request, console)
 
 

@@ -5,6 +5,7 @@ Streams come as PyAV objects; `av` itself is not needed here.
 
 from __future__ import annotations
 
+import heapq
 import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from flowcli.errors import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import Any
 
@@ -19,6 +21,13 @@ DEFAULT_RATE = Fraction(25)
 """Frames per second of a stream that does not say."""
 MAX_PIXELS = 64_000_000
 """The largest frame that is decoded."""
+MOST_REORDERED = 16
+"""Frames by which decoders reorder at most."""
+
+# Their packets may hold frames that are never shown.
+_HIDING_CODECS = frozenset({"vp8", "libvpx"})
+# Fields of interlaced frames may come in packets of their own. (FFmpeg's AV_FIELD_UNKNOWN and AV_FIELD_PROGRESSIVE.)
+_PROGRESSIVE = (0, 1)
 
 
 def check_size(path: Path, frame: Any) -> None:
@@ -55,6 +64,34 @@ def frame_count_of(stream: Any, container: Any, *, rate: Fraction) -> int | None
     count = round(seconds * rate)
     # Raw streams claim durations of 1e14 frames.
     return count if 0 < count < 100_000_000 else None
+
+
+def presentation_times(packets: Iterable[Any], stream: Any, *, origin: Fraction) -> Iterator[Fraction]:
+    """When each frame is shown, in order, in seconds from `origin`, the first frame's own time.
+
+    Read off the packets alone; ends early where they do not tell one frame from the next.
+    """
+    tick = fraction(stream.time_base)
+    context = stream.codec_context
+    if tick is None or context.name in _HIDING_CODECS or context.field_order not in _PROGRESSIVE:
+        return
+    first = round(origin / tick)
+    last_dts = last = None
+    waiting: list[int] = []
+    for packet in packets:
+        if packet.size:
+            if packet.pts is None or packet.is_corrupt or (last_dts is not None and packet.dts <= last_dts):
+                return
+            last_dts = packet.dts
+            # Frames before the first one that is shown cannot be decoded, or are cut away by the container.
+            if packet.pts >= first and not packet.is_discard:
+                heapq.heappush(waiting, packet.pts)
+        while waiting and (len(waiting) > MOST_REORDERED or not packet.size):
+            pts = heapq.heappop(waiting)
+            if last is not None and pts <= last:
+                return
+            last = pts
+            yield pts * tick - origin
 
 
 def promised_end(stream: Any) -> Fraction | None:

@@ -19,12 +19,12 @@ ROWS = (
         "pipeline inspection glimpse runs run_folder comparison promotion demonstration evaluation training",
     ),
     ("devices", "estimator device plan resolving"),
-    ("files", "sources sinks datasets pyav weights partfile pool"),
+    ("files", "sources sinks datasets pyav seeking weights partfile pool"),
     (
         "values",
         "__init__ augmentation baselines clock colour cuts drawing encoding errors fan field frames geometry "
-        "interruption opencv orientation pairing parallel photometry prefetch quality recipes report shifts sniffing "
-        "stream_facts synthesis",
+        "interruption opencv orientation pairing parallel photometry prefetch quality recipes report selection "
+        "shifts sniffing stream_facts synthesis",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}

@@ -76,6 +76,18 @@ MaxSide = Annotated[
     ),
 ]
 Scale = Annotated[float, typer.Option(metavar="X", help="Compute at this share of the size; likewise.")]
+Start = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Begin here: seconds, mm:ss.s, hh:mm:ss, or #N, the frame numbered N from 0."),
+]
+End = Annotated[str | None, typer.Option(metavar="TIME", help="Stop before this time or frame.")]
+MaxFrames = Annotated[
+    int | None, typer.Option(metavar="N", help="Use no more than N frames, counted before --skip.", min=2)
+]
+Fps = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Frames per second of images or a raw stream, such as 30000/1001. Default: 25."),
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option(metavar="NAME", help="Number format: auto, fp32, bf16 or fp16.")]
 MaxFlow = Annotated[

@@ -13,7 +13,12 @@ EPILOG = _options.outputs()
 
 
 def run(
-    input: Annotated[Path, typer.Argument(metavar="INPUT", help="A video, or a folder of images.")],
+    input: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT", help="A video, a folder of images, or their pattern in quotes: '%04d.png', '*.png'."
+        ),
+    ],
     output: _options.Output = None,
     save: _options.Save = "video",
     skip: Annotated[
@@ -22,6 +27,10 @@ def run(
     sliding: Annotated[
         bool, typer.Option("--sliding", metavar="", help="Start a pair at every frame, not only at every N-th.")
     ] = False,
+    start: _options.Start = None,
+    end: _options.End = None,
+    max_frames: _options.MaxFrames = None,
+    fps: _options.Fps = None,
     weights: _options.Weights = "raft-small",
     iterations: _options.IterationsOrAuto = "12",
     tolerance: _options.Tolerance = 0.05,
@@ -82,6 +91,10 @@ def run(
         overwrite=overwrite,
         skip=skip,
         sliding=sliding,
+        start=start,
+        end=end,
+        max_frames=max_frames,
+        fps=fps,
     )
     console = Console(quiet=quiet, json=json)
     console.conclude(estimate_video(request, console))

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import os
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+from av.format import Flags
 from av.video.reformatter import VideoReformatter
 
 from flowcli.clock import Clock
 from flowcli.errors import SourceError, UsageError
 from flowcli.frames import Frame
 from flowcli.orientation import Orientation
+from flowcli.selection import EVERYTHING
 from flowcli.sniffing import Fault, refusal
-from flowcli.stream_facts import check_size, fraction, frame_count_of, packets_beyond_end, promised_end, rate_of
+from flowcli.stream_facts import (
+    check_size,
+    fraction,
+    frame_count_of,
+    packets_beyond_end,
+    presentation_times,
+    promised_end,
+    rate_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from fractions import Fraction
     from pathlib import Path
     from typing import Any, Self
 
     from numpy.typing import NDArray
+
+    from flowcli.selection import Selection
 
 MAX_BAD_IN_A_ROW = 32
 """Packets in a row that may fail before the rest of a file is given up."""
@@ -40,11 +52,12 @@ _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.
 class VideoReader:
     """A video file, opened for one pass: upright frames with exact times, past whatever cannot be decoded.
 
-    `rate` is frames per second; times of frames are whole numbers of `tick` seconds from `origin`, the first frame's
-    own time. `frame_count` is the container's word for it, or None.
+    `rate` is frames per second, and may be given to a stream without a clock; times of frames are whole numbers of
+    `tick` seconds from `origin`, the first frame's own time. `frame_count` is the container's word for it, or None.
+    `pixel_aspect` is the width of a pixel over its height, as displayed.
     """
 
-    def __init__(self, path: Path, *, origin: Fraction | None = None) -> None:
+    def __init__(self, path: Path, *, origin: Fraction | None = None, rate: Fraction | None = None) -> None:
         self.path = path
         self._container = _open(path)
         try:
@@ -53,8 +66,9 @@ class VideoReader:
         except BaseException:
             self._container.close()
             raise
-        self.rate = rate_of(self._stream)
-        self.tick = fraction(self._stream.time_base) or 1 / self.rate
+        self.has_clock = not self._has(Flags.no_timestamps)
+        self.rate = rate or rate_of(self._stream)
+        self.tick = (self.has_clock and fraction(self._stream.time_base)) or 1 / self.rate
         self.frame_count = frame_count_of(self._stream, self._container, rate=self.rate)
         self._missing = packets_beyond_end(self._stream, path)
         self._promised_end = promised_end(self._stream)
@@ -72,7 +86,7 @@ class VideoReader:
 
     @property
     def lost(self) -> int:
-        """How many frames were missing so far."""
+        """How many of the frames that were asked for were missing so far."""
         return self._clock.lost
 
     @property
@@ -80,31 +94,78 @@ class VideoReader:
         """The first frame's time by the stream's own clock, once a frame was read."""
         return self._clock.origin
 
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """The width of a displayed pixel over its height, once a frame was read."""
+        aspect = fraction(self._stream.sample_aspect_ratio) or Fraction(1)
+        return 1 / aspect if self._layout and self._layout[2].swaps_axes else aspect
+
+    @property
+    def can_be_sought(self) -> bool:
+        """Whether frames have the same times wherever reading begins."""
+        # In MPEG program streams several frames share one time stamp, and after a seek it is given to the wrong one.
+        return self.has_clock and self._container.format.name != "mpeg"
+
+    @property
+    def clock_may_jump(self) -> bool:
+        """Whether this kind of file may start its clock anew on the way, as recorded broadcasts do."""
+        return self._has(Flags.ts_discont)
+
     def close(self) -> None:
         """Closes the file."""
         self._container.close()
 
     def seek(self, time: Fraction) -> None:
-        """Moves to the last key frame at or before `time`; a file that cannot seek stays where it is."""
+        """Moves to the last key frame at or before `time`; a file that cannot seek stays where it is.
+
+        Some files are cut into at any place, and their next key frame is later than that.
+        """
         with contextlib.suppress(av.FFmpegError):
             self._container.seek(round((time + (self.origin or 0)) / self.tick), stream=self._stream)
 
-    def frames(self, *, start: Fraction | None = None, reach: Fraction | None = None) -> Iterator[Frame]:
-        """The frames from here on. Indices count from 0; a lost frame leaves a hole in them.
-
-        Frames before `start` are passed over at the cost of decoding them, but for no more than `reach` seconds.
-        """
+    def next_key_frame(self) -> Fraction | None:
+        """The time of the next frame that is decoded from itself alone, decoding up to it; None where none comes."""
         for decoded in self._decoded():
+            if decoded.key_frame and decoded.pts is not None:
+                return self._clock.stamp(decoded.pts)[1]
+        return None
+
+    def frame_times(self) -> Iterator[Fraction]:
+        """The time of every frame, from the first on, without decoding any; ends where packets leave it open."""
+        return presentation_times(self._container.demux(self._stream), self._stream, origin=self.origin or Fraction(0))
+
+    def frames(
+        self, wanted: Selection = EVERYTHING, *, reach: Fraction | None = None, from_key_frame: bool = False
+    ) -> Iterator[Frame]:
+        """The wanted ones of the frames from here on. Indices count from 0 here; a lost frame leaves a hole in them.
+
+        Frames before are passed over at the cost of decoding them, but for no more than `reach` seconds.
+        `from_key_frame` passes over what is decoded before the first key frame.
+        """
+        first: int | None = None
+        latest: Fraction | None = None
+        for decoded in self._decoded():
+            if from_key_frame and not decoded.key_frame:
+                continue
+            from_key_frame = False
             if decoded.is_corrupt:
                 self._clock.note_damage()
-            index, time = self._clock.stamp(decoded.pts)
-            if start is not None and reach is not None:
-                start, reach = min(start, time + reach), None
-            if start is None or time >= start:
-                yield Frame(index, time, self._upright(decoded))
+            index, time = self._clock.stamp(decoded.pts if self.has_clock else None)
+            if first is None:
+                if reach is not None:
+                    latest, reach = time + reach, None
+                if not wanted.start.reached(index, time) and (latest is None or time < latest):
+                    continue
+                first, self._clock.lost = index, 0
+            if wanted.ended(index, time, taken=index - first):
+                return
+            yield Frame(index, time, self._upright(decoded))
         self._clock.lost = max(self._clock.lost, self._missing or 0)
         if self._promised_end is not None:
             self._clock.lose_until(self._promised_end)
+
+    def _has(self, flag: Flags) -> bool:
+        return bool(self._container.format.flags & flag.value)
 
     def _decoded(self) -> Iterator[Any]:
         # container.decode() would end at the first bad packet.

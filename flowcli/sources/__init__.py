@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.selection import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,17 +20,25 @@ if TYPE_CHECKING:
     from typing import Self
 
     from flowcli.frames import Frame, FramePair, VideoMeta
+    from flowcli.selection import Selection
+
+STDIN = "-"
+"""The path that stands for standard input."""
+WILDCARD = re.compile(r"%(?:0\d+)?d|[*?]|\[.+\]")
+"""What makes a name a pattern: a number as in `%04d`, or what shells know."""
 
 
 class Source(Protocol):
-    """Frames of one input, which may be read more than once."""
+    """The selected frames of one input, which may be read more than once, unless it is a stream."""
 
     meta: VideoMeta
     lost: int
     """How many frames could not be decoded, known when `frames` has ended."""
+    notes: list[str]
+    """What a user should know of the frames, a sentence each, known when `frames` has ended."""
 
     def frames(self) -> Iterator[Frame]:
-        """All frames in order."""
+        """The selected frames in order, counted and timed from the first of them."""
 
     def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` frames apart, spread over the input; read apart from `frames`."""
@@ -43,18 +53,33 @@ class Source(Protocol):
         """Closes."""
 
 
-def open_source(path: Path, *, rate: Fraction | None = None) -> Source:
+def open_source(path: Path, *, rate: Fraction | None = None, selection: Selection = EVERYTHING) -> Source:
     """The frames below `path`, with its first ones read, so that what cannot be used fails here.
 
-    `rate` is the frames per second of images, which have none of their own.
+    `rate` is the frames per second of what has no times of its own: images, and raw streams.
     """
     for _, name, _ in pkgutil.iter_modules(__path__):
         if name.startswith("_"):
             continue
         kind = importlib.import_module(f"{__name__}.{name}")
         if kind.accepts(path):
-            source: Source = kind.Source(path, rate=rate)
+            source: Source = kind.Source(path, rate=rate, selection=selection)
             return source
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint="check the path")
     raise SourceError(f"{path} is neither a file nor a folder", hint="give a video file or a folder of images")
+
+
+def name_of(path: Path) -> str:
+    """What outputs of an input are named after: a file's stem, a folder's name, or the text that a pattern begins with.
+
+    A pattern that begins with its wildcard has the name of its folder.
+    """
+    if str(path) == STDIN:
+        return "stdin"
+    if path.exists():
+        return path.stem if path.is_file() else path.name or path.resolve().name
+    wildcard = WILDCARD.search(path.name)
+    if wildcard is None:
+        return path.stem
+    return path.name[: wildcard.start()].rstrip("_-. ") or name_of(path.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from flowcli.errors import SourceError, UsageError
 from flowcli.opencv import cv2
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,6 +43,17 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if image is None:
         raise SourceError(f"{path} is not a picture that can be read", hint="give a PNG, JPEG, WebP, TIFF or BMP")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def in_natural_order(paths: Iterable[Path]) -> list[Path]:
+    """Those that are visible images, 2 before 10."""
+    found = (path for path in paths if path.suffix.lower() in EXTENSIONS and not path.name.startswith("."))
+    return sorted((path for path in found if path.is_file()), key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    pieces = re.findall(r"\d+|\D+", str(path))
+    return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece.lower()) for piece in pieces]
 
 
 def _is_cut_jpeg(data: bytes) -> bool:

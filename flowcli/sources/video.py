@@ -6,9 +6,11 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from flowcli.errors import SourceError
+from flowcli.errors import SourceError, UsageError
 from flowcli.frames import FramePair, VideoMeta
 from flowcli.pyav import VideoReader
+from flowcli.seeking import approach
+from flowcli.selection import EVERYTHING, Moment, Selection, nothing_selected, renumbered
 from flowcli.sniffing import Fault, refusal
 
 if TYPE_CHECKING:
@@ -30,24 +32,43 @@ def accepts(path: Path) -> bool:
 class Source:
     """The frames of a video, upright. Each pass opens the file anew, so passes do not disturb each other."""
 
-    def __init__(self, path: Path, *, rate: Fraction | None = None) -> None:
+    def __init__(self, path: Path, *, rate: Fraction | None = None, selection: Selection = EVERYTHING) -> None:
         self.path = path
         self.lost = 0
-        with VideoReader(path) as reader:
+        self.notes: list[str] = []
+        self._rate = rate
+        self._selection, self._seek_to = selection, None
+        with VideoReader(path, rate=rate) as reader:
+            if rate is not None and reader.has_clock:
+                raise UsageError(
+                    f"{path} has times of its own", hint="--fps is for images, and for video without times"
+                )
             head = list(islice(reader.frames(), 2))
             self._origin = reader.origin
         if not head:
             raise refusal(path, otherwise=Fault("has no frame that can be decoded", "is it encrypted or damaged?"))
         if len(head) == 1:
             raise SourceError(f"{path} has only one frame", hint="flow needs two frames; for pictures: `flowcli pair`")
+        if not selection.from_first:
+            self._selection, self._seek_to = approach(path, selection, origin=self._origin)
+            head = list(islice(self._selected(), 2))
+            if not head:
+                raise nothing_selected(path, selection)
         height, width = head[0].image.shape[:2]
-        self.meta = VideoMeta(path.name, width, height, reader.rate, reader.frame_count, reader.tick)
+        self._start = head[0].time
+        count = selection.count_of(reader.frame_count, reader.rate)
+        self.meta = VideoMeta(path.name, width, height, reader.rate, count, reader.tick, start=self._start)
 
     def frames(self) -> Iterator[Frame]:
-        """All frames in order."""
-        with VideoReader(self.path) as reader:
+        """The selected frames in order, counted and timed from the first of them."""
+        return renumbered(self._selected())
+
+    def _selected(self) -> Iterator[Frame]:
+        with VideoReader(self.path, origin=self._origin, rate=self._rate) as reader:
+            if self._seek_to is not None:
+                reader.seek(self._seek_to)
             try:
-                yield from reader.frames()
+                yield from reader.frames(self._selection, from_key_frame=self._seek_to is not None)
             finally:
                 self.lost = reader.lost
 
@@ -56,7 +77,7 @@ class Source:
         starts = max(1, (self.meta.frame_count or count * (skip + 1)) - skip)
         pairs: list[FramePair] = []
         for number in range(count):
-            time = starts * (2 * number + 1) // (2 * count) / self.meta.rate
+            time = self._start + starts * (2 * number + 1) // (2 * count) / self.meta.rate
             # Some streams find no key frame where they seek to; they are read from their start.
             pair = self._pair_near(time, skip=skip, seeks=True) or self._pair_near(time, skip=skip, seeks=False)
             if pair is not None and all(pair.first.time != known.first.time for known in pairs):
@@ -67,7 +88,8 @@ class Source:
         with VideoReader(self.path, origin=self._origin) as reader:
             if seeks:
                 reader.seek(time)
-            window = list(islice(reader.frames(start=time, reach=_REACH), skip + 1))
+            wanted = Selection(start=Moment(seconds=time))
+            window = list(islice(reader.frames(wanted, reach=_REACH), skip + 1))
         return FramePair(window[0], window[-1], continues=False) if len(window) > skip else None
 
     def close(self) -> None:

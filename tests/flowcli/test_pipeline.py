@@ -243,3 +243,12 @@ def test_a_failing_overwrite_keeps_what_was_there(compute, make_images) -> None:
     cv2.imwrite(str(folder / "3.png"), np.zeros((20, 20, 3), np.uint8))
     assert compute("video", folder, "--max-flow", 5, "-o", "out", "-y").code == 3
     assert Path("out/shots_flow.mp4").read_bytes() == before
+
+
+def test_a_part_of_a_video_is_numbered_and_timed_from_its_first_frame(compute, make_video) -> None:
+    pts = [0, 40, 90, 100, 260, 300, 310, 500]
+    make_video(frames=8, pts=pts, tick=Fraction(1, 1000))
+    ended = compute("video", "clip.mp4", "--save", "flo,video", "--start", "#2", "--end", "#7", "--skip", 2)
+    assert ended.code == 0
+    assert files_below("clip_flow") == ["000000.flo", "000002.flo"]
+    assert times_of("clip_flow.mp4") == [Fraction(pts[index] - 90, 1000) for index in (2, 4)]
