@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import OutputError, UsageError
+from flowcli.sources import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,7 +99,7 @@ def naming_of(sink: str) -> Naming:
 
 def names_of(inputs: Sequence[Path]) -> list[str]:
     """NAME of each input: its stem, or with its extension where two would collide."""
-    stems = [_full_name(path) if path.is_dir() else path.stem for path in inputs]
+    stems = [name_of(path) for path in inputs]
     count = Counter(stems)
     return [stem if count[stem] == 1 else _full_name(path) for stem, path in zip(stems, inputs, strict=True)]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from flowcli.sinks import descriptions
+from flowcli.sources._images import EXTENSIONS
 
 COMMANDS = ("demo", "eval", "pair", "train", "video")
 
@@ -36,12 +37,21 @@ def place(tmp_path: Path, make_images, make_video, monkeypatch: pytest.MonkeyPat
 
 
 IMAGE_HINT = "give a PNG, JPEG, WebP, TIFF or BMP"
+IMAGES_HINT = "check the pattern; images are " + ", ".join(sorted(EXTENSIONS))
+PART_HINT = "choose an earlier --start or a later --end"
 SINKS = ", ".join(descriptions())
 REFUSALS = [
     ("video nope.mp4", 2, "nope.mp4 does not exist", "check the path"),
     ("video text.mp4", 3, "text.mp4 is text, not a video", "give a video file or a folder of images"),
     ("video one.mp4", 3, "one.mp4 has only one frame", "flow needs two frames; for pictures: `flowcli pair`"),
     ("video clip.mp4 --skip 9", 3, "clip.mp4 is too short for a pair", "with --skip 9 it takes at least 10 frames"),
+    ("video clip.mp4 --start x", 2, "--start x is no moment", "write 12.5, 1:02.5, 1:02:03 or #120, a frame number"),
+    ("video clip.mp4 --start 9", 2, "clip.mp4 ends before --start 9", "choose an earlier --start"),
+    ("video clip.mp4 --end #0", 2, "--end #0 is not after --start #0", "choose a later --end"),
+    ("video shots --start #1 --end .04", 2, "shots has no frame from #1 to 0.04", PART_HINT),
+    ("video clip.mp4 --fps 9", 2, "clip.mp4 has times of its own", "--fps is for images, and for video without times"),
+    ("video shots --fps 0", 2, "--fps 0 is no rate of frames", "write 30, 29.97 or 30000/1001"),
+    ("video *.jpg", 2, "*.jpg fits no image", IMAGES_HINT),
     ("pair nope.png b.png", 2, "nope.png does not exist", "check the path"),
     ("pair a.png text.png", 3, "text.png is not a picture that can be read", IMAGE_HINT),
     ("pair a.png small.png", 2, "the images differ in size: 64 x 48 and 64 x 32", "give two images of one size"),
