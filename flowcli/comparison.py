@@ -69,10 +69,9 @@ def compare(comparison: Comparison, console: Console) -> Scores:
     if comparison.dataset not in datasets.names():
         known = ", ".join(datasets.names())
         raise UsageError(f"eval does not know {comparison.dataset}", hint=f"it knows {known}")
-    reader = datasets.reader(comparison.dataset)
     reports = {}
     for name, (estimate, protocol) in methods(comparison).items():
-        items = console.follow(reader.items(comparison.root), total=None, unit="pair")
+        items = console.follow(datasets.items(comparison.dataset, comparison.root), total=None, unit="pair")
         reports[name] = evaluate(items, estimate, protocol={"method": name, "dataset": comparison.dataset, **protocol})
     return Scores(reports)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from flowcli.datasets import pairs
+from flowcli import datasets
 from flowcli.device import choose_device, choose_precision, keep_memory
 from flowcli.errors import UsageError
 from flowcli.interruption import Interruption, StoppedError
@@ -94,7 +94,9 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     device = choose_device(options.device)
     training_precision(options.precision, device)
     if options.validation:
-        pairs.items(options.validation)  # refuses a folder without pairs now rather than at the first validation
+        datasets.samples(
+            "pairs", options.validation
+        )  # refuses a folder without pairs now rather than at the first validation
     keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -143,7 +145,7 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                     saved = time.monotonic()
                 due = now - validated > 60 * options.minutes_between_validations or progress.step == run.recipe.steps
                 if due and not stopped and options.validation:
-                    epe = validate(state.average, pairs.items(options.validation), device=run.device)
+                    epe = validate(state.average, datasets.items("pairs", options.validation), device=run.device)
                     best = folder.keep_best(state, epe, recipe=run.recipe)
                     folder.log({"step": state.step, "validation": epe, "best": best})
                     validated = time.monotonic()

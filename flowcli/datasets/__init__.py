@@ -1,47 +1,44 @@
-"""Pairs of frames with true flow, read from disk: one kind of dataset per file, its name the file's name.
+"""Pairs of frames with true flow, read from disk: one dataset per file, its name the file's name.
 
-A reader declares `items(root: Path) -> Iterator[FlowItem]`: sorted, each pair read only when it is reached,
-`UsageError` where there is no such folder and `SourceError` where it holds something that cannot be used.
+A file declares `samples(root, part) -> list[Sample]`: where every pair of a part lies, in order and without reading
+any. It raises `UsageError` where there is no such folder or part, and `SourceError` where something is missing. The
+first line of its docstring is its help; `PADDING` says how its frames are padded, if not alike on all sides.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from flowcli.datasets._values import FlowItem, Part, Placement, Sample, Truth
 from flowcli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-@dataclass(frozen=True, eq=False)
-class FlowItem:
-    """Two frames and the true flow between them; `group` names the items it is averaged with.
-
-    `first` and `second` are (height, width, 3) uint8 RGB, `flow` is (height, width, 2) float32, the displacement
-    in pixels on the first frame's grid, right and down. It counts only where `valid` (height, width) and is
-    finite everywhere.
-    """
-
-    name: str
-    group: str
-    first: NDArray[np.uint8]
-    second: NDArray[np.uint8]
-    flow: NDArray[np.float32]
-    valid: NDArray[np.bool_]
+__all__ = [
+    "FlowItem",
+    "Part",
+    "Placement",
+    "Sample",
+    "Truth",
+    "descriptions",
+    "items",
+    "names",
+    "placement",
+    "read",
+    "reader",
+    "samples",
+]
 
 
 class Reader(Protocol):
     """What a dataset's file declares."""
 
-    def items(self, root: Path) -> Iterator[FlowItem]:
+    def samples(self, root: Path, part: Part) -> list[Sample]:
         """The pairs below `root`, in order."""
         ...
 
@@ -51,8 +48,40 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
+def descriptions() -> dict[str, str]:
+    """What each dataset's folder holds, for `--help`: read, not imported."""
+    folder = Path(__path__[0])
+    texts = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in names()}
+    return {name: (ast.get_docstring(ast.parse(text)) or name).splitlines()[0] for name, text in texts.items()}
+
+
 def reader(name: str) -> Reader:
     """The reader of a dataset by its name; raises `UsageError` where there is none."""
     if name not in names():
         raise UsageError(f"there is no dataset called {name!r}", hint=f"choose one of {', '.join(names())}")
     return cast("Reader", importlib.import_module(f"{__name__}.{name}"))
+
+
+def placement(name: str) -> Placement:
+    """Where a dataset's frames are padded in published evaluations."""
+    return cast("Placement", getattr(reader(name), "PADDING", "centre"))
+
+
+def samples(name: str, root: Path, part: Part = "validation") -> list[Sample]:
+    """The pairs of a dataset below `root`, in order; nothing is read yet."""
+    return reader(name).samples(root, part)
+
+
+def read(sample: Sample, *, count_invalid: bool = False) -> FlowItem:
+    """The pair itself; with `count_invalid` what its publisher leaves out counts where its flow is known.
+
+    Raises `SourceError` where a file is missing or does not fit the others, and for a sample without truth.
+    """
+    from flowcli.datasets._reading import read_item  # noqa: PLC0415 - loads OpenCV
+
+    return read_item(sample, count_invalid=count_invalid)
+
+
+def items(name: str, root: Path, part: Part = "validation") -> Iterator[FlowItem]:
+    """The pairs of a dataset, each read only when it is reached; a folder without any is refused at once."""
+    return (read(sample) for sample in samples(name, root, part))

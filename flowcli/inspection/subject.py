@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.colour import is_unknown
-from flowcli.datasets.pairs import read_npz
 from flowcli.errors import SourceError, UsageError
 from flowcli.fan import fan_flow, fan_frames
-from flowcli.sinks import flo
+from flowcli.sinks import flo, npz
 from flowcli.sources import open_source
 from flowcli.sources._images import read_image
 
@@ -121,15 +120,13 @@ def read_truth(path: Path, like: Image) -> Truth:
     """The true flow that a .flo or .npz file holds; raises SourceError where it does not fit the frame."""
     size = like.shape[:2]
     if path.suffix.lower() == ".npz":
-        if not path.exists():
-            raise UsageError(f"{path} does not exist", hint="check the path")
-        flow, valid = read_npz(path, size)
+        flow = npz.read(path)
     elif path.suffix.lower() == ".flo":
-        flow, valid = flo.read(path), np.ones(size, np.bool_)
+        flow = flo.read(path)
     else:
         raise UsageError(f"--gt {path} is not a kind of flow file that can be read", hint="give a .flo or .npz file")
     if flow.shape[:2] != size:
         sizes = f"{flow.shape[1]} x {flow.shape[0]}, but the frames are {size[1]} x {size[0]}"
         raise SourceError(f"{path} is {sizes}", hint="give the true flow on the first frame's grid")
-    known = valid & ~is_unknown(flow)
+    known = ~is_unknown(flow)
     return Truth(np.where(known[..., None], flow, np.float32(0)), known)

@@ -6,6 +6,7 @@ import io
 import math
 import zipfile
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from flowcli.partfile import write_whole
 from flowcli.sinks._reading import MAX_SIDE, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from jaxtyping import Bool, Float
@@ -64,17 +66,36 @@ def save(path: Path, estimate: Estimate, encoding: Encoding) -> None:
 
 def read(path: Path) -> Flow:
     """Reads `flow` as float32; NaN where a mask `valid` says that it is not."""
+    with _unpacked(path) as archive:
+        flow = _array(archive, "flow", kinds="f").astype(np.float32)
+        if flow.ndim != 3 or flow.shape[2] != 2:
+            raise ValueError(f"flow is {flow.shape}")
+        if "valid.npy" in archive.namelist():
+            valid = _mask(archive, "valid")
+            if valid.shape != flow.shape[:2]:
+                raise ValueError(f"flow is {flow.shape}, but valid is {valid.shape}")
+            flow[~valid] = np.nan
+    return flow
+
+
+def read_mask(path: Path, name: str) -> Mask | None:
+    """Reads another of the file's arrays as a mask, true from one half on; None where there is no such array."""
+    with _unpacked(path) as archive:
+        return _mask(archive, name) if f"{name}.npy" in archive.namelist() else None
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[zipfile.ZipFile]:
     with opened(path, kind=_KIND) as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                flow = _array(archive, "flow", kinds="f").astype(np.float32)
-                if flow.ndim != 3 or flow.shape[2] != 2:
-                    raise ValueError(f"flow is {flow.shape}")
-                if "valid.npy" in archive.namelist():
-                    flow[~(_array(archive, "valid", kinds="biuf").astype(np.float32) >= 0.5)] = np.nan
+                yield archive
         except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError) as error:
             raise SourceError(f"{path} cannot be used: {error}", hint=f"give {_KIND}") from error
-    return flow
+
+
+def _mask(archive: zipfile.ZipFile, name: str) -> Mask:
+    return np.asarray(_array(archive, name, kinds="biuf").astype(np.float32) >= 0.5)
 
 
 def _as(kind: type[np.floating], flow: Flow) -> NDArray[np.generic]:

@@ -1,0 +1,36 @@
+"""Spring's .flo5 files: HDF5 with one array, `flow` (height, width, 2), NaN where there is no truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.errors import DeviceError, SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_HINT = "give a .flo5 file of the Spring benchmark, or copy it again"
+_MAX_SIDE = 65535
+
+
+def read(path: Path) -> NDArray[np.float32]:
+    """Flow, (height, width, 2); its shape is checked before it is unpacked."""
+    try:
+        import h5py  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise DeviceError("h5py is not installed", hint="pip install 'flowcli-raft[hdf5]'") from error
+    try:
+        with h5py.File(path, "r") as file:
+            flow = file.get("flow")
+            if not isinstance(flow, h5py.Dataset):
+                raise SourceError(f"{path} holds no array called flow", hint=_HINT)
+            shape = flow.shape
+            if len(shape) != 3 or shape[2] != 2 or flow.dtype.kind != "f" or not 0 < max(shape) <= _MAX_SIDE:
+                raise SourceError(f"{path} is {flow.dtype} {shape} where (height, width, 2) is expected", hint=_HINT)
+            return np.asarray(flow[()], dtype=np.float32)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read as HDF5: {error}", hint=_HINT) from error

@@ -1,0 +1,38 @@
+"""HD1K, sparse: ROOT/hd1k_input/image_2/000000_0000.png and ROOT/hd1k_flow_gt/flow_occ/000000_0000.png"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flowcli.datasets import _layout as layout
+from flowcli.datasets._reading import must_exist, plain_truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flowcli.datasets._values import Part, Sample, Truth
+
+LAYOUT = "ROOT holds hd1k_input/image_2 and hd1k_flow_gt/flow_occ, with files SEQUENCE_FRAME.png"
+
+
+def samples(root: Path, part: Part) -> list[Sample]:
+    """Every pair of every sequence; there is no split, so validation is on the training pairs."""
+    layout.no_test("hd1k", part)
+    frames = layout.subfolder(root, "hd1k_input/image_2", layout=LAYOUT)
+    flows = layout.subfolder(root, "hd1k_flow_gt/flow_occ", layout=LAYOUT)
+    result: list[Sample] = []
+    sequences = sorted({match[1] for file in frames.iterdir() if (match := re.fullmatch(r"(\d+)_\d+\.png", file.name))})
+    for sequence in sequences:
+        pictures = layout.numbered(frames, rf"{sequence}_(\d+)\.png")
+        truth = partial(_truth, flows, sequence)
+        result += layout.consecutive(pictures, name=sequence, group="hd1k", truth=truth)
+    return layout.found(result, root, layout=LAYOUT)
+
+
+def _truth(flows: Path, sequence: str, number: int) -> Callable[[], Truth]:
+    path = flows / f"{sequence}_{number:04d}.png"
+    must_exist(path)
+    return partial(plain_truth, path)

@@ -1,0 +1,32 @@
+"""Middlebury's pairs with public truth: ROOT/other-data/NAME/frame10.png and ROOT/other-gt-flow/NAME/flow10.flo"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flowcli.datasets import _layout as layout
+from flowcli.datasets._reading import must_exist, plain_truth
+from flowcli.datasets._values import Sample
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowcli.datasets._values import Part
+
+LAYOUT = "ROOT holds other-data/NAME/frame10.png, frame11.png and other-gt-flow/NAME/flow10.flo"
+
+
+def samples(root: Path, part: Part) -> list[Sample]:
+    """Every sequence that has truth; unknown flow is marked in its file."""
+    layout.no_test("middlebury", part)
+    frames = layout.subfolder(root, "other-data", layout=LAYOUT)
+    flows = layout.subfolder(root, "other-gt-flow", layout=LAYOUT)
+    result = []
+    for folder in layout.subfolders(flows):
+        first, second = (frames / folder.name / f"frame{number}.png" for number in (10, 11))
+        for path in (first, second, folder / "flow10.flo"):
+            must_exist(path)
+        truth = partial(plain_truth, folder / "flow10.flo")
+        result.append(Sample(folder.name, "middlebury", first, second, truth))
+    return layout.found(result, root, layout=LAYOUT)

@@ -1,0 +1,48 @@
+"""Spring, both ways and both cameras: ROOT/train/0001/{frame_left,flow_FW_left,flow_BW_left}/…_0001.{png,flo5}"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flowcli.datasets import _layout as layout
+from flowcli.datasets._reading import must_exist, read_flow
+from flowcli.datasets._values import Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flowcli.datasets._values import Part, Sample
+
+LAYOUT = "ROOT holds train/0001/frame_left/frame_left_0001.png and train/0001/flow_FW_left/flow_FW_left_0001.flo5"
+DIRECTIONS = {"forward": ("FW", 1), "backward": ("BW", -1)}
+
+
+def samples(root: Path, part: Part) -> list[Sample]:
+    """Every scene, by direction; a camera or direction that was not unpacked is left out."""
+    layout.no_test("spring", part)
+    result: list[Sample] = []
+    for scene in layout.subfolders(layout.subfolder(root, "train", layout=LAYOUT)):
+        for camera in ("left", "right"):
+            frames = layout.numbered(scene / f"frame_{camera}", rf"frame_{camera}_(\d+)\.png")
+            for group, (way, step) in DIRECTIONS.items():
+                flows = scene / f"flow_{way}_{camera}"
+                if frames and flows.is_dir():
+                    name = f"{scene.name}/{group}"
+                    starts = layout.numbered(flows, rf"{flows.name}_(\d+)\.flo5")
+                    result += layout.consecutive(
+                        frames, name=name, group=group, truth=partial(_truth, flows), step=step, starts=starts
+                    )
+    return layout.found(result, root, layout=LAYOUT)
+
+
+def _truth(flows: Path, number: int) -> Callable[[], Truth]:
+    path = flows / f"{flows.name}_{number:04d}.flo5"
+    must_exist(path)
+    return partial(_read, path)
+
+
+def _read(path: Path) -> Truth:
+    # Stored for a grid twice as fine, in pixels of the frames; the publisher's loader takes every other one.
+    return Truth(path, read_flow(path)[::2, ::2])

@@ -1,0 +1,52 @@
+"""TartanAir: ROOT/ENVIRONMENT/{Easy,Hard}/P000/{image_left/000000_left.png,flow/000000_000001_{flow,mask}.npy}"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.datasets import _layout as layout
+from flowcli.datasets import _npy as npy
+from flowcli.datasets._reading import must_exist, read_flow
+from flowcli.datasets._values import Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flowcli.datasets._values import Part, Sample
+
+LAYOUT = "ROOT holds ENVIRONMENT/Easy/P000/image_left/000000_left.png and …/P000/flow/000000_000001_flow.npy"
+# What the mask says of a pixel: seen in both frames, hidden by something else, by itself, or beyond the border.
+SEEN = 0
+
+
+def samples(root: Path, part: Part) -> list[Sample]:
+    """Every trajectory, grouped by difficulty."""
+    layout.no_test("tartanair", part)
+    layout.folder(root, layout=LAYOUT)
+    result: list[Sample] = []
+    for environment in layout.subfolders(root):
+        for difficulty in layout.subfolders(environment):
+            for trajectory in layout.subfolders(difficulty):
+                frames = layout.numbered(trajectory / "image_left", r"(\d+)_left\.png")
+                name = trajectory.relative_to(root).as_posix()
+                flows = trajectory / "flow"
+                starts = layout.numbered(flows, r"(\d+)_\d+_flow\.npy")
+                result += layout.consecutive(
+                    frames, name=name, group=difficulty.name, truth=partial(_truth, flows), starts=starts
+                )
+    return layout.found(result, root, layout=LAYOUT)
+
+
+def _truth(flows: Path, number: int) -> Callable[[], Truth]:
+    pair = f"{number:06d}_{number + 1:06d}"
+    must_exist(flows / f"{pair}_flow.npy")
+    return partial(_read, flows / f"{pair}_flow.npy", flows / f"{pair}_mask.npy")
+
+
+def _read(flow: Path, mask: Path) -> Truth:
+    occluded = np.not_equal(npy.read_array(mask, axes=2, kinds="biu"), SEEN) if mask.is_file() else None
+    return Truth(flow, read_flow(flow), occluded=occluded)
