@@ -12,7 +12,7 @@ from flowcli.colour import ColourScale, colour_flow, magnitude
 from flowcli.drawing import labelled_row
 from flowcli.fan import FAN_RATE, fan_flow, fan_frames
 from flowcli.frames import FramePair, VideoMeta
-from flowcli.pipeline import Request, Result, estimate_source
+from flowcli.pipeline import estimate_source
 from flowcli.sinks._hosts import write_png
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from flowcli.console import Console
     from flowcli.field import Estimate
     from flowcli.frames import Frame
+    from flowcli.request import Request
+    from flowcli.run import Result
 
 FRAMES, HEIGHT, WIDTH = 48, 288, 384
 

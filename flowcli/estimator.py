@@ -47,8 +47,8 @@ class Settings:
     """How flow is computed.
 
     `iterations` refinement steps, or, with a `tolerance` in pixels, as few as settle a pair and no more than those.
-    `batch` counts pairs per model call, None leaves that to the plan; `memory` bounds it, in bytes. `warm_start` begins
-    a pair from an earlier flow.
+    `batch` counts pairs per model call, and `on_demand` says how correlations are made; None leaves either to the plan.
+    `memory` bounds what that takes, in bytes. `warm_start` begins a pair from an earlier flow.
     """
 
     iterations: int = 12
@@ -56,6 +56,7 @@ class Settings:
     direction: Direction = "forward"
     warm_start: bool = False
     batch: int | None = 1
+    on_demand: bool | None = None
     memory: int | None = None
     precision: torch.dtype = torch.float32
     reduction: Reduction = field(default_factory=Reduction)
@@ -100,7 +101,15 @@ class FlowEstimator:
         most = 1 if self.device.type == "cpu" else MOST_PAIRS
         size = settings.reduction.size(height, width)
         both = settings.direction == "both"
-        return make_plan(*size, config=self.model.config, both=both, budget=budget, batch=settings.batch, most=most)
+        return make_plan(
+            *size,
+            config=self.model.config,
+            both=both,
+            budget=budget,
+            batch=settings.batch,
+            on_demand=settings.on_demand,
+            most=most,
+        )
 
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of pairs that follow one another; reads and renews what is remembered between batches."""
@@ -131,7 +140,7 @@ class FlowEstimator:
         if forward is not None and backward is not None:
             limits = settings.occlusion
             occluded = find_occluded(forward, backward, relative=limits.relative, absolute=limits.absolute)
-        memory.last = batch[-1]
+        memory.last = (batch[-1].first.index, batch[-1].second.index)
         return [
             Estimate(
                 pair=pair,
@@ -202,13 +211,20 @@ class Encoded:
 
 
 class Memory:
-    """What one batch leaves to the next: encoded frames by index, the last pair, and its flow at 1/8 resolution."""
+    """What one batch leaves to the next.
+
+    Encoded frames by index, the indices of the last pair's frames, and that pair's flows at 1/8 resolution.
+    """
 
     def __init__(self) -> None:
         self.frames: dict[int, Encoded] = {}
-        self.last: FramePair | None = None
+        self.last: tuple[int, int] | None = None
         self.forward: Float[Tensor, "1 2 rows columns"] | None = None
         self.backward: Float[Tensor, "1 2 rows columns"] | None = None
+
+    def forget_frames(self) -> None:
+        """Has every frame encoded afresh, as in a run that begins here."""
+        self.frames.clear()
 
     def keep(self, indices: list[int]) -> None:
         """Forgets every frame outside the range of `indices`; those within it are wanted by later sliding pairs."""
@@ -222,9 +238,9 @@ class Memory:
     def steps_to(self, batch: list[FramePair]) -> list[float]:
         """How far each pair of the batch starts after the one before it, in lengths of a pair."""
         assert self.last is not None  # noqa: S101 - asked for warm starts only
-        starts = [self.last.first.index, *(pair.first.index for pair in batch)]
-        length = self.last.second.index - self.last.first.index
-        return [(after - before) / length for before, after in pairwise(starts)]
+        start, end = self.last
+        starts = [start, *(pair.first.index for pair in batch)]
+        return [(after - before) / (end - start) for before, after in pairwise(starts)]
 
 
 class Plans:

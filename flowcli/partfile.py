@@ -33,7 +33,7 @@ class PartFile:
 
     def commit_partial(self) -> Path:
         """Gives an interrupted file the name `NAME.partial.EXT`, never the final one."""
-        return self._rename(self.final.with_name(f"{self.final.stem}.partial{self.final.suffix}"))
+        return self._rename(partial_name(self.final))
 
     def discard(self) -> None:
         """Removes what was written; harmless after a commit."""
@@ -46,6 +46,11 @@ class PartFile:
                 os.fsync(file.fileno())
             self.path.replace(name)
         return name
+
+
+def partial_name(path: Path) -> Path:
+    """What an interrupted file is called."""
+    return path.with_name(f"{path.stem}.partial{path.suffix}")
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> None:

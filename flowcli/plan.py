@@ -38,18 +38,26 @@ class Demand:
 
 
 def make_plan(
-    height: int, width: int, *, config: RaftConfig, both: bool, budget: int | None, batch: int | None, most: int
+    height: int,
+    width: int,
+    *,
+    config: RaftConfig,
+    both: bool,
+    budget: int | None,
+    batch: int | None,
+    on_demand: bool | None = None,
+    most: int,
 ) -> Plan:
-    """The fastest way that keeps to `budget` bytes, or to `batch` pairs at once where that is asked for.
+    """The fastest way that keeps to `budget` bytes, with `batch` and `on_demand` as they are asked for.
 
     The volume of all pairs is preferred to a larger batch. Raises DeviceError where nothing fits.
     """
-    for on_demand in (False, True):
-        demand = demand_of(height, width, config=config, both=both, on_demand=on_demand)
+    for choice in (False, True) if on_demand is None else (on_demand,):
+        demand = demand_of(height, width, config=config, both=both, on_demand=choice)
         room = most if budget is None else (budget - demand.fixed) // demand.each
         pairs = min(most, room) if batch is None else batch
         if 1 <= pairs <= room or budget is None:
-            return Plan(pairs, on_demand, demand.of(pairs))
+            return Plan(pairs, choice, demand.of(pairs))
     raise DeviceError(
         f"frames of {width} x {height} take {amount(demand.of(batch or 1))}, and {amount(budget or 0)} may be used",
         hint="use --max-side to compute at a smaller size" if (batch or 1) == 1 else "use a smaller --batch",

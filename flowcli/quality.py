@@ -9,6 +9,7 @@ import numpy as np
 from flowcli.opencv import cv2
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from jaxtyping import Float, UInt8
@@ -38,24 +39,24 @@ def photometric_error(
     return before, after
 
 
+def mean_error(errors: Iterable[tuple[float, float]]) -> tuple[float, float] | None:
+    """The mean before and after warping, over the pairs that have one; None where no pair has."""
+    known = [error for error in errors if error[0] == error[0]]
+    if not known:
+        return None
+    before, after = np.mean(known, axis=0)
+    return float(before), float(after)
+
+
 class PhotometricError:
-    """Averages the photometric error over a run; takes estimates as a sink does."""
+    """The photometric error of every pair; takes estimates as a sink does."""
 
     def __init__(self) -> None:
-        self._errors: list[tuple[float, float]] = []
-
-    @property
-    def mean(self) -> tuple[float, float] | None:
-        """Before and after warping, over the pairs that have one; None where no pair has."""
-        known = [error for error in self._errors if error[0] == error[0]]
-        if not known:
-            return None
-        before, after = np.mean(known, axis=0)
-        return float(before), float(after)
+        self.errors: list[tuple[float, float]] = []
 
     def write(self, estimate: Estimate, /) -> None:
         """Adds one pair."""
-        self._errors.append(photometric_error(estimate.start.image, estimate.end.image, estimate.flow))
+        self.errors.append(photometric_error(estimate.start.image, estimate.end.image, estimate.flow))
 
     def close(self) -> None:
         """Nothing to complete."""

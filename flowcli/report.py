@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ from flowcli.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from fractions import Fraction
     from pathlib import Path
+    from typing import Any
 
     from flowcli.field import Estimate
     from flowcli.weights import Weights
@@ -28,6 +29,7 @@ class Report:
     inputs: tuple[Path, ...]
     size: tuple[int, int]
     weights: Weights
+    job: Mapping[str, object]
     settings: Mapping[str, object]
     pairs: tuple[Stamp, ...]
     outputs: tuple[Path, ...]
@@ -46,6 +48,7 @@ class Report:
             "height": self.size[1],
             "weights": {"name": self.weights.name, "sha256": self.weights.sha256},
             "settings": dict(self.settings),
+            "job": dict(self.job),
             "flows": len(self.pairs),
             "lost_frames": self.lost_frames,
             "photometric_error": {"unit": "grey levels", "before": before, "after": after},
@@ -90,3 +93,8 @@ class Stamp:
     def record(self) -> dict[str, object]:
         """As JSON: frame numbers, times in seconds as exact fractions."""
         return {**asdict(self), "time": str(self.time), "second_time": str(self.second_time)}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Stamp:
+        """What `record` gave."""
+        return cls(**{**record, "time": Fraction(record["time"]), "second_time": Fraction(record["second_time"])})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from flowcli.pipeline import Request
+    from flowcli.request import Request
 
 MOST_ITERATIONS = 20
 """How many steps `--iters auto` takes at most."""

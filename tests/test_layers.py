@@ -16,21 +16,22 @@ ROWS = (
     ("people", "__main__ cli commands console"),
     (
         "the order of things",
-        "pipeline inspection glimpse runs run_folder comparison promotion demonstration evaluation training",
+        "pipeline run writing segments job inspection glimpse runs run_folder comparison promotion demonstration "
+        "evaluation training",
     ),
     ("devices", "estimator device plan resolving"),
-    ("files", "sources sinks datasets pyav seeking weights partfile pool catalogue conversion exporting fetching"),
+    ("files", "sources sinks datasets pyav seeking weights partfile pool lock fingerprint"),
     (
         "values",
         "__init__ augmentation baselines clock colour cuts drawing encoding errors fan field frames geometry "
-        "interruption opencv orientation pairing parallel photometry prefetch published quality recipes report "
-        "selection shifts sniffing stream_facts synthesis unreachable",
+        "interruption opencv orientation pairing parallel photometry prefetch quality recipes report request selection "
+        "shifts sniffing stream_facts synthesis",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}
 RAFT_CORE = (
     "__init__ config grid encoder correlation update upsample raft warm_start consistency images loss metrics "
-    "names checkpoint errors"
+    "checkpoint errors"
 )
 
 

@@ -28,7 +28,7 @@ def run(
     """
     from flowcli.console import Console
     from flowcli.demonstration import demonstrate
-    from flowcli.pipeline import Request
+    from flowcli.request import Request
 
     request = Request(
         inputs=(Path("fan"),),

@@ -42,7 +42,8 @@ def run(
     Example: flowcli pair a.png b.png --save png,flo,warp -o out
     """
     from flowcli.console import Console
-    from flowcli.pipeline import Request, estimate_pair
+    from flowcli.pipeline import estimate_pair
+    from flowcli.request import Request
 
     request = Request(
         inputs=(first, second),

@@ -55,6 +55,12 @@ def run(
     legend: _options.Legend = False,
     half: _options.Half = False,
     overwrite: _options.Overwrite = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", metavar="", help="Go on with a run of this very command that was cut off.")
+    ] = False,
+    segment: Annotated[
+        int, typer.Option(metavar="N", help="Pairs after which what is done is safe from being cut off.", min=1)
+    ] = 64,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
 ) -> None:
@@ -66,7 +72,8 @@ def run(
     Example: flowcli video in.mp4 --skip 2 --save video,flo -o out
     """
     from flowcli.console import Console
-    from flowcli.pipeline import Request, estimate_video
+    from flowcli.pipeline import estimate_video
+    from flowcli.request import Request
 
     request = Request(
         inputs=(input,),
@@ -89,6 +96,8 @@ def run(
         legend=legend,
         half=half,
         overwrite=overwrite,
+        resume=resume,
+        segment=segment,
         skip=skip,
         sliding=sliding,
         start=start,

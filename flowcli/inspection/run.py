@@ -21,7 +21,7 @@ from flowcli.inspection.reading import read
 from flowcli.inspection.record import record_of
 from flowcli.inspection.subject import open_subject
 from flowcli.partfile import write_whole
-from flowcli.pipeline import Result
+from flowcli.run import Result
 from flowcli.sinks._naming import output_folder
 from flowcli.weights import find, load
 

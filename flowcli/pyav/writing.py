@@ -75,7 +75,10 @@ class VideoWriter:
         self._container = av.open(os.path.abspath(self._part.path), "w", format="mp4", options=options)  # noqa: PTH100 - see _open
         second = max(1, min(250, round(self._rate)))
         stream: Any = self._container.add_stream(
-            "libx264", rate=self._rate, options={"preset": "veryfast", "crf": "18", "g": str(second)}
+            # Without B-frames, packets of videos that are joined follow one another in time.
+            "libx264",
+            rate=self._rate,
+            options={"preset": "veryfast", "crf": "18", "g": str(second), "bf": "0"},
         )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context

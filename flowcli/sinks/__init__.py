@@ -19,11 +19,14 @@ from flowcli.encoding import DEFAULT
 from flowcli.errors import UsageError
 from flowcli.sinks._naming import (
     Output,
+    Part,
     check_outputs,
+    journal_folder,
     missing_folders,
     names_of,
     plan_outputs,
     remove_empty,
+    remove_stale,
     report_path,
 )
 
@@ -37,16 +40,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Output",
+    "Part",
     "Sink",
     "check_outputs",
     "choose",
     "descriptions",
     "draws",
+    "join_parts",
+    "journal_folder",
     "missing_folders",
     "names_of",
     "open_sinks",
     "plan_outputs",
     "remove_empty",
+    "remove_stale",
     "report_path",
     "sink_names",
 ]
@@ -97,6 +104,13 @@ def choose(text: str) -> tuple[str, ...]:
 def draws(sink: str) -> bool:
     """Whether an output is a picture, rather than the flow itself."""
     return hasattr(importlib.import_module(f"{__name__}.{sink}"), "draw")
+
+
+def join_parts(output: Output, parts: Sequence[Part], *, partial: bool = False) -> Path | None:
+    """Makes an output that is one file of the parts that segments wrote; see `_joining`."""
+    from flowcli.sinks import _joining  # noqa: PLC0415 - loads PyAV
+
+    return _joining.join_parts(output, parts, partial=partial)
 
 
 def open_sinks(

@@ -80,7 +80,7 @@ class Files:
     def __init__(self, output: Output, save: Save) -> None:
         self._output = output
         self._save = save
-        self._written: set[Path] = set()
+        self._written = False
         # Made and removed, so that a folder that cannot be written is found before anything is computed.
         PartFile(output.file_for(0)).discard()
 
@@ -89,13 +89,10 @@ class Files:
         path = self._output.file_for(estimate.pair.first.index)
         with reported(path):
             self._save(path, estimate)
-        self._written.add(path)
+        self._written = True
 
     def close(self) -> None:
-        """Removes the files of an earlier run that this one had no pair for, so that no folder mixes two runs."""
-        for path in set(self._output.existing()) - self._written:
-            with reported(path):
-                path.unlink()
+        """Nothing to complete."""
 
     def abort(self) -> None:
         """Leaves the files that are complete, but no empty folder."""

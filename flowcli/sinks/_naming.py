@@ -7,14 +7,16 @@ import importlib
 import os
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import OutputError, UsageError
+from flowcli.partfile import reported
 from flowcli.sources import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 _FILE_EXTENSIONS = frozenset(
     [
@@ -89,6 +91,14 @@ class Output:
         return f"{BACKWARD * self.backward}{self.naming.tag}{self.naming.extension}"
 
 
+@dataclass(frozen=True)
+class Part:
+    """A segment's part of an output that is one file, and the `time` of the segment's first pair."""
+
+    path: Path
+    time: Fraction
+
+
 def naming_of(sink: str) -> Naming:
     """The sink's own `NAMING`, or the usual one of its kind."""
     module = importlib.import_module(f"flowcli.sinks.{sink}")
@@ -140,6 +150,11 @@ def report_path(outputs: Sequence[Output], source: Path, *, name: str | None = N
     return outputs[0].path.parent / f"{name or names_of([source])[0]}_flow.json"
 
 
+def journal_folder(outputs: Sequence[Output], source: Path) -> Path:
+    """`.NAME_flow.run` beside the outputs: where a run under way keeps its segments."""
+    return report_path(outputs, source).with_name(f".{report_path(outputs, source).stem}.run")
+
+
 def output_folder(source: Path, output: Path | None) -> Path:
     """The folder of `-o`, or that of the source."""
     return source.resolve().parent if output is None and source.is_dir() else output or source.parent
@@ -171,6 +186,13 @@ def remove_empty(folders: Sequence[Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def remove_stale(output: Output, indices: Collection[int]) -> None:
+    """Removes numbered files of an earlier run that this one had no pair for, so that no folder mixes two runs."""
+    for path in set(output.existing()) - {output.file_for(index) for index in indices}:
+        with reported(path):
+            path.unlink()
 
 
 def _full_name(path: Path) -> str:

@@ -12,7 +12,7 @@ from flowcli.colour import ColourScale, colour_flow
 from flowcli.drawing import Style
 from flowcli.errors import OutputError
 from flowcli.pyav import VideoReader
-from flowcli.sinks import Output, open_sinks, plan_outputs, sink_names
+from flowcli.sinks import Output, open_sinks, plan_outputs, remove_stale, sink_names
 
 STYLE = Style(ColourScale(4.0))
 RIGHT = np.full((48, 64, 2), (3, 0), np.float32)
@@ -88,11 +88,12 @@ def test_still_frames_are_white(tmp_path, make_estimate):
     assert cv2.imread(str(tmp_path / "a_flow.png")).min() == 255
 
 
-def test_overwriting_leaves_no_file_of_the_longer_run_before(tmp_path, make_estimate):
-    _run(["png", "flo"], tmp_path, [make_estimate(index=index) for index in range(4)])
-    names = _run(["png"], tmp_path, [make_estimate(index=index) for index in range(2)])
-    assert [name for name in names if name.endswith(".png")] == ["clip_flow/000000.png", "clip_flow/000001.png"]
-    assert len([name for name in names if name.endswith(".flo")]) == 4
+def test_files_of_a_longer_run_before_are_stale_and_those_of_other_kinds_are_not(tmp_path, make_estimate):
+    _run(["png", "flo"], tmp_path, [make_estimate(index=index) for index in range(3)])
+    (output,) = plan_outputs(["png"], Path("clip.mp4"), video=True, output=tmp_path)
+    remove_stale(output, [0, 1])
+    names = [path.name for path in sorted((tmp_path / "clip_flow").iterdir())]
+    assert names == ["000000.flo", "000000.png", "000001.flo", "000001.png", "000002.flo"]
 
 
 def test_an_aborted_run_leaves_no_part_and_no_video(tmp_path, make_estimate):

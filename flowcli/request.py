@@ -1,0 +1,43 @@
+"""What a user asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for, as spelled on the command line."""
+
+    inputs: tuple[Path, ...]
+    output: Path | None
+    save: str
+    weights: str = "raft-small"
+    iterations: str = "12"
+    tolerance: float = 0.05
+    direction: str = "forward"
+    occlusion_relative: float = 0.01
+    occlusion_absolute: float = 0.5
+    device: str = "auto"
+    precision: str = "auto"
+    memory: str | None = None
+    max_side: int | None = None
+    scale: float = 1.0
+    max_flow: str = "auto"
+    legend: bool = False
+    half: bool = False
+    overwrite: bool = False
+    warm_start: bool = False
+    batch: str = "auto"
+    skip: int = 1
+    sliding: bool = False
+    start: str | None = None
+    end: str | None = None
+    max_frames: int | None = None
+    fps: str | None = None
+    resume: bool = False
+    segment: int = 64

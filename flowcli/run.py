@@ -1,0 +1,237 @@
+"""One run under way: its model, its colours, its segments, and what it says in the end."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from flowcli.colour import ColourScale
+from flowcli.device import choose_device, keep_memory
+from flowcli.drawing import Style
+from flowcli.encoding import Encoding
+from flowcli.errors import FlowcliError, PartialError, SourceError
+from flowcli.estimator import FlowEstimator
+from flowcli.glimpse import glimpsed_scale, parse_scale
+from flowcli.interruption import Interruption, StoppedError
+from flowcli.partfile import partial_name, write_whole
+from flowcli.quality import mean_error
+from flowcli.report import Report
+from flowcli.resolving import resolve
+from flowcli.segments import Segment, in_segments
+from flowcli.sinks import Part, draws, join_parts, missing_folders, remove_empty, remove_stale, report_path
+from flowcli.weights import Weights, load
+from flowcli.writing import write_estimates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from flowcli.frames import FramePair
+    from flowcli.request import Request
+    from flowcli.segments import Journal
+    from flowcli.sinks import Output, Sink
+    from flowcli.sources import Source
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run made, what it says of it, and what it survived."""
+
+    outputs: tuple[Path, ...]
+    summary: str
+    report: str
+    problem: FlowcliError | None = None
+
+
+class Run:
+    """One run under way: its model, its colours, and its clock."""
+
+    def __init__(
+        self,
+        request: Request,
+        outputs: Sequence[Output],
+        weights: Weights,
+        size: tuple[int, int],
+        *,
+        resolved: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Loads the model: everything that can be refused was refused before.
+
+        Frames are `size` (width, height). What an earlier process `resolved` for this run stays so.
+        """
+        self.request = request
+        self.outputs = outputs
+        self.weights = weights
+        self.size = size
+        self.scale = parse_scale(request.max_flow)
+        self.encoding = Encoding(half=request.half)
+        self.device = choose_device(request.device)
+        settings = resolve(request, device=self.device, sinks=[output.sink for output in outputs])
+        keep_memory()
+        self.estimator = FlowEstimator(load(weights), device=self.device, settings=settings)
+        if resolved is None:
+            plan = self.estimator.plan(size[1], size[0])
+            fixed = replace(settings, batch=plan.batch, on_demand=plan.on_demand)
+        else:
+            precision = getattr(torch, resolved["precision"])
+            fixed = replace(settings, batch=resolved["batch"], on_demand=resolved["on_demand"], precision=precision)
+            self.scale = ColourScale(resolved["max_flow"])
+            torch.set_num_threads(resolved["threads"])
+        self.estimator.settings = fixed
+
+    def resolved(self) -> dict[str, object]:
+        """What another process needs to go on with the same arithmetic and colours."""
+        settings = self.estimator.settings
+        return {
+            "batch": settings.batch,
+            "on_demand": settings.on_demand,
+            "precision": str(settings.precision).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "max_flow": self.scale and self.scale.max_flow,
+        }
+
+    @property
+    def style(self) -> Style:
+        """How this run draws."""
+        if self.scale is None:
+            raise ValueError("the colour scale is not settled yet")
+        return Style(self.scale, self.request.legend)
+
+    def video_scale(self, source: Source) -> ColourScale:
+        """One colour scale for the whole video, where anything is drawn in it."""
+        if not any(draws(output.sink) for output in self.outputs):
+            return ColourScale(1.0)
+        return glimpsed_scale(source, self.estimator, skip=self.request.skip)
+
+    def write_segments(
+        self,
+        pairs: Iterator[FramePair],
+        journal: Journal,
+        opened: Callable[[Sequence[Output]], Sequence[Sink]],
+    ) -> None:
+        """Computes and writes what is left, closing one segment after another, and joins their outputs."""
+        memory = journal.memory(self.device)
+        with Interruption() as interruption, self.remembered(journal):
+            for segment in interruption.until_stopped(in_segments(pairs, length=self.request.segment)):
+                memory.forget_frames()
+                parts = [journal.part(output, len(journal.closed)) for output in self.outputs]
+                estimates = self.estimator.estimate(segment, memory=memory)
+                written = write_estimates(estimates, partial(opened, parts), interruption)
+                if not written.complete:
+                    raise self.stopped(interruption.number, journal, written)
+                journal.close_segment(written, memory)
+            if interruption.number and next(pairs, None) is not None:
+                raise self.stopped(interruption.number, journal, Segment())
+            self.join(journal)
+
+    @contextmanager
+    def remembered(self, journal: Journal) -> Iterator[None]:
+        """Keeps the journal of a run that fails or is stopped where files of it are left, so that it can be resumed."""
+        try:
+            yield
+        finally:
+            journal.kept |= any(output.numbered and output.existing() for output in self.outputs)
+
+    def stopped(self, number: int | None, journal: Journal, unfinished: Segment) -> StoppedError:
+        """Keeps what is done under partial names, and says where it is."""
+        kept = []
+        for output in self.outputs:
+            if output.numbered:
+                kept.append(output.path if output.existing() else None)
+                continue
+            parts = journal.parts(output)
+            if unfinished.stamps:
+                path = journal.part(output, len(journal.closed)).path
+                parts.append(Part(partial_name(path), unfinished.stamps[0].time))
+            kept.append(join_parts(output, parts, partial=True))
+        there = [str(path) for path in kept if path]
+        journal.kept |= bool(there)
+        hint = f"what is done is in {', '.join(there)}; --resume goes on" if there else "nothing was finished yet"
+        return StoppedError(number or 0, hint=hint)
+
+    def join(self, journal: Journal) -> None:
+        """Completes the outputs from all segments; raises SourceError where no pair came."""
+        if not journal.closed:
+            skip = self.request.skip
+            raise SourceError(
+                f"{self.request.inputs[0]} is too short for a pair",
+                hint=f"with --skip {skip} it takes at least {skip + 1} frames",
+            )
+        indices = {stamp.first for stamp in journal.done.stamps}
+        for output in self.outputs:
+            if output.numbered:
+                remove_stale(output, indices)
+            else:
+                join_parts(output, journal.parts(output))
+
+    def conclude(self, command: str, done: Segment, *, job: Mapping[str, object], lost: int) -> Result:
+        """Writes the report and sums up."""
+        paths = tuple(output.path for output in self.outputs)
+        error = mean_error(done.errors)
+        report = Report(
+            command=command,
+            inputs=self.request.inputs,
+            size=self.size,
+            weights=self.weights,
+            job=job,
+            settings=self.settings(),
+            pairs=done.stamps,
+            outputs=paths,
+            seconds=done.seconds,
+            lost_frames=lost,
+            photometric_error=error,
+        ).text()
+        write_whole(report_path(self.outputs, self.request.inputs[0]), report.encode())
+        problem = None
+        if lost:
+            problem = PartialError(
+                f"{lost} frame{'s' * (lost != 1)} of {self.request.inputs[0]} could not be decoded",
+                hint="the flow to and from what was lost is missing; the rest is written",
+            )
+        return Result(paths, summary(done, error), report, problem)
+
+    def settings(self) -> dict[str, object]:
+        """The settings as resolved, for the report."""
+        request, settings = self.request, self.estimator.settings
+        return {
+            "iterations": settings.iterations,
+            "tolerance": settings.tolerance,
+            "direction": settings.direction,
+            "warm_start": settings.warm_start,
+            "batch": settings.batch,
+            "correlation": "on demand" if settings.on_demand else "all pairs",
+            "device": str(self.device),
+            "precision": str(settings.precision).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "scale": settings.reduction.scale,
+            "max_side": settings.reduction.max_side,
+            "occlusion": {"relative": settings.occlusion.relative, "absolute": settings.occlusion.absolute},
+            "skip": request.skip,
+            "sliding": request.sliding,
+            "save": request.save,
+            "max_flow": self.scale and round(self.scale.max_flow, 3),
+        }
+
+
+def summary(done: Segment, error: tuple[float, float] | None) -> str:
+    """One line: how many flows, how fast, how well they explain the frames."""
+    count = len(done.stamps)
+    line = f"{count} flow{'s' * (count != 1)} in {done.seconds:.1f} s"
+    if error:
+        before, after = error
+        line += f"; frames differ by {before:.1f} grey levels on average, once warped by the flow by {after:.1f}"
+    return line
+
+
+@contextmanager
+def created(outputs: Sequence[Output]) -> Iterator[None]:
+    """Removes the folders that were made for outputs and stayed empty."""
+    made = missing_folders(outputs)
+    try:
+        yield
+    finally:
+        remove_empty(made)

@@ -1,0 +1,43 @@
+"""The parts that segments wrote, as one output."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from flowcli.partfile import PartFile, reported
+from flowcli.pyav import join_videos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from flowcli.sinks._naming import Output, Part
+
+
+def join_parts(output: Output, parts: Sequence[Part], *, partial: bool = False) -> Path | None:
+    """Makes the output, which is one file, of its parts in order; `partial` keeps it from its final name.
+
+    A sink file says with `join(parts, path)` how its parts become one; without it they are videos. Returns where the
+    output is, or None where there is no part.
+    """
+    if not parts:
+        return None
+    module = importlib.import_module(f"flowcli.sinks.{output.sink}")
+    join: Callable[[Sequence[Part], Path], None] = getattr(module, "join", join_films)
+    whole = PartFile(output.path)
+    try:
+        with reported(output.path):
+            if len(parts) == 1 and not partial:
+                parts[0].path.replace(whole.path)
+            else:
+                join(parts, whole.path)
+    except BaseException:
+        whole.discard()
+        raise
+    return whole.commit_partial() if partial else whole.commit()
+
+
+def join_films(parts: Sequence[Part], path: Path) -> None:
+    """Joins parts that are videos."""
+    join_videos([(part.path, part.time) for part in parts], path)

@@ -1,0 +1,54 @@
+"""Estimates handed to sinks, which all end complete, partial after a signal, or not at all."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from flowcli.prefetch import Background
+from flowcli.quality import PhotometricError
+from flowcli.report import Stamp
+from flowcli.segments import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from flowcli.field import Estimate
+    from flowcli.interruption import Interruption
+    from flowcli.sinks import Sink
+
+
+def write_estimates(
+    estimates: Iterable[Estimate], opened: Callable[[], Sequence[Sink]], interruption: Interruption
+) -> Segment:
+    """Opens the sinks, hands them every estimate, and completes them; after a signal, what there is as partial."""
+    started = time.monotonic()
+    stamps: list[Stamp] = []
+    photometric_error = PhotometricError()
+    sinks: list[Background[Estimate]] = [Background(sink) for sink in (*opened(), photometric_error)]
+    with all_or_none(sinks):
+        for estimate in interruption.until_stopped(estimates):
+            for sink in sinks:
+                sink.write(estimate)
+            stamps.append(Stamp.of(estimate))
+        # A signal from here on is too late: what is left to do takes a moment.
+        complete = interruption.number is None
+        for sink in sinks:
+            if complete:
+                sink.close()
+            else:
+                sink.finish_partial()
+    errors = tuple(photometric_error.errors)
+    return Segment(tuple(stamps), errors, time.monotonic() - started, complete=complete)
+
+
+@contextmanager
+def all_or_none(sinks: Sequence[Background[Estimate]]) -> Iterator[None]:
+    """Aborts every sink when the block fails."""
+    try:
+        yield
+    except BaseException:
+        for sink in sinks:
+            sink.abort()
+        raise

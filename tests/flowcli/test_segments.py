@@ -1,0 +1,221 @@
+"""A run that was cut off goes on, and ends as if it had not been."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowcli.errors import UsageError
+from flowcli.estimator import FlowEstimator
+from flowcli.lock import Lock
+from flowcli.pyav import VideoReader, VideoWriter, join_videos
+from flowcli.segments import in_segments
+from tests.outputs import files_below, times_of
+
+pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")
+
+OPTIONS = ("--save", "video,flo,overlay", "--segment", 3, "--warm-start", "--direction", "both", "--max-flow", 5)
+FOUND = ["clip_flow.json", "clip_flow.mp4", "clip_overlay.mp4"]
+
+
+class Killed(BaseException):
+    """Ends a run as a kill does: nothing is tidied up that a handler of ours would tidy."""
+
+
+def cut_off(monkeypatch: pytest.MonkeyPatch, *, at: int) -> None:
+    """Ends the run in the middle of computing its pair number `at`, from 1."""
+    compute = FlowEstimator.estimate_batch
+    calls = iter(range(1, 1000))
+
+    def noted(*arguments: Any) -> Any:
+        if next(calls) == at:
+            raise Killed
+        return compute(*arguments)
+
+    monkeypatch.setattr(FlowEstimator, "estimate_batch", noted)
+
+
+def pictures_of(path: Path) -> list[tuple[Fraction, bytes]]:
+    with VideoReader(path) as reader:
+        return [(frame.time, frame.image.tobytes()) for frame in reader.frames()]
+
+
+def assert_same_outputs(folder: str, other: str) -> None:
+    assert files_below(folder) == files_below(other)
+    for name in sorted(files_below(folder), key=lambda name: not name.endswith(".flo")):
+        mine, theirs = Path(folder, name), Path(other, name)
+        if name.endswith(".mp4"):
+            assert pictures_of(mine) == pictures_of(theirs), name
+        elif name.endswith(".json"):
+            assert json.loads(mine.read_bytes())["pairs"] == json.loads(theirs.read_bytes())["pairs"]
+        else:
+            assert mine.read_bytes() == theirs.read_bytes(), name
+
+
+def test_segments_hold_a_fixed_number_of_pairs_and_the_last_the_rest() -> None:
+    groups = [list(group) for group in in_segments(iter(range(8)), length=3)]  # type: ignore[arg-type]
+    assert groups == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    assert not list(in_segments(iter([]), length=3))
+
+
+@pytest.mark.parametrize("at", [1, 3, 4, 8, 11])
+def test_a_run_that_was_cut_off_ends_as_an_uninterrupted_one(compute, make_video, monkeypatch, at: int) -> None:
+    make_video(frames=12)
+    assert compute("video", "clip.mp4", *OPTIONS, "-o", "whole").code == 0
+    with monkeypatch.context() as patch:
+        cut_off(patch, at=at)
+        with pytest.raises(Killed):
+            compute("video", "clip.mp4", *OPTIONS, "-o", "cut")
+    assert not [name for name in files_below("cut") if name in FOUND]
+    counted = []
+    estimate = FlowEstimator.estimate_batch
+    monkeypatch.setattr(FlowEstimator, "estimate_batch", lambda *a: (counted.append(1), estimate(*a))[1])
+    assert compute("video", "clip.mp4", *OPTIONS, "-o", "cut", "--resume").code == 0
+    assert len(counted) == 11 - (at - 1) // 3 * 3
+    assert_same_outputs("cut", "whole")
+
+
+@pytest.mark.parametrize("skip", [1, 2])
+def test_segments_do_not_show_in_the_times(compute, make_video, skip: int) -> None:
+    rate = Fraction(30000, 1001)
+    make_video(frames=9, rate=rate)
+    assert compute("video", "clip.mp4", "--segment", 2, "--skip", skip).code == 0
+    assert times_of("clip_flow.mp4") == [index / rate for index in range(0, 9 - skip, skip)]
+    with VideoReader(Path("clip_flow.mp4")) as reader:
+        assert reader.rate == rate / skip
+
+
+def test_resuming_a_finished_run_writes_nothing_and_is_a_success(compute, make_video) -> None:
+    make_video(frames=3)
+    assert compute("video", "clip.mp4", "-o", "out").code == 0
+    before = {name: Path("out", name).stat().st_mtime_ns for name in files_below("out")}
+    ended = compute("video", "clip.mp4", "-o", "out", "--resume")
+    assert (ended.code, ended.out) == (0, ["out/clip_flow.mp4"])
+    assert {name: Path("out", name).stat().st_mtime_ns for name in files_below("out")} == before
+
+
+def test_resuming_where_nothing_is_begins(compute, make_video) -> None:
+    make_video(frames=3)
+    assert compute("video", "clip.mp4", "-o", "out", "--resume").code == 0
+    assert files_below("out") == ["clip_flow.json", "clip_flow.mp4"]
+
+
+@pytest.fixture
+def unfinished(place, compute, make_video, monkeypatch) -> None:
+    """A run in `out` that was cut off after its first segment."""
+    make_video(frames=9)
+    with monkeypatch.context() as patch:
+        cut_off(patch, at=5)
+        with pytest.raises(Killed):
+            compute("video", "clip.mp4", "--segment", 3, "--max-flow", 5, "-o", "out")
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_an_unfinished_run_is_neither_forgotten_nor_mixed_with_another(compute, make_video) -> None:
+    line = ["video", "clip.mp4", "--segment", 3, "-o", "out"]
+    ended = compute(*line, "--max-flow", 5)
+    assert (ended.code, ended.err) == (
+        2,
+        [
+            "error: an unfinished run of the same name is in out/.clip_flow.run",
+            "hint: --resume goes on with it, -y starts anew",
+        ],
+    )
+    ended = compute(*line, "--max-flow", 6, "--resume")
+    assert (ended.code, ended.err[0]) == (
+        2,
+        "error: the unfinished run in out/.clip_flow.run was another: its max_flow was 5, and now is 6",
+    )
+    make_video(frames=8)
+    ended = compute(*line, "--max-flow", 5, "--resume")
+    assert ended.code == 2
+    assert "another: its input was" in ended.err[0]
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_overwriting_starts_anew_and_leaves_nothing_of_the_unfinished_run(compute) -> None:
+    assert compute("video", "clip.mp4", "-o", "out", "-y").code == 0
+    assert files_below("out") == ["clip_flow.json", "clip_flow.mp4"]
+
+
+@pytest.mark.usefixtures("unfinished")
+def test_finished_segments_of_an_unfinished_run_can_be_played(compute) -> None:
+    assert times_of("out/.clip_flow.run/000000/clip_flow.mp4") == [Fraction(index, 25) for index in range(3)]
+
+
+def test_a_second_run_in_the_same_place_is_refused_with_the_first_ones_pid(compute, make_video) -> None:
+    make_video(frames=3)
+    lock = Lock(Path("out/.clip_flow.run"))
+    ended = compute("video", "clip.mp4", "-o", "out")
+    lock.release()
+    assert (ended.code, ended.err[0]) == (
+        2,
+        f"error: another run writes there: process {os.getpid()} holds out/.clip_flow.run",
+    )
+
+
+def test_a_lock_is_free_once_its_holder_is_dead() -> None:
+    code = "import os, pathlib; from flowcli.lock import Lock; Lock(pathlib.Path('held')); os._exit(1)"
+    subprocess.run([sys.executable, "-c", code], check=False)
+    lock = Lock(Path("held"))
+    with pytest.raises(UsageError, match=f"process {os.getpid()} holds held"):
+        Lock(Path("held"))
+    lock.release()
+
+
+def test_videos_are_joined_without_touching_a_picture_or_a_time() -> None:
+    tick = Fraction(1, 90000)
+    times = [Fraction(number * 3003 + 17 * (number % 3), 90000) for number in range(14)]
+    noise = np.random.default_rng(0).integers(0, 255, (14, 48, 64, 3), np.uint8)
+    parts = [Path(f"{number}.mp4") for number in range(3)]
+    for number, part in enumerate(parts):
+        writer = VideoWriter(part, rate=Fraction(30000, 1001), tick=tick)
+        for index in range(5 * number, min(5 * number + 5, 14)):
+            writer.write(noise[index], time=times[index])
+        writer.close()
+    join_videos([(part, times[5 * number]) for number, part in enumerate(parts)], Path("joined.mp4"))
+    separate = [picture for part in parts for _, picture in pictures_of(part)]
+    assert pictures_of(Path("joined.mp4")) == list(zip(times, separate, strict=True))
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_as_an_uninterrupted_one(make_video, weights) -> None:
+    """Three moments between 20 and 80 % of the run, by SIGKILL, in processes of their own."""
+    make_video(frames=60)
+    line = [
+        sys.executable,
+        "-m",
+        "flowcli",
+        "video",
+        "clip.mp4",
+        "--weights",
+        weights,
+        "--iters",
+        "4",
+        "--segment",
+        "7",
+    ]
+    line = [*map(str, line), "--save", "video,flo", "--warm-start"]
+    started = time.monotonic()
+    subprocess.run([*line, "-o", "whole"], check=True, capture_output=True)
+    seconds = time.monotonic() - started
+    choice = random.Random(1)
+    for number in range(3):
+        folder = f"cut{number}"
+        process = subprocess.Popen([*line, "-o", folder], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        time.sleep(seconds * choice.uniform(0.2, 0.8))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        subprocess.run([*line, "-o", folder, "--resume"], check=True, capture_output=True)
+        assert_same_outputs(folder, "whole")
