@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from raft_core import checkpoint
 from raft_core.config import LARGE, SMALL, RaftConfig
 from raft_core.errors import CheckpointError
+from raft_core.names import Origin, to_ours, to_theirs
 from raft_core.raft import RAFT
 from tests.published_names import published_name, published_state
 
@@ -122,8 +124,8 @@ def test_published_names_load_to_the_same_weights(tmp_path: Path, config: RaftCo
         ),
     ],
 )
-def test_names_are_translated_as_published(name: str, origin: checkpoint.Origin, expected: str) -> None:
-    assert checkpoint.rename(name, checkpoint.RULES[origin]) == expected
+def test_names_are_translated_as_published(name: str, origin: Origin, expected: str) -> None:
+    assert to_ours(name, origin) == expected
     assert published_name(expected, origin, LARGE) == name
 
 
@@ -175,9 +177,74 @@ def test_a_pickle_is_refused_and_never_executed(tmp_path: Path, kind: str) -> No
         assert "it holds Python objects, or is not a checkpoint at all" in str(error)
 
 
-def test_python_objects_beside_weights_are_refused(tmp_path: Path) -> None:
-    torch.save({"model": make().state_dict(), "args": Namespace(lr=1e-4)}, tmp_path / "training.pth")
-    refusal(tmp_path / "training.pth")
+def test_the_command_line_that_training_scripts_keep_beside_weights_is_no_obstacle(tmp_path: Path) -> None:
+    model = make()
+    content = {
+        "model": published_state(model, "torchvision"),
+        "epoch": 3,
+        "args": Namespace(lr=1e-4, dataset=["chairs"]),
+    }
+    torch.save(content, tmp_path / "training.pth")
+    assert_same_weights(checkpoint.load(tmp_path / "training.pth"), model)
+
+
+def test_what_a_file_says_of_itself_comes_along(tmp_path: Path) -> None:
+    model = make()
+    torch.save({"ema": model.state_dict(), "model": RAFT().state_dict(), "step": 7}, tmp_path / "state.pt")
+    contents = checkpoint.read(tmp_path / "state.pt")
+    assert (contents.origin, contents.wrapper, contents.facts) == ("flowcli", "ema", {"step": "7"})
+    checkpoint.save(model, tmp_path / "half.safetensors", metadata={"samples": "9"}, half=True)
+    contents = checkpoint.read(tmp_path / "half.safetensors")
+    assert contents.facts == {"config": "raft-small", "samples": "9"}
+    assert (contents.wrapper, contents.precision) == (None, torch.float16)
+
+
+@pytest.mark.parametrize("config", SIZES, ids=lambda config: config.name)
+@pytest.mark.parametrize("origin", ["princeton", "torchvision"])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_saved_under_published_names_are_what_their_publisher_would_save(
+    tmp_path: Path, config: RaftConfig, origin: Origin, suffix: str
+) -> None:
+    model = make(config)
+    path = tmp_path / f"raft{suffix}"
+    checkpoint.save(model, path, names=origin)
+    prefix = "module." if origin == "princeton" else ""
+    expected = {prefix + name: tensor for name, tensor in published_state(model, origin).items()}
+    stored = torch.load(path, weights_only=True) if suffix == ".pth" else load_file(path)
+    assert set(stored) == set(expected)
+    assert all(torch.equal(stored[name], tensor) for name, tensor in expected.items())
+    assert_same_weights(checkpoint.load(path), model)
+
+
+def test_a_name_that_no_raft_has_cannot_be_published() -> None:
+    with pytest.raises(ValueError, match=r"'fc\.weight' is no tensor of a RAFT"):
+        to_theirs("fc.weight", "princeton", passes=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n<!DOCTYPE html><html>404</html>", "is a web page, not a checkpoint"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is a git-lfs pointer, not a checkpoint"),
+    ],
+)
+def test_what_a_failed_download_left_behind_is_told(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "raft.pth"
+    path.write_bytes(content)
+    assert str(refusal(path)) == f"{path} {message}"
+
+
+def test_relatives_of_raft_are_named(tmp_path: Path) -> None:
+    state = published_state(make(), "princeton")
+    torch.save({**state, "att.to_qk.weight": torch.zeros(1)}, tmp_path / "gma.pth")
+    assert str(refusal(tmp_path / "gma.pth")).endswith("gma.pth holds GMA, which is another network than RAFT")
+
+
+def test_a_torchscript_program_is_refused(tmp_path: Path) -> None:
+    program = torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2))
+    program.save(tmp_path / "program.pt")
+    assert "it is a TorchScript program" in str(refusal(tmp_path / "program.pt"))
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
