@@ -68,7 +68,12 @@ for found in pkgutil.iter_modules(commands.__path__):
     if not found.name.startswith("_"):
         # The command's own file is imported, the stages it uses only when it runs.
         module = importlib.import_module(f"{commands.__name__}.{found.name}")
-        app.command(found.name, help=unwrapped(module.run), epilog=getattr(module, "EPILOG", None))(module.run)
+        if hasattr(module, "app"):
+            for part in module.app.registered_commands:
+                part.help = unwrapped(part.callback)
+            app.add_typer(module.app, name=found.name)
+        else:
+            app.command(found.name, help=unwrapped(module.run), epilog=getattr(module, "EPILOG", None))(module.run)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import unicodedata
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from flowcli.errors import OutputError
 
@@ -15,12 +15,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from flowcli.comparison import Scores
     from flowcli.run import Result
 
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 30
+
+
+class Table(Protocol):
+    """A result that is shown as a table, or as JSON."""
+
+    def rows(self) -> list[list[str]]:
+        """A header, then a row for each item."""
+
+    def text(self) -> str:
+        """The whole result as JSON."""
+
+
+class Facts(Protocol):
+    """A result that is shown as a list of facts, or as JSON."""
+
+    def facts(self) -> dict[str, str]:
+        """What each fact is called, and what it is."""
+
+    def text(self) -> str:
+        """The whole result as JSON."""
 
 
 class Console:
@@ -71,24 +90,40 @@ class Console:
         if not self.json:
             hand_over(printable(str(path)))
 
-    def table(self, scores: Scores) -> None:
-        """Scores as a table, or as JSON, on stdout."""
+    def facts(self, result: Facts) -> None:
+        """What is known of one thing, a fact a line, or JSON, on stdout."""
         if self.json:
-            hand_over(scores.text())
+            hand_over(result.text())
+            return
+        facts = result.facts()
+        width = max(map(len, facts))
+        hand_over("\n".join(f"{name:<{width}}  {printable(value)}" for name, value in facts.items()))
+
+    def table(self, result: Table) -> None:
+        """A table, or JSON, on stdout."""
+        if self.json:
+            hand_over(result.text())
             return
         from rich.console import Console as Terminal  # noqa: PLC0415 - only tables need it
-        from rich.table import Table  # noqa: PLC0415
+        from rich.table import Table as Drawing  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
 
-        header, *rows = scores.rows()
-        table = Table(box=None, pad_edge=False)
+        header, *rows = result.rows()
+        drawing = Drawing(box=None, pad_edge=False)
         for number, title in enumerate(header):
-            table.add_column(title, justify="left" if number == 0 else "right")
+            measures = number > 0 and all(is_measure(row[number]) for row in rows)
+            drawing.add_column(Text(title), justify="right" if measures else "left", overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            drawing.add_row(*(Text(printable(cell)) for cell in row))
         terminal = Terminal()
         with terminal.capture() as drawn:
-            terminal.print(table)
+            terminal.print(drawing)
         hand_over(drawn.get())
+
+
+def is_measure(cell: str) -> bool:
+    """Whether a table's cell is a number, perhaps with a unit, or stands for a missing one."""
+    return cell in {"", "nan", "inf"} or cell[0].isdecimal()
 
 
 def tell(text: str) -> None:

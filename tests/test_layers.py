@@ -20,18 +20,22 @@ ROWS = (
         "evaluation training",
     ),
     ("devices", "estimator device plan resolving"),
-    ("files", "sources sinks datasets pyav seeking weights partfile pool lock fingerprint"),
+    (
+        "files",
+        "sources sinks datasets pyav seeking weights partfile pool lock fingerprint catalogue conversion exporting "
+        "fetching",
+    ),
     (
         "values",
         "__init__ augmentation baselines clock colour cuts drawing encoding errors fan field frames geometry "
-        "interruption opencv orientation pairing parallel photometry prefetch quality recipes report request selection "
-        "shifts sniffing stream_facts synthesis",
+        "interruption opencv orientation pairing parallel photometry prefetch published quality recipes report request "
+        "selection shifts sniffing stream_facts synthesis unreachable",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}
 RAFT_CORE = (
     "__init__ config grid encoder correlation update upsample raft warm_start consistency images loss metrics "
-    "checkpoint errors"
+    "names checkpoint errors"
 )
 
 

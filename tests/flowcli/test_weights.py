@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from flowcli import weights
@@ -23,7 +24,7 @@ def test_weights_are_found_by_name_and_by_path(folder: Path) -> None:
     expected = weights.Weights("mine", path, hashlib.sha256(path.read_bytes()).hexdigest())
     assert weights.find("mine") == expected
     assert weights.find(str(path)) == expected
-    assert "mine" in weights.known_names()
+    assert weights.present()["mine"] == path
     assert weights.load(expected).config.name == "raft-small"
 
 
@@ -46,7 +47,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
 def test_a_file_that_is_no_checkpoint_is_refused_as_weights(folder: Path) -> None:
     (folder / "page.pth").write_text("<html>")
     found = weights.find(str(folder / "page.pth"))
-    with pytest.raises(WeightsError, match=r"is not a checkpoint at all") as refused:
+    with pytest.raises(WeightsError, match=r"is a web page, not a checkpoint$") as refused:
         weights.load(found)
     assert refused.value.exit_code == 5
     found.path.unlink()
@@ -61,3 +62,21 @@ def test_a_file_that_may_not_be_read_is_refused(folder: Path, monkeypatch: pytes
     monkeypatch.setattr(Path, "open", locked)
     with pytest.raises(WeightsError, match=r"cannot be read: permission denied$"):
         weights.find(str(folder / "mine.safetensors"))
+
+
+def test_fetched_weights_are_found_by_their_names_and_others_are_offered(folder: Path) -> None:
+    with pytest.raises(WeightsError) as refused:
+        weights.find("raft_large_C_T_V2")
+    assert str(refused.value) == "raft_large_C_T_V2 is not on this machine"
+    assert refused.value.hint == "flowcli weights fetch raft_large_C_T_V2"
+    (folder / "raft_large_C_T_V2.pth").write_bytes(b"anything")
+    (folder / ".raft_large_C_T_V1.part.pth").write_bytes(b"half of it")
+    assert weights.find("raft_large_C_T_V2").path == folder / "raft_large_C_T_V2.pth"
+    assert not any("part" in name for name in weights.present())
+
+
+def test_weights_are_stored_in_the_users_cache_or_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", "elsewhere")
+    assert weights.storage() == Path("elsewhere")
+    monkeypatch.delenv("FLOWCLI_WEIGHTS_DIR")
+    assert weights.storage() == platformdirs.user_cache_path("flowcli") / "weights"

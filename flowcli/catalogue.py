@@ -1,0 +1,186 @@
+"""What weights there are, on this machine and to be fetched, and what a file of them holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from flowcli.errors import WeightsError
+from flowcli.published import LICENCE, PUBLISHED
+from flowcli.weights import cache, embedded, find, present, translated
+from raft_core import checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowcli.weights import Weights
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name that `--weights` takes, now or once it is fetched; `sha256` may be its beginning only."""
+
+    name: str
+    where: str
+    megabytes: float
+    sha256: str
+    accuracy: str
+    licence: str
+    path: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All weights that have a name."""
+
+    entries: tuple[Entry, ...]
+
+    def rows(self) -> list[list[str]]:
+        """A table for people."""
+        rows = [[e.name, e.where, f"{e.megabytes:.1f} MB", e.sha256[:8], e.accuracy] for e in self.entries]
+        return [["name", "where", "size", "sha256", "EPE in px, clean / final"], *rows]
+
+    def text(self) -> str:
+        """The same and more as JSON."""
+        return json.dumps({"weights": [asdict(entry) for entry in self.entries]}, indent=1, ensure_ascii=False)
+
+
+def catalogue() -> Catalogue:
+    """What is here, then what can be fetched."""
+    here = present()
+    entries = [entry_of(name, path) for name, path in here.items()]
+    absent = [
+        Entry(name, "to fetch", w.megabytes, w.sha256, w.accuracy, LICENCE, url=w.url)
+        for name, w in PUBLISHED.items()
+        if name not in here
+    ]
+    return Catalogue((*entries, *absent))
+
+
+def entry_of(name: str, path: Path) -> Entry:
+    """A file that is here."""
+    published, card = PUBLISHED.get(name), read_card(path)
+    return Entry(
+        name=name,
+        where="cache" if path.parent == cache() else "embedded" if path.parent in embedded() else "folder",
+        megabytes=round(path.stat().st_size / 1e6, 1),
+        sha256=find(str(path)).sha256,
+        accuracy=published.accuracy if published else card.get("accuracy", ""),
+        licence=LICENCE if published else card.get("licence", "not stated"),
+        path=str(path),
+    )
+
+
+def read_card(path: Path) -> dict[str, str]:
+    """What the model card beside a file states, a fact a line; nothing where there is no card."""
+    card = path.with_suffix(".md")
+    if not card.is_file():
+        return {}
+    text = card.read_text(encoding="utf-8")
+    facts = {name: value.strip("`") for name, value in re.findall(r"^- (\w+): (.+)$", text, re.MULTILINE)}
+    mean = re.search(r"^\| mean \| (\d+) \| ([\d.]+)", text, re.MULTILINE)
+    return {**facts, "accuracy": f"own {mean[1]} pairs {float(mean[2]):.2f}"} if mean else facts
+
+
+def stated_sha256(weights: Weights) -> str | None:
+    """The checksum that a file should have, or its beginning: as published, on its card, or in its own name."""
+    if weights.name in PUBLISHED:
+        return PUBLISHED[weights.name].sha256
+    in_name = re.search(r"-([0-9a-f]{8,64})$", weights.name)
+    return read_card(weights.path).get("sha256") or (in_name and in_name[1]) or None
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What verifying found: for each file what its checksum is, and what its tensors are or why they cannot be used."""
+
+    items: dict[str, tuple[str, str]]
+    failed: tuple[str, ...]
+
+    def rows(self) -> list[list[str]]:
+        """A table for people."""
+        return [["name", "checksum", "tensors"], *([name, *found] for name, found in self.items.items())]
+
+    def text(self) -> str:
+        """The same as JSON."""
+        records = [{"name": name, "checksum": found[0], "tensors": found[1]} for name, found in self.items.items()]
+        return json.dumps({"weights": records, "failed": list(self.failed)}, indent=1, ensure_ascii=False)
+
+
+def verify(names: list[str]) -> Verdicts:
+    """Checks files by name or path, or all that have a name: their checksums, and that their tensors are a RAFT's."""
+    items, failed = {}, []
+    for name in names or list(present()):
+        weights = find(name)
+        expected = stated_sha256(weights)
+        right = expected is None or weights.sha256.startswith(expected)
+        checksum = "none stated" if expected is None else "right" if right else "WRONG"
+        try:
+            tensors = profile(weights).size
+        except WeightsError as error:
+            tensors, right = str(error), False
+        items[name] = (checksum, tensors)
+        failed += [] if right else [name]
+    return Verdicts(items, tuple(failed))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one file of weights is."""
+
+    name: str
+    path: str
+    sha256: str
+    names: str
+    size: str
+    parameters: int
+    tensors: int
+    precision: str
+    megabytes: float
+    licence: str
+    taken_from: str | None
+    stated: dict[str, str]
+
+    def facts(self) -> dict[str, str]:
+        """For people; what the file or its card states comes last."""
+        record = {name: value for name, value in asdict(self).items() if name != "stated"}
+        known = {**record, **{f"states {name}": value for name, value in self.stated.items()}}
+        return {
+            name.replace("_", " "): f"{value:,}" if isinstance(value, int) else str(value)
+            for name, value in known.items()
+            if value
+        }
+
+    def text(self) -> str:
+        """The same as JSON."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+
+
+def profile(weights: Weights) -> Profile:
+    """What a file holds, checked as far as loading it does; raises WeightsError where that fails."""
+    with translated(weights.path):
+        contents = checkpoint.read(weights.path)
+        model = checkpoint.build(contents)
+    card = read_card(weights.path)
+    licence = card.pop("licence", "not stated")
+    published = PUBLISHED.get(weights.name)
+    if published:
+        licence = LICENCE
+        card = {"trained_on": published.trained_on, "accuracy": published.accuracy}
+    return Profile(
+        name=weights.name,
+        path=str(weights.path),
+        sha256=weights.sha256,
+        names=contents.origin,
+        size=model.config.name,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        tensors=len(contents.tensors),
+        precision=str(contents.precision).removeprefix("torch."),
+        megabytes=round(weights.path.stat().st_size / 1e6, 1),
+        licence=licence,
+        taken_from=contents.wrapper,
+        stated={**contents.facts, **{name: value for name, value in card.items() if name != "sha256"}},
+    )

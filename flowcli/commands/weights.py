@@ -1,0 +1,145 @@
+"""flowcli weights: what weights there are, getting them, checking them, and turning them into other formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowcli.commands import _options
+
+app = typer.Typer(
+    help="Weights: list, show, fetch, verify, convert to other programs' names, export to ONNX.\n\n"
+    "Example: flowcli weights list",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+NameOrFile = Annotated[str, typer.Argument(metavar="NAME|FILE", help="Weights by name, or a checkpoint by path.")]
+
+
+@app.command("list")
+def list_all(json: _options.Json = False, quiet: _options.Quiet = False) -> None:
+    """What --weights takes by name: embedded weights, fetched ones, and what can be fetched.
+
+    Example: flowcli weights list
+    """
+    from flowcli.catalogue import catalogue
+    from flowcli.console import Console
+    from flowcli.published import LICENCE
+    from flowcli.weights import storage
+
+    console = Console(quiet=quiet, json=json)
+    console.table(catalogue())
+    console.say(f"fetched weights go to {storage()}")
+    console.say(f"licence of what can be fetched: {LICENCE}")
+
+
+@app.command()
+def show(weights: NameOrFile, json: _options.Json = False) -> None:
+    """What a file of weights is: whose names it uses, which size, how it was trained, its checksum.
+
+    Example: flowcli weights show raft-things.pth
+    """
+    from flowcli.catalogue import profile
+    from flowcli.console import Console
+    from flowcli.weights import find
+
+    Console(json=json).facts(profile(find(weights)))
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Published weights, as `flowcli weights list` has them.")],
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Fetch the file from this mirror instead.")] = None,
+    quiet: _options.Quiet = False,
+) -> None:
+    """Fetch published weights; the only command that uses the network.
+
+    A download that was cut goes on where it ended. The file is kept only if its checksum is right. Proxies are taken
+    from https_proxy; FLOWCLI_WEIGHTS_DIR says where to keep weights.
+
+    Example: flowcli weights fetch raft_large_C_T_SKHT_V2
+    """
+    from flowcli.console import Console
+    from flowcli.fetching import fetch as fetch_weights
+    from flowcli.published import choose
+    from flowcli.weights import storage
+
+    console = Console(quiet=quiet)
+    console.show(fetch_weights(choose(name), storage(), url=url, console=console))
+    console.say(f"use it with --weights {name}")
+
+
+@app.command()
+def verify(
+    weights: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME|FILE", help="Default: all that have a name.")
+    ] = None,
+    json: _options.Json = False,
+) -> None:
+    """Check that files are what they should be: their checksums, and every tensor's name, shape and values.
+
+    Example: flowcli weights verify
+    """
+    from flowcli.catalogue import verify as verify_weights
+    from flowcli.console import Console
+    from flowcli.errors import WeightsError
+
+    verdicts = verify_weights(weights or [])
+    Console(json=json).table(verdicts)
+    if verdicts.failed:
+        raise WeightsError(f"not as they should be: {', '.join(verdicts.failed)}", hint="fetch or copy them again")
+
+
+@app.command()
+def convert(
+    weights: NameOrFile,
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write: .safetensors, .pth or .pt.")],
+    to: Annotated[str, typer.Option(metavar="WHOSE", help="Names: flowcli, princeton or torchvision.")] = "flowcli",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="fp32, fp16, or auto: as the weights are stored now.")
+    ] = "auto",
+    overwrite: _options.Overwrite = False,
+    quiet: _options.Quiet = False,
+) -> None:
+    """Write weights under another program's names, ready for its strict loading.
+
+    Without loss, but for fp32 weights stored as fp16.
+
+    Example: flowcli weights convert raft-small raft-small.pth --to princeton
+    """
+    from flowcli.console import Console
+    from flowcli.conversion import convert_weights
+    from flowcli.weights import find
+
+    console = Console(quiet=quiet)
+    console.say(convert_weights(find(weights), output, names=to, precision=precision, overwrite=overwrite))
+    console.show(output)
+
+
+@app.command()
+def export(
+    weights: NameOrFile,
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .onnx file to write.")],
+    size: Annotated[str, typer.Option(metavar="WxH", help="Size of the frames, such as 1024x436.")] = "640x480",
+    iterations: _options.Iterations = 12,
+    overwrite: _options.Overwrite = False,
+    quiet: _options.Quiet = False,
+) -> None:
+    r"""Write an ONNX model for frames of one size, and check it with onnxruntime against our own flow.
+
+    It takes `first` and `second`, RGB from 0 to 255 as float32 (1, 3, H, W), and gives `flow` (1, 2, H, W) in px. Needs
+    the extra: pip install "flowcli-raft\[onnx]".
+
+    Example: flowcli weights export raft-small raft.onnx --size 640x360 --iters 12
+    """
+    from flowcli.console import Console
+    from flowcli.exporting import export_onnx, parse_frame_size
+    from flowcli.weights import find
+
+    console = Console(quiet=quiet)
+    size_of_frames = parse_frame_size(size)
+    console.say(export_onnx(find(weights), output, size=size_of_frames, iterations=iterations, overwrite=overwrite))
+    console.show(output)

@@ -1,0 +1,58 @@
+"""Weights under other programs' names and in other formats."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, get_args
+
+import torch
+
+from flowcli.errors import UsageError
+from flowcli.partfile import reported
+from flowcli.weights import translated
+from raft_core import checkpoint
+from raft_core.names import Origin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowcli.weights import Weights
+
+SUFFIXES = (".safetensors", ".pth", ".pt")
+PRECISIONS = ("auto", "fp32", "fp16")
+
+
+def convert_weights(weights: Weights, output: Path, *, names: str, precision: str, overwrite: bool) -> str:
+    """Writes weights to `output` under the names of `names`; returns what was done, as a sentence."""
+    if names not in get_args(Origin):
+        raise UsageError(f"--to {names} is not known", hint=f"use {', '.join(get_args(Origin))}")
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision {precision} is not for weights", hint=f"use {', '.join(PRECISIONS)}")
+    refuse_output(output, weights, suffixes=SUFFIXES, overwrite=overwrite)
+    with translated(weights.path):
+        contents = checkpoint.read(weights.path)
+        model = checkpoint.build(contents)
+    stored_half = contents.precision == torch.float16
+    half = stored_half if precision == "auto" else precision == "fp16"
+    facts = {name: value for name, value in contents.facts.items() if name != "config"}
+    with reported(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.save(model, output, names=names, half=half, metadata=facts)  # type: ignore[arg-type]
+    lossy = half and not stored_half
+    return f"{model.config.name} under {names} names in {'fp16' if half else 'fp32'}, " + (
+        "rounded from fp32" if lossy else "without loss"
+    )
+
+
+def refuse_output(output: Path, weights: Weights, *, suffixes: tuple[str, ...], overwrite: bool) -> None:
+    """Raises UsageError where `output` has another extension, is the weights themselves, or is there already."""
+    if output.suffix.lower() not in suffixes:
+        raise UsageError(f"{output} has another extension than {', '.join(suffixes)}", hint="name the file to write")
+    if not os.path.lexists(output):
+        return
+    if output.exists() and output.samefile(weights.path):
+        raise UsageError(f"{output} is the input itself", hint="write to another file")
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder", hint="name the file to write")
+    if not overwrite:
+        raise UsageError(f"{output} exists already", hint="-y overwrites it")

@@ -1,0 +1,141 @@
+"""RAFT as an ONNX model, for whatever runs those."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from flowcli.conversion import refuse_output
+from flowcli.errors import DeviceError, OutputError, UsageError
+from flowcli.partfile import write_whole
+from flowcli.weights import load
+from raft_core.images import Padding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from flowcli.weights import Weights
+    from raft_core.raft import RAFT
+
+OPSET = 18
+TOLERANCE_PX = 0.01
+"""How far onnxruntime's flow may be from ours."""
+
+
+class FrameToFlow(nn.Module):
+    """RAFT from pictures as they are to flow as it is used: range, padding and cropping are part of it."""
+
+    def __init__(self, model: RAFT, *, size: tuple[int, int], iterations: int) -> None:
+        super().__init__()
+        self.model = model
+        self.padding = Padding.for_size(*size)
+        self.iterations = iterations
+
+    def forward(
+        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
+    ) -> Float[Tensor, "1 2 height width"]:
+        """Flow in px from RGB in 0 ... 255."""
+        frames = (self.padding.pad(frame * (2 / 255) - 1) for frame in (first, second))
+        flow: Tensor = self.padding.crop(self.model.estimate(*frames, iterations=self.iterations).upsampled())
+        return flow
+
+
+def parse_frame_size(text: str) -> tuple[int, int]:
+    """Height and width from `1024x436`; raises UsageError for anything else."""
+    match = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", text)
+    if not match or "0" in match.groups():
+        raise UsageError(f"--size {text} is no size", hint="write width and height like 1024x436")
+    return int(match[2]), int(match[1])
+
+
+def export_onnx(weights: Weights, output: Path, *, size: tuple[int, int], iterations: int, overwrite: bool) -> str:
+    """Writes an ONNX model for frames of `size` (height, width); returns what was done and how exact it is.
+
+    Raises OutputError, and writes nothing, where onnxruntime's flow differs from ours.
+    """
+    refuse_output(output, weights, suffixes=(".onnx",), overwrite=overwrite)
+    model = FrameToFlow(load(weights), size=size, iterations=iterations).eval()
+    frames = sample_frames(size)
+    with torch.no_grad():
+        data = traced(model, frames)
+        ours = model(*frames).numpy()
+    difference = float(np.abs(run_onnx(data, frames) - ours).max())
+    if not difference <= TOLERANCE_PX:
+        raise OutputError(
+            f"onnxruntime's flow is {difference:.3g} px from ours", hint="report this with your versions: pip list"
+        )
+    write_whole(output, data)
+    return (
+        f"{weights.name} for {size[1]} x {size[0]} and {iterations} iterations, opset {OPSET}; "
+        f"onnxruntime's flow is within {difference:.1e} px of ours"
+    )
+
+
+def sample_frames(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Two frames to compare on: smooth noise, and the same moved by (3, 2) px."""
+    height, width = size
+    noise = torch.rand(1, 3, height // 4 + 4, width // 4 + 4, generator=torch.Generator().manual_seed(0))
+    scene = nn.functional.interpolate(noise, size=(height + 8, width + 8), mode="bicubic").clamp(0, 1) * 255
+    return scene[..., 2 : height + 2, 3 : width + 3].contiguous(), scene[..., :height, :width].contiguous()
+
+
+def traced(model: FrameToFlow, frames: tuple[Tensor, Tensor]) -> bytes:
+    """The model as ONNX."""
+    try:
+        with quietly():
+            program = torch.onnx.export(
+                model,
+                frames,
+                input_names=["first", "second"],
+                output_names=["flow"],
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+            assert program is not None  # noqa: S101 - dynamo=True returns one
+            return bytes(program.model_proto.SerializeToString())
+    except ImportError as error:
+        raise missing(error) from error
+
+
+def run_onnx(data: bytes, frames: tuple[Tensor, Tensor]) -> np.ndarray:
+    """The flow that onnxruntime computes on the CPU."""
+    try:
+        import onnxruntime  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise missing(error) from error
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    first, second = (frame.numpy() for frame in frames)
+    (flow,) = session.run(["flow"], {"first": first, "second": second})
+    return np.asarray(flow)
+
+
+def missing(error: ImportError) -> DeviceError:
+    """The error where the extra is not installed."""
+    return DeviceError(f"{error.name} is not installed", hint='pip install "flowcli-raft[onnx]"')
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Keeps the exporter's remarks to itself."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
