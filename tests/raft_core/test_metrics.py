@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from raft_core.metrics import endpoint_error, measure
+from raft_core.metrics import FlowMetrics, endpoint_error, measure
 
 ALL = torch.ones(1, 4, dtype=torch.bool)
 
@@ -53,3 +53,85 @@ def test_unknown_targets_outside_the_mask_do_not_matter() -> None:
 def test_an_average_over_nothing_is_not_a_number() -> None:
     assert math.isnan(measure(row(1), row(0), torch.tensor([[False]])).epe.value)
     assert math.isnan(measure(row(1), row(0), torch.tensor([[True]])).s40.value)
+
+
+# Every metric once more, pixel by pixel, as the papers define it.
+
+
+def naive(flow: torch.Tensor, target: torch.Tensor, valid: torch.Tensor, occluded: torch.Tensor) -> dict[str, list]:
+    """For every metric, one number for each pixel that it averages."""
+    scores: dict[str, list[float]] = {name: [] for name in FlowMetrics.__dataclass_fields__}
+    for y in range(valid.shape[0]):
+        for x in range(valid.shape[1]):
+            if not valid[y, x]:
+                continue
+            (u, v), (true_u, true_v) = flow[:, y, x].tolist(), target[:, y, x].tolist()
+            error = math.sqrt((u - true_u) ** 2 + (v - true_v) ** 2)
+            speed = math.sqrt(true_u**2 + true_v**2)
+            scores["epe"].append(error)
+            for limit in (1, 3, 5):
+                scores[f"below_{limit}"].append(1.0 if error < limit else 0.0)
+            scores["outliers"].append(1.0 if error > 3 and error / speed > 0.05 else 0.0)
+            # Playing for Benchmarks: inliers at 100 thresholds, weighted 1, 0.99, … 0.01.
+            weights = [1 - (i - 1) / 100 for i in range(1, 101)]
+            inlier = [error <= i / 20 for i in range(1, 101)]
+            scores["wauc"].append(sum(w for w, kept in zip(weights, inlier, strict=True) if kept) / sum(weights))
+            band = "s0_10" if speed < 10 else "s10_40" if speed < 40 else "s40"
+            scores[band].append(error)
+            scores["occluded" if occluded[y, x] else "visible"].append(error)
+    return scores
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_metric_equals_a_loop_over_pixels(seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    target = torch.randn(2, 9, 11, generator=random) * 20
+    spread = torch.rand(1, 9, 11, generator=random) * 6  # so that some errors are tiny and some are large
+    flow = target + torch.randn(2, 9, 11, generator=random) * spread
+    valid, occluded = torch.rand(9, 11, generator=random) < 0.8, torch.rand(9, 11, generator=random) < 0.3
+    expected = naive(flow, target, valid, occluded)
+    found = measure(flow, target, valid, occluded).averages()
+    assert set(found) == set(expected)
+    for name, pixels in expected.items():
+        assert len(pixels) >= 5, f"too few pixels to try {name} on"
+        assert found[name].count == len(pixels), name
+        assert found[name].value == pytest.approx(sum(pixels) / len(pixels), rel=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("error", "share"),
+    [
+        (0.0, 1.0),
+        (0.04, 1.0),  # kept by all thresholds: (1 + 0.99 + … + 0.01) / 50.5
+        (0.06, 49.5 / 50.5),  # misses the first, which weighs 1
+        (2.5, 13.26 / 50.5),  # kept from i = 50 on: 0.51 + 0.50 + … + 0.01 = 51 · 0.52 / 2
+        (4.99, 0.01 / 50.5),  # kept by the last only
+        (5.01, 0.0),
+    ],
+)
+def test_the_weighted_area_under_the_curve_as_computed_by_hand(error: float, share: float) -> None:
+    found = measure(row(error).double(), row(0).double(), torch.tensor([[True]])).wauc.value
+    assert found == pytest.approx(share)
+
+
+def test_a_worked_example_with_hidden_pixels() -> None:
+    """Errors 5 (3-4-5), 0, 2 and 13 (5-12-13) px, true speeds 5, 20, 50 and 100."""
+    target = torch.tensor([[[5.0, 20.0, 30.0, 60.0]], [[0.0, 0.0, 40.0, 80.0]]])
+    flow = target + torch.tensor([[[3.0, 0.0, 2.0, 5.0]], [[4.0, 0.0, 0.0, 12.0]]])
+    metrics = measure(flow, target, ALL, torch.tensor([[True, False, False, True]]))
+    assert metrics.epe.value == 5.0
+    assert [metrics.below_1.value, metrics.below_3.value, metrics.below_5.value] == [0.25, 0.5, 0.5]
+    assert metrics.outliers.value == 0.5  # 5 > 3 and 100 % of 5; 13 > 3 and 13 % of 100
+    assert [metrics.s0_10.value, metrics.s10_40.value, metrics.s40.value] == [5.0, 0.0, 7.5]
+    assert [metrics.visible.value, metrics.occluded.value] == [1.0, 9.0]
+
+
+def test_without_an_occlusion_mask_nothing_is_called_visible_or_occluded() -> None:
+    metrics = measure(row(1, 1), row(0, 0), ALL[:, :2])
+    assert (metrics.visible.count, metrics.occluded.count) == (0, 0)
+
+
+def test_a_flow_that_is_not_a_number_is_wrong_everywhere() -> None:
+    metrics = measure(row(float("nan")), row(1), ALL[:, :1])
+    assert (metrics.outliers.value, metrics.below_5.value, metrics.wauc.value) == (1.0, 0.0, 0.0)
+    assert math.isnan(metrics.epe.value)
