@@ -1,104 +1,115 @@
-"""Several ways to estimate flow, scored on one dataset."""
+"""Several ways to estimate flow, scored on one dataset, pair by pair, so that a run can be stopped and go on."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowcli import datasets
-from flowcli.baselines import BASELINES
-from flowcli.device import choose_device, choose_precision, keep_memory
 from flowcli.errors import UsageError
-from flowcli.estimator import FlowEstimator, Settings
-from flowcli.evaluation import evaluate
-from flowcli.weights import find, load
+from flowcli.evaluation import Report, score
+from flowcli.gallery import Gallery
+from flowcli.interruption import Stop, StoppedError
+from flowcli.journal import Journal
+from flowcli.methods import methods
+from flowcli.partfile import write_whole
+from flowcli.scores import Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from flowcli.console import Console
-    from flowcli.evaluation import Report
-
-    Estimate = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
+    from flowcli.datasets import Sample
+    from flowcli.journal import Done
+    from flowcli.methods import Method, Ways
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `flowcli eval` was asked for."""
+    """What `flowcli eval` was asked for.
+
+    With a `folder`, scores are kept there as they come, and pictures of each method's `worst` pairs. `count_invalid`
+    takes pixels too that the dataset's publisher leaves out.
+    """
 
     dataset: str
     root: Path
-    weights: tuple[str, ...]
-    baselines: tuple[str, ...]
-    iterations: int
-    device: str
-    precision: str
+    ways: Ways
+    part: str = "validation"
+    count_invalid: bool = False
+    folder: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+    worst: int = 0
 
-
-@dataclass(frozen=True)
-class Scores:
-    """The reports of several methods, by their names, on the same items."""
-
-    reports: dict[str, Report]
-
-    def rows(self) -> list[list[str]]:
-        """A table: a header, a row for each group, and the mean; endpoint errors in px."""
-        reports = list(self.reports.values())
-        rows = [["EPE, px", "pairs", *self.reports]]
-        for group, summary in reports[0].groups.items():
-            rows.append([group, str(summary.items), *(f"{report.groups[group].epe:.3f}" for report in reports)])
-        rows.append(["mean", str(reports[0].mean.items), *(f"{report.mean.epe:.3f}" for report in reports)])
-        return rows
-
-    def text(self) -> str:
-        """The reports as JSON: that of the first method, and the others' under `compared`."""
-        first, *others = self.reports
-        record = self.reports[first].record()
-        if others:
-            record["compared"] = {name: self.reports[name].record() for name in others}
-        return json.dumps(record, indent=1)
+    def protocol(self, method: Method) -> dict[str, object]:
+        """What a figure of this method must be told with."""
+        pixels = "all pixels of known flow" if self.count_invalid else "pixels that the publisher calls valid"
+        facts = {"method": method.name, "dataset": self.dataset, "part": self.part, "pixels": pixels}
+        return {**facts, **method.protocol}
 
 
 def compare(comparison: Comparison, console: Console) -> Scores:
-    """Scores every method on every item; the items are read anew for each."""
-    if comparison.dataset not in datasets.names():
-        known = ", ".join(datasets.names())
-        raise UsageError(f"eval does not know {comparison.dataset}", hint=f"it knows {known}")
-    reports = {}
-    for name, (estimate, protocol) in methods(comparison).items():
-        items = console.follow(datasets.items(comparison.dataset, comparison.root), total=None, unit="pair")
-        reports[name] = evaluate(items, estimate, protocol={"method": name, "dataset": comparison.dataset, **protocol})
-    return Scores(reports)
+    """Scores every method on every pair; raises UsageError for what makes no sense before any is read."""
+    if comparison.resume and comparison.folder is None:
+        raise UsageError("--resume needs the folder of the run", hint="give it with -o")
+    samples = datasets.samples(comparison.dataset, comparison.root, comparison.part)
+    chosen = methods(comparison.ways)
+    protocols = {method.name: comparison.protocol(method) for method in chosen}
+    done: Done = {method.name: {} for method in chosen}
+    journal = None
+    if comparison.folder is not None:
+        journal = Journal(comparison.folder / "scores.jsonl")
+        header = {"root": str(comparison.root.resolve()), "protocols": protocols}
+        done |= journal.begin(header, resume=comparison.resume, overwrite=comparison.overwrite)
+    try:
+        fill_in(done, chosen, samples, comparison, console=console, journal=journal)
+    except Stop as stop:
+        hint = "--resume goes on from here" if journal else "with -o FOLDER a run can be taken up again by --resume"
+        raise StoppedError(stop.number, hint=hint) from stop
+    scores = Scores(
+        {name: Report(facts, tuple(done[name][sample.name] for sample in samples)) for name, facts in protocols.items()}
+    )
+    if comparison.folder is not None:
+        write_whole(comparison.folder / "eval.json", scores.text().encode())
+    return scores
 
 
-def methods(comparison: Comparison) -> dict[str, tuple[Estimate, dict[str, object]]]:
-    """Each method by its name: how to estimate with it, and what to say of that in the protocol."""
-    unknown = [name for name in comparison.baselines if name not in BASELINES]
-    if unknown:
-        raise UsageError(f"there is no baseline {unknown[0]}", hint=f"baselines: {', '.join(BASELINES)}")
-    device = choose_device(comparison.device)
-    precision = choose_precision(comparison.precision, device)
-    keep_memory()
-    chosen: dict[str, tuple[Estimate, dict[str, object]]] = {}
-    for name in comparison.weights:
-        weights = find(name)
-        settings = Settings(iterations=comparison.iterations, precision=precision)
-        estimator = FlowEstimator(load(weights), device=device, settings=settings)
-        protocol: dict[str, object] = {
-            "sha256": weights.sha256,
-            "iterations": comparison.iterations,
-            "precision": str(precision).removeprefix("torch."),
-            "device": str(device),
-            "padding": "centre (sintel)",
-            "warm_start": False,
-        }
-        label = weights.name if weights.name not in chosen else name
-        chosen[label] = (estimator.flow_between, protocol)
-    for name in comparison.baselines:
-        chosen[name] = (BASELINES[name], {})
-    return chosen
+def fill_in(
+    done: Done,
+    chosen: Sequence[Method],
+    samples: Sequence[Sample],
+    comparison: Comparison,
+    *,
+    console: Console,
+    journal: Journal | None,
+) -> None:
+    """Adds the scores that are missing; every pair is read once for all methods."""
+    gallery = Gallery(comparison.folder, comparison.worst, done)
+    missing = {method.name: to_estimate(samples, done[method.name], warm=method.warm) for method in chosen}
+    for sample in console.follow(samples, total=len(samples), unit="pair"):
+        asked = [method for method in chosen if sample.name in missing[method.name]]
+        if not asked:
+            continue
+        item = datasets.read(sample, count_invalid=comparison.count_invalid)
+        for method in asked:
+            flow = method.estimate(item.first, item.second, continues=sample.continues)
+            if sample.name in done[method.name]:
+                continue
+            result = score(item, flow)
+            gallery.offer(method.name, item, flow, result)
+            done[method.name][sample.name] = result
+            if journal:
+                journal.add(method.name, result)
+
+
+def to_estimate(samples: Iterable[Sample], done: Collection[str], *, warm: bool) -> set[str]:
+    """The names of the samples that have no score yet, and, warm, of those before them in their sequences."""
+    names: set[str] = set()
+    needed = False
+    for sample in reversed(list(samples)):
+        if needed or sample.name not in done:
+            names.add(sample.name)
+            needed = warm and sample.continues
+    return names

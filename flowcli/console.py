@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from flowcli.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from flowcli.run import Result
+    from flowcli.scores import Scores
 
 T = TypeVar("T")
 
@@ -101,29 +102,38 @@ class Console:
 
     def table(self, result: Table) -> None:
         """A table, or JSON, on stdout."""
-        if self.json:
-            hand_over(result.text())
-            return
-        from rich.console import Console as Terminal  # noqa: PLC0415 - only tables need it
-        from rich.table import Table as Drawing  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        hand_over(result.text() if self.json else columns(result.rows()))
 
-        header, *rows = result.rows()
-        drawing = Drawing(box=None, pad_edge=False)
-        for number, title in enumerate(header):
-            measures = number > 0 and all(is_measure(row[number]) for row in rows)
-            drawing.add_column(Text(title), justify="right" if measures else "left", overflow="fold")
-        for row in rows:
-            drawing.add_row(*(Text(printable(cell)) for cell in row))
-        terminal = Terminal()
-        with terminal.capture() as drawn:
-            terminal.print(drawing)
-        hand_over(drawn.get())
+    def scores(self, scores: Scores, *, csv: bool = False, worst: int = 0) -> None:
+        """Scores as JSON, as CSV, or as tables with what must be known to compare them, on stdout."""
+        if self.json or csv:
+            hand_over(scores.text() if self.json else scores.csv())
+            return
+        hand_over("\n".join([*map(columns, scores.tables(worst)), *scores.notes()]))
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as text in columns, numbers to the right; the first row is a header."""
+    from rich.console import Console as Terminal  # noqa: PLC0415 - only tables need it
+    from rich.table import Table as Drawing  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    header, *rows = rows
+    drawing = Drawing(box=None, pad_edge=False)
+    for number, title in enumerate(header):
+        measures = number > 0 and all(is_measure(row[number]) for row in rows)
+        drawing.add_column(Text(title), justify="right" if measures else "left", overflow="fold")
+    for row in rows:
+        drawing.add_row(*(Text(printable(cell)) for cell in row))
+    terminal = Terminal()
+    with terminal.capture() as drawn:
+        terminal.print(drawing)
+    return drawn.get()
 
 
 def is_measure(cell: str) -> bool:
     """Whether a table's cell is a number, perhaps with a unit, or stands for a missing one."""
-    return cell in {"", "nan", "inf"} or cell[0].isdecimal()
+    return cell in {"", "nan", "inf", "–"} or cell[0].isdecimal()
 
 
 def tell(text: str) -> None:

@@ -16,7 +16,7 @@ from flowcli.geometry import Reduction, shrunk
 from flowcli.plan import MOST_PAIRS, Plan, make_plan
 from raft_core.consistency import ABSOLUTE, RELATIVE, find_occluded
 from raft_core.grid import resize_flow
-from raft_core.images import Padding, to_model_range
+from raft_core.images import Padding, Placement, to_model_range
 from raft_core.raft import Context, last, settle
 from raft_core.warm_start import carry_forward
 
@@ -48,7 +48,8 @@ class Settings:
 
     `iterations` refinement steps, or, with a `tolerance` in pixels, as few as settle a pair and no more than those.
     `batch` counts pairs per model call, and `on_demand` says how correlations are made; None leaves either to the plan.
-    `memory` bounds what that takes, in bytes. `warm_start` begins a pair from an earlier flow.
+    `memory` bounds what that takes, in bytes. `warm_start` begins a pair from an earlier flow. Frames
+    are padded as `placement` says.
     """
 
     iterations: int = 12
@@ -61,6 +62,7 @@ class Settings:
     precision: torch.dtype = torch.float32
     reduction: Reduction = field(default_factory=Reduction)
     occlusion: Occlusion = field(default_factory=Occlusion)
+    placement: Placement = "centre"
 
 
 class FlowEstimator:
@@ -169,7 +171,7 @@ class FlowEstimator:
             refined, taken = settle(steps, at_most=settings.iterations, tolerance=settings.tolerance)
         height, width = size
         computed = settings.reduction.size(height, width)
-        flow = Padding.for_size(*computed).crop(refined.upsampled())
+        flow = Padding.for_size(*computed, placement=settings.placement).crop(refined.upsampled())
         return refined.flow[-1:].clone(), resize_flow(flow, height=height, width=width), taken
 
     def encode(self, frames: Sequence[Frame], memory: Memory) -> None:
@@ -187,7 +189,7 @@ class FlowEstimator:
         size = self.settings.reduction.size(*frame.image.shape[:2])
         # Copied because torch takes neither a mirrored array nor, without a warning, a read-only one.
         pixels = torch.from_numpy(shrunk(frame.image, size).copy()).to(self.device).permute(2, 0, 1)[None]
-        return Padding.for_size(*size).pad(to_model_range(pixels))
+        return Padding.for_size(*size, placement=self.settings.placement).pad(to_model_range(pixels))
 
     def contexts(self, frames: Sequence[Encoded]) -> Context:
         """What the context encoder reads in each frame; read once, whichever pairs start there."""

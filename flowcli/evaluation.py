@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from raft_core.metrics import measure
+from raft_core.metrics import Average, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     Record = dict[str, str | int | float | None]
 
 AVERAGING = {
-    "epe": "px, mean over valid pixels; groups and mean: the mean of the items' epe, each item counting the same",
-    "epe_pooled": "px, mean over the valid pixels of all items",
-    "below_1, below_3, below_5": "share of pixels with a smaller error in px, pixels of all items pooled",
-    "outliers": "Fl: share of pixels with an error above 3 px and above 5 % of the true speed, pooled",
-    "s0_10, s10_40, s40": "epe over pixels of that true speed in px, pooled; null where there are none",
+    "epe": "px, the mean of the items' epe, each item counting the same; an item's is the mean over its valid pixels",
+    "per_image": "every metric averaged over the items that have it, each item counting the same",
+    "per_pixel": "every metric averaged over the valid pixels of all items",
+    "below_1, below_3, below_5": "share of pixels with a smaller error in px",
+    "outliers": "Fl: share of pixels with an error above 3 px and above 5 % of the true speed",
+    "wauc": "weighted area under the curve of inliers at 1/20 to 5 px, of 1",
+    "s0_10, s10_40, s40": "epe over pixels of that true speed in px; null where there are none",
+    "visible, occluded": "epe over pixels that the second frame shows and hides; null where that is not known",
 }
 
 
@@ -40,24 +43,40 @@ class ItemScore:
     metrics: FlowMetrics
 
     def record(self) -> Record:
-        """The item as JSON."""
-        scores = {name: _number(average.value) for name, average in self.metrics.averages().items()}
-        return {"name": self.name, "group": self.group, **scores, "pixels": self.metrics.epe.count}
+        """The item as JSON: every metric, and over how many pixels it was averaged where those are not all."""
+        averages = self.metrics.averages()
+        scores = {name: _number(average.value) for name, average in averages.items()}
+        counts = {f"{name}_pixels": averages[name].count for name in PARTIAL}
+        return {"name": self.name, "group": self.group, **scores, "pixels": self.metrics.epe.count, **counts}
+
+
+PARTIAL = ("s0_10", "s10_40", "s40", "visible", "occluded")
+"""The metrics over a part of the valid pixels."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Several items together: `epe` averages the items, `pooled` their pixels."""
+    """Several items together: `per_image` averages their values, `per_pixel` their pixels."""
 
     items: int
-    epe: float
-    pooled: FlowMetrics
+    per_image: Mapping[str, Average]
+    per_pixel: FlowMetrics
 
-    def record(self) -> Record:
+    @property
+    def epe(self) -> float:
+        """The mean of the items' endpoint errors, in pixels."""
+        return self.per_image["epe"].value
+
+    def record(self) -> dict[str, object]:
         """The summary as JSON."""
-        pooled = {name: _number(average.value) for name, average in self.pooled.averages().items()}
-        pooled_epe = pooled.pop("epe")
-        return {"items": self.items, "epe": _number(self.epe), "epe_pooled": pooled_epe, **pooled}
+        images = {
+            name: {"value": _number(average.value), "images": average.count} for name, average in self.per_image.items()
+        }
+        pixels = {
+            name: {"value": _number(average.value), "pixels": average.count}
+            for name, average in self.per_pixel.averages().items()
+        }
+        return {"items": self.items, "epe": _number(self.epe), "per_image": images, "per_pixel": pixels}
 
 
 @dataclass(frozen=True)
@@ -94,26 +113,32 @@ def evaluate(items: Iterable[FlowItem], estimate: Estimator, *, protocol: Mappin
     `protocol` says how the estimates were made (weights, iterations, ...) and is handed on in the report. Raises
     `ValueError` where there are no items or a flow has another size than its frames.
     """
-    scores = tuple(_score(item, estimate(item.first, item.second)) for item in items)
+    scores = tuple(score(item, estimate(item.first, item.second)) for item in items)
     if not scores:
         raise ValueError("there is nothing to evaluate: the dataset has no items")
     return Report(protocol=dict(protocol or {}), items=scores)
 
 
-def summarise(items: Sequence[ItemScore]) -> Summary:
-    """Items taken together; an item without valid pixels takes no part in `epe`."""
-    pooled = items[0].metrics
-    for item in items[1:]:
-        pooled = pooled + item.metrics
-    errors = [item.metrics.epe.value for item in items if item.metrics.epe.count]
-    return Summary(items=len(items), epe=math.fsum(errors) / len(errors) if errors else math.nan, pooled=pooled)
-
-
-def _score(item: FlowItem, flow: NDArray[np.float32]) -> ItemScore:
+def score(item: FlowItem, flow: NDArray[np.float32]) -> ItemScore:
+    """What `flow` (height, width, 2) scores on an item; raises `ValueError` where it has another size."""
     if flow.shape != item.flow.shape:
         raise ValueError(f"the flow of {item.name} is {flow.shape} where {item.flow.shape} is expected")
     estimate, truth = (torch.from_numpy(values).permute(2, 0, 1) for values in (flow, item.flow))
-    return ItemScore(item.name, item.group, measure(estimate, truth, torch.from_numpy(item.valid)))
+    occluded = None if item.occluded is None else torch.from_numpy(item.occluded)
+    return ItemScore(item.name, item.group, measure(estimate, truth, torch.from_numpy(item.valid), occluded))
+
+
+def summarise(items: Sequence[ItemScore]) -> Summary:
+    """Items taken together; an item without the pixels that a metric needs takes no part in its mean of images."""
+    pooled = items[0].metrics
+    for item in items[1:]:
+        pooled = pooled + item.metrics
+    per_image = {}
+    for name in pooled.averages():
+        averages = [item.metrics.averages()[name] for item in items]
+        values = [average.value for average in averages if average.count]
+        per_image[name] = Average(math.fsum(values), len(values))
+    return Summary(items=len(items), per_image=per_image, per_pixel=pooled)
 
 
 def _number(value: float) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.comparison import Comparison, compare
 from flowcli.errors import UsageError
+from flowcli.methods import Ways
 from flowcli.partfile import write_whole
 from flowcli.run_folder import RunFolder
 from flowcli.weights import find, load
@@ -17,8 +18,8 @@ from raft_core import checkpoint
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.comparison import Scores
     from flowcli.console import Console
+    from flowcli.scores import Scores
 
 # A pause between two lines of the log that is longer than this was no training.
 LONGEST_STEP_SECONDS = 600
@@ -46,11 +47,7 @@ def promote(promotion: Promotion, console: Console) -> Path:
         Comparison(
             dataset="pairs",
             root=promotion.validation,
-            weights=(str(stored), str(best)),
-            baselines=("dis", "farneback", "zero"),
-            iterations=12,
-            device="auto",
-            precision="fp32",
+            ways=Ways(weights=(str(stored), str(best)), baselines=("dis", "farneback", "zero")),
         ),
         console,
     )

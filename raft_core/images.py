@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Shaped, UInt8
     from torch import Tensor
 
+Placement = Literal["centre", "bottom"]
+"""Where padding goes: alike on all sides (published as "sintel"), or all rows below (published as "kitti")."""
+
 STRIDE = 8
 # Below 16 cells the coarsest of four pyramid levels has a single one, and published RAFT returns NaN.
 SMALLEST_SIDE = 128
@@ -31,7 +34,7 @@ class Padding:
     bottom: int
 
     @classmethod
-    def for_size(cls, height: int, width: int, *, placement: Literal["centre", "bottom"] = "centre") -> Padding:
+    def for_size(cls, height: int, width: int, *, placement: Placement = "centre") -> Padding:
         """Pads to multiples of 8 and at least 128.
 
         `centre` splits both axes (published as "sintel"); `bottom` puts all rows below (published as "kitti").

@@ -17,19 +17,19 @@ ROWS = (
     (
         "the order of things",
         "pipeline run writing segments job inspection glimpse runs run_folder comparison promotion demonstration "
-        "evaluation training",
+        "evaluation journal submission training",
     ),
-    ("devices", "estimator device plan resolving"),
+    ("devices", "estimator device methods plan resolving"),
     (
         "files",
         "sources sinks datasets pyav seeking weights partfile pool lock fingerprint catalogue conversion exporting "
-        "fetching",
+        "fetching gallery",
     ),
     (
         "values",
-        "__init__ augmentation baselines clock colour cuts drawing encoding errors fan field frames geometry "
+        "__init__ augmentation baselines clock colour cuts drawing encoding errormap errors fan field frames geometry "
         "interruption opencv orientation pairing parallel photometry prefetch published quality recipes report request "
-        "selection shifts sniffing stream_facts synthesis unreachable",
+        "scores selection shifts sniffing stream_facts synthesis unreachable",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +17,16 @@ WIDTH = 78
 
 def outputs() -> str:
     """The end of a command's help: every value of --save, with one line about it."""
+    return listed("Outputs, the values of --save", descriptions())
+
+
+def listed(title: str, texts: Mapping[str, str]) -> str:
+    """A title, and each name with the line about it."""
     lines = (
         textwrap.fill(text, WIDTH, initial_indent=f"{name:<11}", subsequent_indent=" " * 11)
-        for name, text in descriptions().items()
+        for name, text in texts.items()
     )
-    return "\n".join(["Outputs, the values of --save", *lines])
+    return "\n".join([title, *lines])
 
 
 # An empty metavar: Typer would show <bool>, as if a flag took a value.

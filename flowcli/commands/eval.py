@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from flowcli.commands import _options
-from flowcli.datasets import names
+from flowcli.datasets import descriptions, names
+
+EPILOG = _options.listed("Datasets, the values of DATASET", descriptions())
 
 
 def run(
@@ -21,29 +23,81 @@ def run(
     baseline: Annotated[
         str, typer.Option(metavar="LIST", help="Methods to compare with, commas between: dis, farneback, zero.")
     ] = "",
+    part: Annotated[
+        str, typer.Option(metavar="NAME", help="Which pairs, where a dataset is split: training or validation.")
+    ] = "validation",
     iterations: _options.Iterations = 12,
+    warm_start: Annotated[
+        bool, typer.Option("--warm-start", metavar="", help="Start each pair of a sequence from the flow before it.")
+    ] = False,
+    padding: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="How frames are padded: centre, bottom, or auto, as published for DATASET."),
+    ] = "auto",
+    all_pixels: Annotated[
+        bool,
+        typer.Option(
+            "--all-pixels", metavar="", help="Count Sintel's pixels marked invalid too, as princeton-vl does."
+        ),
+    ] = False,
     device: _options.Device = "auto",
     precision: _options.Precision = "fp32",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="Folder to keep scores in as they come, for --resume."),
+    ] = None,
+    worst: Annotated[
+        int,
+        typer.Option(metavar="N", help="List each method's N worst pairs, and draw their errors below -o.", min=0),
+    ] = 0,
+    submission: Annotated[
+        Path | None,
+        typer.Option(
+            "--submit",
+            metavar="PATH",
+            help="Instead, write flow of the test frames here, for sintel's or kitti's server.",
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", metavar="", help="Go on where an earlier run stopped.")] = False,
+    overwrite: _options.Overwrite = False,
     json: _options.Json = False,
+    csv: Annotated[bool, typer.Option("--csv", metavar="", help="Print a line for each pair and method.")] = False,
     quiet: _options.Quiet = False,
 ) -> None:
-    """Endpoint error (EPE) on a dataset with ground truth, by group, beside other methods.
+    """Endpoint error (EPE), outliers and more on a dataset with ground truth, beside other methods.
 
-    A dataset of pairs is a folder of NAME/frame1.png, NAME/frame2.png and NAME/flow.npz or NAME/flow.flo.
+    Published figures were made with --iters 32 on Sintel (and --all-pixels), 24 on KITTI and FlyingChairs.
 
     Example: flowcli eval pairs my-pairs --baseline dis,farneback,zero
     """
     from flowcli.comparison import Comparison, compare
     from flowcli.console import Console
+    from flowcli.methods import ways_of
+    from flowcli.submission import Submission, submit
 
-    comparison = Comparison(
-        dataset=dataset,
-        root=root,
-        weights=tuple(weights or ["raft-small"]),
-        baselines=tuple(name.strip() for name in baseline.split(",") if name.strip()),
+    console = Console(quiet=quiet, json=json)
+    ways = ways_of(
+        dataset,
+        weights=weights or ["raft-small"],
+        baselines=baseline,
         iterations=iterations,
         device=device,
         precision=precision,
+        warm_start=warm_start,
+        padding=padding,
     )
-    console = Console(quiet=quiet, json=json)
-    console.table(compare(comparison, console))
+    if submission:
+        console.say(submit(Submission(dataset, root, ways, submission, resume, overwrite), console))
+        return
+    comparison = Comparison(
+        dataset=dataset,
+        root=root,
+        ways=ways,
+        part=part,
+        count_invalid=all_pixels,
+        folder=output,
+        resume=resume,
+        overwrite=overwrite,
+        worst=worst,
+    )
+    console.scores(compare(comparison, console), csv=csv, worst=worst)

@@ -11,18 +11,19 @@ import ast
 import importlib
 import pkgutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, get_args
 
-from flowcli.datasets._values import FlowItem, Part, Placement, Sample, Truth
+from flowcli.datasets._values import FlowItem, Part, Sample, Truth
 from flowcli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from raft_core.images import Placement
+
 __all__ = [
     "FlowItem",
     "Part",
-    "Placement",
     "Sample",
     "Truth",
     "descriptions",
@@ -67,9 +68,11 @@ def placement(name: str) -> Placement:
     return cast("Placement", getattr(reader(name), "PADDING", "centre"))
 
 
-def samples(name: str, root: Path, part: Part = "validation") -> list[Sample]:
-    """The pairs of a dataset below `root`, in order; nothing is read yet."""
-    return reader(name).samples(root, part)
+def samples(name: str, root: Path, part: str = "validation") -> list[Sample]:
+    """The pairs of a dataset below `root`, in order; nothing is read yet. Raises UsageError for an unknown `part`."""
+    if part not in get_args(Part):
+        raise UsageError(f"there is no {part} part of a dataset", hint=f"choose one of {', '.join(get_args(Part))}")
+    return reader(name).samples(root, cast("Part", part))
 
 
 def read(sample: Sample, *, count_invalid: bool = False) -> FlowItem:

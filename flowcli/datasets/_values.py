@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 Part = Literal["training", "validation", "test"]
 """Which pairs of a dataset. One without a split of its own validates on what it trains on; a test has no truth."""
 
-Placement = Literal["centre", "bottom"]
-
 
 @dataclass(frozen=True, eq=False)
 class FlowItem:

@@ -1,4 +1,4 @@
-"""FlyingChairs with its split: ROOT/FlyingChairs_train_val.txt and ROOT/data/00001_{img1.ppm,img2.ppm,flow.flo}"""
+"""FlyingChairs: ROOT with data and the split, FlyingChairs_train_val.txt."""
 
 from __future__ import annotations
 

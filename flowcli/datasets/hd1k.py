@@ -1,4 +1,4 @@
-"""HD1K, sparse: ROOT/hd1k_input/image_2/000000_0000.png and ROOT/hd1k_flow_gt/flow_occ/000000_0000.png"""
+"""HD1K, sparse: ROOT with hd1k_input and hd1k_flow_gt."""
 
 from __future__ import annotations
 

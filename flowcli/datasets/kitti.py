@@ -1,4 +1,4 @@
-"""KITTI 2015 or 2012: ROOT/training/{image_2 or colored_0,flow_occ,flow_noc}/000000_10.png, sparse"""
+"""KITTI 2015 or 2012, sparse: ROOT/training with image_2 or colored_0, flow_occ, flow_noc."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Middlebury's pairs with public truth: ROOT/other-data/NAME/frame10.png and ROOT/other-gt-flow/NAME/flow10.flo"""
+"""Middlebury's pairs with public truth: ROOT with other-data and other-gt-flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of pairs: ROOT/NAME/{frame1.png,frame2.png,flow.npz or flow.flo}, and perhaps a manifest.json"""
+"""Pairs of your own: ROOT/NAME with frame1.png, frame2.png and flow.npz or flow.flo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MPI Sintel, clean and final pass: ROOT/training/{clean,final,flow,occlusions,invalid}/SCENE/frame_0001.*"""
+"""MPI Sintel: ROOT/training with clean, final and flow, and perhaps occlusions and invalid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spring, both ways and both cameras: ROOT/train/0001/{frame_left,flow_FW_left,flow_BW_left}/…_0001.{png,flo5}"""
+"""Spring: ROOT/train/0001 with frame_left, flow_FW_left and so on; .flo5 files need h5py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TartanAir: ROOT/ENVIRONMENT/{Easy,Hard}/P000/{image_left/000000_left.png,flow/000000_000001_{flow,mask}.npy}"""
+"""TartanAir: ROOT/ENVIRONMENT/Easy/P000 with image_left and flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FlyingThings3D, both ways: ROOT/{frames_cleanpass,frames_finalpass,optical_flow}/TRAIN/A/0000/…"""
+"""FlyingThings3D: ROOT with frames_cleanpass or frames_finalpass, and optical_flow."""
 
 from __future__ import annotations
 

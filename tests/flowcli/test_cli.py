@@ -71,10 +71,10 @@ REFUSALS = [
     ("vdeo", 2, "no such command 'vdeo'. Did you mean 'video', 'demo'?", "see `flowcli --help`"),
     ("--bogus", 2, "no such option: --bogus", "see `flowcli --help`"),
     (
-        "eval nope void",
+        "eval cinema void",
         2,
-        "eval does not know nope",
-        "it knows chairs, hd1k, kitti, middlebury, pairs, sintel, spring, tartanair, things",
+        "there is no dataset called 'cinema'",
+        "choose one of chairs, hd1k, kitti, middlebury, pairs, sintel, spring, tartanair, things",
     ),
     ("eval pairs void --baseline raft", 2, "there is no baseline raft", "baselines: zero, dis, farneback"),
     ("train", 2, "missing option '--run'", "see `flowcli train --help`"),

@@ -22,12 +22,14 @@ def item(name: str, group: str, *, right: float, width: int = 10, valid: int = 1
 ITEMS = [item("a", "x", right=1), item("b", "x", right=20, width=40, valid=30), item("c", "y", right=4)]
 
 
-def test_items_count_the_same_in_epe_and_by_pixels_in_everything_else() -> None:
+def test_items_count_the_same_per_image_and_by_pixels_per_pixel() -> None:
     report = evaluate(iter(ITEMS), BASELINES["zero"])
     x = report.groups["x"]
     assert x.epe == pytest.approx((1 + 20) / 2)
-    assert x.pooled.epe.value == pytest.approx((10 * 1 + 30 * 20) / 40)
-    assert x.pooled.outliers.value == pytest.approx(30 / 40)
+    assert x.per_pixel.epe.value == pytest.approx((10 * 1 + 30 * 20) / 40)
+    assert x.per_pixel.outliers.value == pytest.approx(30 / 40)
+    assert (x.per_image["outliers"].value, x.per_image["outliers"].count) == (pytest.approx(1 / 2), 2)
+    assert (x.per_image["s10_40"].value, x.per_image["s10_40"].count) == (pytest.approx(20), 1)
     assert report.mean.epe == pytest.approx((1 + 20 + 4) / 3)
 
 
@@ -39,6 +41,9 @@ def test_the_record_has_the_documented_shape_and_is_strict_json() -> None:
     assert record["items"][0]["s40"] is None
     assert record["groups"]["y"]["epe"] == 4.0
     assert record["mean"]["items"] == 3
+    assert record["mean"]["per_pixel"]["epe"] == {"value": pytest.approx((10 + 600 + 40) / 50), "pixels": 50}
+    assert record["mean"]["per_image"]["s10_40"] == {"value": 20.0, "images": 1}
+    assert record["mean"]["per_pixel"]["occluded"] == {"value": None, "pixels": 0}
 
 
 def test_an_item_without_valid_pixels_does_not_spoil_the_mean() -> None:

@@ -1,0 +1,130 @@
+"""Ways to estimate flow side by side: weights, and methods without learning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol, cast
+
+from flowcli import datasets
+from flowcli.baselines import BASELINES
+from flowcli.device import choose_device, choose_precision, keep_memory
+from flowcli.errors import UsageError
+from flowcli.estimator import FlowEstimator, Memory, Settings
+from flowcli.frames import Frame, FramePair
+from flowcli.weights import find, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from raft_core.images import Placement
+
+
+class Estimate(Protocol):
+    """How a method is asked: two frames (height, width, 3), and whether they continue the pair asked before."""
+
+    def __call__(self, first: NDArray[np.uint8], second: NDArray[np.uint8], *, continues: bool) -> NDArray[np.float32]:
+        """The flow (height, width, 2) in pixels."""
+        ...
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to estimate flow; `protocol` is what a figure of it must be told with."""
+
+    name: str
+    estimate: Estimate
+    protocol: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def warm(self) -> bool:
+        """Whether a pair's flow depends on the pair before."""
+        return bool(self.protocol.get("warm_start"))
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Which methods were asked for, and how those with weights compute."""
+
+    weights: Sequence[str]
+    baselines: Sequence[str] = ()
+    iterations: int = 12
+    device: str = "auto"
+    precision: str = "fp32"
+    warm_start: bool = False
+    placement: Placement = "centre"
+
+
+def ways_of(
+    dataset: str,
+    *,
+    weights: Sequence[str],
+    baselines: str,
+    iterations: int,
+    device: str,
+    precision: str,
+    warm_start: bool,
+    padding: str,
+) -> Ways:
+    """The methods of a comma list, and padding as published where that is left to the dataset."""
+    if padding not in {"auto", "centre", "bottom"}:
+        raise UsageError(f"--padding {padding} is not known", hint="use auto, centre or bottom")
+    placement = datasets.placement(dataset) if padding == "auto" else cast("Placement", padding)
+    names = [name.strip() for name in baselines.split(",") if name.strip()]
+    unknown = [name for name in names if name not in BASELINES]
+    if unknown:
+        raise UsageError(f"there is no baseline {unknown[0]}", hint=f"baselines: {', '.join(BASELINES)}")
+    return Ways(weights, names, iterations, device, precision, warm_start, placement)
+
+
+def methods(ways: Ways) -> list[Method]:
+    """Every method that was asked for, weights first, each under a name of its own."""
+    device = choose_device(ways.device)
+    precision = choose_precision(ways.precision, device)
+    keep_memory()
+    settings = Settings(
+        iterations=ways.iterations, precision=precision, warm_start=ways.warm_start, placement=ways.placement
+    )
+    chosen: dict[str, Method] = {}
+    for name in ways.weights:
+        weights = find(name)
+        label = weights.name if weights.name not in chosen else name
+        protocol = {
+            "sha256": weights.sha256,
+            "iterations": ways.iterations,
+            "precision": str(precision).removeprefix("torch."),
+            "device": str(device),
+            "padding": {"centre": "centre (sintel)", "bottom": "bottom (kitti)"}[ways.placement],
+            "warm_start": ways.warm_start,
+        }
+        estimator = FlowEstimator(load(weights), device=device, settings=settings)
+        chosen[label] = Method(label, Sequential(estimator), protocol)
+    for name in ways.baselines:
+        chosen[name] = Method(name, _cold(BASELINES[name]))
+    return list(chosen.values())
+
+
+class Sequential:
+    """Asks an estimator for pair after pair; one that continues the last may start from its flow."""
+
+    def __init__(self, estimator: FlowEstimator) -> None:
+        self._estimator = estimator
+        self._memory = Memory()
+        self._index = 0
+
+    def __call__(self, first: NDArray[np.uint8], second: NDArray[np.uint8], *, continues: bool) -> NDArray[np.float32]:
+        """The flow (height, width, 2) in pixels."""
+        self._index += 1 if continues else 2
+        start, end = self._index, self._index + 1
+        pair = FramePair(Frame(start, Fraction(start), first), Frame(end, Fraction(end), second), continues=continues)
+        return next(self._estimator.estimate([pair], memory=self._memory)).flow
+
+
+def _cold(estimate: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]) -> Estimate:
+    def ask(first: NDArray[np.uint8], second: NDArray[np.uint8], *, continues: bool) -> NDArray[np.float32]:
+        return estimate(first, second)
+
+    return ask

@@ -1,0 +1,112 @@
+"""What several methods scored on one dataset, as tables, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowcli.evaluation import Report
+    from raft_core.metrics import Average
+
+    Rows = list[list[str]]
+
+# How each metric is printed: its name, and what a value is multiplied by.
+DETAILS = {
+    "epe": ("EPE, px", 1),
+    "below_1": ("within 1 px, %", 100),
+    "below_3": ("within 3 px, %", 100),
+    "below_5": ("within 5 px, %", 100),
+    "outliers": ("Fl-all, %", 100),
+    "wauc": ("WAUC, %", 100),
+    "s0_10": ("EPE s0-10, px", 1),
+    "s10_40": ("EPE s10-40, px", 1),
+    "s40": ("EPE s40+, px", 1),
+    "visible": ("EPE non-occluded, px", 1),
+    "occluded": ("EPE occluded, px", 1),
+}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The reports of several methods, by their names, on the same items."""
+
+    reports: dict[str, Report]
+
+    def rows(self) -> Rows:
+        """A table: a header, a row for each group, and the mean; endpoint errors in px."""
+        reports = list(self.reports.values())
+        rows = [["EPE, px", "pairs", *self.reports]]
+        for group, summary in reports[0].groups.items():
+            rows.append([group, str(summary.items), *(f"{report.groups[group].epe:.3f}" for report in reports)])
+        rows.append(["mean", str(reports[0].mean.items), *(f"{report.mean.epe:.3f}" for report in reports)])
+        return rows
+
+    def tables(self, worst: int) -> list[Rows]:
+        """Endpoint errors by group; every metric, each pixel and then each pair counting the same; the worst pairs."""
+        means = {name: report.mean for name, report in self.reports.items()}
+        pixels = [["per pixel", "pixels", *means]]
+        pixels += _metrics([mean.per_pixel.averages() for mean in means.values()])
+        pairs = [["per pair", "pairs", *means]]
+        pairs += _metrics([mean.per_image for mean in means.values()])
+        return [self.rows(), pixels, pairs, *([self.worst(worst)] if worst else [])]
+
+    def worst(self, count: int) -> Rows:
+        """The items with the largest endpoint errors of each method, worst first."""
+        rows = [["worst pairs", "group", "method", "EPE, px", "Fl-all, %"]]
+        for name, report in self.reports.items():
+            scored = [item for item in report.items if item.metrics.epe.count]
+            for item in sorted(scored, key=lambda item: -item.metrics.epe.value)[:count]:
+                fl = 100 * item.metrics.outliers.value
+                rows.append([item.name, item.group, name, f"{item.metrics.epe.value:.3f}", f"{fl:.2f}"])
+        return rows
+
+    def notes(self) -> list[str]:
+        """The protocol, without which no figure can be compared with another."""
+        first = next(iter(self.reports.values())).protocol
+        lines = [
+            f"{first['dataset']}, {first['part']} part, {first['pixels']}.",
+            "EPE of groups and mean: over a pair's pixels, then over pairs. Fl-all: above 3 px and above 5 %.",
+        ]
+        for name, report in self.reports.items():
+            facts = report.protocol
+            if "sha256" in facts:
+                start = "warm start" if facts["warm_start"] else "cold start"
+                lines.append(
+                    f"{name}: {facts['iterations']} iterations, {facts['precision']}, padding {facts['padding']}, "
+                    f"{start}, {facts['device']}; sha256 {str(facts['sha256'])[:8]}"
+                )
+        return lines
+
+    def text(self) -> str:
+        """The reports as JSON: that of the first method, and the others' under `compared`."""
+        first, *others = self.reports
+        record = self.reports[first].record()
+        if others:
+            record["compared"] = {name: self.reports[name].record() for name in others}
+        return json.dumps(record, indent=1)
+
+    def csv(self) -> str:
+        """A line for each method and item."""
+        records = [{"method": name, **item.record()} for name, report in self.reports.items() for item in report.items]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+        return text.getvalue()
+
+
+def _metrics(methods: Sequence[Mapping[str, Average]]) -> Rows:
+    """A row for each metric that the data allows, with how many pixels or pairs it was averaged over."""
+    rows = []
+    for metric, (title, factor) in DETAILS.items():
+        values = [averages[metric] for averages in methods]
+        if any(value.count for value in values):
+            cells = [f"{factor * value.value:.{3 if factor == 1 else 2}f}" if value.count else "–" for value in values]
+            rows.append([title, str(values[0].count), *cells])
+    return rows

@@ -1,0 +1,63 @@
+"""Flow of a benchmark's test frames, in the files that its server takes."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowcli import datasets
+from flowcli.comparison import to_estimate
+from flowcli.datasets._reading import read_pair
+from flowcli.errors import UsageError
+from flowcli.interruption import Stop, StoppedError
+from flowcli.methods import methods
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowcli.console import Console
+    from flowcli.methods import Ways
+
+WRITERS = {".flo": "flowcli.sinks.flo", ".png": "flowcli.sinks.kitti"}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What `flowcli eval --submit` was asked for: the flow of one method below `folder`."""
+
+    dataset: str
+    root: Path
+    ways: Ways
+    folder: Path
+    resume: bool = False
+    overwrite: bool = False
+
+
+def submit(submission: Submission, console: Console) -> str:
+    """Writes a file for every test pair, each complete as soon as it has its name; a line about it comes back."""
+    reader = datasets.reader(submission.dataset)
+    if not hasattr(reader, "submission"):
+        takers = [name for name in datasets.names() if hasattr(datasets.reader(name), "submission")]
+        raise UsageError(f"{submission.dataset} takes no submissions", hint=f"these do: {', '.join(takers)}")
+    samples = datasets.samples(submission.dataset, submission.root, "test")
+    chosen = methods(submission.ways)
+    if len(chosen) != 1:
+        raise UsageError("a submission holds the flow of one method", hint="give one --weights and no --baseline")
+    files = {sample.name: submission.folder / reader.submission(sample) for sample in samples}
+    there = {name for name, path in files.items() if path.exists()}
+    if there and not submission.resume and not submission.overwrite:
+        hint = "--resume adds what is missing, -y begins anew"
+        raise UsageError(f"{files[min(there)]} exists already", hint=hint)
+    done = there if submission.resume else set()
+    missing = to_estimate(samples, done, warm=chosen[0].warm)
+    try:
+        for sample in console.follow(samples, total=len(samples), unit="pair"):
+            if sample.name not in missing:
+                continue
+            flow = chosen[0].estimate(*read_pair(sample), continues=sample.continues)
+            path = files[sample.name]
+            importlib.import_module(WRITERS[path.suffix]).write(path, flow)
+    except Stop as stop:
+        raise StoppedError(stop.number, hint="--resume goes on from here") from stop
+    return f"{len(samples)} flows of {chosen[0].name} in {submission.folder}"
