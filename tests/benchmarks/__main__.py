@@ -1,4 +1,4 @@
-"""Benchmarks, each a table: `python -m tests.benchmarks pair` or `memory`. Run them with nothing else running.
+"""Benchmarks, each a table: `python -m tests.benchmarks NAME`. Run them with nothing else running.
 
 `pair` compares with torchvision, which has to be installed by hand: pip install --no-deps torchvision
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import memory, pair
+from tests.benchmarks import memory, occlusion, pair, warm_start
 
-BENCHMARKS = {"pair": pair.run, "memory": memory.run}
+BENCHMARKS = {"pair": pair.run, "memory": memory.run, "warm_start": warm_start.run, "occlusion": occlusion.run}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)

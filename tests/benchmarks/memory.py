@@ -12,7 +12,7 @@ import numpy as np
 
 from flowcli.pyav import VideoWriter
 
-SHORT, LONG = 50, 500
+SHORT, LONG = 200, 2000
 HEIGHT, WIDTH = 240, 320
 MEASURE = """
 import resource, sys
