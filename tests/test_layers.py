@@ -16,7 +16,7 @@ ROWS = (
     ("people", "__main__ cli commands console"),
     (
         "the order of things",
-        "pipeline run writing segments job inspection glimpse runs run_folder comparison promotion demonstration "
+        "api pipeline run writing segments job inspection glimpse runs run_folder comparison promotion demonstration "
         "evaluation journal submission training",
     ),
     ("devices", "estimator device methods plan resolving"),

@@ -1,0 +1,171 @@
+"""Flow from Python: of two pictures, or of a video. `flowcli.estimate`, `flowcli.video` and `flowcli.load` are these.
+
+What goes wrong comes as a `flowcli.errors.FlowcliError`, whose `hint` says what to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flowcli.cuts import number_shots
+from flowcli.device import choose_device, choose_precision
+from flowcli.estimator import FlowEstimator, Settings
+from flowcli.frames import Frame, FramePair
+from flowcli.geometry import Reduction
+from flowcli.pairing import pair_up
+from flowcli.prefetch import prefetch
+from flowcli.selection import parse_selection
+from flowcli.sources import open_source
+from flowcli.weights import DEFAULT, find
+from flowcli.weights import load as load_weights
+from raft_core.raft import RAFT
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from jaxtyping import Float, UInt8
+    from numpy.typing import NDArray
+
+    from flowcli.estimator import Direction
+    from flowcli.field import Estimate
+    from flowcli.sources import Source
+
+
+def load(weights: str | Path = DEFAULT) -> RAFT:
+    """A RAFT by the name of its weights or the path of a checkpoint, in float32 on the CPU, ready for inference.
+
+    Raises WeightsError where there is none or it does not fit.
+    """
+    return load_weights(find(str(weights)))
+
+
+@overload
+def estimate(
+    first: UInt8[NDArray[np.uint8], "height width 3"],
+    second: UInt8[NDArray[np.uint8], "height width 3"],
+    *,
+    weights: str | Path | RAFT = ...,
+    iterations: int = ...,
+    device: str = ...,
+    precision: str = ...,
+) -> Float[NDArray[np.float32], "height width 2"]: ...
+@overload
+def estimate(
+    first: UInt8[Tensor, "*batch 3 height width"],
+    second: UInt8[Tensor, "*batch 3 height width"],
+    *,
+    weights: str | Path | RAFT = ...,
+    iterations: int = ...,
+    device: str = ...,
+    precision: str = ...,
+) -> Float[Tensor, "*batch 2 height width"]: ...
+def estimate(
+    first: NDArray[np.uint8] | Tensor,
+    second: NDArray[np.uint8] | Tensor,
+    *,
+    weights: str | Path | RAFT = DEFAULT,
+    iterations: int = 12,
+    device: str = "auto",
+    precision: str = "auto",
+) -> NDArray[np.float32] | Tensor:
+    """The flow from `first` to `second`, RGB of any one size: the displacement in pixels, x right and y down.
+
+    NumPy (height, width, 3) gives (height, width, 2); a tensor (3, height, width) or a batch of them gives
+    (2, height, width) or a batch of them, on the device that the tensor is on. It is float32, on the grid of `first`.
+    Give a model from `load` as `weights` to call this often. Raises TypeError for pictures that are not uint8,
+    ValueError where the shapes do not fit.
+    """
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        pictures = [images_of(frames) for frames in (first, second)]
+    elif isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        pictures = [[first], [second]]
+    else:
+        raise TypeError(f"two arrays or two tensors are needed, got {type(first).__name__} and {type(second).__name__}")
+    pairs = [pair_of(one, other) for one, other in zip(*pictures, strict=True)]
+    estimator = estimator_for(weights, device=device, precision=precision, settings=Settings(iterations=iterations))
+    estimates = list(estimator.estimate(pairs))
+    if not isinstance(first, Tensor):
+        return estimates[0].flow
+    flows = [estimate.forward for estimate in estimates if estimate.forward is not None]
+    return torch.stack(flows).to(first.device).view(*first.shape[:-3], 2, *first.shape[-2:])
+
+
+def video(
+    path: str | Path,
+    *,
+    skip: int = 1,
+    sliding: bool = False,
+    start: str | None = None,
+    end: str | None = None,
+    max_frames: int | None = None,
+    weights: str | Path | RAFT = DEFAULT,
+    iterations: int = 12,
+    direction: Direction = "forward",
+    warm_start: bool = False,
+    max_side: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Generator[Estimate, None, None]:
+    """The flow of a video, an image folder or a numbered pattern, pair after pair, from frame t to frame t + `skip`.
+
+    Each estimate has `flow` (height, width, 2) in pixels as NumPy, `forward` and `backward` as tensors, `occlusion`
+    where `direction` is both, and its `pair` of frames with `image`, `index` and exact `time`. The arguments mean what
+    they mean to `flowcli video`. Memory does not grow with the video's length, unless estimates are kept.
+
+    Raises at once where the input cannot be used.
+    """
+    if skip < 1:
+        raise ValueError(f"skip must be at least 1, got {skip}")
+    settings = Settings(
+        iterations=iterations,
+        direction=direction,
+        warm_start=warm_start,
+        batch=None,
+        reduction=Reduction(max_side=max_side),
+    )
+    source = open_source(Path(path), selection=parse_selection(start, end, max_frames))
+    estimator = estimator_for(weights, device=device, precision=precision, settings=settings)
+    return estimates_of(source, estimator, skip=skip, sliding=sliding)
+
+
+def estimates_of(
+    source: Source, estimator: FlowEstimator, *, skip: int, sliding: bool
+) -> Generator[Estimate, None, None]:
+    """The flow of a source, which is closed in the end."""
+    with source:
+        frames = prefetch(number_shots(source.frames()))
+        yield from estimator.estimate(pair_up(frames, skip=skip, sliding=sliding))
+
+
+def estimator_for(weights: str | Path | RAFT, *, device: str, precision: str, settings: Settings) -> FlowEstimator:
+    """The estimator with this model; as on the command line, `auto` finds the fastest device and precision."""
+    place = choose_device(device)
+    settings = replace(settings, precision=choose_precision(precision, place))
+    model = weights if isinstance(weights, RAFT) else load(weights)
+    return FlowEstimator(model, device=place, settings=settings)
+
+
+def images_of(frames: UInt8[Tensor, "*batch 3 height width"]) -> list[NDArray[np.uint8]]:
+    """The pictures of a tensor as NumPy."""
+    if frames.ndim < 3 or frames.shape[-3] != 3:
+        raise ValueError(f"a tensor of frames is (..., 3, height, width), got {tuple(frames.shape)}")
+    return list(frames.reshape(-1, *frames.shape[-3:]).permute(0, 2, 3, 1).cpu().numpy())
+
+
+def pair_of(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> FramePair:
+    """Two pictures that follow nothing."""
+    for image in (first, second):
+        if image.dtype != np.uint8:
+            raise TypeError(f"frames are RGB from 0 to 255 in uint8, got {image.dtype}")
+        if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise ValueError(f"a frame is (height, width, 3), got {image.shape}")
+    if first.shape != second.shape:
+        raise ValueError(f"the frames differ in size: {first.shape} and {second.shape}")
+    return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(1), second), continues=False)

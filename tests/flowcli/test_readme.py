@@ -1,0 +1,41 @@
+"""What the README shows in Python runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, make_video, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the snippets name, in the current folder."""
+    import flowcli.weights
+
+    texture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 72, 3), np.uint8), (0, 0), 2)
+    for name, shift in (("a.png", 4), ("b.png", 0)):
+        cv2.imwrite(str(tmp_path / name), texture[:, shift : shift + 64])
+    make_video("in.mp4", frames=5)
+    embedded = flowcli.weights.find("raft-small").path
+    (tmp_path / embedded.name).write_bytes(embedded.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize("number", range(len(SNIPPETS)))
+def test_the_readmes_snippets_run(number: int) -> None:
+    names: dict[str, object] = {}
+    exec(compile(SNIPPETS[number], f"README.md, snippet {number}", "exec"), names)
+    flow = names["flow"]
+    assert tuple(flow.shape) in {(48, 64, 2), (1, 2, 240, 320)}  # type: ignore[attr-defined]
+
+
+def test_there_are_snippets() -> None:
+    assert len(SNIPPETS) >= 2

@@ -1,0 +1,51 @@
+"""The examples do what they promise."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+STEPS, WIDTH = 45, 96
+
+
+def example(name: str):
+    path = Path(__file__).parents[1] / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def planes(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pairs of a flat scene at a distance of its own: left, right, disparity, and where both eyes see it."""
+    texture = torch.rand(count, 3, 8, WIDTH // 4 + 8, generator=generator)
+    scene = interpolate(texture, scale_factor=4, mode="bicubic") * 2 - 1
+    disparity = torch.randint(0, 24, (count,), generator=generator)
+    right = torch.stack([one[..., shift : shift + WIDTH] for one, shift in zip(scene, disparity, strict=True)])
+    seen = torch.arange(WIDTH) >= disparity[:, None, None]
+    return scene[..., :WIDTH], right, disparity[:, None, None].float(), seen.expand(count, 32, WIDTH)
+
+
+def test_a_model_of_ones_own_from_rafts_parts_learns_stereo() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = example("stereo").Stereo()
+    generator = torch.Generator().manual_seed(0)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(STEPS):
+        left, right, disparity, seen = planes(4, generator)
+        loss = sum((found - disparity).abs()[seen].mean() for found in model(left, right, 3))
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+    left, right, disparity, seen = planes(8, generator)
+    with torch.no_grad():
+        (*_, found) = model(left, right, 3)
+    assert found.shape == (8, 32, WIDTH)
+    assert (found - disparity).abs()[seen].mean() < 0.5 * disparity.expand_as(found)[seen].mean()
