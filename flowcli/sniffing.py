@@ -60,6 +60,8 @@ def _fault_of(path: Path) -> Fault | None:
     for start, fault in _BEGINNINGS.items():
         if beginning.startswith(start):
             return fault
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return _PICTURE
     if head[4:8] in _BOXES and not _has_index(path):
         return _CUT
     if head and b"\0" not in head and head.isascii():
