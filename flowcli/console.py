@@ -82,6 +82,8 @@ class Console:
         else:
             for path in result.outputs:
                 self.show(path)
+        for note in result.notes:
+            self.say(f"note: {note}")
         self.say(result.summary)
         if result.problem:
             raise result.problem

@@ -35,13 +35,14 @@ class Frame:
     """One decoded frame: `image` is (height, width, 3) uint8 RGB, `time` is exact seconds from the first frame.
 
     `index` counts the frames of the source from 0; a lost frame leaves a hole in it. `shot` counts its shots: it grows
-    at a cut.
+    at a cut. `scaled_from` is the width and height it was stored with, where that is not the first frame's.
     """
 
     index: int
     time: Fraction
     image: NDArray[np.uint8]
     shot: int = 0
+    scaled_from: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,9 +32,13 @@ def pair_up(frames: Iterable[Frame], *, skip: int = 1, sliding: bool = False) ->
 
 
 def follows(first: Frame, second: Frame, previous: FramePair | None) -> bool:
-    """Whether the previous pair's flow tells something about this one's: they touch, in one shot without a hole."""
+    """Whether the previous pair's flow tells something about this one's.
+
+    It does where they touch, in one shot without a hole, of frames that were stored in one size.
+    """
     return (
         previous is not None
         and first.index <= previous.second.index
         and previous.first.shot == previous.second.shot == second.shot
+        and previous.first.scaled_from == previous.second.scaled_from == second.scaled_from
     )

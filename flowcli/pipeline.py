@@ -37,9 +37,15 @@ if TYPE_CHECKING:
 def estimate_video(request: Request, console: Console) -> Result:
     """Computes and writes the flow of a video or an image folder."""
     choose(request.save)
-    selection = parse_selection(request.start, request.end, request.max_frames)
-    with open_source(request.inputs[0], rate=parse_rate(request.fps), selection=selection) as source:
+    with opened_source(request) as source:
         return estimate_source(source, request, console)
+
+
+def opened_source(request: Request) -> Source:
+    """The frames that were asked for."""
+    selection = parse_selection(request.start, request.end, request.max_frames)
+    rate = parse_rate(request.fps)
+    return open_source(request.inputs[0], rate=rate, selection=selection, deinterlace=request.deinterlace)
 
 
 def estimate_source(source: Source, request: Request, console: Console, *watchers: Sink) -> Result:
@@ -60,7 +66,7 @@ def estimate_source(source: Source, request: Request, console: Console, *watcher
         run.scale = run.scale or run.video_scale(source)
         journal.begin(run.resolved())
         run.write_segments(left_to_do(source, request, console, journal), journal, opener(source, run, watchers))
-        result = run.conclude("video", journal.done, job=job, lost=source.lost)
+        result = run.conclude("video", journal.done, job=job, source=source)
         journal.remove()
     return result
 
@@ -103,7 +109,7 @@ def estimate_pair(request: Request, console: Console) -> Result:
         written = write_estimates(estimates, opened, interruption)
         if interruption.number and not written.complete:
             raise StoppedError(interruption.number, hint="run it again")
-    return run.conclude("pair", written, job=job_of(request, outputs, weights), lost=0)
+    return run.conclude("pair", written, job=job_of(request, outputs, weights))
 
 
 def expected_pairs(frames: int | None, request: Request) -> int | None:

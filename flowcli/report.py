@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """The facts of one run; `settings` as resolved, `pairs` in order, `photometric_error` before and after warping."""
+    """The facts of one run; `settings` as resolved, `pairs` in order, timed from `start`, which counts from the
+    source's first frame, `photometric_error` before and after warping.
+    """
 
     command: str
     inputs: tuple[Path, ...]
@@ -34,6 +36,8 @@ class Report:
     pairs: tuple[Stamp, ...]
     outputs: tuple[Path, ...]
     seconds: float
+    start: Fraction
+    notes: tuple[str, ...]
     lost_frames: int
     photometric_error: tuple[float, float] | None
 
@@ -50,6 +54,8 @@ class Report:
             "settings": dict(self.settings),
             "job": dict(self.job),
             "flows": len(self.pairs),
+            "start": str(self.start),
+            "notes": list(self.notes),
             "lost_frames": self.lost_frames,
             "photometric_error": {"unit": "grey levels", "before": before, "after": after},
             "seconds": round(self.seconds, 3),

@@ -39,5 +39,6 @@ class Request:
     end: str | None = None
     max_frames: int | None = None
     fps: str | None = None
+    deinterlace: bool = False
     resume: bool = False
     segment: int = 64

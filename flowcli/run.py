@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class Result:
     summary: str
     report: str
     problem: FlowcliError | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Run:
@@ -168,8 +170,11 @@ class Run:
             else:
                 join_parts(output, journal.parts(output))
 
-    def conclude(self, command: str, done: Segment, *, job: Mapping[str, object], lost: int) -> Result:
-        """Writes the report and sums up."""
+    def conclude(
+        self, command: str, done: Segment, *, job: Mapping[str, object], source: Source | None = None
+    ) -> Result:
+        """Writes the report and sums up, once all frames of a `source` were read."""
+        lost, notes = (source.lost, tuple(source.notes)) if source else (0, ())
         paths = tuple(output.path for output in self.outputs)
         error = mean_error(done.errors)
         report = Report(
@@ -182,6 +187,8 @@ class Run:
             pairs=done.stamps,
             outputs=paths,
             seconds=done.seconds,
+            start=source.meta.start if source else Fraction(0),
+            notes=notes,
             lost_frames=lost,
             photometric_error=error,
         ).text()
@@ -192,7 +199,7 @@ class Run:
                 f"{lost} frame{'s' * (lost != 1)} of {self.request.inputs[0]} could not be decoded",
                 hint="the flow to and from what was lost is missing; the rest is written",
             )
-        return Result(paths, summary(done, error), report, problem)
+        return Result(paths, summary(done, error), report, problem, notes)
 
     def settings(self) -> dict[str, object]:
         """The settings as resolved, for the report."""

@@ -69,6 +69,19 @@ class Selection:
 EVERYTHING = Selection()
 
 
+def selected(frames: Iterable[Frame], wanted: Selection) -> Iterator[Frame]:
+    """Those of all frames of a source that are in a selection."""
+    first: int | None = None
+    for frame in frames:
+        if first is None:
+            if not wanted.start.reached(frame.index, frame.time):
+                continue
+            first = frame.index
+        if wanted.ended(frame.index, frame.time, taken=frame.index - first):
+            return
+        yield frame
+
+
 def renumbered(frames: Iterable[Frame]) -> Iterator[Frame]:
     """The same frames, counted and timed from the first of them."""
     first: Frame | None = None

@@ -94,6 +94,9 @@ Fps = Annotated[
     str | None,
     typer.Option(metavar="N", help="Frames per second of images or a raw stream, such as 30000/1001. Default: 25."),
 ]
+Deinterlace = Annotated[
+    bool, typer.Option("--deinterlace", metavar="", help="Make the frames of interlaced video whole.")
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option(metavar="NAME", help="Number format: auto, fp32, bf16 or fp16.")]
 MaxFlow = Annotated[

@@ -16,7 +16,8 @@ def run(
     input: Annotated[
         Path,
         typer.Argument(
-            metavar="INPUT", help="A video, a folder of images, or their pattern in quotes: '%04d.png', '*.png'."
+            metavar="INPUT",
+            help="A video, a folder of images, a pattern in quotes ('%04d.png', '*.png'), or - for stdin.",
         ),
     ],
     output: _options.Output = None,
@@ -31,6 +32,7 @@ def run(
     end: _options.End = None,
     max_frames: _options.MaxFrames = None,
     fps: _options.Fps = None,
+    deinterlace: _options.Deinterlace = False,
     weights: _options.Weights = "raft-small",
     iterations: _options.IterationsOrAuto = "12",
     tolerance: _options.Tolerance = 0.05,
@@ -104,6 +106,7 @@ def run(
         end=end,
         max_frames=max_frames,
         fps=fps,
+        deinterlace=deinterlace,
     )
     console = Console(quiet=quiet, json=json)
     console.conclude(estimate_video(request, console))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -13,11 +12,12 @@ from av.format import Flags
 from av.video.reformatter import VideoReformatter
 
 from flowcli.clock import Clock
-from flowcli.errors import SourceError, UsageError
+from flowcli.errors import UsageError
 from flowcli.frames import Frame
 from flowcli.orientation import Orientation
+from flowcli.pyav.deinterlacing import deinterlaced
+from flowcli.pyav.opening import open_container, video_stream
 from flowcli.selection import EVERYTHING
-from flowcli.sniffing import Fault, refusal
 from flowcli.stream_facts import (
     check_size,
     fraction,
@@ -31,50 +31,49 @@ from flowcli.stream_facts import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from typing import Any, Self
-
-    from numpy.typing import NDArray
+    from typing import Any, BinaryIO, Self
 
     from flowcli.selection import Selection
 
 MAX_BAD_IN_A_ROW = 32
 """Packets in a row that may fail before the rest of a file is given up."""
 
-# Playlists and concat scripts are left out: they name other files and hosts.
-_FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,flv,asf,ogg,nut,mxf,"
-    "gif,apng,yuv4mpegpipe,dv,wtv,rm,h261,h263,vc1,dirac,mjpeg,gxf,swf,amv,mp3,wav,flac,aac"
-)
-# Before PyAV 19 a title that is not UTF-8 made a file unreadable.
-_LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-
 
 class VideoReader:
-    """A video file, opened for one pass: upright frames with exact times, past whatever cannot be decoded.
+    """A video, opened for one pass: upright frames with exact times, past whatever cannot be decoded.
 
-    `rate` is frames per second, and may be given to a stream without a clock; times of frames are whole numbers of
-    `tick` seconds from `origin`, the first frame's own time. `frame_count` is the container's word for it, or None.
-    `pixel_aspect` is the width of a pixel over its height, as displayed.
+    `stream` is read instead of the file at `path`, which then only names it. `rate` is frames per second, and may be
+    given to a stream without a clock; times of frames are whole numbers of `tick` seconds from `origin`, the first
+    frame's own time. `frame_count` is the container's word for it, or None.
     """
 
-    def __init__(self, path: Path, *, origin: Fraction | None = None, rate: Fraction | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        stream: BinaryIO | None = None,
+        origin: Fraction | None = None,
+        rate: Fraction | None = None,
+        deinterlace: bool = False,
+    ) -> None:
         self.path = path
-        self._container = _open(path)
+        self._notes: dict[str, str] = {}
+        self._container = open_container(path, stream)
         try:
-            self._stream = _video_stream(self._container, path)
+            self._stream = video_stream(self._container, path)
             check_size(path, self._stream.codec_context)
+            self._settle_rate(rate)
         except BaseException:
             self._container.close()
             raise
-        self.has_clock = not self._has(Flags.no_timestamps)
-        self.rate = rate or rate_of(self._stream)
-        self.tick = (self.has_clock and fraction(self._stream.time_base)) or 1 / self.rate
         self.frame_count = frame_count_of(self._stream, self._container, rate=self.rate)
-        self._missing = packets_beyond_end(self._stream, path)
+        self._aspect = fraction(self._stream.sample_aspect_ratio) or Fraction(1)
+        self._missing = packets_beyond_end(self._stream, path) if stream is None else None
         self._promised_end = promised_end(self._stream)
         # Frame threads swallow the last frames of a cut file, so they are for files that are known to be whole.
         self._stream.thread_type = "AUTO" if self._missing == 0 else "SLICE"
         self._clock = Clock(rate=self.rate, tick=self.tick, origin=origin)
+        self._deinterlace = deinterlace
         self._reformatter = VideoReformatter()
         self._layout: tuple[int, int, Orientation] | None = None
 
@@ -90,6 +89,11 @@ class VideoReader:
         return self._clock.lost
 
     @property
+    def notes(self) -> list[str]:
+        """What is odd about the frames so far, a sentence each."""
+        return list(self._notes.values())
+
+    @property
     def origin(self) -> Fraction | None:
         """The first frame's time by the stream's own clock, once a frame was read."""
         return self._clock.origin
@@ -97,8 +101,7 @@ class VideoReader:
     @property
     def pixel_aspect(self) -> Fraction:
         """The width of a displayed pixel over its height, once a frame was read."""
-        aspect = fraction(self._stream.sample_aspect_ratio) or Fraction(1)
-        return 1 / aspect if self._layout and self._layout[2].swaps_axes else aspect
+        return 1 / self._aspect if self._layout and self._layout[2].swaps_axes else self._aspect
 
     @property
     def can_be_sought(self) -> bool:
@@ -144,7 +147,8 @@ class VideoReader:
         """
         first: int | None = None
         latest: Fraction | None = None
-        for decoded in self._decoded():
+        whole = deinterlaced(self._decoded(), self._stream) if self._deinterlace else self._decoded()
+        for decoded in whole:
             if from_key_frame and not decoded.key_frame:
                 continue
             from_key_frame = False
@@ -159,7 +163,7 @@ class VideoReader:
                 first, self._clock.lost = index, 0
             if wanted.ended(index, time, taken=index - first):
                 return
-            yield Frame(index, time, self._upright(decoded))
+            yield self._frame(index, time, decoded)
         self._clock.lost = max(self._clock.lost, self._missing or 0)
         if self._promised_end is not None:
             self._clock.lose_until(self._promised_end)
@@ -189,37 +193,37 @@ class VideoReader:
             bad_in_a_row = 0 if frames else bad_in_a_row
             yield from frames
 
-    def _upright(self, decoded: Any) -> NDArray[np.uint8]:
+    def _frame(self, index: int, time: Fraction, decoded: Any) -> Frame:
         check_size(self.path, decoded)
         if self._layout is None:
             self._layout = (decoded.width, decoded.height, _orientation(decoded))
         width, height, orientation = self._layout
+        scaled_from = None
+        if (decoded.width, decoded.height) != (width, height):
+            scaled_from = decoded.width, decoded.height
+            self._note(
+                "size",
+                f"frames change size on the way, first at {float(time):.3f} s, to {decoded.width} x "
+                f"{decoded.height}; all are scaled to {width} x {height}",
+            )
+        if decoded.interlaced_frame:
+            self._note("fields", "frames are interlaced, so that moving edges are combs; --deinterlace mends them")
         rgb = self._reformatter.reformat(decoded, width=width, height=height, format="rgb24")
-        return orientation.apply(np.asarray(rgb.to_ndarray(), np.uint8))
+        return Frame(index, time, orientation.apply(np.asarray(rgb.to_ndarray(), np.uint8)), scaled_from=scaled_from)
 
+    def _note(self, subject: str, text: str) -> None:
+        self._notes.setdefault(subject, text)
 
-def _open(path: Path) -> Any:
-    options = {"protocol_whitelist": "file,crypto,data", "format_whitelist": _FORMATS}
-    try:
-        # An absolute path keeps `http:x.mp4` a file; Path.absolute would keep `..`, which whitelisted paths may not.
-        return av.open(os.path.abspath(path), options=options, **_LENIENT)  # noqa: PTH100
-    except FileNotFoundError as error:
-        raise UsageError(f"{path} does not exist", hint="check the path") from error
-    except PermissionError as error:
-        raise SourceError(f"{path} may not be read", hint="check its permissions") from error
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise refusal(path) from error
-
-
-def _video_stream(container: Any, path: Path) -> Any:
-    # Cover art poses as a video stream of one frame.
-    pictures = av.stream.Disposition.attached_pic
-    stream = next((stream for stream in container.streams.video if not stream.disposition & pictures), None)
-    if stream is None:
-        raise refusal(path, otherwise=Fault("has no video stream", "give a video file or a folder of images"))
-    if stream.codec_context is None:
-        raise refusal(path, otherwise=Fault("has video in an unknown format", "convert it to H.264 first"))
-    return stream
+    def _settle_rate(self, rate: Fraction | None) -> None:
+        self.has_clock = not self._has(Flags.no_timestamps)
+        if self.has_clock and rate is not None:
+            raise UsageError(
+                f"{self.path} has times of its own", hint="--fps is for images, and for video without times"
+            )
+        self.rate = rate or rate_of(self._stream)
+        self.tick = (self.has_clock and fraction(self._stream.time_base)) or 1 / self.rate
+        if not self.has_clock and rate is None:
+            self._note("rate", f"the stream has no times: {float(self.rate):g} frames per second are assumed (--fps)")
 
 
 def _orientation(decoded: Any) -> Orientation:

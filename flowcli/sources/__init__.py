@@ -1,6 +1,7 @@
 """Where frames come from: every file here is one kind of input, and is imported only when a path is opened.
 
-A kind declares `accepts(path) -> bool` and `class Source`. A file whose name starts with `_` helps the others.
+A kind declares `accepts(path) -> bool` and `class Source`; kinds are asked in the order of their names. A file whose
+name starts with `_` helps the others.
 """
 
 from __future__ import annotations
@@ -53,17 +54,20 @@ class Source(Protocol):
         """Closes."""
 
 
-def open_source(path: Path, *, rate: Fraction | None = None, selection: Selection = EVERYTHING) -> Source:
+def open_source(
+    path: Path, *, rate: Fraction | None = None, selection: Selection = EVERYTHING, deinterlace: bool = False
+) -> Source:
     """The frames below `path`, with its first ones read, so that what cannot be used fails here.
 
-    `rate` is the frames per second of what has no times of its own: images, and raw streams.
+    `rate` is the frames per second of what has no times of its own: images, and raw streams. `deinterlace` makes the
+    frames of interlaced video whole.
     """
     for _, name, _ in pkgutil.iter_modules(__path__):
         if name.startswith("_"):
             continue
         kind = importlib.import_module(f"{__name__}.{name}")
         if kind.accepts(path):
-            source: Source = kind.Source(path, rate=rate, selection=selection)
+            source: Source = kind.Source(path, rate=rate, selection=selection, deinterlace=deinterlace)
             return source
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint="check the path")

@@ -24,7 +24,14 @@ def accepts(path: Path) -> bool:
 class Source(Sequence):
     """The images of one folder."""
 
-    def __init__(self, path: Path, *, rate: Fraction | None = None, selection: Selection = EVERYTHING) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rate: Fraction | None = None,
+        selection: Selection = EVERYTHING,
+        deinterlace: bool = False,
+    ) -> None:
         images = images_in(path)
         if len(images) < 2:
             raise SourceError(

@@ -28,7 +28,14 @@ def accepts(path: Path) -> bool:
 class Source(Sequence):
     """The images that fit a pattern, in natural order; numbers that are left out do not count."""
 
-    def __init__(self, path: Path, *, rate: Fraction | None = None, selection: Selection = EVERYTHING) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rate: Fraction | None = None,
+        selection: Selection = EVERYTHING,
+        deinterlace: bool = False,
+    ) -> None:
         images = matches(path)
         if not images:
             raise UsageError(

@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from flowcli.errors import SourceError, UsageError
+from flowcli.errors import SourceError
 from flowcli.frames import FramePair, VideoMeta
 from flowcli.pyav import VideoReader
 from flowcli.seeking import approach
@@ -32,17 +32,21 @@ def accepts(path: Path) -> bool:
 class Source:
     """The frames of a video, upright. Each pass opens the file anew, so passes do not disturb each other."""
 
-    def __init__(self, path: Path, *, rate: Fraction | None = None, selection: Selection = EVERYTHING) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rate: Fraction | None = None,
+        selection: Selection = EVERYTHING,
+        deinterlace: bool = False,
+    ) -> None:
         self.path = path
         self.lost = 0
         self.notes: list[str] = []
         self._rate = rate
+        self._deinterlace = deinterlace
         self._selection, self._seek_to = selection, None
         with VideoReader(path, rate=rate) as reader:
-            if rate is not None and reader.has_clock:
-                raise UsageError(
-                    f"{path} has times of its own", hint="--fps is for images, and for video without times"
-                )
             head = list(islice(reader.frames(), 2))
             self._origin = reader.origin
         if not head:
@@ -50,27 +54,37 @@ class Source:
         if len(head) == 1:
             raise SourceError(f"{path} has only one frame", hint="flow needs two frames; for pictures: `flowcli pair`")
         if not selection.from_first:
-            self._selection, self._seek_to = approach(path, selection, origin=self._origin)
+            # The frame that one begins with would be mended without the one before it.
+            if not deinterlace:
+                self._selection, self._seek_to = approach(path, selection, origin=self._origin)
             head = list(islice(self._selected(), 2))
             if not head:
                 raise nothing_selected(path, selection)
         height, width = head[0].image.shape[:2]
         self._start = head[0].time
-        count = selection.count_of(reader.frame_count, reader.rate)
-        self.meta = VideoMeta(path.name, width, height, reader.rate, count, reader.tick, start=self._start)
+        self.meta = VideoMeta(
+            path.name,
+            width,
+            height,
+            reader.rate,
+            selection.count_of(reader.frame_count, reader.rate),
+            reader.tick,
+            start=self._start,
+            pixel_aspect=reader.pixel_aspect,
+        )
 
     def frames(self) -> Iterator[Frame]:
         """The selected frames in order, counted and timed from the first of them."""
         return renumbered(self._selected())
 
     def _selected(self) -> Iterator[Frame]:
-        with VideoReader(self.path, origin=self._origin, rate=self._rate) as reader:
+        with VideoReader(self.path, origin=self._origin, rate=self._rate, deinterlace=self._deinterlace) as reader:
             if self._seek_to is not None:
                 reader.seek(self._seek_to)
             try:
                 yield from reader.frames(self._selection, from_key_frame=self._seek_to is not None)
             finally:
-                self.lost = reader.lost
+                self.lost, self.notes = reader.lost, reader.notes
 
     def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` frames apart, spread over the video."""
@@ -85,7 +99,7 @@ class Source:
         return pairs
 
     def _pair_near(self, time: Fraction, *, skip: int, seeks: bool) -> FramePair | None:
-        with VideoReader(self.path, origin=self._origin) as reader:
+        with VideoReader(self.path, origin=self._origin, rate=self._rate) as reader:
             if seeks:
                 reader.seek(time)
             wanted = Selection(start=Moment(seconds=time))

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.pairing import pair_up
 from flowcli.pyav import MAX_BAD_IN_A_ROW
+from flowcli.selection import parse_selection
 from flowcli.sources import open_source
 
 
@@ -78,6 +80,78 @@ def test_a_raw_stream_without_times_gets_them_from_its_rate(make_video):
     times = [frame.time for frame in source.frames()]
     assert len(times) == 5
     assert np.allclose(np.diff([float(time) for time in times]), 0.04)
+
+
+def test_a_raw_stream_takes_the_rate_it_is_told(make_video):
+    path = make_video("raw.h264", frames=5)
+    source = open_source(path, rate=Fraction(30000, 1001))
+    assert [frame.time for frame in source.frames()] == [Fraction(1001 * number, 30000) for number in range(5)]
+    assert source.notes == []
+    source = open_source(path)
+    assert [frame.time for frame in source.frames()] == [Fraction(number, 25) for number in range(5)]
+    assert source.notes == ["the stream has no times: 25 frames per second are assumed (--fps)"]
+
+
+def combs(image: np.ndarray) -> float:
+    """How much neighbouring rows differ beyond those two rows apart."""
+    rows = image.astype(float)
+    return float(np.abs(rows[1:-1] - (rows[:-2] + rows[2:]) / 2).mean())
+
+
+@pytest.mark.parametrize("name", ["fields.ts", "fields.mkv"])
+def test_interlaced_frames_are_noted_and_made_whole_on_request(make_video, name):
+    images = []
+    for number in range(12):
+        image = np.full((48, 96, 3), 40, np.uint8)
+        for field in (0, 1):
+            image[field::2, 8 + 4 * number + 2 * field :][:, :20] = 220
+        images.append(image)
+
+    def interlace(stream):
+        stream.codec_context.options = {"flags": "+ildct+ilme", "x264-params": "tff=1"}
+
+    path = make_video(name, images=images, codec="mpeg2video" if name == "fields.ts" else "libx264", prepare=interlace)
+    combed, whole = open_source(path), open_source(path, deinterlace=True)
+    before, after = list(combed.frames()), list(whole.frames())
+    assert combed.notes == ["frames are interlaced, so that moving edges are combs; --deinterlace mends them"]
+    assert whole.notes == []
+    assert [frame.time for frame in after] == [frame.time for frame in before]
+    assert all(combs(b.image) < combs(a.image) / 3 for a, b in zip(before[1:-1], after[1:-1], strict=True))
+    part = open_source(path, deinterlace=True, selection=parse_selection("#5", "#8", None))
+    assert [frame.image.tobytes() for frame in part.frames()] == [frame.image.tobytes() for frame in after[5:8]]
+
+
+def test_pixels_that_are_not_square_are_known(make_video):
+    def widen(stream):
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+
+    assert open_source(make_video(frames=3, prepare=widen)).meta.pixel_aspect == Fraction(4, 3)
+
+    def turn(stream):
+        widen(stream)
+        stream.set_display_rotation(90)
+
+    assert open_source(make_video(frames=3, prepare=turn)).meta.pixel_aspect == Fraction(3, 4)
+
+
+def test_the_first_real_video_stream_is_read(tmp_path):
+    import av
+
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = []
+        for width in (64, 96):
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = width, 48, "yuv420p"
+            streams.append(stream)
+        for _ in range(4):
+            for stream in streams:
+                picture = np.zeros((48, stream.width, 3), np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    frames = list(open_source(path).frames())
+    assert [frame.image.shape for frame in frames] == [(48, 64, 3)] * 4
 
 
 @pytest.mark.parametrize(
@@ -172,10 +246,17 @@ def test_frames_of_a_later_size_are_scaled_to_the_first(make_video):
     second = make_video("b.ts", images=[quarters_of(96, 80)] * 5)
     path = first.with_name("both.ts")
     path.write_bytes(first.read_bytes() + second.read_bytes())
-    frames = list(open_source(path).frames())
+    source = open_source(path)
+    frames = list(source.frames())
     assert len(frames) == 10
     assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
     assert all(a.time < b.time for a, b in pairwise(frames))
+    assert [frame.scaled_from for frame in frames] == [None] * 5 + [(96, 80)] * 5
+    assert source.notes == [
+        "frames change size on the way, first at 0.200 s, to 96 x 80; all are scaled to 64 x 48",
+    ]
+    continues = [pair.continues for pair in pair_up(iter(frames))]
+    assert continues == [False, True, True, True, False, False, True, True, True]
 
 
 def quarters_of(width: int, height: int) -> np.ndarray:
