@@ -16,14 +16,14 @@ ROWS = (
     ("people", "__main__ cli commands console"),
     (
         "the order of things",
-        "api pipeline run writing segments job inspection glimpse runs run_folder comparison promotion demonstration "
-        "evaluation journal submission training",
+        "api converting pipeline run writing segments job inspection glimpse runs run_folder comparison promotion "
+        "demonstration evaluation journal submission training",
     ),
     ("devices", "estimator device methods plan resolving"),
     (
         "files",
-        "sources sinks datasets pyav seeking weights partfile pool lock fingerprint catalogue conversion exporting "
-        "fetching gallery",
+        "sources sinks formats datasets pyav seeking weights partfile pool lock fingerprint catalogue conversion "
+        "exporting fetching gallery",
     ),
     (
         "values",

@@ -30,6 +30,8 @@ sys.exit(code)
         (["video", "--help"], 0),
         (["pair", "--help"], 0),
         (["train", "--help"], 0),
+        (["weights", "fetch", "--help"], 0),
+        (["convert", "--help"], 0),
         ([], None),
         (["vidoe"], 2),
         (["video"], 2),

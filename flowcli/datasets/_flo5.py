@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flowcli.errors import DeviceError, SourceError
+from flowcli.partfile import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
@@ -17,12 +20,17 @@ _HINT = "give a .flo5 file of the Spring benchmark, or copy it again"
 _MAX_SIDE = 65535
 
 
+def write(path: Path, flow: NDArray[np.float32]) -> None:
+    """Writes flow (height, width, 2), compressed as Spring's files are."""
+    data = io.BytesIO()
+    with hdf5().File(data, "w") as file:
+        file.create_dataset("flow", data=np.asarray(flow, np.float32), compression="gzip", compression_opts=5)
+    write_whole(path, data.getbuffer())
+
+
 def read(path: Path) -> NDArray[np.float32]:
     """Flow, (height, width, 2); its shape is checked before it is unpacked."""
-    try:
-        import h5py  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise DeviceError("h5py is not installed", hint="pip install 'flowcli-raft[hdf5]'") from error
+    h5py = hdf5()
     try:
         with h5py.File(path, "r") as file:
             flow = file.get("flow")
@@ -34,3 +42,13 @@ def read(path: Path) -> NDArray[np.float32]:
             return np.asarray(flow[()], dtype=np.float32)
     except OSError as error:
         raise SourceError(f"{path} cannot be read as HDF5: {error}", hint=_HINT) from error
+
+
+def hdf5() -> ModuleType:
+    """The library, which is an extra."""
+    try:
+        import h5py  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise DeviceError("h5py is not installed", hint="pip install 'flowcli-raft[hdf5]'") from error
+    library: ModuleType = h5py
+    return library

@@ -1,0 +1,54 @@
+"""flowcli convert: flow files from one format to another, or into pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowcli.commands import _options
+from flowcli.formats import FORMATS, PICTURES
+
+EPILOG = _options.listed(
+    "Formats, the values of --to and --from",
+    {**{name: f"{each.ending}: {each.keeps}" for name, each in FORMATS.items()}, **PICTURES},
+)
+
+
+def run(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A flow file, or a folder of them.")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write, or a folder with --to.")],
+    to: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Format to write. Default: what OUTPUT ends with.")
+    ] = None,
+    given: Annotated[
+        str | None, typer.Option("--from", metavar="NAME", help="Format to read, where INPUT holds several.")
+    ] = None,
+    bound: Annotated[float, typer.Option(metavar="PX", help="Motion that planes show as black and as white.")] = 20.0,
+    half: _options.Half = False,
+    max_flow: _options.MaxFlow = "auto",
+    legend: _options.Legend = False,
+    fps: Annotated[str | None, typer.Option(metavar="N", help="Frames per second of a video. Default: 25.")] = None,
+    overwrite: _options.Overwrite = False,
+    quiet: _options.Quiet = False,
+) -> None:
+    """Turn saved flow into another format, draw it again, or make a video from a folder of it.
+
+    What is written is read back, and what a format could not keep is said.
+
+    Example: flowcli convert out/in_flow kitti --to kitti
+
+    Example: flowcli convert out/in_flow in.mp4 --max-flow 20 --legend
+    """
+    from flowcli.console import Console
+    from flowcli.converting import Wish, convert
+
+    wish = Wish(source, output, to, given, bound, half, max_flow, legend, fps, overwrite)
+    console = Console(quiet=quiet)
+    converted = convert(wish, console)
+    for path in converted.paths:
+        console.show(path)
+    console.say(converted.summary)
+    if converted.problem:
+        raise converted.problem

@@ -1,0 +1,242 @@
+"""Flow files turned into other formats, into pictures, or a folder of them into a video; what is lost is measured."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.colour import ColourScale, colour_flow, is_unknown, magnitude
+from flowcli.drawing import Style
+from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
+from flowcli.formats import FORMATS, PICTURES, extras, format_of, reader, stem_of, writer
+from flowcli.glimpse import parse_scale
+from flowcli.pyav import VideoWriter
+from flowcli.selection import parse_rate
+from flowcli.sinks._hosts import write_png
+from flowcli.sources._sequence import DEFAULT_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from flowcli.console import Console
+    from flowcli.formats import Flow
+
+SAMPLED_FOR_COLOUR = 9
+BACKWARD = "_backward"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `flowcli convert` was asked for, as spelled on the command line."""
+
+    source: Path
+    output: Path
+    to: str | None = None
+    given: str | None = None
+    bound: float = 20.0
+    half: bool = False
+    max_flow: str = "auto"
+    legend: bool = False
+    fps: str | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What was written, a sentence about it, and what could not be done."""
+
+    paths: tuple[Path, ...]
+    summary: str
+    problem: FlowcliError | None
+
+
+@dataclass
+class Loss:
+    """What reading files back shows to have changed: by so many px at most, and so many vectors for good."""
+
+    error: float = 0.0
+    lost: int = 0
+    made_up: int = 0
+
+    def note(self, flow: Flow, back: Flow) -> None:
+        """Compares what was to be written with what is there now."""
+        known, known_now = ~is_unknown(flow), ~is_unknown(back)
+        self.lost += int((known & ~known_now).sum())
+        self.made_up += int((known_now & ~known).sum())
+        both = known & known_now
+        self.error = max(self.error, float(np.abs(flow[both] - back[both]).max(initial=0)))
+
+    def __str__(self) -> str:
+        changes = [f"vectors changed by up to {self.error:.2g} px"] if self.error else []
+        changes += [f"{self.lost:,} that did not fit are marked unknown"] if self.lost else []
+        changes += [f"{self.made_up:,} unknown ones are written as no motion"] if self.made_up else []
+        return "; ".join(changes) or "without loss"
+
+
+def convert(wish: Wish, console: Console) -> Converted:
+    """Converts one file, or every flow file of a folder; a file of many that cannot be read is passed over and told."""
+    if not 0 < wish.bound < math.inf:
+        raise UsageError(f"--bound {wish.bound} is no motion in px", hint="give a number above 0, such as 20")
+    files, kind = find_files(wish)
+    target = target_of(wish)
+    outputs = plan(wish, files, kind, target)
+    for path in outputs:
+        refuse(path, files, overwrite=wish.overwrite)
+    read = reader(kind, bound=wish.bound)
+    if target in PICTURES:
+        return paint(wish, files, outputs, read, console)
+    write, read_back = writer(target, bound=wish.bound, half=wish.half), reader(target, bound=wish.bound)
+    loss, failed, left_out = Loss(), [], set[str]()
+    for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
+        try:
+            flow = read(source)
+        except SourceError as error:
+            if len(files) == 1:
+                raise
+            failed.append(error)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, flow)
+        loss.note(flow, read_back(path))
+        left_out |= set(extras(source)) if kind == "npz" else set()
+    summary = f"{counted(len(files) - len(failed))} from {kind} to {target}, {loss}"
+    summary += f"; {' and '.join(sorted(left_out))} left out" if left_out else ""
+    paths = tuple(path for path in outputs if path.exists())
+    return Converted(paths if len(files) == 1 else (wish.output,), summary, problem(failed))
+
+
+def find_files(wish: Wish) -> tuple[list[Path], str]:
+    """The files to convert, in order, and their format; a folder must hold one format, or `--from` chooses."""
+    if wish.given is not None and wish.given not in FORMATS:
+        raise UsageError(f"--from {wish.given} is not known", hint=f"use {', '.join(FORMATS)}")
+    if not wish.source.exists():
+        raise UsageError(f"{wish.source} does not exist", hint="check the path")
+    if not wish.source.is_dir():
+        kind = wish.given or format_of(wish.source)
+        if kind is None:
+            hint = "pictures of flow cannot be turned back" if wish.source.suffix == ".png" else known_formats()
+            raise SourceError(f"{wish.source} is no flow file that is known", hint=hint)
+        return [wish.source], kind
+    found: dict[str, list[Path]] = {}
+    for path in sorted(wish.source.iterdir()):
+        if path.is_file() and not path.name.startswith(".") and (kind := format_of(path)):
+            found.setdefault(kind, []).append(path)
+    kinds = [wish.given] if wish.given else list(found)
+    if len(kinds) > 1:
+        raise UsageError(f"{wish.source} holds {' and '.join(kinds)}", hint=f"choose one: --from {kinds[0]}")
+    if not kinds or kinds[0] not in found:
+        raise SourceError(f"{wish.source} holds no {wish.given or 'flow'} files", hint=known_formats())
+    return found[kinds[0]], kinds[0]
+
+
+def known_formats() -> str:
+    """A hint that names all formats."""
+    return "flow is read from " + ", ".join(f"{name} ({each.ending})" for name, each in FORMATS.items())
+
+
+def target_of(wish: Wish) -> str:
+    """The format to write: `--to`, or what the output's name says."""
+    known = [*FORMATS, *PICTURES]
+    if wish.to is not None:
+        if wish.to not in known:
+            raise UsageError(f"--to {wish.to} is not known", hint=f"use {', '.join(known)}")
+        return wish.to
+    name = wish.output.name.lower()
+    endings = {**{each.ending: kind for kind, each in FORMATS.items()}, ".png": "png", ".mp4": "video"}
+    kind = next((kind for ending, kind in endings.items() if name.endswith(ending)), None)
+    if kind is None:
+        raise UsageError(f"{wish.output} does not say what to write", hint=f"give --to: {', '.join(known)}")
+    return kind
+
+
+def plan(wish: Wish, files: Sequence[Path], kind: str, target: str) -> list[Path]:
+    """Where each file goes; one path for a video."""
+    if target == "video":
+        if not wish.source.is_dir():
+            raise UsageError("a video takes a folder of flow", hint="--to png makes a picture of one")
+        return [
+            wish.output if wish.output.suffix.lower() == ".mp4" else wish.output / f"{wish.source.resolve().name}.mp4"
+        ]
+    ending = ".png" if target == "png" else FORMATS[target].ending
+    names_a_file = wish.output.name.lower().endswith(ending) and not wish.output.is_dir()
+    if not wish.source.is_dir() and wish.output.suffix and not wish.output.is_dir():
+        # KITTI's own files do not end with `_kitti`.
+        if not wish.output.name.lower().endswith(".png" if target == "kitti" else ending):
+            raise UsageError(f"{wish.output} does not end with {ending}", hint=f"that is how {target} files end")
+        return [wish.output]
+    if names_a_file:
+        raise UsageError(f"{wish.output} is one file, and {wish.source} holds {len(files)}", hint="name a folder")
+    return [wish.output / f"{stem_of(path, kind)}{ending}" for path in files]
+
+
+def refuse(path: Path, files: Sequence[Path], *, overwrite: bool) -> None:
+    """Raises UsageError for an output that is an input, a folder, or there already."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", hint="choose another output")
+    if path.exists() and any(path.samefile(file) for file in files):
+        raise UsageError(f"{path} is the input itself", hint="choose another output")
+    if os.path.lexists(path) and not overwrite:
+        raise UsageError(f"{path} exists already", hint="-y overwrites it")
+
+
+def paint(
+    wish: Wish, files: Sequence[Path], outputs: Sequence[Path], read: Callable[[Path], Flow], console: Console
+) -> Converted:
+    """Pictures, or the video, all in one colour scale."""
+    sampled = files[:: math.ceil(len(files) / SAMPLED_FOR_COLOUR)]
+    scale = parse_scale(wish.max_flow) or ColourScale.covering(magnitude(read(path)) for path in sampled)
+    style = Style(scale, wish.legend)
+    outputs[0].parent.mkdir(parents=True, exist_ok=True)
+    if outputs[0].suffix.lower() == ".mp4":
+        # A folder may hold either direction; a video shows one.
+        shown = [path for path in files if BACKWARD not in path.stem] or files
+        film(outputs[0], console.follow(shown, total=len(shown), unit="file"), read, style, rate=parse_rate(wish.fps))
+        return Converted((outputs[0],), drawn(len(shown), scale), None)
+    for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
+        write_png(path, style.finish(colour_flow(read(source), scale=scale)))
+    return Converted(tuple(outputs) if len(files) == 1 else (wish.output,), drawn(len(files), scale), None)
+
+
+def drawn(files: int, scale: ColourScale) -> str:
+    """What was drawn, and what its colours mean."""
+    return f"{counted(files)} drawn, full colour at {scale.max_flow:.3g} px"
+
+
+def film(
+    path: Path, files: Iterable[Path], read: Callable[[Path], Flow], style: Style, *, rate: Fraction | None
+) -> None:
+    """One frame for each file; all must have one size."""
+    rate = rate or DEFAULT_RATE
+    writer = VideoWriter(path, rate=rate, tick=1 / rate)
+    size: tuple[int, ...] | None = None
+    try:
+        for number, source in enumerate(files):
+            flow = read(source)
+            if flow.shape != (size := size or flow.shape):
+                raise SourceError(
+                    f"{source} is {flow.shape[1]} x {flow.shape[0]}, but the first is {size[1]} x {size[0]}",
+                    hint="a video has one size",
+                )
+            writer.write(style.finish(colour_flow(flow, scale=style.scale)), time=number / rate)
+        writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+
+
+def problem(failed: Sequence[FlowcliError]) -> PartialError | None:
+    """What to raise in the end where some files could not be read."""
+    if not failed:
+        return None
+    return PartialError(f"{counted(len(failed))} could not be converted: {failed[0]}", hint=failed[0].hint)
+
+
+def counted(files: int) -> str:
+    """`1 file`, `2 files`."""
+    return f"{files} file{'s' * (files != 1)}"
