@@ -18,7 +18,7 @@ from flowcli.prefetch import prefetch
 from flowcli.request import Request
 from flowcli.resolving import direction_of
 from flowcli.run import Result, Run, created
-from flowcli.segments import Journal
+from flowcli.segments import Journal, check_journal
 from flowcli.selection import parse_rate, parse_selection
 from flowcli.sinks import check_outputs, choose, journal_folder, open_sinks, plan_outputs
 from flowcli.sources import open_source
@@ -59,9 +59,9 @@ def estimate_source(source: Source, request: Request, console: Console, *watcher
     folder = journal_folder(outputs, path)
     if request.resume and (report := report_of(job, outputs, path)):
         return Result(tuple(output.path for output in outputs), "finished before: nothing to do", report)
-    going_on = request.resume and folder.exists()
+    going_on = check_journal(folder, job, resume=request.resume, overwrite=request.overwrite)
     check_outputs(outputs, request.inputs, overwrite=request.overwrite or going_on)
-    with created(outputs), Journal.open(folder, job, resume=request.resume, overwrite=request.overwrite) as journal:
+    with created(outputs), Journal.open(folder, job, resume=going_on) as journal:
         run = Run(request, outputs, weights, (source.meta.width, source.meta.height), resolved=journal.resolved)
         run.scale = run.scale or run.video_scale(source)
         journal.begin(run.resolved())

@@ -61,31 +61,20 @@ class Journal:
     """Whether the folder stays when this process lets go of it."""
 
     @classmethod
-    def open(cls, folder: Path, job: Mapping[str, object], *, resume: bool, overwrite: bool) -> Self:
+    def open(cls, folder: Path, job: Mapping[str, object], *, resume: bool) -> Self:
         """The journal of `job`: a new one, or, to `resume`, the one that an earlier process left.
 
-        Raises UsageError where another process is at work, where an earlier journal is neither resumed nor to be
-        overwritten, and where it is of another job.
+        Raises UsageError where another process is at work.
         """
-        earlier = read_manifest(folder)
-        if earlier is not None and not resume and not overwrite:
-            raise UsageError(
-                f"an unfinished run of the same name is in {folder}",
-                hint="--resume goes on with it, -y starts anew",
-            )
-        if earlier is not None and resume and (difference := differing(earlier["job"], job)):
-            raise UsageError(
-                f"the unfinished run in {folder} was another: {difference}",
-                hint="repeat its command to go on with it, or use -y without --resume to start anew",
-            )
         lock = Lock(folder)
-        if earlier is None or not resume:
+        earlier = read_manifest(folder) if resume else None
+        if earlier is None:
             for old in folder.glob("[0-9]*"):
                 shutil.rmtree(old)
             earlier = {"job": dict(job)}
         journal = cls(folder, earlier, lock)
         journal.closed = [journal._read(number) for number in takewhile(journal._is_closed, count())]
-        journal.kept = bool(journal.closed)
+        journal.kept = "resolved" in earlier
         return journal
 
     @property
@@ -189,6 +178,26 @@ def joined(segments: Sequence[Segment]) -> Segment:
         errors=tuple(error for segment in segments for error in segment.errors),
         seconds=sum(segment.seconds for segment in segments),
     )
+
+
+def check_journal(folder: Path, job: Mapping[str, object], *, resume: bool, overwrite: bool) -> bool:
+    """Whether there is an unfinished run to go on with; nothing is touched.
+
+    Raises UsageError where one is neither to be resumed nor to be overwritten, and where it is of another job.
+    """
+    earlier = read_manifest(folder)
+    if earlier is None:
+        return False
+    if not resume and not overwrite:
+        raise UsageError(
+            f"an unfinished run of the same name is in {folder}", hint="--resume goes on with it, -y starts anew"
+        )
+    if resume and (difference := differing(earlier["job"], job)):
+        raise UsageError(
+            f"the unfinished run in {folder} was another: {difference}",
+            hint="repeat its command to go on with it, or use -y without --resume to start anew",
+        )
+    return resume
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -118,12 +118,12 @@ def unfinished(place, compute, make_video, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         cut_off(patch, at=5)
         with pytest.raises(Killed):
-            compute("video", "clip.mp4", "--segment", 3, "--max-flow", 5, "-o", "out")
+            compute("video", "clip.mp4", "--save", "video,flo", "--segment", 3, "--max-flow", 5, "-o", "out")
 
 
 @pytest.mark.usefixtures("unfinished")
 def test_an_unfinished_run_is_neither_forgotten_nor_mixed_with_another(compute, make_video) -> None:
-    line = ["video", "clip.mp4", "--segment", 3, "-o", "out"]
+    line = ["video", "clip.mp4", "--save", "video,flo", "--segment", 3, "-o", "out"]
     ended = compute(*line, "--max-flow", 5)
     assert (ended.code, ended.err) == (
         2,
@@ -145,8 +145,8 @@ def test_an_unfinished_run_is_neither_forgotten_nor_mixed_with_another(compute, 
 
 @pytest.mark.usefixtures("unfinished")
 def test_overwriting_starts_anew_and_leaves_nothing_of_the_unfinished_run(compute) -> None:
-    assert compute("video", "clip.mp4", "-o", "out", "-y").code == 0
-    assert files_below("out") == ["clip_flow.json", "clip_flow.mp4"]
+    assert compute("video", "clip.mp4", "--skip", 4, "--save", "video,flo", "-o", "out", "-y").code == 0
+    assert files_below("out") == ["clip_flow.json", "clip_flow.mp4", "clip_flow/000000.flo", "clip_flow/000004.flo"]
 
 
 @pytest.mark.usefixtures("unfinished")
