@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from flowcli import __version__, commands
-from flowcli.console import tell
+from flowcli.console import LOG, close_log, tell
 from flowcli.errors import FlowcliError, UsageError
 from flowcli.interruption import Interruption, Stop, StoppedError
 
@@ -89,10 +89,14 @@ def run(arguments: list[str]) -> int:
     except Stop as stop:
         return fail(StoppedError(stop.number, hint="nothing unfinished was kept"))
     except FlowcliError as error:
+        LOG.debug("", exc_info=True)
         return fail(error)
     except Exception:
         traceback.print_exc()
+        LOG.debug("", exc_info=True)
         return fail(FlowcliError("this is a bug in flowcli", hint="please report the lines above and the command"))
+    finally:
+        close_log()
 
 
 def answer(arguments: list[str]) -> int:
@@ -118,7 +122,9 @@ def usage_error(error: TyperException) -> UsageError:
     text = error.format_message().rstrip(".")
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "flowcli"
-    return UsageError(text[:1].lower() + text[1:], hint=f"see `{command} --help`")
+    # Without quotes, a shell makes many arguments of one pattern.
+    quoting = "quote patterns; " if "unexpected extra argument" in text else ""
+    return UsageError(text[:1].lower() + text[1:], hint=f"{quoting}see `{command} --help`")
 
 
 def fail(error: FlowcliError) -> int:

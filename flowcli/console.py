@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 30
+
+LOG = logging.getLogger("flowcli")
+LOG.propagate = False
 
 
 class Table(Protocol):
@@ -44,16 +48,28 @@ class Facts(Protocol):
 
 
 class Console:
-    """Tells of one run; `quiet` leaves results and errors only, `json` prints the report instead of the paths."""
+    """Tells of one run.
 
-    def __init__(self, *, quiet: bool = False, json: bool = False) -> None:
+    `quiet` leaves results and errors only, `verbose` adds how it is done, `json` prints the report instead of the
+    paths. `log_file` gets a copy of all that is told, quiet or not, with times.
+    """
+
+    def __init__(
+        self, *, quiet: bool = False, verbose: bool = False, json: bool = False, log_file: Path | None = None
+    ) -> None:
         self.quiet = quiet
+        self.verbose = verbose and not quiet
         self.json = json
+        if log_file is not None:
+            keep_log(log_file)
 
     def say(self, text: str) -> None:
         """One line of information on stderr."""
-        if not self.quiet:
-            tell(text)
+        tell(text, shown=not self.quiet)
+
+    def detail(self, text: str) -> None:
+        """One line that only who asks for more wants to read."""
+        tell(text, shown=self.verbose)
 
     def follow(self, items: Iterable[T], *, total: int | None, unit: str) -> Iterator[T]:
         """The same items, with rate and time left: a bar on a terminal, a line every 30 s elsewhere."""
@@ -138,10 +154,31 @@ def is_measure(cell: str) -> bool:
     return cell in {"", "nan", "inf", "–"} or cell[0].isdecimal()
 
 
-def tell(text: str) -> None:
+def tell(text: str, *, shown: bool = True) -> None:
     """One line on stderr, if anyone can still read it: a closed terminal must not turn a stop into a crash."""
-    with contextlib.suppress(OSError):
-        print(printable(text), file=sys.stderr, flush=True)
+    LOG.info(printable(text))
+    if shown:
+        with contextlib.suppress(OSError):
+            print(printable(text), file=sys.stderr, flush=True)
+
+
+def keep_log(path: Path) -> None:
+    """Appends what is told from now on to a file; raises OutputError where it cannot be written."""
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"{path} cannot be written: {reason}", hint="choose another --log-file") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.DEBUG)
+
+
+def close_log() -> None:
+    """Completes the log file, if there is one."""
+    for handler in list(LOG.handlers):
+        LOG.removeHandler(handler)
+        handler.close()
 
 
 def hand_over(text: str) -> None:

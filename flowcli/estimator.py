@@ -113,6 +113,12 @@ class FlowEstimator:
             most=most,
         )
 
+    def computed_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height that frames of this size are computed at, padding included."""
+        rows, columns = self.settings.reduction.size(height, width)
+        padding = Padding.for_size(rows, columns)
+        return columns + padding.left + padding.right, rows + padding.top + padding.bottom
+
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of pairs that follow one another; reads and renews what is remembered between batches."""
         settings = self.settings

@@ -14,10 +14,10 @@ class VideoMeta:
     """Facts about a source, known before its first frame is decoded.
 
     `width` and `height` are as displayed (rotation applied). `rate` is frames per second, exact.
-    `frame_count` is a hint that a container may get wrong; None where it is unknown. Times of frames are whole numbers
-    of `tick` seconds, so that a video written with that tick repeats them exactly. `start` is where the frames begin,
-    in seconds after the first frame that the source has. `pixel_aspect` is the width of a displayed pixel over its
-    height.
+    `frame_count` is a hint that a container may get wrong, unless it is `counted`; None where it is unknown. Times of
+    frames are whole numbers of `tick` seconds, so that a video written with that tick repeats them exactly. `start` is
+    where the frames begin, in seconds after the first frame that the source has. `pixel_aspect` is the width of a
+    displayed pixel over its height.
     """
 
     name: str
@@ -28,6 +28,7 @@ class VideoMeta:
     tick: Fraction = Fraction(1, 90000)
     start: Fraction = Fraction(0)
     pixel_aspect: Fraction = Fraction(1)
+    counted: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,9 +51,7 @@ def opened_source(request: Request) -> Source:
 def estimate_source(source: Source, request: Request, console: Console, *watchers: Sink) -> Result:
     """Computes and writes the flow of a source, segment by segment; `watchers` see every estimate too."""
     (path,) = request.inputs
-    sinks = choose(request.save)
-    direction = direction_of(request.direction, sinks)
-    outputs = plan_outputs(sinks, path, video=True, output=request.output, direction=direction)
+    outputs = planned_outputs(request, video=True)
     weights = find(request.weights)
     job = job_of(request, outputs, weights)
     folder = journal_folder(outputs, path)
@@ -63,6 +61,7 @@ def estimate_source(source: Source, request: Request, console: Console, *watcher
     check_outputs(outputs, request.inputs, overwrite=request.overwrite or going_on)
     with created(outputs), Journal.open(folder, job, resume=going_on) as journal:
         run = Run(request, outputs, weights, (source.meta.width, source.meta.height), resolved=journal.resolved)
+        run.tell_how(console)
         run.scale = run.scale or run.video_scale(source)
         journal.begin(run.resolved())
         run.write_segments(left_to_do(source, request, console, journal), journal, opener(source, run, watchers))
@@ -91,17 +90,13 @@ def opener(source: Source, run: Run, watchers: Sequence[Sink]) -> Callable[[Sequ
 
 def estimate_pair(request: Request, console: Console) -> Result:
     """Computes and writes the flow between two images."""
-    sinks = choose(request.save)
-    first, second = (read_image(path) for path in request.inputs)
-    if first.shape != second.shape:
-        sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
-        raise UsageError(f"the images differ in size: {sizes}", hint="give two images of one size")
-    direction = direction_of(request.direction, sinks)
-    outputs = plan_outputs(sinks, request.inputs[0], video=False, output=request.output, direction=direction)
+    outputs = planned_outputs(request, video=False)
+    pair = read_pair(request)
     check_outputs(outputs, request.inputs, overwrite=request.overwrite)
     weights = find(request.weights)
-    run = Run(request, outputs, weights, (first.shape[1], first.shape[0]))
-    pair = FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(1), second), continues=False)
+    height, width = pair.first.image.shape[:2]
+    run = Run(request, outputs, weights, (width, height))
+    run.tell_how(console)
     estimates = list(run.estimator.estimate([pair]))
     run.scale = run.scale or ColourScale.covering([magnitude(estimates[0].flow)])
     opened = partial(open_sinks, outputs, style=run.style, encoding=run.encoding, rate=Fraction(1), tick=Fraction(1))
@@ -110,6 +105,22 @@ def estimate_pair(request: Request, console: Console) -> Result:
         if interruption.number and not written.complete:
             raise StoppedError(interruption.number, hint="run it again")
     return run.conclude("pair", written, job=job_of(request, outputs, weights))
+
+
+def read_pair(request: Request) -> FramePair:
+    """The two images that were asked for; raises UsageError where they differ in size."""
+    first, second = (read_image(path) for path in request.inputs)
+    if first.shape != second.shape:
+        sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
+        raise UsageError(f"the images differ in size: {sizes}", hint="give two images of one size")
+    return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(1), second), continues=False)
+
+
+def planned_outputs(request: Request, *, video: bool) -> list[Output]:
+    """What the run writes, under its final names; nothing is touched."""
+    sinks = choose(request.save)
+    direction = direction_of(request.direction, sinks)
+    return plan_outputs(sinks, request.inputs[0], video=video, output=request.output, direction=direction)
 
 
 def expected_pairs(frames: int | None, request: Request) -> int | None:

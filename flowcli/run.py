@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from flowcli.console import Console
     from flowcli.frames import FramePair
     from flowcli.request import Request
     from flowcli.segments import Journal
@@ -84,6 +85,13 @@ class Run:
             self.scale = ColourScale(resolved["max_flow"])
             torch.set_num_threads(resolved["threads"])
         self.estimator.settings = fixed
+
+    def tell_how(self, console: Console) -> None:
+        """Says what will be computed, and how, to who asked for that."""
+        (width, height), (columns, rows) = self.size, self.estimator.computed_size(*self.size)
+        console.detail(f"frames of {width} x {height} are computed at {columns} x {rows}")
+        console.detail(f"weights {self.weights.name}, sha256 {self.weights.sha256}")
+        console.detail(", ".join(f"{name} {value}" for name, value in self.settings().items() if value is not None))
 
     def resolved(self) -> dict[str, object]:
         """What another process needs to go on with the same arithmetic and colours."""
@@ -158,11 +166,7 @@ class Run:
     def join(self, journal: Journal) -> None:
         """Completes the outputs from all segments; raises SourceError where no pair came."""
         if not journal.closed:
-            skip = self.request.skip
-            raise SourceError(
-                f"{self.request.inputs[0]} is too short for a pair",
-                hint=f"with --skip {skip} it takes at least {skip + 1} frames",
-            )
+            raise too_short(self.request)
         indices = {stamp.first for stamp in journal.done.stamps}
         for output in self.outputs:
             if output.numbered:
@@ -222,6 +226,14 @@ class Run:
             "save": request.save,
             "max_flow": self.scale and round(self.scale.max_flow, 3),
         }
+
+
+def too_short(request: Request) -> SourceError:
+    """The error where an input has no pair."""
+    return SourceError(
+        f"{request.inputs[0]} is too short for a pair",
+        hint=f"with --skip {request.skip} it takes at least {request.skip + 1} frames",
+    )
 
 
 def summary(done: Segment, error: tuple[float, float] | None) -> str:

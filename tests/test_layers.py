@@ -16,8 +16,8 @@ ROWS = (
     ("people", "__main__ cli commands console"),
     (
         "the order of things",
-        "api converting pipeline run writing segments job inspection glimpse runs run_folder comparison promotion "
-        "demonstration evaluation journal submission training",
+        "api converting pipeline rehearsal run writing segments job inspection glimpse runs run_folder comparison "
+        "promotion demonstration evaluation journal submission training",
     ),
     ("devices", "estimator device methods plan resolving"),
     (

@@ -110,5 +110,14 @@ Legend = Annotated[
 ]
 Half = Annotated[bool, typer.Option("--half", metavar="", help="Store flow in npz as float16: half the size.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", metavar="", help="Say what would be done, and how long it would take; write nothing."),
+]
+LogFile = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Append what is said on stderr, with times and details, to this file."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", metavar="", help="Say on stderr how it is done.")]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print a report as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no summary on stderr.")]

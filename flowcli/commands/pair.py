@@ -32,8 +32,11 @@ def run(
     legend: _options.Legend = False,
     half: _options.Half = False,
     overwrite: _options.Overwrite = False,
+    dry_run: _options.DryRun = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+    log_file: _options.LogFile = None,
 ) -> None:
     """Flow from one image to another of the same size.
 
@@ -43,6 +46,7 @@ def run(
     """
     from flowcli.console import Console
     from flowcli.pipeline import estimate_pair
+    from flowcli.rehearsal import rehearse_pair
     from flowcli.request import Request
 
     request = Request(
@@ -65,5 +69,8 @@ def run(
         half=half,
         overwrite=overwrite,
     )
-    console = Console(quiet=quiet, json=json)
+    console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
+    if dry_run:
+        console.facts(rehearse_pair(request))
+        return
     console.conclude(estimate_pair(request, console))

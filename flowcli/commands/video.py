@@ -63,8 +63,11 @@ def run(
     segment: Annotated[
         int, typer.Option(metavar="N", help="Pairs after which what is done is safe from being cut off.", min=1)
     ] = 64,
+    dry_run: _options.DryRun = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+    log_file: _options.LogFile = None,
 ) -> None:
     """Flow of a video: from every frame to the next, or to the N-th after it.
 
@@ -75,6 +78,7 @@ def run(
     """
     from flowcli.console import Console
     from flowcli.pipeline import estimate_video
+    from flowcli.rehearsal import rehearse_video
     from flowcli.request import Request
 
     request = Request(
@@ -108,5 +112,8 @@ def run(
         fps=fps,
         deinterlace=deinterlace,
     )
-    console = Console(quiet=quiet, json=json)
+    console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
+    if dry_run:
+        console.facts(rehearse_video(request))
+        return
     console.conclude(estimate_video(request, console))

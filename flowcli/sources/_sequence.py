@@ -38,7 +38,9 @@ class Sequence:
             raise nothing_selected(path, selection)
         self._images = images[chosen.start : chosen.stop]
         height, width = read_image(self._images[0]).shape[:2]
-        self.meta = VideoMeta(name, width, height, rate, len(self._images), 1 / rate, start=chosen.start / rate)
+        self.meta = VideoMeta(
+            name, width, height, rate, len(self._images), 1 / rate, start=chosen.start / rate, counted=True
+        )
 
     def frames(self) -> Iterator[Frame]:
         """All images in order."""

@@ -66,7 +66,8 @@ REFUSALS = [
     ("video clip.mp4 --max-flow=-1", 2, "--max-flow -1 is no motion in px", "give a number above 0, or auto"),
     ("video clip.mp4 --precision fp99", 2, "'fp99' is not a precision", "use auto, fp32, bf16, fp16"),
     ("video clip.mp4 --device tpu", 2, "'tpu' is not a device", "use auto, cpu, cuda, cuda:N or mps"),
-    ("video clip.mp4 --bogus", 2, "no such option: --bogus", "see `flowcli video --help`"),
+    ("video clip.mp4 --xyz", 2, "no such option: --xyz", "see `flowcli video --help`"),
+    ("video a.png b.png", 2, "got unexpected extra argument(s) (b.png)", "quote patterns; see `flowcli video --help`"),
     ("video", 2, "missing argument 'INPUT'", "see `flowcli video --help`"),
     ("vdeo", 2, "no such command 'vdeo'. Did you mean 'video', 'demo'?", "see `flowcli --help`"),
     ("--bogus", 2, "no such option: --bogus", "see `flowcli --help`"),
@@ -223,3 +224,32 @@ def test_a_reader_that_went_away_is_no_failure() -> None:
     ended = subprocess.run([sys.executable, "-c", script], stdout=write, stderr=subprocess.PIPE, check=False)
     os.close(write)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_verbose_says_how_it_is_done(place, compute) -> None:
+    ended = compute("pair", "a.png", "b.png", "-v")
+    assert (ended.code, ended.out) == (0, ["a_flow.png"])
+    assert ended.err[0] == "frames of 64 x 48 are computed at 128 x 128"
+    assert "device cpu, precision float32" in ended.err[2]
+
+
+def test_the_log_file_gets_what_is_said_and_more_even_when_quiet(place, compute) -> None:
+    for line in (("pair", "a.png", "b.png"), ("video", "nope.mp4")):
+        compute(*line, "-q", "--log-file", "log.txt")
+    log = (place / "log.txt").read_text(encoding="utf-8")
+    assert "frames of 64 x 48 are computed at 128 x 128\n" in log
+    assert " 1 flow in " in log
+    assert "Traceback" in log
+    assert log.splitlines()[-2].endswith(" error: nope.mp4 does not exist")
+    assert compute("pair", "a.png", "b.png", "-y").code == 0
+    assert (place / "log.txt").read_text(encoding="utf-8") == log
+
+
+def test_a_log_file_that_cannot_be_written_is_exit_7(place, compute) -> None:
+    ended = compute("pair", "a.png", "b.png", "--log-file", "nowhere/log.txt")
+    assert ended.code == 7
+    assert ended.err == [
+        "error: nowhere/log.txt cannot be written: no such file or directory",
+        "hint: choose another --log-file",
+    ]
+    assert not (place / "a_flow.png").exists()
