@@ -17,7 +17,7 @@ ROWS = (
     (
         "the order of things",
         "api converting pipeline rehearsal run writing segments job inspection glimpse runs run_folder comparison "
-        "promotion demonstration evaluation journal submission training",
+        "promotion demonstration evaluation journal submission training checkup",
     ),
     ("devices", "estimator device methods plan resolving"),
     (
@@ -28,8 +28,8 @@ ROWS = (
     (
         "values",
         "__init__ augmentation baselines clock colour cuts drawing encoding errormap errors fan field frames geometry "
-        "interruption opencv orientation pairing parallel photometry prefetch published quality recipes report request "
-        "scores selection shifts sniffing stream_facts synthesis unreachable",
+        "interruption opencv orientation pairing parallel photometry prefetch published quality recipes report "
+        "request scores selection shifts sniffing stream_facts synthesis unreachable",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}

@@ -12,7 +12,7 @@ import pytest
 from flowcli.sinks import descriptions
 from flowcli.sources._images import EXTENSIONS
 
-COMMANDS = ("convert", "demo", "eval", "pair", "train", "video", "weights")
+COMMANDS = ("convert", "demo", "doctor", "eval", "pair", "train", "video", "weights")
 
 
 def files_below(folder: Path) -> set[str]:

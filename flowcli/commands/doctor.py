@@ -1,0 +1,18 @@
+"""flowcli doctor: what this machine has, what is wrong, and what mends it."""
+
+from __future__ import annotations
+
+from flowcli.commands import _options
+
+
+def run(json: _options.Json = False) -> None:
+    """What this machine has: device, precision, codecs, weights, memory and the frames that fit into it.
+
+    What is wrong is listed last, each with the command that mends it.
+
+    Example: flowcli doctor
+    """
+    from flowcli.checkup import check_up
+    from flowcli.console import Console
+
+    Console(json=json).facts(check_up())

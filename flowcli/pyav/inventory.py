@@ -1,0 +1,16 @@
+"""Which encoders PyAV's FFmpeg has."""
+
+from __future__ import annotations
+
+import av
+
+
+def encoders() -> frozenset[str]:
+    """Their names, as FFmpeg spells them."""
+    found = set()
+    for name in av.codecs_available:
+        try:
+            found.add(av.codec.Codec(name, "w").name)
+        except av.codec.codec.UnknownCodecError:
+            continue  # it only decodes
+    return frozenset(found)
