@@ -8,8 +8,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flowcli.curve import draw_curve
 from flowcli.errors import UsageError, WeightsError
 from flowcli.partfile import reported, write_whole
+from flowcli.sinks._hosts import write_png
 from raft_core import checkpoint
 
 if TYPE_CHECKING:
@@ -76,6 +78,12 @@ class RunFolder:
         """Appends one line to log.jsonl."""
         with (self.path / "log.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
+
+    def draw_curve(self) -> None:
+        """Draws the validations of the log; of steps that were run twice, the later ones count."""
+        records = [json.loads(line) for line in (self.path / "log.jsonl").read_text().splitlines()]
+        validations = {record["step"]: record["validation"] for record in records if "validation" in record}
+        write_png(self.path / "validation.png", draw_curve(sorted(validations.items())))
 
     def keep_best(self, state: TrainingState, epe: dict[str, float], *, recipe: Recipe) -> bool:
         """Saves the averaged weights, and beside them how they were made, if no earlier ones validated better."""

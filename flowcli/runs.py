@@ -148,6 +148,7 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                     epe = validate(state.average, datasets.items("pairs", options.validation), device=run.device)
                     best = folder.keep_best(state, epe, recipe=run.recipe)
                     folder.log({"step": state.step, "validation": epe, "best": best})
+                    folder.draw_curve()
                     validated = time.monotonic()
             if stopped:
                 hint = f"run the same command again to go on from step {state.step}"

@@ -27,8 +27,8 @@ ROWS = (
     ),
     (
         "values",
-        "__init__ augmentation baselines clock colour cuts drawing encoding errormap errors fan field frames geometry "
-        "interruption opencv orientation pairing parallel photometry prefetch published quality recipes report "
+        "__init__ augmentation baselines clock colour curve cuts drawing encoding errormap errors fan field frames "
+        "geometry interruption opencv orientation pairing parallel photometry prefetch published quality recipes report "
         "request scores selection shifts sniffing stream_facts synthesis unreachable",
     ),
 )

@@ -17,7 +17,9 @@ def run(
     recipe: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="Stages and schedule: cpu (two hours on two cores) or smoke (a test, seconds)."
+            metavar="NAME",
+            help="Stages and schedule: cpu (two hours on two cores), further (from --weights that match already, "
+            "in two processes) or smoke (a test, seconds).",
         ),
     ] = "cpu",
     textures: Annotated[
@@ -45,8 +47,9 @@ def run(
 ) -> None:
     """Train RAFT-small on generated pairs; run again to go on exactly where it stopped.
 
-    Progress goes to the terminal and to log.jsonl in the run's folder; the averaged weights that validated best are
-    best.safetensors there.
+    Progress goes to the terminal and to log.jsonl in the run's folder, the validation curve to validation.png; the
+    averaged weights that validated best are best.safetensors there. For several processes, start it as
+    torchrun --nproc-per-node 2 -m -- flowcli train --threads 1 and so on.
 
     Example: flowcli train --run runs/first --textures ~/Pictures --validation pairs
     """

@@ -115,7 +115,7 @@ def test_train_trains_and_goes_on_where_it_stopped(flowcli, quick, scored, monke
         assert ended.code == 0
         assert ended.err[-1].startswith(f"trained {steps} of {steps} steps in run{before}")
     assert begun == [0, 2, 3]
-    made = {"best.json", "best.safetensors", "last.safetensors", "log.jsonl", "run.json", "state.pt"}
+    made = {"best.json", "best.safetensors", "last.safetensors", "log.jsonl", "run.json", "state.pt", "validation.png"}
     assert made <= {path.name for path in Path("run").iterdir()}
 
 
