@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from flowcli.recipes import RECIPES
 from flowcli.sinks import descriptions
 from flowcli.sources._images import EXTENSIONS
 
@@ -79,7 +80,7 @@ REFUSALS = [
     ),
     ("eval pairs void --baseline raft", 2, "there is no baseline raft", "baselines: zero, dis, farneback"),
     ("train", 2, "missing option '--run'", "see `flowcli train --help`"),
-    ("train --run r --recipe nope", 2, "there is no recipe 'nope'", "recipes: cpu, further, smoke"),
+    ("train --run r --recipe nope", 2, "there is no recipe 'nope'", f"recipes: {', '.join(RECIPES)}"),
     ("train --run r --promote w", 2, "--promote scores the weights", "give --validation, a folder of pairs"),
 ]  # fmt: skip
 
