@@ -1,0 +1,69 @@
+"""The weights that come along, as they are stored."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from flowcli.datasets import pairs
+from flowcli.training import validate
+from flowcli.weights import find, load
+from raft_core.raft import RAFT
+from tests.peers import torchvision_raft
+from tests.published_names import published_state
+
+ROOT = Path(__file__).parents[2]
+VALIDATION = ROOT.parent / "shared" / "pairs"
+
+
+@pytest.fixture
+def stored() -> RAFT:
+    return load(find("raft-small"))
+
+
+def test_the_model_card_is_about_the_stored_weights() -> None:
+    assert find("raft-small").sha256 in (ROOT / "weights" / "raft-small.md").read_text()
+
+
+def test_rounding_to_float16_cost_less_than_a_fiftieth_of_a_pixel() -> None:
+    card = (ROOT / "weights" / "raft-small.md").read_text()
+    rows = re.findall(r"^\| [\w-]+ \| \d+ \| ([\d.]+) \| ([\d.]+) \|", card, re.MULTILINE)
+    assert len(rows) >= 6
+    for rounded, original in rows:
+        assert abs(float(rounded) - float(original)) < 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not VALIDATION.is_dir(), reason="needs the validation pairs beside the checkout")
+def test_any_originals_that_round_to_the_stored_weights_score_as_they_do(stored: RAFT) -> None:
+    original = copy.deepcopy(stored)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in original.parameters():
+            # Half of the distance between neighbouring float16 numbers, which have eleven significant bits.
+            half_step = torch.exp2(weight.abs().clamp(min=2**-14).log2().floor() - 11)
+            exact = weight + half_step * (torch.rand(weight.shape, generator=generator) * 2 - 1)
+            weight.copy_(torch.where(exact.half() == weight, exact, weight))
+    rounded, exact = (
+        validate(model, pairs.items(VALIDATION), device=torch.device("cpu")) for model in (stored, original)
+    )
+    assert rounded != exact
+    assert rounded == pytest.approx(exact, abs=0.02)
+
+
+@pytest.mark.peer
+def test_the_stored_weights_load_strictly_into_torchvision_and_give_its_flow(stored: RAFT) -> None:
+    theirs = torchvision_raft().raft_small(weights=None).eval()
+    theirs.load_state_dict(published_state(stored, "torchvision"), strict=True)
+    first = torch.rand(1, 3, 184, 248, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    second = first.roll((2, 5), dims=(2, 3))
+    with torch.no_grad():
+        expected = theirs(first, second, num_flow_updates=12)[-1]
+        found = stored.estimate(first, second, iterations=12).upsampled()
+    assert expected.abs().max() > 1
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
