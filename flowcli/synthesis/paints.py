@@ -47,7 +47,7 @@ def draw_paints(dice: Dice, recipe: Recipe, bank: TextureBank, shapes: Shapes) -
     """Draws a cover for every layer, mostly avoiding featureless pieces of picture."""
     lead = tuple(shapes.softness.shape)
     side = bank.pictures.shape[-1]
-    scale = dice.log_uniform(0.5, 2**0.8, *lead)
+    scale = dice.log_uniform(0.8, 2**0.8, *lead)
     # A window wider than the picture shows its mirror image.
     scale = torch.minimum(scale, 0.56 * side / shapes.reach.amin(-1)).clamp(min=0.3)
     linear = _draw_orientation(dice, lead) * scale[..., None, None] * 2 / side

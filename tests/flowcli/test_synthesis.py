@@ -36,12 +36,16 @@ def grey(image: torch.Tensor) -> NDArray[np.float32]:
 
 
 def difference_along(scenes: Scenes, flow: torch.Tensor) -> float:
-    """The median grey-level step where visible, from the first frame to the second at the end of `flow` (OpenCV)."""
+    """The median grey-level step from the first frame to the second at the end of `flow`, pulled back by OpenCV.
+
+    Only visible pixels count that truly move by more than a pixel: what rests matches itself anyhow.
+    """
+    counted = (scenes.visible & (torch.linalg.vector_norm(scenes.flow, dim=1) > 1)).numpy()
     steps = []
     ys, xs = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
-    for first, second, (u, v), seen in zip(scenes.first, scenes.second, flow.numpy(), scenes.visible, strict=True):
+    for first, second, (u, v), seen in zip(scenes.first, scenes.second, flow.numpy(), counted, strict=True):
         pulled = cv2.remap(grey(second), xs + u, ys + v, cv2.INTER_LINEAR)
-        steps.append(np.abs(pulled - grey(first))[seen.numpy()])
+        steps.append(np.abs(pulled - grey(first))[seen])
     return float(np.median(np.concatenate(steps)))
 
 
