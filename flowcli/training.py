@@ -136,7 +136,8 @@ def learn(
     valid = (batch.visible & batch.inside if stage.visible_only else torch.ones_like(batch.visible)).to(device)
     with autocast(device, precision):
         flows = model(first, second, stage.iterations)
-    loss = sequence_loss(flows, target, valid, gamma=stage.gamma, max_flow=stage.max_flow) / stage.parts
+    loss = sequence_loss(flows, target, valid, gamma=stage.gamma, max_flow=stage.max_flow, power=stage.power)
+    loss = loss / stage.parts
     loss.backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         error = torch.linalg.vector_norm(flows[-1].float() - target, dim=1)[valid].mean() / stage.parts

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Shaped
     from torch import Tensor
 
+# Keeps the gradient of a power finite at the truth; px.
+SMOOTHING = 0.01
+
 
 def sequence_loss(
     flows: Sequence[Float[Tensor, "batch 2 height width"]],
@@ -20,10 +23,13 @@ def sequence_loss(
     *,
     gamma: float,
     max_flow: float = 400.0,
+    power: float = 1.0,
 ) -> Float[Tensor, ""]:
     """The L1 distance of every refinement's flow to the target, later refinements weighing more.
 
-    The sum over i of gamma^(N-1-i) · mean |flows[i] − target|, in pixels. Pixels count where `valid` (bool, or a
+    The sum over i of gamma^(N-1-i) · mean |flows[i] − target|, in pixels. A `power` below 1 makes that
+    mean (|flows[i] − target| + 0.01)^power: a pixel then pulls the harder the nearer it is to the truth, and the few
+    that are far off no longer drown the others (as PWC-Net is fine-tuned). Pixels count where `valid` (bool, or a
     mask >= 0.5) and |target| < `max_flow`; the others add nothing but stay in the denominator (princeton-vl/RAFT
     train.py). An uncounted target may be anything, NaN included. Computed in float32 whatever the flows' type.
     """
@@ -34,8 +40,10 @@ def sequence_loss(
     # Zeroed before the difference: the gradient of |x − NaN| is NaN even where a mask later multiplies it by 0.
     target = torch.where(counted, target, 0.0).float()
     last = len(flows) - 1
-    terms = [
-        gamma ** (last - step) * (torch.where(counted, flow.float() - target, 0.0)).abs().mean()
-        for step, flow in enumerate(flows)
-    ]
+    terms = []
+    for step, flow in enumerate(flows):
+        distance = (flow.float() - target).abs()
+        if power != 1:
+            distance = (distance + SMOOTHING) ** power
+        terms.append(gamma ** (last - step) * torch.where(counted, distance, 0.0).mean())
     return torch.stack(terms).sum()

@@ -43,6 +43,19 @@ def test_unknown_targets_reach_neither_the_loss_nor_its_gradient() -> None:
     assert flow.grad is not None and bool(flow.grad.isfinite().all())
 
 
+def test_a_power_below_one_pulls_hardest_where_the_flow_is_nearly_right() -> None:
+    flow = ZERO.clone()
+    flow[:, 0, 0], flow[:, 0, 1], flow[:, 0, 2] = 0.24, 3.99, -24.99
+    flow.requires_grad_()
+    loss = sequence_loss([flow], ZERO, ALL, gamma=0.8, power=0.5)
+    loss.backward()
+    (u, _) = ZERO[0]
+    assert loss.item() == pytest.approx((4 * (0.5 + 2 + 5) + 20 * 0.1) / u.numel() / 2)
+    assert flow.grad is not None
+    assert (flow.grad[0, 0, :3, 0] * 2 * u.numel()).tolist() == pytest.approx([1, 0.25, -0.1])
+    assert bool(flow.grad.isfinite().all())
+
+
 def test_half_precision_flows_are_compared_in_single() -> None:
     loss = sequence_loss([(ZERO + 1).bfloat16()], ZERO + 1.001, ALL, gamma=0.8)
     assert loss.dtype == torch.float32
