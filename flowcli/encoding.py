@@ -1,15 +1,115 @@
-"""How outputs are encoded."""
+"""How outputs are encoded: what --codec and its companions mean, checked before anything is computed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from flowcli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One value of --codec.
+
+    `encoder` is FFmpeg's name of it. Of `containers` and `pixel_formats` the first is the usual one; `crf` is the usual
+    quality and the coarsest that there is; `presets`, of which the first is the usual one, go to `preset_option`.
+    """
+
+    encoder: str
+    containers: tuple[str, ...]
+    pixel_formats: tuple[str, ...]
+    crf: tuple[int, int] | None = None
+    presets: tuple[str, ...] = ()
+    preset_option: str = "preset"
+    options: dict[str, str] = field(default_factory=dict)
+
+
+_PLAYED = (".mp4", ".mov", ".mkv")
+_YUV = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
+_PRESETS = ("veryfast", "ultrafast", "superfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+
+# Without B-frames, the packets of videos that are joined follow one another in time.
+CODECS = {
+    "h264": Codec("libx264", _PLAYED, _YUV, (18, 51), _PRESETS, options={"bf": "0"}),
+    "h265": Codec("libx265", _PLAYED, _YUV, (20, 51), _PRESETS, options={"x265-params": "log-level=none:bframes=0"}),
+    "vp9": Codec(
+        "libvpx-vp9",
+        (".webm", ".mp4", ".mkv"),
+        _YUV[:3],
+        (24, 63),
+        ("realtime", "good", "best"),
+        preset_option="deadline",
+        options={"b": "0", "cpu-used": "5", "row-mt": "1"},
+    ),
+    "av1": Codec(
+        "libsvtav1",
+        (".mp4", ".webm", ".mkv"),
+        ("yuv420p", "yuv420p10le"),
+        (24, 63),
+        ("10", *(str(speed) for speed in range(13))),
+    ),
+    "ffv1": Codec("ffv1", (".mkv",), ("bgr0", "yuv444p", "yuv422p", "yuv420p")),
+    "prores": Codec("prores_ks", (".mov",), ("yuv422p10le", "yuv444p10le")),
+}
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What was asked for: `half` stores raw flow in float16 where the format allows it."""
+    """What was asked for; None is the codec's usual. `half` stores raw flow in float16 where the format allows it.
 
+    Raises UsageError for what does not go together.
+    """
+
+    codec: str = "h264"
+    crf: int | None = None
+    preset: str | None = None
+    pixel_format: str | None = None
     half: bool = False
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise UsageError(f"--codec {self.codec} is not known", hint=f"use {', '.join(CODECS)}")
+        codec = CODECS[self.codec]
+        if self.crf is not None:
+            if codec.crf is None:
+                others = ", ".join(name for name, other in CODECS.items() if other.crf)
+                raise UsageError(f"--crf is not for {self.codec}", hint=f"leave it out, or use --codec {others}")
+            if not 0 <= self.crf <= codec.crf[1]:
+                usual, coarsest = codec.crf
+                raise UsageError(f"--crf {self.crf} is not between 0 and {coarsest}", hint=f"the usual one is {usual}")
+        self._check("--preset", self.preset, codec.presets)
+        self._check("--pix-fmt", self.pixel_format, codec.pixel_formats)
+
+    def _check(self, option: str, value: str | None, known: tuple[str, ...]) -> None:
+        if value is not None and value not in known:
+            hint = f"use {', '.join(known)}" if known else "leave it out"
+            raise UsageError(f"{option} {value} is not for {self.codec}", hint=hint)
+
+    @property
+    def encoder(self) -> str:
+        """FFmpeg's name of the encoder."""
+        return CODECS[self.codec].encoder
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """The extensions that a video may have, the usual one first."""
+        return CODECS[self.codec].containers
+
+    @property
+    def format(self) -> str:
+        """The pixel format that frames are encoded in."""
+        return self.pixel_format or CODECS[self.codec].pixel_formats[0]
+
+    @property
+    def options(self) -> dict[str, str]:
+        """FFmpeg's options for the encoder."""
+        codec = CODECS[self.codec]
+        options = dict(codec.options)
+        if codec.crf is not None:
+            options["crf"] = str(codec.crf[0] if self.crf is None else self.crf)
+        if codec.presets:
+            options[codec.preset_option] = self.preset or codec.presets[0]
+        return options
 
 
 DEFAULT = Encoding()

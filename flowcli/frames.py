@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound that a file at `path` may hold, from `start` on, in seconds by the file's own clock."""
+
+    path: Path
+    start: Fraction
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,7 @@ class VideoMeta:
     `frame_count` is a hint that a container may get wrong, unless it is `counted`; None where it is unknown. Times of
     frames are whole numbers of `tick` seconds, so that a video written with that tick repeats them exactly. `start` is
     where the frames begin, in seconds after the first frame that the source has. `pixel_aspect` is the width of a
-    displayed pixel over its height.
+    displayed pixel over its height, `sound` is what a file of video may hold beside it.
     """
 
     name: str
@@ -29,6 +38,7 @@ class VideoMeta:
     start: Fraction = Fraction(0)
     pixel_aspect: Fraction = Fraction(1)
     counted: bool = False
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from flowcli.job import job_of, report_of
 from flowcli.pairing import pair_up
 from flowcli.prefetch import prefetch
 from flowcli.request import Request
-from flowcli.resolving import direction_of
+from flowcli.resolving import direction_of, encoding_of
 from flowcli.run import Result, Run, created
 from flowcli.segments import Journal, check_journal
 from flowcli.selection import parse_rate, parse_selection
@@ -120,7 +120,14 @@ def planned_outputs(request: Request, *, video: bool) -> list[Output]:
     """What the run writes, under its final names; nothing is touched."""
     sinks = choose(request.save)
     direction = direction_of(request.direction, sinks)
-    return plan_outputs(sinks, request.inputs[0], video=video, output=request.output, direction=direction)
+    return plan_outputs(
+        sinks,
+        request.inputs[0],
+        video=video,
+        output=request.output,
+        direction=direction,
+        containers=encoding_of(request).containers,
+    )
 
 
 def expected_pairs(frames: int | None, request: Request) -> int | None:

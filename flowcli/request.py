@@ -30,6 +30,10 @@ class Request:
     max_flow: str = "auto"
     legend: bool = False
     half: bool = False
+    codec: str = "h264"
+    crf: int | None = None
+    preset: str | None = None
+    pixel_format: str | None = None
     overwrite: bool = False
     warm_start: bool = False
     batch: str = "auto"

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, get_args
 
 from flowcli.device import choose_precision
+from flowcli.encoding import Encoding
 from flowcli.errors import UsageError
 from flowcli.estimator import Direction, Occlusion, Settings
 from flowcli.geometry import Reduction
@@ -41,6 +42,11 @@ def resolve(request: Request, *, device: torch.device, sinks: Collection[str]) -
         reduction=Reduction(scale=request.scale, max_side=request.max_side),
         occlusion=Occlusion(request.occlusion_relative, request.occlusion_absolute),
     )
+
+
+def encoding_of(request: Request) -> Encoding:
+    """How the run encodes what it writes; raises UsageError for what does not go together."""
+    return Encoding(request.codec, request.crf, request.preset, request.pixel_format, half=request.half)
 
 
 def iterations_of(text: str, tolerance: float) -> tuple[int, float | None]:

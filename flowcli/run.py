@@ -13,7 +13,6 @@ import torch
 from flowcli.colour import ColourScale
 from flowcli.device import choose_device, keep_memory
 from flowcli.drawing import Style
-from flowcli.encoding import Encoding
 from flowcli.errors import FlowcliError, PartialError, SourceError
 from flowcli.estimator import FlowEstimator
 from flowcli.glimpse import glimpsed_scale, parse_scale
@@ -21,7 +20,7 @@ from flowcli.interruption import Interruption, StoppedError
 from flowcli.partfile import partial_name, write_whole
 from flowcli.quality import mean_error
 from flowcli.report import Report
-from flowcli.resolving import resolve
+from flowcli.resolving import encoding_of, resolve
 from flowcli.segments import Segment, in_segments
 from flowcli.sinks import Part, draws, join_parts, missing_folders, remove_empty, remove_stale, report_path
 from flowcli.weights import Weights, load
@@ -71,7 +70,7 @@ class Run:
         self.weights = weights
         self.size = size
         self.scale = parse_scale(request.max_flow)
-        self.encoding = Encoding(half=request.half)
+        self.encoding = encoding_of(request)
         self.device = choose_device(request.device)
         settings = resolve(request, device=self.device, sinks=[output.sink for output in outputs])
         keep_memory()

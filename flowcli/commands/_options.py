@@ -108,6 +108,19 @@ MaxFlow = Annotated[
 Legend = Annotated[
     bool, typer.Option("--legend", metavar="", help="Draw the colour wheel, and what its rim stands for.")
 ]
+Codec = Annotated[
+    str, typer.Option(metavar="NAME", help="How videos are encoded: h264, h265, vp9, av1, ffv1 (lossless) or prores.")
+]
+Crf = Annotated[
+    int | None, typer.Option(metavar="N", help="Quality of h264, h265, vp9 and av1: lower is better and larger.")
+]
+Preset = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Speed of the encoder, by its own names: veryfast, slow, 8 ...")
+]
+PixelFormat = Annotated[
+    str | None,
+    typer.Option("--pix-fmt", metavar="NAME", help="Pixel format of videos, such as yuv444p for exact colours."),
+]
 Half = Annotated[bool, typer.Option("--half", metavar="", help="Store flow in npz as float16: half the size.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
 DryRun = Annotated[

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
+from flowcli.encoding import DEFAULT
+from flowcli.errors import OutputError
 from flowcli.partfile import PartFile, output_error
 
 if TYPE_CHECKING:
@@ -20,48 +23,41 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from flowcli.encoding import Encoding
 
-class VideoWriter:
-    """An H.264 file that every browser plays, with exact times; it has its name only once it is closed.
 
-    Odd sizes are padded by repeating the last row or column, because 4:2:0 colour needs even ones. What is written so
-    far can be played even after the process is killed.
-    """
+# Said here because SVT-AV1 asks nothing else before it writes its settings to stderr.
+os.environ.setdefault("SVT_LOG", "-1")
 
-    def __init__(self, path: Path, *, rate: Fraction, tick: Fraction) -> None:
+_CONTAINERS = {
+    ".mp4": {"format": "mp4", "movflags": "+hybrid_fragmented"},
+    ".mov": {"format": "mov", "movflags": "+hybrid_fragmented"},
+    ".mkv": {"format": "matroska", "cluster_time_limit": "1000"},
+    ".webm": {"format": "webm", "cluster_time_limit": "1000"},
+}
+
+
+class ContainerWriter(ABC):
+    """A file of pictures in the making; it has its name only once it is closed."""
+
+    def __init__(self, path: Path, *, tick: Fraction) -> None:
         self._part = PartFile(path)
-        self._rate = rate
         self._tick = tick
-        self._last_pts = -1
-        self._reformatter = VideoReformatter()
+        self._last_pts: int | None = None
         self._container: Any = None
         self._stream: Any = None
 
+    @abstractmethod
     def write(self, image: NDArray[np.uint8], *, time: Fraction) -> None:
         """Appends an RGB image that is shown from `time` on."""
-        height, width = image.shape[:2]
-        if height % 2 or width % 2:
-            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        with self._translated():
-            if self._container is None:
-                self._open(width + width % 2, height + height % 2)
-            frame = self._reformatter.reformat(
-                av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"),
-                format="yuv420p",
-                dst_colorspace=Colorspace.ITU709,
-                dst_color_range=ColorRange.MPEG,
-            )
-            self._last_pts = max(self._last_pts + 1, round(time / self._tick))
-            frame.pts, frame.time_base = self._last_pts, self._tick
-            self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Completes the file under its name. A video without a frame is not left behind."""
+        """Completes the file under its name. A file without a picture is not left behind."""
         if self._finish():
             self._part.commit()
 
     def finish_partial(self) -> Path | None:
-        """Completes what there is as `NAME.partial.mp4` and returns that path, or None where there is no frame."""
+        """Completes what there is as `NAME.partial.EXT` and returns that path, or None where there is no picture."""
         return self._part.commit_partial() if self._finish() else None
 
     def abort(self) -> None:
@@ -70,28 +66,20 @@ class VideoWriter:
             self._close_container()
         self._part.discard()
 
-    def _open(self, width: int, height: int) -> None:
-        options = {"movflags": "+hybrid_fragmented", "flush_packets": "1"}
-        self._container = av.open(os.path.abspath(self._part.path), "w", format="mp4", options=options)  # noqa: PTH100 - see _open
-        second = max(1, min(250, round(self._rate)))
-        stream: Any = self._container.add_stream(
-            # Without B-frames, packets of videos that are joined follow one another in time.
-            "libx264",
-            rate=self._rate,
-            options={"preset": "veryfast", "crf": "18", "g": str(second), "bf": "0"},
-        )
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        context = stream.codec_context
-        context.time_base = self._tick
-        context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
-        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        self._stream = stream
+    def _create(self, options: dict[str, str]) -> None:
+        # An absolute path keeps `http:x.mp4` a file.
+        path = os.path.abspath(self._part.path)  # noqa: PTH100 - Path.absolute would keep `..`
+        self._container = av.open(path, "w", format=options.pop("format"), options=options)
+
+    def _flush(self) -> None:  # noqa: B027 - most have nothing waiting
+        """Encodes what is still waiting."""
 
     def _finish(self) -> bool:
         if self._container is None:
             self._part.discard()
             return False
         with self._translated():
+            self._flush()
             self._container.mux(self._stream.encode(None))
             self._close_container()
         return True
@@ -109,3 +97,61 @@ class VideoWriter:
             self.abort()
             cause = error if isinstance(error, OSError) else OSError(None, str(error))
             raise output_error(self._part.final, cause) from error
+
+
+class VideoWriter(ContainerWriter):
+    """A video with exact times, H.264 that every browser plays unless `encoding` says otherwise.
+
+    Odd sizes are padded by repeating the last row or column where colour is stored for pairs of pixels. What is written
+    so far can be played even after the process is killed. Matroska and WebM hold times to the millisecond.
+    """
+
+    def __init__(self, path: Path, *, rate: Fraction, tick: Fraction, encoding: Encoding = DEFAULT) -> None:
+        super().__init__(path, tick=tick)
+        self._rate = rate
+        self._encoding = encoding
+        self._reformatter = VideoReformatter()
+
+    def write(self, image: NDArray[np.uint8], *, time: Fraction) -> None:
+        """Appends an RGB image that is shown from `time` on."""
+        height, width = image.shape[:2]
+        pixels = self._encoding.format
+        right, below = width % 2 * ("42" in pixels), height % 2 * ("420" in pixels)
+        if right or below:
+            image = np.pad(image, ((0, below), (0, right), (0, 0)), mode="edge")
+        with self._translated():
+            if self._container is None:
+                self._open(width + right, height + below)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            if "yuv" in pixels:
+                matrix = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
+                frame = self._reformatter.reformat(frame, format=pixels, **matrix)
+            else:
+                frame = self._reformatter.reformat(frame, format=pixels)
+            earliest = 0 if self._last_pts is None else self._last_pts + 1
+            self._last_pts = max(earliest, round(time / self._tick))
+            frame.pts, frame.time_base = self._last_pts, self._tick
+            self._container.mux(self._stream.encode(frame))
+
+    def _open(self, width: int, height: int) -> None:
+        encoding = self._encoding
+        self._create({**_CONTAINERS[self._part.path.suffix.lower()], "flush_packets": "1"})
+        second = max(1, min(250, round(self._rate)))
+        stream: Any = self._container.add_stream(
+            encoding.encoder, rate=self._rate, options={**encoding.options, "g": str(second)}
+        )
+        stream.width, stream.height, stream.pix_fmt = width, height, encoding.format
+        context = stream.codec_context
+        context.time_base = self._tick
+        if "yuv" in encoding.format:
+            context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+            context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        if encoding.codec == "h265" and self._part.path.suffix.lower() != ".mkv":
+            context.codec_tag = "hvc1"  # without it, Apple's players show nothing
+        try:
+            context.open()
+        except av.FFmpegError as error:
+            raise OutputError(
+                f"{encoding.codec} cannot encode pictures of {width} x {height}", hint="use another --codec"
+            ) from error
+        self._stream = stream

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flowcli.drawing import legend
 from flowcli.field import as_array
 from flowcli.opencv import cv2
 from flowcli.partfile import PartFile, reported, write_whole
-from flowcli.pyav import VideoWriter
+from flowcli.pyav import GifWriter, VideoWriter, WebpWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +38,14 @@ def open_sink(output: Output, *, style: Style, encoding: Encoding, rate: Fractio
     draw: Draw | None = getattr(module, "draw", None)
     if draw is None:
         return Files(output, _saving(module, encoding, backward=output.backward))
-    if output.path.suffix.lower() == ".mp4" and not output.numbered:
-        return Film(VideoWriter(output.path, rate=rate, tick=tick), draw, style)
-    return Files(output, lambda path, estimate: write_png(path, draw(estimate, style)))
+    if output.numbered or output.path.suffix.lower() == ".png":
+        return Files(output, lambda path, estimate: write_png(path, draw(estimate, style)))
+    if output.naming.film == ".gif":
+        # A legend is all the colours that there are.
+        return Film(GifWriter(output.path, rate=rate, colours=legend(257, style.scale)), draw, style)
+    if output.naming.film == ".webp":
+        return Film(WebpWriter(output.path), draw, style)
+    return Film(VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding), draw, style)
 
 
 def _saving(module: ModuleType, encoding: Encoding, *, backward: bool) -> Save:
@@ -52,7 +58,7 @@ def _saving(module: ModuleType, encoding: Encoding, *, backward: bool) -> Save:
 class Film:
     """Pictures as frames of one video, each shown from its pair's first frame on."""
 
-    def __init__(self, writer: VideoWriter, draw: Draw, style: Style) -> None:
+    def __init__(self, writer: VideoWriter | GifWriter | WebpWriter, draw: Draw, style: Style) -> None:
         self._writer = writer
         self._draw = draw
         self._style = style
