@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowcli.prefetch import Background
 from flowcli.quality import PhotometricError
@@ -44,7 +44,7 @@ def write_estimates(
 
 
 @contextmanager
-def all_or_none(sinks: Sequence[Background[Estimate]]) -> Iterator[None]:
+def all_or_none(sinks: Sequence[Background[Any]]) -> Iterator[None]:
     """Aborts every sink when the block fails."""
     try:
         yield

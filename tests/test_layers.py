@@ -17,19 +17,19 @@ ROWS = (
     (
         "the order of things",
         "api converting pipeline rehearsal run writing segments job inspection glimpse runs run_folder comparison "
-        "promotion demonstration evaluation journal submission training checkup",
+        "promotion demonstration evaluation journal submission training checkup tracks",
     ),
     ("devices", "estimator device methods plan resolving"),
     (
         "files",
         "sources sinks formats datasets pyav seeking weights partfile pool lock fingerprint catalogue conversion "
-        "exporting fetching gallery",
+        "exporting fetching gallery track_files",
     ),
     (
         "values",
         "__init__ augmentation baselines clock colour curve cuts drawing encoding errormap errors fan field frames "
         "geometry interruption opencv orientation pairing parallel photometry prefetch published quality recipes "
-        "report request scores selection shifts sniffing stream_facts synthesis unreachable",
+        "report request scores selection shifts sniffing stream_facts synthesis unreachable tracking",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}

@@ -1,0 +1,160 @@
+"""The order of things in tracking: check, load, estimate both ways, follow, write."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowcli import __version__
+from flowcli.cuts import number_shots
+from flowcli.device import choose_device, keep_memory
+from flowcli.errors import PartialError, SourceError, UsageError
+from flowcli.estimator import FlowEstimator
+from flowcli.interruption import Interruption, StoppedError
+from flowcli.pairing import pair_up
+from flowcli.prefetch import Background, prefetch
+from flowcli.resolving import resolve
+from flowcli.selection import parse_rate, parse_selection
+from flowcli.sinks._naming import output_folder
+from flowcli.sources import name_of, open_source
+from flowcli.track_files import Film, record, table
+from flowcli.tracking import follow, grid_points, parse_points
+from flowcli.weights import find, load
+from flowcli.writing import all_or_none
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from flowcli.console import Console
+    from flowcli.errors import FlowcliError
+    from flowcli.request import Request
+    from flowcli.sources import Source
+    from flowcli.track_files import TrackFile
+    from flowcli.tracking import Seen
+    from flowcli.weights import Weights
+
+ENDINGS = {"csv": ".csv", "json": ".json", "video": ".mp4"}
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What was written, a sentence about it, and what was survived."""
+
+    paths: tuple[Path, ...]
+    summary: str
+    problem: FlowcliError | None
+
+
+def track(request: Request, console: Console, *, points: str | None, spacing: float | None) -> Tracked:
+    """Follows points through a video: those of `points` (`x,y;x,y`), or a grid with `spacing` px between them."""
+    (path,) = request.inputs
+    outputs = plan(request, path)
+    weights = find(request.weights)
+    selection = parse_selection(request.start, request.end, request.max_frames)
+    with open_source(path, rate=parse_rate(request.fps), selection=selection) as source:
+        height, width = source.meta.height, source.meta.width
+        if points is None:
+            starts = grid_points(height, width, spacing=spacing)
+        else:
+            starts = parse_points(points, height=height, width=width)
+        device = choose_device(request.device)
+        settings = resolve(request, device=device, sinks=())
+        keep_memory()
+        estimator = FlowEstimator(load(weights), device=device, settings=settings)
+        pairs = pair_up(prefetch(number_shots(source.frames())), skip=request.skip)
+        frames = source.meta.frame_count
+        estimates = console.follow(
+            estimator.estimate(pairs), total=None if frames is None else (frames - 1) // request.skip, unit="pair"
+        )
+        limits = settings.occlusion
+        followed = follow(starts, estimates, relative=limits.relative, absolute=limits.absolute)
+        ends, shown = write(followed, outputs, source, facts(request, source, weights, len(starts)), request.skip)
+    return Tracked(tuple(outputs.values()), summary(len(starts), shown, ends), lost_frames(path, source.lost))
+
+
+def plan(request: Request, path: Path) -> dict[str, Path]:
+    """The files to write, by kind; raises UsageError where one is there already."""
+    kinds = [kind.strip() for kind in request.save.split(",") if kind.strip()]
+    for kind in kinds:
+        if kind not in ENDINGS:
+            raise UsageError(f"--save does not know {kind}", hint=f"it knows {', '.join(ENDINGS)}")
+    if not kinds:
+        raise UsageError("--save names no output", hint=f"it knows {', '.join(ENDINGS)}")
+    output = request.output
+    if output and not output.is_dir() and len(kinds) == 1 and output.suffix.lower() == ENDINGS[kinds[0]]:
+        outputs = {kinds[0]: output}
+    else:
+        folder = output_folder(path, output)
+        outputs = {kind: folder / f"{name_of(path)}_tracks{ENDINGS[kind]}" for kind in kinds}
+    for file in outputs.values():
+        if os.path.lexists(file) and not request.overwrite:
+            raise UsageError(f"{file} exists already", hint="-y overwrites it, -o writes elsewhere")
+        if file.exists() and path.exists() and file.samefile(path):
+            raise UsageError(f"{file} is the input itself", hint="choose another -o")
+    return outputs
+
+
+def facts(request: Request, source: Source, weights: Weights, points: int) -> dict[str, object]:
+    """What the JSON says of the run."""
+    return {
+        "flowcli": __version__,
+        "input": str(request.inputs[0].absolute()),
+        "width": source.meta.width,
+        "height": source.meta.height,
+        "points": points,
+        "weights": {"name": weights.name, "sha256": weights.sha256},
+        "settings": {"iterations": request.iterations, "skip": request.skip, "max_side": request.max_side},
+        "occlusion": {"relative": request.occlusion_relative, "absolute": request.occlusion_absolute},
+    }
+
+
+def opened(outputs: dict[str, Path], source: Source, facts: dict[str, object], skip: int) -> Iterable[TrackFile]:
+    """The files, ready to be written."""
+    if "csv" in outputs:
+        yield table(outputs["csv"])
+    if "json" in outputs:
+        yield record(outputs["json"], facts)
+    if "video" in outputs:
+        yield Film(outputs["video"], rate=source.meta.rate / skip, tick=source.meta.tick)
+
+
+def write(
+    followed: Iterable[Seen], outputs: dict[str, Path], source: Source, facts: dict[str, object], skip: int
+) -> tuple[Counter[str], int]:
+    """Writes what each frame shows; how many points ended how, and how many frames there were."""
+    ends: Counter[str] = Counter()
+    shown = 0
+    files = [Background(file) for file in opened(outputs, source, facts, skip)]
+    with Interruption() as interruption, all_or_none(files):
+        for seen in interruption.until_stopped(followed):
+            for file in files:
+                file.write(seen)
+            ends.update(filter(None, seen.ends))
+            shown += 1
+        if interruption.number:
+            kept = [str(path) for file in files if (path := file.finish_partial())]
+            raise StoppedError(interruption.number, hint=f"what is done is in {', '.join(kept)}")
+        if not shown:
+            raise SourceError("that is too short for a pair", hint=f"with --skip {skip} it takes {skip + 1} frames")
+        for file in files:
+            file.close()
+    return ends, shown
+
+
+def summary(points: int, frames: int, ends: Counter[str]) -> str:
+    """One line: how far how many points came."""
+    words = {"hidden": "were hidden", "left": "left the picture", "cut": "met a cut", "gap": "met lost frames"}
+    stayed = f"{ends['end']} of {points} points stayed in sight through {frames} frames"
+    return "; ".join([stayed, *(f"{ends[end]} {text}" for end, text in words.items() if ends[end])])
+
+
+def lost_frames(path: Path, lost: int) -> PartialError | None:
+    """What to raise in the end where frames could not be decoded."""
+    if not lost:
+        return None
+    return PartialError(
+        f"{lost} frame{'s' * (lost != 1)} of {path} could not be decoded", hint="points end where frames are lost"
+    )
