@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowcli.datasets import pairs
+from flowcli import datasets
 from flowcli.training import validate
 from flowcli.weights import find, load
 from raft_core.raft import RAFT
@@ -50,7 +50,7 @@ def test_any_originals_that_round_to_the_stored_weights_score_as_they_do(stored:
             exact = weight + half_step * (torch.rand(weight.shape, generator=generator) * 2 - 1)
             weight.copy_(torch.where(exact.half() == weight, exact, weight))
     rounded, exact = (
-        validate(model, pairs.items(VALIDATION), device=torch.device("cpu")) for model in (stored, original)
+        validate(model, datasets.items("pairs", VALIDATION), device=torch.device("cpu")) for model in (stored, original)
     )
     assert rounded != exact
     assert rounded == pytest.approx(exact, abs=0.02)
