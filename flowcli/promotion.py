@@ -16,6 +16,7 @@ from flowcli.weights import find, load
 from raft_core import checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from flowcli.console import Console
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # A pause between two lines of the log that is longer than this was no training.
 LONGEST_STEP_SECONDS = 600
+# Every published recipe leaves out pixels this fast.
+UNREMARKABLE_FLOW = 400
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,16 @@ def promote(promotion: Promotion, console: Console) -> Path:
         console,
     )
     facts = json.loads((promotion.run / "best.json").read_text())
-    card = model_card(promotion.name, find(str(stored)).sha256, scores, facts, hours(promotion.run / "log.jsonl"))
+    records = [json.loads(line) for line in (promotion.run / "log.jsonl").read_text().splitlines()]
+    card = model_card(promotion.name, find(str(stored)).sha256, scores, facts, records)
     write_whole(stored.with_suffix(".md"), card.encode())
     return stored
 
 
-def model_card(name: str, sha256: str, scores: Scores, facts: dict[str, Any], hours: float) -> str:
-    """What the weights are, how they were made and what they score, in Markdown."""
-    stages = facts["recipe"]["stages"]
+def model_card(name: str, sha256: str, scores: Scores, facts: dict[str, Any], records: Sequence[dict[str, Any]]) -> str:
+    """What the weights are, how they were made and what they score, in Markdown; `records` is the run's log."""
+    begun = [f"- begun with: {r['begun_with']}, sha256 `{r['sha256']}`" for r in records if "begun_with" in r]
+    stages, steps = facts["recipe"]["stages"], facts["step"]
     header, *rows = scores.rows()
     header = [title.replace("best", "before rounding to float16") for title in header]
     return "\n".join(
@@ -71,7 +76,8 @@ def model_card(name: str, sha256: str, scores: Scores, facts: dict[str, Any], ho
             "benchmark frames took part in training.",
             "",
             f"- sha256: `{sha256}`",
-            f"- seen: {samples(stages, facts['step']):,} samples in {facts['step']:,} steps, {hours:.1f} hours",
+            f"- seen: {samples(stages, steps):,} samples in {steps:,} steps, {hours(records):.1f} hours",
+            *begun,
             "- textures: pictures from Debian packages, scikit-image and scikit-learn",
             "- licence: BSD-3-Clause, as flowcli",
             "",
@@ -82,16 +88,16 @@ def model_card(name: str, sha256: str, scores: Scores, facts: dict[str, Any], ho
             "Stages:",
             "",
             table(
-                ["stage", "steps", "batch", "crop", "iterations", "learning rate", "loss on"],
+                ["stage", "steps", "batch", "crop", "iterations", "learning rate", "loss"],
                 [
                     [
                         stage["name"],
                         str(stage["steps"]),
-                        str(stage["batch"]),
+                        str(stage["batch"] * stage["parts"]),
                         "×".join(str(side) for side in stage["crop"]),
                         str(stage["iterations"]),
                         " → ".join(f"{rate:g}" for rate in stage["learning_rate"]),
-                        "visible pixels" if stage["visible_only"] else "all pixels",
+                        loss_on(stage),
                     ]
                     for stage in stages
                 ],
@@ -111,13 +117,19 @@ def samples(stages: list[dict[str, Any]], steps: int) -> int:
     """How many samples the first `steps` steps saw."""
     seen = 0
     for stage in stages:
-        seen += min(stage["steps"], max(steps, 0)) * stage["batch"]
+        seen += min(stage["steps"], max(steps, 0)) * stage["batch"] * stage["parts"]
         steps -= stage["steps"]
     return seen
 
 
-def hours(log: Path) -> float:
+def loss_on(stage: dict[str, Any]) -> str:
+    """Which pixels a stage's loss counts, and to which power it is raised."""
+    pixels = "visible pixels" if stage["visible_only"] else "all pixels"
+    slow = f" slower than {stage['max_flow']:g} px" if stage["max_flow"] < UNREMARKABLE_FLOW else ""
+    return pixels + slow + (f", to the power {stage['power']:g}" if stage["power"] != 1 else "")
+
+
+def hours(records: Sequence[dict[str, Any]]) -> float:
     """How long the run computed, from the times of its log lines."""
-    times = [record["time"] for line in log.read_text().splitlines() if "time" in (record := json.loads(line))]
-    gaps = (after - before for before, after in pairwise(times))
+    gaps = (after - before for before, after in pairwise(record["time"] for record in records if "time" in record))
     return float(sum(gap for gap in gaps if 0 < gap < LONGEST_STEP_SECONDS)) / 3600

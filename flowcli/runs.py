@@ -94,9 +94,8 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     device = choose_device(options.device)
     training_precision(options.precision, device)
     if options.validation:
-        datasets.samples(
-            "pairs", options.validation
-        )  # refuses a folder without pairs now rather than at the first validation
+        # A folder without pairs is refused now rather than at the first validation.
+        datasets.samples("pairs", options.validation)
     keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -108,7 +107,10 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
             f"{options.run} goes on from its own state", hint="leave --weights out, or choose another --run"
         )
     torch.manual_seed(recipe.seed)
-    state = TrainingState.begin(load(find(options.weights)) if options.weights else RAFT(), device=device)
+    weights = find(options.weights) if options.weights else None
+    state = TrainingState.begin(load(weights) if weights else RAFT(), device=device)
+    if weights and group.leads:
+        folder.log({"begun_with": weights.name, "sha256": weights.sha256})
     folder.take_up(state)
     return TrainingRun(options, recipe, device, folder, state, group)
 

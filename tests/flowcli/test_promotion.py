@@ -12,8 +12,8 @@ import torch
 
 from flowcli.console import Console
 from flowcli.errors import UsageError
-from flowcli.promotion import Promotion, hours, promote, samples
-from flowcli.recipes import RECIPES
+from flowcli.promotion import Promotion, hours, loss_on, promote, samples
+from flowcli.recipes import RECIPES, Stage
 from raft_core import checkpoint
 from raft_core.raft import RAFT
 
@@ -62,9 +62,23 @@ def test_a_run_without_validated_weights_cannot_be_promoted(tmp_path: Path, vali
 
 
 def test_samples_are_counted_through_the_stages() -> None:
-    stages = [{"steps": 10, "batch": 4}, {"steps": 20, "batch": 2}]
+    stages = [{"steps": 10, "batch": 4, "parts": 1}, {"steps": 20, "batch": 1, "parts": 2}]
     assert [samples(stages, steps) for steps in (0, 5, 10, 15, 30, 99)] == [0, 20, 40, 50, 80, 80]
 
 
-def test_a_pause_between_log_lines_is_no_training(run: Path) -> None:
-    assert hours(run / "log.jsonl") == pytest.approx(0.1)
+def test_a_pause_between_log_lines_is_no_training() -> None:
+    assert hours([{"time": 1000}, {"time": 1360}, {"validation": {}}, {"time": 9000}]) == pytest.approx(0.1)
+
+
+def test_the_model_card_names_the_weights_that_were_begun_with(run: Path, validation: Path, tmp_path: Path) -> None:
+    with (run / "log.jsonl").open("a") as log:
+        log.write(json.dumps({"begun_with": "older", "sha256": "abc"}) + "\n")
+    card = promote(Promotion(run, tmp_path, "mine", validation), Console(quiet=True)).with_suffix(".md").read_text()
+    assert "\n- begun with: older, sha256 `abc`\n" in card
+
+
+def test_the_model_card_says_what_each_stage_learnt_from() -> None:
+    everything = dataclasses.asdict(Stage("one", 1, 1, (128, 128), 1, (0, 0)))
+    assert loss_on(everything) == "all pixels"
+    some = everything | {"visible_only": True, "max_flow": 48.0, "power": 0.5}
+    assert loss_on(some) == "visible pixels slower than 48 px, to the power 0.5"

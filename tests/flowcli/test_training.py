@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import signal
@@ -427,3 +428,12 @@ def test_without_a_pool_every_step_renders_pairs_of_its_own(make_scenes: Callabl
     assert torch.equal(first.first, again.first)
     assert not torch.equal(first.first, second.first)
     assert rendered == [(RECIPE.stages[0].batch, step) for step in (0, 0, 1)]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_notes_the_weights_it_was_begun_with(tmp_path: Path) -> None:
+    checkpoint.save(RAFT(), tmp_path / "older.safetensors")
+    run_training(options(tmp_path, weights=str(tmp_path / "older.safetensors")))
+    first, *_ = (json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+    digest = hashlib.sha256((tmp_path / "older.safetensors").read_bytes()).hexdigest()
+    assert first == {"begun_with": "older", "sha256": digest}
