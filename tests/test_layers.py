@@ -17,7 +17,7 @@ ROWS = (
     (
         "the order of things",
         "api converting pipeline rehearsal run writing segments job inspection glimpse runs run_folder comparison "
-        "promotion demonstration evaluation journal submission training checkup tracks",
+        "promotion demonstration evaluation journal submission training checkup tracks sides versus",
     ),
     ("devices", "estimator device methods plan resolving"),
     (

@@ -13,7 +13,7 @@ from flowcli.recipes import RECIPES
 from flowcli.sinks import descriptions
 from flowcli.sources._images import EXTENSIONS
 
-COMMANDS = ("convert", "demo", "doctor", "eval", "pair", "track", "train", "video", "weights")
+COMMANDS = ("compare", "convert", "demo", "doctor", "eval", "pair", "track", "train", "video", "weights")
 
 
 def files_below(folder: Path) -> set[str]:

@@ -1,0 +1,161 @@
+"""One of two sides that are compared: flow that is computed in some way, or flow that was saved."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from flowcli.colour import ColourScale, magnitude
+from flowcli.device import choose_device
+from flowcli.errors import SourceError, UsageError
+from flowcli.estimator import FlowEstimator
+from flowcli.formats import FORMATS, format_of, reader, stem_of
+from flowcli.glimpse import glimpsed_scale
+from flowcli.resolving import resolve
+from flowcli.weights import find, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from flowcli.formats import Flow
+    from flowcli.frames import FramePair
+    from flowcli.request import Request
+    from flowcli.sources import Source
+
+# What may follow a side's weights, as it is spelled and as Request calls it.
+SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "iters": ("iterations", str),
+    "tolerance": ("tolerance", float),
+    "precision": ("precision", str),
+    "max-side": ("max_side", int),
+    "scale": ("scale", float),
+    "warm-start": ("warm_start", lambda text: {"yes": True, "no": False}[text]),
+}
+SAMPLED = 5
+
+
+class Side(Protocol):
+    """Flow of pairs, one way or the other."""
+
+    label: str
+
+    def flows(self, pairs: Iterable[FramePair]) -> Iterator[tuple[FramePair, Flow]]:
+        """Each pair with its flow (height, width, 2)."""
+
+    def scale(self, source: Source, *, skip: int) -> ColourScale:
+        """A colour scale that suits this flow."""
+
+    def record(self) -> dict[str, object]:
+        """What this side is, for the report."""
+
+
+def side_of(text: str, request: Request) -> Side:
+    """`NAME`, `NAME,iters=20,precision=bf16` or a folder of saved flow; raises UsageError for anything else."""
+    if Path(text).is_dir():
+        return Saved(Path(text))
+    weights, *settings = text.split(",")
+    return Computed(text, replace(request, weights=weights, **dict(map(setting, settings))))
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """A setting's name in Request, and its value."""
+    name, _, value = text.partition("=")
+    if name.strip() not in SETTINGS:
+        raise UsageError(f"{text!r} is no setting", hint=f"write NAME,iters=20; there are {', '.join(SETTINGS)}")
+    field, parse = SETTINGS[name.strip()]
+    try:
+        return field, parse(value.strip())
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"{text!r} has no value that {name.strip()} can have", hint="such as iters=20") from error
+
+
+class Computed:
+    """Flow by some weights with some settings."""
+
+    def __init__(self, label: str, request: Request) -> None:
+        self.label = label
+        self.weights = find(request.weights)
+        device = choose_device(request.device)
+        self.settings = resolve(request, device=device, sinks=())
+        self.estimator = FlowEstimator(load(self.weights), device=device, settings=self.settings)
+
+    def flows(self, pairs: Iterable[FramePair]) -> Iterator[tuple[FramePair, Flow]]:
+        """Estimates each pair."""
+        for estimate in self.estimator.estimate(pairs):
+            yield estimate.pair, estimate.flow
+
+    def scale(self, source: Source, *, skip: int) -> ColourScale:
+        """From a few pairs spread over the source."""
+        return glimpsed_scale(source, self.estimator, skip=skip)
+
+    def record(self) -> dict[str, object]:
+        """Weights and settings."""
+        settings = self.settings
+        return {
+            "label": self.label,
+            "weights": {"name": self.weights.name, "sha256": self.weights.sha256},
+            "iterations": settings.iterations,
+            "tolerance": settings.tolerance,
+            "precision": str(settings.precision).removeprefix("torch."),
+            "max_side": settings.reduction.max_side,
+            "scale": settings.reduction.scale,
+            "warm_start": settings.warm_start,
+        }
+
+
+class Saved:
+    """Flow in a folder, as `flowcli video --save flo` and its like write it: files numbered by their first frame."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.label = folder.name or str(folder)
+        self.files = numbered(folder)
+
+    def flows(self, pairs: Iterable[FramePair]) -> Iterator[tuple[FramePair, Flow]]:
+        """Reads the flow of each pair."""
+        for pair in pairs:
+            yield pair, self.read(pair)
+
+    def read(self, pair: FramePair) -> Flow:
+        """The flow of the pair that starts at this frame; raises SourceError where there is none of this size."""
+        found = self.files.get(pair.first.index)
+        if found is None:
+            raise SourceError(
+                f"{self.folder} has no flow from frame {pair.first.index}", hint="give --skip as it was then"
+            )
+        flow = reader(found[0], bound=1)(found[1])
+        height, width = pair.first.image.shape[:2]
+        if flow.shape[:2] != (height, width):
+            raise SourceError(
+                f"{found[1]} is {flow.shape[1]} x {flow.shape[0]}, but the frames are {width} x {height}",
+                hint="give the flow of this clip",
+            )
+        return flow
+
+    def scale(self, source: Source, *, skip: int) -> ColourScale:
+        """From a few of the files."""
+        files = list(self.files.values())
+        chosen = files[:: -(-len(files) // SAMPLED)]
+        return ColourScale.covering(magnitude(np.asarray(reader(kind, bound=1)(path))) for kind, path in chosen)
+
+    def record(self) -> dict[str, object]:
+        """The folder."""
+        return {"label": self.label, "folder": str(self.folder.absolute()), "files": len(self.files)}
+
+
+def numbered(folder: Path) -> Mapping[int, tuple[str, Path]]:
+    """Every frame's file of forward flow and its format; of several formats an exact one."""
+    found: dict[str, dict[int, tuple[str, Path]]] = {}
+    for path in sorted(folder.iterdir()):
+        kind = format_of(path) if path.is_file() and not path.name.startswith(".") else None
+        if kind is not None and kind != "planes" and re.fullmatch(r"\d+", stem := stem_of(path, kind)):
+            found.setdefault(kind, {})[int(stem)] = (kind, path)
+    if not found:
+        raise SourceError(
+            f"{folder} holds no numbered flow files", hint="give the NAME_flow folder of `flowcli video --save flo`"
+        )
+    return found[min(found, key=list(FORMATS).index)]

@@ -1,0 +1,230 @@
+"""Two flows of one clip next to each other: a video with a map of their difference, and statistics."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli import __version__
+from flowcli.colour import colour_flow, is_unknown, magnitude
+from flowcli.cuts import number_shots
+from flowcli.device import keep_memory
+from flowcli.drawing import labelled_row
+from flowcli.errormap import colour_error, key
+from flowcli.errors import PartialError, SourceError, UsageError
+from flowcli.geometry import Reduction, shrunk
+from flowcli.glimpse import parse_scale
+from flowcli.interruption import Interruption, StoppedError
+from flowcli.pairing import pair_up
+from flowcli.partfile import write_whole
+from flowcli.prefetch import prefetch
+from flowcli.pyav import VideoWriter
+from flowcli.quality import photometric_error
+from flowcli.selection import parse_rate, parse_selection
+from flowcli.sides import side_of
+from flowcli.sinks._naming import output_folder
+from flowcli.sources import name_of, open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from flowcli.colour import ColourScale
+    from flowcli.console import Console
+    from flowcli.errors import FlowcliError
+    from flowcli.formats import Flow
+    from flowcli.frames import FramePair
+    from flowcli.request import Request
+    from flowcli.sides import Side
+    from flowcli.sources import Source
+
+STATISTICS = ("mean", "median", "percentile_95", "above_1", "above_3", "unwarped")
+PANEL_SIDE = 960
+"""How large each of the four panels is at most, in pixels."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two flows of one pair lie apart in px, and how well either explains the frames, in grey levels."""
+
+    first: int
+    time: str
+    mean: float | None
+    median: float | None
+    percentile_95: float | None
+    above_1: float | None
+    above_3: float | None
+    unwarped: float | None
+    warped: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was written, the statistics as JSON, a sentence about them, and what was survived."""
+
+    paths: tuple[Path, ...]
+    report: str
+    summary: str
+    problem: FlowcliError | None
+
+
+def compare_sides(request: Request, sides: tuple[str, str], console: Console) -> Compared:
+    """Compares two sides on every pair of a clip: each is weights with settings, or a folder of saved flow."""
+    (path,) = request.inputs
+    film, report = plan(request, path)
+    first, second = (side_of(text, request) for text in sides)
+    keep_memory()
+    selection = parse_selection(request.start, request.end, request.max_frames)
+    with open_source(path, rate=parse_rate(request.fps), selection=selection) as source:
+        scale = parse_scale(request.max_flow) or first.scale(source, skip=request.skip)
+        frames = source.meta.frame_count
+        total = None if frames is None else (frames - 1) // request.skip
+        both = zip(first.flows(pairs_of(source, request)), second.flows(pairs_of(source, request)), strict=True)
+        followed = console.follow(both, total=total, unit="pair")
+        writer = VideoWriter(film, rate=source.meta.rate / request.skip, tick=source.meta.tick)
+        differences = write(writer, followed, (first.label, second.label), scale, skip=request.skip)
+        lost = source.lost
+    text = told(request, (first, second), scale, differences)
+    write_whole(report, text.encode())
+    problem = None
+    if lost:
+        problem = PartialError(f"{lost} frames of {path} could not be decoded", hint="their pairs are left out")
+    return Compared((film, report), text, summary(differences), problem)
+
+
+def plan(request: Request, path: Path) -> tuple[Path, Path]:
+    """The video and the statistics to write; raises UsageError where one is there already."""
+    output = request.output
+    if output and output.suffix.lower() == ".mp4" and not output.is_dir():
+        film = output
+    else:
+        film = output_folder(path, output) / f"{name_of(path)}_compare.mp4"
+    for file in (film, film.with_suffix(".json")):
+        if file.exists() and path.exists() and file.samefile(path):
+            raise UsageError(f"{file} is the input itself", hint="choose another -o")
+        if os.path.lexists(file) and not request.overwrite:
+            raise UsageError(f"{file} exists already", hint="-y overwrites it, -o writes elsewhere")
+    return film, film.with_suffix(".json")
+
+
+def pairs_of(source: Source, request: Request) -> Iterator[FramePair]:
+    """The clip's pairs; every side takes them from the source anew."""
+    return pair_up(prefetch(number_shots(source.frames())), skip=request.skip)
+
+
+def write(
+    writer: VideoWriter,
+    both: Iterator[tuple[tuple[FramePair, Flow], tuple[FramePair, Flow]]],
+    labels: tuple[str, str],
+    scale: ColourScale,
+    *,
+    skip: int,
+) -> list[Difference]:
+    """Draws and measures every pair; the video ends complete, partial after a signal, or not at all."""
+    differences = []
+    try:
+        with Interruption() as interruption:
+            for (pair, one), (_, other) in interruption.until_stopped(both):
+                difference = measure(pair, one, other)
+                writer.write(picture(pair, one, other, labels, scale), time=pair.first.time)
+                differences.append(difference)
+            if interruption.number:
+                kept = writer.finish_partial()
+                raise StoppedError(
+                    interruption.number, hint=f"what is done is in {kept}" if kept else "nothing was finished yet"
+                )
+        if not differences:
+            raise SourceError("that is too short for a pair", hint=f"with --skip {skip} it takes {skip + 1} frames")
+        writer.close()
+    except StoppedError:
+        raise
+    except BaseException:
+        writer.abort()
+        raise
+    return differences
+
+
+def measure(pair: FramePair, one: Flow, other: Flow) -> Difference:
+    """Compares two flows of a pair where both are known."""
+    known = ~(is_unknown(one) | is_unknown(other))
+    apart = magnitude(one - other)[known]
+    unwarped, first = photometric_error(pair.first.image, pair.second.image, one)
+    _, second = photometric_error(pair.first.image, pair.second.image, other)
+    median, most = np.percentile(apart, (50, 95)) if apart.size else (None, None)
+    return Difference(
+        first=pair.first.index,
+        time=str(pair.first.time),
+        mean=rounded(apart.mean() if apart.size else None),
+        median=rounded(median),
+        percentile_95=rounded(most),
+        above_1=rounded((apart > 1).mean() if apart.size else None),
+        above_3=rounded((apart > 3).mean() if apart.size else None),
+        unwarped=rounded(unwarped),
+        warped=(rounded(first), rounded(second)),
+    )
+
+
+def rounded(value: float | None) -> float | None:
+    """As JSON has it: four decimals, and null for what is no number."""
+    return None if value is None or not np.isfinite(value) else round(float(value), 4)
+
+
+def picture(pair: FramePair, one: Flow, other: Flow, labels: tuple[str, str], scale: ColourScale) -> NDArray[np.uint8]:
+    """The frame and the difference above, both flows below, and the key to the difference at the bottom."""
+    height, width = pair.first.image.shape[:2]
+    size = Reduction(max_side=PANEL_SIDE).size(height, width)
+    known = ~(is_unknown(one) | is_unknown(other))
+    apart = magnitude(one - other)
+    mean = f"{apart[known].mean():.2f} px" if known.any() else "unknown"
+    above = {f"frame {pair.first.index}": pair.first.image, f"difference, mean {mean}": colour_error(apart, known)}
+    below = {
+        f"{side}: {label}, to {scale.max_flow:.3g} px": colour_flow(flow, scale=scale)
+        for side, label, flow in zip("AB", labels, (one, other), strict=True)
+    }
+    rows = [labelled_row({name: shrunk(image, size) for name, image in row.items()}) for row in (above, below)]
+    return np.vstack([*rows, key(rows[0].shape[1])])
+
+
+def told(request: Request, sides: tuple[Side, Side], scale: ColourScale, differences: Sequence[Difference]) -> str:
+    """The statistics as JSON."""
+    content = {
+        "flowcli": __version__,
+        "input": str(request.inputs[0].absolute()),
+        "skip": request.skip,
+        "max_flow": round(scale.max_flow, 3),
+        "sides": [side.record() for side in sides],
+        "units": "px between the two flows; share of pixels above 1 and 3 px; grey levels, before and after warping",
+        "mean": means(differences),
+        "pairs": [asdict(difference) for difference in differences],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def means(differences: Sequence[Difference]) -> dict[str, float | None]:
+    """Every figure averaged over the pairs that have it."""
+    figures = {
+        **{name: [getattr(each, name) for each in differences] for name in STATISTICS},
+        **{f"warped by {side}": [each.warped[number] for each in differences] for number, side in enumerate("AB")},
+    }
+    known = {name: [value for value in values if value is not None] for name, values in figures.items()}
+    return {name: rounded(np.mean(values)) if values else None for name, values in known.items()}
+
+
+def summary(differences: Sequence[Difference]) -> str:
+    """One line: how far apart, and which explains the frames better."""
+    mean = means(differences)
+    count = f"{len(differences)} pair{'s' * (len(differences) != 1)}"
+    if mean["mean"] is None or mean["above_3"] is None:
+        return f"{count} without a pixel whose flow both know"
+    line = f"{count}: {mean['mean']:.2f} px apart on average, {mean['above_3']:.1%} of pixels by more than 3 px"
+    unwarped, *warped = (mean[name] for name in ("unwarped", "warped by A", "warped by B"))
+    if unwarped is None or None in warped:
+        return line
+    a, b = (f"{error:.1f}" for error in warped)
+    return f"{line}; frames differ by {unwarped:.1f} grey levels, once warped by A by {a}, by B by {b}"
