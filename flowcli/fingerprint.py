@@ -20,7 +20,7 @@ def fingerprint(path: Path) -> str:
     digest = hashlib.sha256()
     if path.is_dir():
         for entry in sorted(path.iterdir()):
-            facts = entry.stat()
+            facts = entry.stat() if entry.exists() else entry.lstat()
             digest.update(f"{entry.name}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode(errors="surrogateescape"))
     else:
         digest.update(str(path).encode(errors="surrogateescape"))

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_PATIENCE = 1.0
+"""Seconds that a thread may take to notice that nobody reads from it any more."""
+
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -35,7 +38,8 @@ class Receiver(Protocol[T_contra]):
 def prefetch(items: Iterator[T], *, ahead: int = 4) -> Iterator[T]:
     """The same items, of which up to `ahead` are made ready in a thread while the consumer works.
 
-    Errors of `items` come out at the same place. The thread, which also closes `items`, has ended when this has.
+    Errors of `items` come out at the same place. The thread, which also closes `items`, has ended when this has, unless
+    `items` waits for something that does not come.
     """
     channel = _Channel[T](ahead)
     thread = threading.Thread(target=_fill, args=(channel, items), name="flowcli-prefetch", daemon=True)
@@ -44,7 +48,7 @@ def prefetch(items: Iterator[T], *, ahead: int = 4) -> Iterator[T]:
         yield from channel
     finally:
         channel.leave()
-        thread.join()
+        thread.join(timeout=_PATIENCE)
 
 
 class Background(Generic[T]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import av
 
@@ -12,7 +12,7 @@ from flowcli.sniffing import Fault, refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any, BinaryIO
+    from typing import Any
 
 # Playlists and concat scripts are left out: they name other files and hosts.
 _FORMATS = (
@@ -23,7 +23,14 @@ _FORMATS = (
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
-def open_container(path: Path, stream: BinaryIO | None) -> Any:
+class Readable(Protocol):
+    """What a video can be read from; where it also has `seek` and `tell`, PyAV uses them."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+
+
+def open_container(path: Path, stream: Readable | None) -> Any:
     """The video at `path`, or the one that `stream` holds; `path` names it in errors."""
     options = {"protocol_whitelist": "file,crypto,data", "format_whitelist": _FORMATS}
     # An absolute path keeps `http:x.mp4` a file; Path.absolute would keep `..`, which whitelisted paths may not.

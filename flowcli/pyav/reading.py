@@ -31,8 +31,9 @@ from flowcli.stream_facts import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from typing import Any, BinaryIO, Self
+    from typing import Any, Self
 
+    from flowcli.pyav.opening import Readable
     from flowcli.selection import Selection
 
 MAX_BAD_IN_A_ROW = 32
@@ -51,7 +52,7 @@ class VideoReader:
         self,
         path: Path,
         *,
-        stream: BinaryIO | None = None,
+        stream: Readable | None = None,
         origin: Fraction | None = None,
         rate: Fraction | None = None,
         deinterlace: bool = False,

@@ -261,3 +261,17 @@ def test_what_is_odd_about_a_source_is_said_once_and_noted(compute, make_video) 
     assert ended.err.count(f"note: {note}") == 1
     report = report_of("raw_flow.json")
     assert (report["notes"], report["start"]) == ([note], "1/25")
+
+
+def test_sliding_pairs_of_a_batch_start_from_the_batch_before(compute, make_video) -> None:
+    make_video(frames=8)
+    compute("video", "clip.mp4", "--skip", 3, "--sliding", "--warm-start", "--batch", 2)
+    pairs = report_of("clip_flow.json")["pairs"]
+    assert [(pair["first"], pair["second"]) for pair in pairs] == [(first, first + 3) for first in range(5)]
+    assert [pair["warm"] for pair in pairs] == [False, False, True, True, True]
+
+
+def test_a_folder_with_a_broken_link_is_still_a_folder(compute, make_images) -> None:
+    folder = make_images(count=3)
+    (folder / "gone.png").symlink_to("nowhere.png")
+    assert compute("video", folder).code == 0

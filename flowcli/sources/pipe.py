@@ -1,9 +1,12 @@
-"""Video from standard input, `-`: whatever can be read without going back."""
+"""Video through a pipe, from standard input (`-`) or one that has a name: whatever can be read without going back."""
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from collections import deque
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +20,7 @@ from flowcli.sources import STDIN
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from fractions import Fraction
+    from io import RawIOBase
     from typing import Self
 
     from flowcli.frames import Frame
@@ -24,11 +28,13 @@ if TYPE_CHECKING:
 
 _MOST_HELD = 32
 """Frames that a glimpse keeps waiting at most."""
+_PATIENCE = 0.2
+"""Seconds to wait for data before looking whether they are still wanted."""
 
 
 def accepts(path: Path) -> bool:
-    """True for `-`."""
-    return str(path) == STDIN
+    """True for `-` and for named pipes, as shells make of `<(...)`."""
+    return str(path) == STDIN or path.is_fifo()
 
 
 class Source:
@@ -42,12 +48,11 @@ class Source:
         selection: Selection = EVERYTHING,
         deinterlace: bool = False,
     ) -> None:
-        if sys.stdin.isatty():
-            raise UsageError("stdin is a terminal", hint="pipe a video into flowcli, or name a file")
         self.path = path
-        name = Path("stdin")
-        self._reader = VideoReader(name, stream=sys.stdin.buffer, rate=rate, deinterlace=deinterlace)
-        try:
+        name = Path("stdin") if str(path) == STDIN else path
+        self._stream = Stream(opened(path))
+        with self._stream.stopping():
+            self._reader = VideoReader(name, stream=self._stream, rate=rate, deinterlace=deinterlace)
             self._later = self._reader.frames(selection)
             self._waiting = deque(islice(self._later, 2))
             if not self._waiting and not selection.from_first:
@@ -55,9 +60,6 @@ class Source:
             if len(self._waiting) < 2:
                 reason = "has only one frame" if self._waiting else "has no frame that can be decoded"
                 raise SourceError(f"{name} {reason}", hint="flow needs two frames")
-        except BaseException:
-            self.close()
-            raise
         first, reader = self._waiting[0], self._reader
         height, width = first.image.shape[:2]
         self.meta = VideoMeta(
@@ -88,21 +90,71 @@ class Source:
     def _each(self) -> Iterator[Frame]:
         while self._waiting:
             yield self._waiting.popleft()
-        yield from self._later
+        with self._stream.stopping():
+            yield from self._later
 
     def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` frames apart, of the first frames; `frames` gives them all the same."""
         wanted = min(count + skip, _MOST_HELD)
-        self._waiting.extend(islice(self._later, max(0, wanted - len(self._waiting))))
+        with self._stream.stopping():
+            self._waiting.extend(islice(self._later, max(0, wanted - len(self._waiting))))
         held = list(self._waiting)
         return [FramePair(first, second, continues=False) for first, second in zip(held, held[skip:], strict=False)]
 
     def close(self) -> None:
-        """Stops reading."""
-        self._reader.close()
+        """Stops reading. What was opened is closed with the last thread that reads it."""
+        self._stream.ended = True
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Stream:
+    """A file as PyAV reads it: whatever has come, as soon as it has, until `ended` is set.
+
+    A signal that stops Python while PyAV waits for data would be lost in PyAV; `stopping` raises it behind that.
+    """
+
+    def __init__(self, file: RawIOBase) -> None:
+        self.ended = False
+        self._file = file
+        self._stop: BaseException | None = None
+        if file.seekable():
+            self.seek = file.seek
+            self.tell = file.tell
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        try:
+            while not self.ended:
+                if self._has_come():
+                    return self._file.read(size) or b""
+        except BaseException as stop:
+            # PyAV asks again after an end, so this must stay the end.
+            self.ended, self._stop = True, stop
+        return b""
+
+    @contextmanager
+    def stopping(self) -> Iterator[None]:
+        """Raises what stopped a read meanwhile."""
+        try:
+            yield
+        finally:
+            if self._stop is not None:
+                raise self._stop
+
+    def _has_come(self) -> bool:
+        # Windows can only wait for sockets.
+        return os.name == "nt" or bool(select.select([self._file], [], [], _PATIENCE)[0])
+
+
+def opened(path: Path) -> RawIOBase:
+    """What to read from, without a buffer; raises UsageError where that would wait for someone to type a video."""
+    if str(path) != STDIN:
+        return path.open("rb", buffering=0)
+    if sys.stdin.isatty():
+        raise UsageError("stdin is a terminal", hint="pipe a video into flowcli, or name a file")
+    return sys.stdin.buffer.raw  # type: ignore[union-attr, no-any-return]

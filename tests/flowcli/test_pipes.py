@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.prefetch import prefetch
 from flowcli.selection import parse_selection
 from flowcli.sources import open_source
+from flowcli.sources.pipe import Stream
 
 STDIN = Path("-")
 
@@ -99,3 +101,58 @@ def test_a_terminal_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
     with pytest.raises(UsageError, match=r"^stdin is a terminal$"):
         open_source(STDIN)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_read_once(make_video, tmp_path):
+    data = make_video("clip.mkv", frames=6).read_bytes()
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    feeder = threading.Thread(target=lambda: path.write_bytes(data))
+    feeder.start()
+    with open_source(path) as source:
+        assert source.meta.name == "pipe"
+        assert [frame.index for frame in source.frames()] == list(range(6))
+    feeder.join()
+
+
+@pytest.fixture
+def silent():
+    """A stream in which nothing comes, and which nobody ends."""
+    read, write = os.pipe()
+    with os.fdopen(read, "rb", buffering=0) as file:
+        yield Stream(file)
+    os.close(write)
+
+
+def test_a_stream_that_is_not_wanted_any_more_ends(silent):
+    threading.Timer(0.1, lambda: setattr(silent, "ended", True)).start()
+    assert silent.read(100) == b""
+
+
+def test_a_signal_that_stops_a_read_comes_out_behind_it(silent):
+    class Signal(BaseException):
+        pass
+
+    def stop() -> bool:
+        raise Signal
+
+    silent._has_come = stop
+    with pytest.raises(Signal), silent.stopping():
+        assert silent.read(100) == b""
+        assert silent.read(100) == b""
+
+
+@pytest.mark.usefixtures("no_thread_stays")
+def test_frames_that_do_not_come_do_not_keep_anyone(silent):
+    def frames():
+        yield 1
+        silent.read(100)
+
+    ahead = prefetch(frames())
+    assert next(ahead) == 1
+    ahead.close()
+    silent.ended = True
+    for thread in threading.enumerate():
+        if thread.name == "flowcli-prefetch":
+            thread.join(5)
