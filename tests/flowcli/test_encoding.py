@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import av
@@ -124,17 +125,38 @@ def test_a_picture_of_one_pixel_is_a_video(tmp_path, codec):
     assert len(_frames(path)) == len(TIMES)
 
 
-def test_encoders_keep_quiet(tmp_path, capfd):
+@pytest.mark.slow
+def test_the_same_pictures_make_the_same_video_while_others_are_decoded(tmp_path):
+    noise = np.random.default_rng(0)
+    pictures = [cv2.GaussianBlur(noise.integers(0, 256, (48, 64, 3), np.uint8), (0, 0), 2) for _ in range(8)]
+
+    def make(path):
+        writer = VideoWriter(path, rate=Fraction(25), tick=Fraction(1, 12800))
+        for number, picture in enumerate(pictures):
+            writer.write(picture, time=Fraction(number, 25))
+        writer.close()
+        _frames(path)
+        return path.read_bytes()
+
+    with ThreadPoolExecutor(4) as threads:
+        made = set(threads.map(make, (tmp_path / f"{number}.mp4" for number in range(2000))))
+    assert len(made) == 1
+
+
+def test_encoders_keep_quiet(tmp_path, capfd, caplog):
     for codec in CODECS:
-        _write(tmp_path / f"a{CODECS[codec].containers[0]}", Encoding(codec))
+        extension = CODECS[codec].containers[0]
+        _write(tmp_path / f"a{extension}", Encoding(codec))
+        join_videos([(tmp_path / f"a{extension}", Fraction(0))], tmp_path / f"b{extension}")
     assert capfd.readouterr() == ("", "")
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
     ("options", "message", "hint"),
     [
         ({"codec": "h266"}, "--codec h266 is not known", "use h264, h265, vp9, av1, ffv1, prores"),
-        ({"crf": 52}, "--crf 52 is not between 0 and 51", "the usual one is 18"),
+        ({"crf": 52}, "--crf 52 is not between 0 and 51", "the usual one is 20"),
         ({"codec": "ffv1", "crf": 3}, "--crf is not for ffv1", "leave it out, or use --codec h264, h265, vp9, av1"),
         ({"codec": "prores", "preset": "slow"}, "--preset slow is not for prores", "leave it out"),
         ({"codec": "vp9", "preset": "slow"}, "--preset slow is not for vp9", "use realtime, good, best"),
