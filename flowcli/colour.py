@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 from flowcli.opencv import cv2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from jaxtyping import Bool, Float, UInt8
     from numpy.typing import NDArray
@@ -28,21 +28,35 @@ _ROWS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class ColourScale:
-    """How fast full colour is: `max_flow` pixels. One scale serves a whole video, so that colours do not flicker."""
+    """How speed becomes colour. One scale serves a whole video, so that colours do not flicker.
+
+    Full colour is `max_flow` pixels; a `gamma` above 1 shows slow motion more strongly. What is still is white, or
+    black if `dark`.
+    """
 
     max_flow: float
+    gamma: float = 1.0
+    dark: bool = False
 
     @classmethod
-    def covering(
-        cls, magnitudes: Iterable[NDArray[np.float32]], *, percentile: float = 99.0, floor: float = 1.0
-    ) -> ColourScale:
-        """The scale of typical fast motion, from the speeds of a few pairs, and no less than `floor` pixels.
+    def covering(cls, magnitudes: Iterable[NDArray[np.float32]]) -> ColourScale:
+        """The scale of typical fast motion, from the speeds of a few pairs."""
+        return cls(typical([fast for speeds in magnitudes if (fast := fast_speed(speeds)) is not None]))
 
-        Of each pair that is its `percentile`; of the pairs the upper quartile, because one that straddles a cut has
-        flow without meaning. The floor keeps still frames white, where a scale by their own maximum paints the noise.
-        """
-        fast = [np.percentile(known, percentile) for speeds in magnitudes if (known := speeds[speeds <= UNKNOWN]).size]
-        return cls(max(floor, float(np.quantile(fast, 0.75, method="lower")) if fast else floor))
+
+def fast_speed(speeds: NDArray[np.float32]) -> float | None:
+    """How fast the fastest hundredth of the pixels is at least; None where no flow is known."""
+    known = speeds[speeds <= UNKNOWN]
+    return float(np.percentile(known, 99.0)) if known.size else None
+
+
+def typical(fast: Collection[float], *, floor: float = 1.0) -> float:
+    """The scale for pairs whose fast parts are so fast: their upper quartile, and no less than `floor` pixels.
+
+    Not the fastest, because a pair that straddles a cut has flow without meaning. The floor keeps still frames white,
+    where a scale by their own maximum paints the noise.
+    """
+    return max(floor, float(np.quantile(list(fast), 0.75, method="lower"))) if fast else floor
 
 
 def colour_flow(
@@ -50,14 +64,32 @@ def colour_flow(
 ) -> UInt8[NDArray[np.uint8], "height width 3"]:
     """RGB: hue is direction (right red, down yellow, left cyan, up violet), saturation is speed up to the scale.
 
-    Faster motion keeps its hue at full saturation. Unknown flow, NaN or above 1e9, is black.
+    Faster motion keeps its hue at full saturation. Unknown flow, NaN or above 1e9, is black, or grey on black.
     """
-    table = _table()
+    table = _table(scale.gamma, scale.dark)
+    unknown = 80 if scale.dark else 0
     image = np.empty((*flow.shape[:2], 3), np.uint8)
     # In bands that stay in the cache this takes half the time.
     with np.errstate(invalid="ignore"):
         for top in range(0, len(flow), _ROWS_AT_ONCE):
-            _colour_band(flow[top : top + _ROWS_AT_ONCE], image[top : top + _ROWS_AT_ONCE], table, scale.max_flow)
+            _colour_band(
+                flow[top : top + _ROWS_AT_ONCE], image[top : top + _ROWS_AT_ONCE], table, scale.max_flow, unknown
+            )
+    return image
+
+
+def colour_speed(
+    flow: Float[NDArray[np.float32], "height width 2"], *, scale: ColourScale
+) -> UInt8[NDArray[np.uint8], "height width 3"]:
+    """RGB of viridis, in which equal steps look equal: violet is still, yellow as fast as the scale or faster.
+
+    Unknown flow is black.
+    """
+    unknown = is_unknown(flow)
+    share = np.minimum(np.where(unknown, 0, magnitude(flow)) / np.float32(scale.max_flow), 1)
+    levels = np.rint(255 * share ** np.float32(1 / scale.gamma)).astype(np.uint8)
+    image = np.asarray(cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB), np.uint8)
+    image[unknown] = 0
     return image
 
 
@@ -72,15 +104,18 @@ def is_unknown(flow: Float[NDArray[np.float32], "height width 2"]) -> Bool[NDArr
     return np.asarray(~(np.maximum(np.abs(x), np.abs(y)) <= UNKNOWN), np.bool_)
 
 
-def wheel(radius: int) -> UInt8[NDArray[np.uint8], "size size 3"]:
-    """The colours of all flows up to `radius` pixels at a scale of `radius`; size is 2 radius + 1."""
+_PLAIN = ColourScale(1.0)
+
+
+def wheel(radius: int, scale: ColourScale = _PLAIN) -> UInt8[NDArray[np.uint8], "size size 3"]:
+    """The colours of all flows of a scale, its fastest `radius` pixels from the middle; size is 2 radius + 1."""
     steps = np.arange(-radius, radius + 1, dtype=np.float32)
     flow = np.stack(np.meshgrid(steps, steps), axis=-1)
-    return colour_flow(flow, scale=ColourScale(float(radius)))
+    return colour_flow(flow, scale=replace(scale, max_flow=float(radius)))
 
 
 def _colour_band(
-    flow: NDArray[np.float32], image: NDArray[np.uint8], table: NDArray[np.uint8], max_flow: float
+    flow: NDArray[np.float32], image: NDArray[np.uint8], table: NDArray[np.uint8], max_flow: float, grey: int
 ) -> None:
     x, y = cv2.split(flow)
     reach = np.maximum(np.abs(x), np.abs(y))
@@ -92,11 +127,11 @@ def _colour_band(
     y = y * reach + np.float32(_RADIUS)
     cv2.remap(table, x, y, cv2.INTER_LINEAR, dst=image, borderMode=cv2.BORDER_REPLICATE)
     if unknown.any():
-        image[unknown] = 0
+        image[unknown] = grey
 
 
-@lru_cache(maxsize=1)
-def _table() -> NDArray[np.uint8]:
+@lru_cache(maxsize=4)
+def _table(gamma: float, dark: bool) -> NDArray[np.uint8]:
     """The colour of every flow from (-1, -1) to (1, 1): angles are computed here once, not per pixel of a video."""
     steps = np.arange(-_RADIUS, _RADIUS + 1) / _RADIUS
     x, y = np.meshgrid(steps, steps)
@@ -106,8 +141,9 @@ def _table() -> NDArray[np.uint8]:
     before = np.floor(place).astype(int)
     share = (place - before)[..., None]
     hue = (1 - share) * hues[before] + share * hues[(before + 1) % len(hues)]
-    saturation = np.minimum(np.hypot(x, y), 1)[..., None]
-    return np.asarray(np.rint(255 * (1 - saturation * (1 - hue))), np.uint8)
+    saturation = (np.minimum(np.hypot(x, y), 1) ** (1 / gamma))[..., None]
+    colour = saturation * hue if dark else 1 - saturation * (1 - hue)
+    return np.asarray(np.rint(255 * colour), np.uint8)
 
 
 def _hues() -> NDArray[np.float64]:

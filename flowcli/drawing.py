@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.colour import ColourScale, colour_flow, is_unknown, magnitude, wheel
+from flowcli.colour import ColourScale, colour_flow, is_unknown, magnitude
+from flowcli.legends import inset, legend, legend_size, speed_legend
 from flowcli.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from jaxtyping import Bool, Float, UInt8
     from numpy.typing import NDArray
+
+    from flowcli.field import Estimate
 
     Image = UInt8[NDArray[np.uint8], "height width 3"]
     Flow = Float[NDArray[np.float32], "height width 2"]
@@ -23,18 +27,33 @@ if TYPE_CHECKING:
 
 _ALL_IS_FAST = 1e-6
 _HATCH = (190, 30, 60)
+_SHIFT = 4  # OpenCV draws in sixteenths of a pixel
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a run draws: one colour scale for all of it, and whether its key is shown."""
+    """How a run draws: one colour scale for all of it, and whether its key is shown.
+
+    Arrows stand `arrow_grid` pixels apart, None leaves that to the picture's size, where motion is at least
+    `arrow_min` pixels.
+    """
 
     scale: ColourScale
     legend: bool = False
+    arrow_grid: int | None = None
+    arrow_min: float = 0.5
 
     def finish(self, image: Image) -> Image:
         """Adds the key to a picture that is drawn in the scale's colours, if it is to be shown."""
-        return with_legend(image, self.scale) if self.legend else image
+        return inset(image, legend(legend_size(image), self.scale)) if self.legend else image
+
+    def finish_speed(self, image: Image) -> Image:
+        """The same for a picture of speeds."""
+        return inset(image, speed_legend(legend_size(image), self.scale)) if self.legend else image
+
+    def of(self, estimate: Estimate) -> Style:
+        """How one pair is drawn, which may have a colour scale of its own."""
+        return self if estimate.scale is None else replace(self, scale=estimate.scale)
 
 
 def overlay(image: Image, flow: Flow, *, scale: ColourScale, strength: float = 0.7) -> Image:
@@ -67,6 +86,36 @@ def warp(first: Image, second: Image, flow: Flow, *, occluded: Mask | None = Non
     return _hatch(first, blend, hidden)
 
 
+def arrows(image: Image, flow: Flow, *, scale: ColourScale, spacing: int | None = None, shortest: float = 0.5) -> Image:
+    """Arrows over the frame that the flow starts on, which is shown dimmed and without its colours.
+
+    They begin where they were read, `spacing` pixels apart, and have the wheel's colours. An arrow as long as two
+    spacings stands for motion as fast as the scale, or faster. Where motion is below `shortest` pixels or unknown there
+    is none.
+    """
+    height, width = image.shape[:2]
+    spacing = spacing or max(8, round(max(height, width) / 48))
+    rows, columns = (np.arange((side - 1) % spacing // 2, side, spacing) for side in (height, width))
+    sampled = np.ascontiguousarray(flow[np.ix_(rows, columns)])
+    speed = magnitude(sampled)
+    shown = (speed >= shortest) & ~is_unknown(sampled)
+    length = 2 * spacing * np.minimum(speed / np.float32(scale.max_flow), 1)
+    colours = colour_flow(sampled, scale=ColourScale(_ALL_IS_FAST)).tolist()
+    canvas = np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) // 2, cv2.COLOR_GRAY2RGB), np.uint8)
+    weight = max(1, round(spacing / 14))
+    for row, column in np.argwhere(shown):
+        begin = np.array([columns[column], rows[row]], np.float64)
+        end = begin + sampled[row, column] / speed[row, column] * length[row, column]
+        cv2.line(canvas, _subpixel(begin), _subpixel(end), colours[row][column], weight, cv2.LINE_AA, _SHIFT)
+        _arrow_head(canvas, begin, end, colours[row][column], weight)
+    return canvas
+
+
+def mask(marked: Mask) -> Image:
+    """White where marked, black elsewhere, as data sets store occlusion."""
+    return np.repeat(np.where(marked, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
+
+
 def side_by_side(left: Image, right: Image) -> Image:
     """Two pictures of one size next to each other."""
     return np.hstack([left, right])
@@ -77,32 +126,23 @@ def labelled_row(panels: Mapping[str, Image]) -> Image:
     return np.hstack([np.vstack([_caption(name, image.shape[1]), image]) for name, image in panels.items()])
 
 
-def with_legend(image: Image, scale: ColourScale) -> Image:
-    """The image with the colour wheel in its lower right corner and, below it, what its rim stands for."""
-    height, width = image.shape[:2]
-    key = legend(max(24, min(height, width) // 5), scale)
-    key = key[:height, :width]
-    result = image.copy()
-    result[height - key.shape[0] :, width - key.shape[1] :] = key
-    return result
+def _arrow_head(canvas: Image, begin: NDArray[np.float64], end: NDArray[np.float64], colour: Any, weight: int) -> None:
+    along = end - begin
+    length = float(np.hypot(*along))
+    if length < 2:
+        return
+    size = min(0.45 * length, 3.5 * weight + 2)
+    along = along / length
+    across = np.array([-along[1], along[0]])
+    tip = end + along * size / 2
+    corners = np.array(
+        [tip, tip - along * size * 1.5 + across * size / 2, tip - along * size * 1.5 - across * size / 2]
+    )
+    cv2.fillPoly(canvas, [np.array([_subpixel(corner) for corner in corners])], colour, cv2.LINE_AA, _SHIFT)
 
 
-def legend(size: int, scale: ColourScale) -> Image:
-    """The wheel on black, `size` pixels wide, with the speed of its rim in pixels per frame pair."""
-    radius = size // 2 - max(1, size // 24)
-    disc = wheel(radius)
-    steps = np.arange(-radius, radius + 1)
-    rim = np.clip(radius + 0.5 - np.hypot(*np.meshgrid(steps, steps)), 0, 1)[..., None]
-    text = f"{scale.max_flow:.3g} px"
-    font, weight = cv2.FONT_HERSHEY_SIMPLEX, max(1, size // 110)
-    (text_width, text_height), _ = cv2.getTextSize(text, font, 1.0, weight)
-    factor = min(size / 4.5 / text_height, 0.9 * size / text_width) * 0.75
-    line = round(text_height * factor) + max(4, size // 12)
-    key = np.zeros((size + line, size, 3), np.uint8)
-    corner = size // 2 - radius
-    key[corner : corner + 2 * radius + 1, corner : corner + 2 * radius + 1] = (disc * rim).astype(np.uint8)
-    origin = (round((size - text_width * factor) / 2), size + line - max(3, size // 14))
-    return np.asarray(cv2.putText(key, text, origin, font, factor, (255, 255, 255), weight, cv2.LINE_AA), np.uint8)
+def _subpixel(point: NDArray[np.float64]) -> list[int]:
+    return [round(value * (1 << _SHIFT)) for value in point.tolist()]
 
 
 def _hatch(first: Image, blend: Image, hidden: Mask) -> Image:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from flowcli.colour import ColourScale
     from flowcli.frames import Frame, FramePair
 
 
@@ -22,7 +23,8 @@ class Estimate:
     `forward` (2, height, width) is the displacement first → second in source pixels on the first frame's grid,
     channel 0 right, channel 1 down. `backward` is second → first on the second frame's grid; at least one of them is
     there. `occluded` (height, width) marks pixels of the first frame that the second does not show. `iterations` were
-    run; `warm` says whether they began from an earlier pair's flow.
+    run; `warm` says whether they began from an earlier pair's flow. `scale` is the colour scale that this pair is drawn
+    with, where the run has not one for all.
     """
 
     pair: FramePair
@@ -31,6 +33,7 @@ class Estimate:
     warm: bool
     backward: Float[Tensor, "2 height width"] | None = None
     occluded: Bool[Tensor, "height width"] | None = None
+    scale: ColourScale | None = None
 
     @cached_property
     def flow(self) -> NDArray[np.float32]:

@@ -26,7 +26,8 @@ class VideoMeta:
     `frame_count` is a hint that a container may get wrong, unless it is `counted`; None where it is unknown. Times of
     frames are whole numbers of `tick` seconds, so that a video written with that tick repeats them exactly. `start` is
     where the frames begin, in seconds after the first frame that the source has. `pixel_aspect` is the width of a
-    displayed pixel over its height, `sound` is what a file of video may hold beside it.
+    displayed pixel over its height, `sound` is what a file of video may hold beside it. `sought` is false where only
+    the first frames can be looked at ahead.
     """
 
     name: str
@@ -39,6 +40,7 @@ class VideoMeta:
     pixel_aspect: Fraction = Fraction(1)
     counted: bool = False
     sound: Sound | None = None
+    sought: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import islice
@@ -98,7 +99,7 @@ def estimate_pair(request: Request, console: Console) -> Result:
     run = Run(request, outputs, weights, (width, height))
     run.tell_how(console)
     estimates = list(run.estimator.estimate([pair]))
-    run.scale = run.scale or ColourScale.covering([magnitude(estimates[0].flow)])
+    run.scale = run.scale or replace(run.plain, max_flow=ColourScale.covering([magnitude(estimates[0].flow)]).max_flow)
     opened = partial(open_sinks, outputs, style=run.style, encoding=run.encoding, rate=Fraction(1), tick=Fraction(1))
     with created(outputs), Interruption() as interruption:
         written = write_estimates(estimates, opened, interruption)
@@ -113,7 +114,7 @@ def read_pair(request: Request) -> FramePair:
     if first.shape != second.shape:
         sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
         raise UsageError(f"the images differ in size: {sizes}", hint="give two images of one size")
-    return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(1), second), continues=False)
+    return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(0), second), continues=False)
 
 
 def planned_outputs(request: Request, *, video: bool) -> list[Output]:

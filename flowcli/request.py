@@ -28,7 +28,12 @@ class Request:
     max_side: int | None = None
     scale: float = 1.0
     max_flow: str = "auto"
+    scale_mode: str = "video"
+    gamma: float = 1.0
+    background: str = "white"
     legend: bool = False
+    arrow_grid: int | None = None
+    arrow_min: float = 0.5
     half: bool = False
     codec: str = "h264"
     crf: int | None = None

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from flowcli.colour import ColourScale
 from flowcli.device import choose_device, keep_memory
 from flowcli.drawing import Style
 from flowcli.errors import FlowcliError, PartialError, SourceError
 from flowcli.estimator import FlowEstimator
-from flowcli.glimpse import glimpsed_scale, parse_scale
+from flowcli.glimpse import glimpsed_scale, parse_mode, parse_scale, plain_scale
 from flowcli.interruption import Interruption, StoppedError
 from flowcli.partfile import partial_name, write_whole
 from flowcli.quality import mean_error
 from flowcli.report import Report
 from flowcli.resolving import encoding_of, resolve
+from flowcli.scaling import ScaleByPast, scale_by_pair
 from flowcli.segments import Segment, in_segments
 from flowcli.sinks import Part, draws, join_parts, missing_folders, remove_empty, remove_stale, report_path
 from flowcli.weights import Weights, load
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from flowcli.colour import ColourScale
     from flowcli.console import Console
+    from flowcli.field import Estimate
     from flowcli.frames import FramePair
     from flowcli.request import Request
     from flowcli.segments import Journal
@@ -69,7 +71,11 @@ class Run:
         self.outputs = outputs
         self.weights = weights
         self.size = size
-        self.scale = parse_scale(request.max_flow)
+        self.plain = plain_scale(request.gamma, request.background)
+        self.scale = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+        self.scaled: Callable[[Iterator[Estimate]], Iterator[Estimate]] | None = None
+        if parse_mode(request.scale_mode, request.max_flow) == "frame":
+            self.scaled = partial(scale_by_pair, like=self.plain)
         self.encoding = encoding_of(request)
         self.device = choose_device(request.device)
         settings = resolve(request, device=self.device, sinks=[output.sink for output in outputs])
@@ -81,7 +87,7 @@ class Run:
         else:
             precision = getattr(torch, resolved["precision"])
             fixed = replace(settings, batch=resolved["batch"], on_demand=resolved["on_demand"], precision=precision)
-            self.scale = ColourScale(resolved["max_flow"])
+            self.scale = replace(self.plain, max_flow=resolved["max_flow"])
             torch.set_num_threads(resolved["threads"])
         self.estimator.settings = fixed
 
@@ -108,13 +114,16 @@ class Run:
         """How this run draws."""
         if self.scale is None:
             raise ValueError("the colour scale is not settled yet")
-        return Style(self.scale, self.request.legend)
+        return Style(self.scale, self.request.legend, self.request.arrow_grid, self.request.arrow_min)
 
     def video_scale(self, source: Source) -> ColourScale:
-        """One colour scale for the whole video, where anything is drawn in it."""
-        if not any(draws(output.sink) for output in self.outputs):
-            return ColourScale(1.0)
-        return glimpsed_scale(source, self.estimator, skip=self.request.skip)
+        """One colour scale for the whole video, where anything is drawn in it; a stream's may change later."""
+        if self.scaled or not any(draws(output.sink) for output in self.outputs):
+            return self.plain
+        scale = replace(self.plain, max_flow=glimpsed_scale(source, self.estimator, skip=self.request.skip).max_flow)
+        if not source.meta.sought:
+            self.scaled = ScaleByPast(scale)
+        return scale
 
     def write_segments(
         self,
@@ -129,6 +138,8 @@ class Run:
                 memory.forget_frames()
                 parts = [journal.part(output, len(journal.closed)) for output in self.outputs]
                 estimates = self.estimator.estimate(segment, memory=memory)
+                if self.scaled:
+                    estimates = self.scaled(estimates)
                 written = write_estimates(estimates, partial(opened, parts), interruption)
                 if not written.complete:
                     raise self.stopped(interruption.number, journal, written)
@@ -223,7 +234,10 @@ class Run:
             "skip": request.skip,
             "sliding": request.sliding,
             "save": request.save,
-            "max_flow": self.scale and round(self.scale.max_flow, 3),
+            "max_flow": None if self.scaled or not self.scale else round(self.scale.max_flow, 3),
+            "scale_mode": request.scale_mode,
+            "gamma": request.gamma,
+            "background": request.background,
         }
 
 

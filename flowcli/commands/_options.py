@@ -105,6 +105,16 @@ MaxFlow = Annotated[
         metavar="PX", help="Motion drawn in full colour, in px per pair, the same for the whole run; or auto."
     ),
 ]
+ScaleMode = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="video: one colour scale for all pairs; frame: each pair's own."),
+]
+Gamma = Annotated[float, typer.Option(metavar="X", help="Above 1, slow motion is drawn more strongly.")]
+Background = Annotated[str, typer.Option(metavar="NAME", help="What stands still is white, or black.")]
+ArrowGrid = Annotated[
+    int | None, typer.Option(metavar="PX", help="How far apart arrows begin. Default: by the picture's size.", min=2)
+]
+ArrowMin = Annotated[float, typer.Option(metavar="PX", help="No arrow for motion below this.", min=0)]
 Legend = Annotated[
     bool, typer.Option("--legend", metavar="", help="Draw the colour wheel, and what its rim stands for.")
 ]

@@ -2,7 +2,9 @@
 
 A file declares either `draw(estimate, style) -> image`, or `write(path, flow)` beside `read(path)`. A picture becomes
 a frame of `NAME_<file>.mp4`, flow becomes `NAME_flow.<file>`; `NAMING` says so where an output is called otherwise. A
-file format that holds more than one flow adds `save(path, estimate, encoding)`. The first line of a file's docstring is
+file format that holds more than one flow adds `save(path, estimate, encoding)`. Or it declares
+`measure(estimate) -> record` beside `compose(records, path)`. What is one file and no video says with
+`join(parts, path)` how the parts of a long run become one. The first line of a file's docstring is
 its help. A file whose name starts with `_` helps the others.
 """
 

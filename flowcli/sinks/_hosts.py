@@ -1,4 +1,4 @@
-"""The two hosts that turn a sink file's one function into a whole output: a film, or a file per pair."""
+"""The hosts that turn a sink file's one function into a whole output: a film, a file per pair, a list of records."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.drawing import legend
 from flowcli.field import as_array
+from flowcli.legends import legend
 from flowcli.opencv import cv2
-from flowcli.partfile import PartFile, reported, write_whole
+from flowcli.partfile import PartFile, partial_name, reported, write_whole
 from flowcli.pyav import GifWriter, VideoWriter, WebpWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from fractions import Fraction
     from pathlib import Path
     from types import ModuleType
+    from typing import Any
 
     from numpy.typing import NDArray
 
@@ -30,16 +31,20 @@ if TYPE_CHECKING:
 
     Draw = Callable[[Estimate, Style], NDArray[np.uint8]]
     Save = Callable[[Path, Estimate], None]
+    Measure = Callable[[Estimate], dict[str, Any]]
+    Compose = Callable[[Sequence[dict[str, Any]], Path], None]
 
 
 def open_sink(output: Output, *, style: Style, encoding: Encoding, rate: Fraction, tick: Fraction) -> Sink:
     """The planned output, ready to be written."""
     module = importlib.import_module(f"flowcli.sinks.{output.sink}")
     draw: Draw | None = getattr(module, "draw", None)
+    if hasattr(module, "measure"):
+        return Records(output.path, module.measure, module.compose)
     if draw is None:
         return Files(output, _saving(module, encoding, backward=output.backward))
     if output.numbered or output.path.suffix.lower() == ".png":
-        return Files(output, lambda path, estimate: write_png(path, draw(estimate, style)))
+        return Files(output, lambda path, estimate: write_png(path, draw(estimate, style.of(estimate))))
     if output.naming.film == ".gif":
         # A legend is all the colours that there are.
         return Film(GifWriter(output.path, rate=rate, colours=legend(257, style.scale)), draw, style)
@@ -65,7 +70,7 @@ class Film:
 
     def write(self, estimate: Estimate, /) -> None:
         """Draws and encodes one picture."""
-        self._writer.write(self._draw(estimate, self._style), time=estimate.pair.first.time)
+        self._writer.write(self._draw(estimate, self._style.of(estimate)), time=estimate.pair.first.time)
 
     def close(self) -> None:
         """Completes the video."""
@@ -109,6 +114,39 @@ class Files:
     def finish_partial(self) -> Path | None:
         """Where the complete files are."""
         return self._output.path if self._written else None
+
+
+class Records:
+    """What every pair was measured to be, in one file."""
+
+    def __init__(self, path: Path, measure: Measure, compose: Compose) -> None:
+        self._path = path
+        self._measure = measure
+        self._compose = compose
+        self._records: list[dict[str, Any]] = []
+        PartFile(path).discard()
+
+    def write(self, estimate: Estimate, /) -> None:
+        """Measures one pair."""
+        self._records.append(self._measure(estimate))
+
+    def close(self) -> None:
+        """Writes the file. One without a record is not left behind."""
+        self._complete(self._path)
+
+    def abort(self) -> None:
+        """Nothing is written yet."""
+
+    def finish_partial(self) -> Path | None:
+        """Writes what there is under a name that says so."""
+        return self._complete(partial_name(self._path))
+
+    def _complete(self, path: Path) -> Path | None:
+        if not self._records:
+            return None
+        with reported(path):
+            self._compose(self._records, path)
+        return path
 
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:

@@ -62,7 +62,7 @@ class Source:
         height, width = head[0].image.shape[:2]
         rate = len(durations) / (sum(durations) * _TICK)
         count = selection.count_of(len(durations), rate)
-        self.meta = VideoMeta(path.name, width, height, rate, count, _TICK, start=head[0].time)
+        self.meta = VideoMeta(path.name, width, height, rate, count, _TICK, start=head[0].time, sought=False)
 
     def frames(self) -> Iterator[Frame]:
         """The selected frames in order, counted and timed from the first of them."""

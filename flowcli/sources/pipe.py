@@ -71,6 +71,7 @@ class Source:
             reader.tick,
             start=first.time,
             pixel_aspect=reader.pixel_aspect,
+            sought=False,
         )
 
     @property

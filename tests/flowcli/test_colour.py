@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.colour import ColourScale, colour_flow, wheel
+from flowcli.colour import ColourScale, colour_flow, colour_speed, wheel
 
 
 def _baker(u: float, v: float) -> tuple[int, ...]:
@@ -98,6 +98,33 @@ def test_the_scale_covers_fast_motion_but_no_outlier_pixel():
 def test_a_pair_across_a_cut_does_not_set_the_scale():
     pairs = [np.full(10, speed, np.float32) for speed in (3, 400, 5, 4, 6)]
     assert ColourScale.covering(pairs).max_flow == 6
+
+
+def test_a_gamma_above_1_shows_slow_motion_more_strongly_and_leaves_the_fastest():
+    def saturation(speed, gamma):
+        flow = np.array([[[speed, 0]]], np.float32)
+        return 1 - colour_flow(flow, scale=ColourScale(4, gamma=gamma))[0, 0, 1] / 255
+
+    for speed in (0.5, 1, 2, 4):
+        assert saturation(speed, 2) == pytest.approx((speed / 4) ** 0.5, abs=0.02)
+        assert saturation(speed, 0.5) == pytest.approx((speed / 4) ** 2, abs=0.02)
+
+
+def test_on_black_what_is_still_is_black_and_what_is_unknown_grey():
+    scale = ColourScale(4, dark=True)
+    flow = np.array([[[0, 0], [4, 0], [2, 0], [np.nan, 0], [0, 1e10]]], np.float32)
+    row = colour_flow(flow, scale=scale)[0].astype(int).tolist()
+    assert row[0] == [0, 0, 0]
+    assert np.abs(np.array(row[1]) - (255, 0, 0)).max() <= 4
+    assert np.abs(np.array(row[2]) - (128, 0, 0)).max() <= 4
+    assert row[3] == row[4] == [80, 80, 80]
+
+
+def test_speed_alone_goes_from_violet_to_yellow_whichever_way_and_is_black_where_unknown():
+    flow = np.array([[[0, 0], [3, 4], [-5, 0], [30, 40], [0, np.nan]]], np.float32)
+    row = colour_speed(flow, scale=ColourScale(5))[0].tolist()
+    viridis = cv2.applyColorMap(np.array([[0, 255]], np.uint8), cv2.COLORMAP_VIRIDIS)[0, :, ::-1].tolist()
+    assert row == [viridis[0], viridis[1], viridis[1], viridis[1], [0, 0, 0]]
 
 
 def test_the_wheel_is_the_flow_away_from_its_middle():

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.colour import ColourScale
-from flowcli.drawing import legend, overlay, side_by_side, warp, with_legend
+from flowcli.colour import ColourScale, colour_speed
+from flowcli.drawing import arrows, mask, overlay, side_by_side, warp
+from flowcli.legends import inset, legend, legend_size, speed_legend
 
 SCENE = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (60, 90, 3)).astype(np.uint8), (0, 0), 2)
 
@@ -58,6 +59,46 @@ def test_known_occlusion_is_hatched():
     assert not np.array_equal(picture[occluded], SCENE[occluded])
 
 
+def _drawn(picture):
+    """Where an arrow is: the frame below has no colours."""
+    return picture.max(axis=2).astype(int) - picture.min(axis=2) > 30
+
+
+def test_arrows_begin_on_their_grid_and_point_along_the_flow():
+    flow = np.zeros((60, 90, 2), np.float32)
+    flow[20:] = (0, -1)
+    where = _drawn(arrows(SCENE, flow, scale=ColourScale(4), spacing=20))
+    # Of the rows 9, 29 and 49, two move: their arrows go up by half a spacing, and a little more for the tip.
+    rows, columns = (set(places.tolist()) for places in np.nonzero(where))
+    assert rows == {*range(17, 30), *range(37, 50)}
+    assert {4, 24, 44, 64, 84} <= columns and not {14, 34, 54, 74} & columns
+
+
+def test_arrows_have_the_colours_of_the_wheel():
+    flow = np.full((60, 90, 2), (5, 0), np.float32)
+    picture = arrows(SCENE, flow, scale=ColourScale(5), spacing=30)
+    assert np.abs(picture[14, 20].astype(int) - (255, 0, 0)).max() <= 8
+
+
+def test_slow_and_unknown_motion_has_no_arrow():
+    flow = np.full((60, 90, 2), (0.4, 0), np.float32)
+    flow[:, 45:] = np.nan
+    assert not _drawn(arrows(SCENE, flow, scale=ColourScale(5))).any()
+    assert _drawn(arrows(SCENE, flow, scale=ColourScale(5), shortest=0.3))[:, :45].any()
+    assert not _drawn(arrows(SCENE, flow, scale=ColourScale(5), shortest=0))[:, 48:].any()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (720, 1280)])
+def test_arrows_fit_any_picture(size):
+    picture = np.full((*size, 3), 90, np.uint8)
+    assert arrows(picture, np.full((*size, 2), 3, np.float32), scale=ColourScale(2)).shape == picture.shape
+
+
+def test_a_mask_is_white_where_marked():
+    marked = np.eye(3, dtype=bool)
+    assert np.array_equal(mask(marked), 255 * np.repeat(marked[..., None], 3, axis=2))
+
+
 def test_side_by_side_keeps_both():
     picture = side_by_side(SCENE, 255 - SCENE)
     assert np.array_equal(picture, np.concatenate([SCENE, 255 - SCENE], axis=1))
@@ -65,7 +106,8 @@ def test_side_by_side_keeps_both():
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 200), (60, 90), (720, 1280)])
 def test_a_legend_fits_any_picture(size):
-    assert with_legend(np.full((*size, 3), 128, np.uint8), ColourScale(12.34)).shape == (*size, 3)
+    picture = np.full((*size, 3), 128, np.uint8)
+    assert inset(picture, legend(legend_size(picture), ColourScale(12.34))).shape == (*size, 3)
 
 
 def test_the_legend_is_the_wheel_with_right_red():
@@ -73,3 +115,16 @@ def test_the_legend_is_the_wheel_with_right_red():
     assert np.abs(key[50, 90].astype(int) - (255, 40, 40)).max() < 60
     assert key[50, 50].tolist() == [255, 255, 255]
     assert key[100:].max() == 255
+
+
+def test_the_legend_looks_as_the_scale_does():
+    assert legend(100, ColourScale(8, dark=True))[50, 50].tolist() == [0, 0, 0]
+    strong, plain = (legend(100, ColourScale(8, gamma=gamma))[50, 60, 1] for gamma in (3.0, 1.0))
+    assert strong < plain
+
+
+def test_the_legend_of_speed_has_its_colours_from_left_to_right():
+    key = speed_legend(120, ColourScale(8))
+    ramp = colour_speed(np.array([[[0, 0], [8, 0]]], np.float32), scale=ColourScale(8))[0]
+    assert np.abs(key[15, [8, -9]].astype(int) - ramp).max() <= 6
+    assert key[30:].max() > 200  # the text

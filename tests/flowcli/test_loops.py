@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from flowcli.colour import ColourScale, colour_flow
-from flowcli.drawing import legend
+from flowcli.legends import legend
 from flowcli.pyav import GifWriter, WebpWriter
 from flowcli.sinks import Part
 

@@ -16,6 +16,7 @@ from flowcli.sinks import Output, open_sinks, plan_outputs, remove_stale, sink_n
 
 STYLE = Style(ColourScale(4.0))
 RIGHT = np.full((48, 64, 2), (3, 0), np.float32)
+VISIBLE = np.zeros((48, 64), bool)
 
 
 def _open(sinks, folder, *, video=True, style=STYLE, direction="forward", rate=Fraction(25), tick=Fraction(1, 1000)):
@@ -35,14 +36,15 @@ def _run(sinks, folder, estimates, **options):
 @pytest.mark.parametrize("name", sink_names())
 def test_every_sink_declares_one_way_to_be_written(name):
     module = importlib.import_module(f"flowcli.sinks.{name}")
-    assert hasattr(module, "draw") != hasattr(module, "write")
+    assert [hasattr(module, way) for way in ("draw", "write", "measure")].count(True) == 1
     assert hasattr(module, "read") == hasattr(module, "write")
+    assert hasattr(module, "compose") == hasattr(module, "measure")
 
 
 @pytest.mark.parametrize("name", sink_names())
 def test_every_sink_writes_what_was_planned_and_nothing_else(tmp_path, make_estimate, name):
     outputs = plan_outputs([name], Path("clip.mp4"), video=True, output=tmp_path)
-    _run([name], tmp_path, [make_estimate(RIGHT, index=index) for index in (0, 1)])
+    _run([name], tmp_path, [make_estimate(RIGHT, occluded=VISIBLE, index=index) for index in (0, 1)])
     assert list(tmp_path.iterdir()) == [outputs[0].path]
     assert not list(tmp_path.rglob("*.part.*"))
 

@@ -1,0 +1,54 @@
+"""Colour scales that change from pair to pair: for those who ask for it, and for what cannot be looked at ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from flowcli.colour import ColourScale, fast_speed, magnitude, typical
+from flowcli.field import as_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from flowcli.field import Estimate
+
+_REMEMBERED = 250
+_LOOKED_AT = 90
+"""About as many rows, and as many columns, are enough to tell how fast fast motion is."""
+
+
+def scale_by_pair(estimates: Iterable[Estimate], like: ColourScale) -> Iterator[Estimate]:
+    """The same estimates, each with the scale of its own motion."""
+    for estimate in estimates:
+        fast = fast_speed_of(estimate)
+        yield replace(estimate, scale=replace(like, max_flow=typical([] if fast is None else [fast])))
+
+
+class ScaleByPast:
+    """Gives estimates the scale of the motion so far.
+
+    It begins with a `first` scale and moves with what is typical of the last pairs: a few fast ones change little.
+    """
+
+    def __init__(self, first: ColourScale) -> None:
+        self._first = first
+        self._fast = deque([first.max_flow], maxlen=_REMEMBERED)
+
+    def __call__(self, estimates: Iterable[Estimate]) -> Iterator[Estimate]:
+        """The same estimates, each with a scale that no later one has a say in."""
+        for estimate in estimates:
+            fast = fast_speed_of(estimate)
+            if fast is not None and not estimate.pair.cut:
+                self._fast.append(fast)
+            yield replace(estimate, scale=replace(self._first, max_flow=typical(self._fast)))
+
+
+def fast_speed_of(estimate: Estimate) -> float | None:
+    """How fast the fast parts of a pair are, in pixels; None where nothing is known."""
+    flow = estimate.backward if estimate.forward is None else estimate.forward
+    if flow is None:
+        return None
+    step = max(1, min(flow.shape[-2:]) // _LOOKED_AT)
+    return fast_speed(magnitude(as_array(flow[:, ::step, ::step])))
