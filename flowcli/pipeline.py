@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 from flowcli.colour import ColourScale, magnitude
 from flowcli.cuts import number_shots
 from flowcli.errors import UsageError
-from flowcli.frames import Frame, FramePair
+from flowcli.frames import Frame, FramePair, Sound
 from flowcli.interruption import Interruption, StoppedError
 from flowcli.job import job_of, report_of
 from flowcli.pairing import pair_up
 from flowcli.prefetch import prefetch
+from flowcli.pyav import has_sound
 from flowcli.request import Request
 from flowcli.resolving import direction_of, encoding_of
 from flowcli.run import Result, Run, created
 from flowcli.segments import Journal, check_journal
 from flowcli.selection import parse_rate, parse_selection
-from flowcli.sinks import check_outputs, choose, journal_folder, open_sinks, plan_outputs
+from flowcli.sinks import FILM, check_outputs, choose, journal_folder, open_sinks, plan_outputs
 from flowcli.sources import open_source
 from flowcli.sources._images import read_image
 from flowcli.weights import find
@@ -63,6 +64,7 @@ def estimate_source(source: Source, request: Request, console: Console, *watcher
     with created(outputs), Journal.open(folder, job, resume=going_on) as journal:
         run = Run(request, outputs, weights, (source.meta.width, source.meta.height), resolved=journal.resolved)
         run.tell_how(console)
+        run.sound = sound_to_copy(source, request, outputs, console)
         run.scale = run.scale or run.video_scale(source)
         journal.begin(run.resolved())
         run.write_segments(left_to_do(source, request, console, journal), journal, opener(source, run, watchers))
@@ -84,9 +86,28 @@ def opener(source: Source, run: Run, watchers: Sequence[Sink]) -> Callable[[Sequ
     rate = source.meta.rate / (1 if run.request.sliding else run.request.skip)
     tick = source.meta.tick
     return lambda outputs: [
-        *open_sinks(outputs, style=run.style, encoding=run.encoding, rate=rate, tick=tick),
+        *open_sinks(
+            outputs,
+            style=run.style,
+            encoding=run.encoding,
+            rate=rate,
+            tick=tick,
+            pixel_aspect=source.meta.pixel_aspect,
+        ),
         *watchers,
     ]
+
+
+def sound_to_copy(source: Source, request: Request, outputs: Sequence[Output], console: Console) -> Sound | None:
+    """The sound that goes into the videos, where that is asked for and there is any."""
+    films = [output.path.suffix.lower() for output in outputs if output.naming.film == FILM]
+    if not request.audio or not films:
+        return None
+    sound = source.meta.sound
+    if sound is None or not all(has_sound(sound, film) for film in films):
+        console.say(f"{source.meta.name} has no sound to copy")
+        return None
+    return sound
 
 
 def estimate_pair(request: Request, console: Console) -> Result:

@@ -39,6 +39,7 @@ class Request:
     crf: int | None = None
     preset: str | None = None
     pixel_format: str | None = None
+    audio: bool = False
     overwrite: bool = False
     warm_start: bool = False
     batch: str = "auto"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from flowcli.colour import ColourScale
     from flowcli.console import Console
     from flowcli.field import Estimate
-    from flowcli.frames import FramePair
+    from flowcli.frames import FramePair, Sound
     from flowcli.request import Request
     from flowcli.segments import Journal
     from flowcli.sinks import Output, Sink
@@ -77,6 +77,7 @@ class Run:
         if parse_mode(request.scale_mode, request.max_flow) == "frame":
             self.scaled = partial(scale_by_pair, like=self.plain)
         self.encoding = encoding_of(request)
+        self.sound: Sound | None = None
         self.device = choose_device(request.device)
         settings = resolve(request, device=self.device, sinks=[output.sink for output in outputs])
         keep_memory()
@@ -167,7 +168,7 @@ class Run:
             if unfinished.stamps:
                 path = journal.part(output, len(journal.closed)).path
                 parts.append(Part(partial_name(path), unfinished.stamps[0].time))
-            kept.append(join_parts(output, parts, partial=True))
+            kept.append(join_parts(output, parts, partial=True, sound=self.sound))
         there = [str(path) for path in kept if path]
         journal.kept |= bool(there)
         hint = f"what is done is in {', '.join(there)}; --resume goes on" if there else "nothing was finished yet"
@@ -182,7 +183,7 @@ class Run:
             if output.numbered:
                 remove_stale(output, indices)
             else:
-                join_parts(output, journal.parts(output))
+                join_parts(output, journal.parts(output), sound=self.sound)
 
     def conclude(
         self, command: str, done: Segment, *, job: Mapping[str, object], source: Source | None = None

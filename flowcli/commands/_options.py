@@ -131,6 +131,9 @@ PixelFormat = Annotated[
     str | None,
     typer.Option("--pix-fmt", metavar="NAME", help="Pixel format of videos, such as yuv444p for exact colours."),
 ]
+Audio = Annotated[
+    bool, typer.Option("--audio", metavar="", help="Copy the sound of the video into the videos that are written.")
+]
 Half = Annotated[bool, typer.Option("--half", metavar="", help="Store flow in npz as float16: half the size.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
 DryRun = Annotated[

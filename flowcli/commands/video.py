@@ -64,6 +64,7 @@ def run(
     crf: _options.Crf = None,
     preset: _options.Preset = None,
     pixel_format: _options.PixelFormat = None,
+    audio: _options.Audio = False,
     half: _options.Half = False,
     overwrite: _options.Overwrite = False,
     resume: Annotated[
@@ -118,6 +119,7 @@ def run(
         crf=crf,
         preset=preset,
         pixel_format=pixel_format,
+        audio=audio,
         half=half,
         overwrite=overwrite,
         resume=resume,

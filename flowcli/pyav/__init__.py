@@ -7,6 +7,7 @@ from flowcli.pyav.exr import decode_exr, encode_exr
 from flowcli.pyav.joining import join_videos
 from flowcli.pyav.loops import GifWriter, WebpWriter
 from flowcli.pyav.reading import MAX_BAD_IN_A_ROW, VideoReader
+from flowcli.pyav.sound import has_sound
 from flowcli.pyav.writing import VideoWriter
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "decode_exr",
     "encode_exr",
     "encode_gif",
+    "has_sound",
     "join_videos",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from abc import ABC, abstractmethod
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
@@ -17,7 +18,6 @@ from flowcli.partfile import PartFile, output_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from fractions import Fraction
     from pathlib import Path
     from typing import Any
 
@@ -106,9 +106,18 @@ class VideoWriter(ContainerWriter):
     so far can be played even after the process is killed. Matroska and WebM hold times to the millisecond.
     """
 
-    def __init__(self, path: Path, *, rate: Fraction, tick: Fraction, encoding: Encoding = DEFAULT) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rate: Fraction,
+        tick: Fraction,
+        encoding: Encoding = DEFAULT,
+        pixel_aspect: Fraction = Fraction(1),
+    ) -> None:
         super().__init__(path, tick=tick)
         self._rate = rate
+        self._pixel_aspect = pixel_aspect
         self._encoding = encoding
         self._reformatter = VideoReformatter()
 
@@ -143,6 +152,7 @@ class VideoWriter(ContainerWriter):
         stream.width, stream.height, stream.pix_fmt = width, height, encoding.format
         context = stream.codec_context
         context.time_base = self._tick
+        context.sample_aspect_ratio = self._pixel_aspect
         if "yuv" in encoding.format:
             context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
             context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709

@@ -14,12 +14,14 @@ import ast
 import importlib
 import pkgutil
 from difflib import get_close_matches
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from flowcli.encoding import DEFAULT
 from flowcli.errors import UsageError
 from flowcli.sinks._naming import (
+    FILM,
     Output,
     Part,
     check_outputs,
@@ -34,13 +36,14 @@ from flowcli.sinks._naming import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from fractions import Fraction
 
     from flowcli.drawing import Style
     from flowcli.encoding import Encoding
     from flowcli.field import Estimate
+    from flowcli.frames import Sound
 
 __all__ = [
+    "FILM",
     "Output",
     "Part",
     "Sink",
@@ -108,26 +111,37 @@ def draws(sink: str) -> bool:
     return hasattr(importlib.import_module(f"{__name__}.{sink}"), "draw")
 
 
-def join_parts(output: Output, parts: Sequence[Part], *, partial: bool = False) -> Path | None:
+def join_parts(
+    output: Output, parts: Sequence[Part], *, partial: bool = False, sound: Sound | None = None
+) -> Path | None:
     """Makes an output that is one file of the parts that segments wrote; see `_joining`."""
     from flowcli.sinks import _joining  # noqa: PLC0415 - loads PyAV
 
-    return _joining.join_parts(output, parts, partial=partial)
+    return _joining.join_parts(output, parts, partial=partial, sound=sound)
 
 
 def open_sinks(
-    outputs: Sequence[Output], *, style: Style, rate: Fraction, tick: Fraction, encoding: Encoding = DEFAULT
+    outputs: Sequence[Output],
+    *,
+    style: Style,
+    rate: Fraction,
+    tick: Fraction,
+    encoding: Encoding = DEFAULT,
+    pixel_aspect: Fraction = Fraction(1),
 ) -> list[Sink]:
     """The planned outputs, ready to be written: folders that cannot be are found here.
 
-    `rate` is pairs per second, `tick` the unit of the pairs' times, both for videos.
+    For videos, `rate` is pairs per second, `tick` the unit of the pairs' times, and `pixel_aspect` the width of a pixel
+    over its height.
     """
     from flowcli.sinks._hosts import open_sink  # noqa: PLC0415 - loads OpenCV and PyAV
 
     sinks: list[Sink] = []
     try:
         for output in outputs:
-            sinks.append(open_sink(output, style=style, encoding=encoding, rate=rate, tick=tick))
+            sinks.append(
+                open_sink(output, style=style, encoding=encoding, rate=rate, tick=tick, pixel_aspect=pixel_aspect)
+            )
     except BaseException:
         for sink in sinks:
             sink.abort()

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     Compose = Callable[[Sequence[dict[str, Any]], Path], None]
 
 
-def open_sink(output: Output, *, style: Style, encoding: Encoding, rate: Fraction, tick: Fraction) -> Sink:
+def open_sink(
+    output: Output, *, style: Style, encoding: Encoding, rate: Fraction, tick: Fraction, pixel_aspect: Fraction
+) -> Sink:
     """The planned output, ready to be written."""
     module = importlib.import_module(f"flowcli.sinks.{output.sink}")
     draw: Draw | None = getattr(module, "draw", None)
@@ -50,7 +52,8 @@ def open_sink(output: Output, *, style: Style, encoding: Encoding, rate: Fractio
         return Film(GifWriter(output.path, rate=rate, colours=legend(257, style.scale)), draw, style)
     if output.naming.film == ".webp":
         return Film(WebpWriter(output.path), draw, style)
-    return Film(VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding), draw, style)
+    writer = VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding, pixel_aspect=pixel_aspect)
+    return Film(writer, draw, style)
 
 
 def _saving(module: ModuleType, encoding: Encoding, *, backward: bool) -> Save:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import TYPE_CHECKING
 
@@ -12,23 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from flowcli.frames import Sound
     from flowcli.sinks._naming import Output, Part
 
 
-def join_parts(output: Output, parts: Sequence[Part], *, partial: bool = False) -> Path | None:
+def join_parts(
+    output: Output, parts: Sequence[Part], *, partial: bool = False, sound: Sound | None = None
+) -> Path | None:
     """Makes the output, which is one file, of its parts in order; `partial` keeps it from its final name.
 
-    A sink file says with `join(parts, path)` how its parts become one; without it they are videos. Returns where the
-    output is, or None where there is no part.
+    A sink file says with `join(parts, path)` how its parts become one; without it they are videos, which `sound` is
+    copied into. Returns where the output is, or None where there is no part.
     """
     if not parts:
         return None
     module = importlib.import_module(f"flowcli.sinks.{output.sink}")
-    join: Callable[[Sequence[Part], Path], None] = getattr(module, "join", join_films)
+    join: Callable[[Sequence[Part], Path], None] = getattr(module, "join", functools.partial(join_films, sound=sound))
     whole = PartFile(output.path)
     try:
         with reported(output.path):
-            if len(parts) == 1 and not partial:
+            if len(parts) == 1 and not partial and sound is None:
                 parts[0].path.replace(whole.path)
             else:
                 join(parts, whole.path)
@@ -38,6 +42,6 @@ def join_parts(output: Output, parts: Sequence[Part], *, partial: bool = False) 
     return whole.commit_partial() if partial else whole.commit()
 
 
-def join_films(parts: Sequence[Part], path: Path) -> None:
+def join_films(parts: Sequence[Part], path: Path, *, sound: Sound | None) -> None:
     """Joins parts that are videos."""
-    join_videos([(part.path, part.time) for part in parts], path)
+    join_videos([(part.path, part.time) for part in parts], path, sound=sound)

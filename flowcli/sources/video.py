@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
-from flowcli.frames import FramePair, VideoMeta
+from flowcli.frames import FramePair, Sound, VideoMeta
 from flowcli.pyav import VideoReader
 from flowcli.seeking import approach
 from flowcli.selection import EVERYTHING, Moment, Selection, nothing_selected, renumbered
@@ -71,6 +71,7 @@ class Source:
             reader.tick,
             start=self._start,
             pixel_aspect=reader.pixel_aspect,
+            sound=Sound(path, (self._origin or 0) + self._start),
         )
 
     def frames(self) -> Iterator[Frame]:
