@@ -1,0 +1,94 @@
+"""Runs a fault's command line and judges how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowcli.cli import run
+from flowcli.pyav import VideoReader
+from tests.faults.registry import Fault
+
+SECONDS = 60
+"""What a fault may take on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended, and what was wrong with that; nothing where it ended as it must."""
+
+    code: int
+    stderr: str
+    seconds: float
+    wrong: tuple[str, ...]
+
+
+def meet(fault: Fault, folder: Path, weights: Path) -> Outcome:
+    """Makes the fault in a folder, runs its command there, and judges."""
+    with contextlib.chdir(folder):
+        line = fault.make()
+        arguments = line.split("\0") if "\0" in line else line.split()
+        extra = ["--iters", "1"] * ("--iters" not in arguments) + ["--weights", str(weights)] * (
+            "--weights" not in arguments
+        )
+        arguments = [arguments[0], *extra, *arguments[1:]]
+        started = time.monotonic()
+        code, stderr = (run_apart if fault.apart else run_here)(arguments)
+        seconds = time.monotonic() - started
+        wrong = tuple(complaints(fault, code, stderr, seconds))
+    return Outcome(code, stderr, seconds, wrong)
+
+
+def run_here(arguments: list[str]) -> tuple[int, str]:
+    """Runs flowcli in this process, with nothing on its standard input."""
+    out, err, before = io.StringIO(), io.StringIO(), sys.stdin
+    with open(os.devnull) as nothing, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):  # noqa: PTH123
+        sys.stdin = nothing
+        try:
+            code = run(arguments)
+        finally:
+            sys.stdin = before
+    return code, err.getvalue()
+
+
+def run_apart(arguments: list[str]) -> tuple[int, str]:
+    """Runs flowcli in a process of its own."""
+    line = [sys.executable, "-X", "faulthandler", "-m", "flowcli", *arguments]
+    done = subprocess.run(line, check=False, capture_output=True, text=True, errors="replace", timeout=SECONDS)
+    return done.returncode, done.stderr
+
+
+def complaints(fault: Fault, code: int, stderr: str, seconds: float) -> list[str]:
+    """What is wrong with an end."""
+    lines = stderr.splitlines()
+    checks = {
+        f"exit code {code}, not {fault.code}": code == fault.code,
+        "a traceback": "Traceback" not in stderr,
+        f"nothing on stderr says {fault.says!r}": re.search(fault.says, stderr) is not None,
+        f"it took {seconds:.0f} s": seconds < SECONDS,
+        "a part file is left": not [path for path in Path().rglob(".*.part.*") if path.is_file()],
+    }
+    if code:
+        said = [line for line in lines if line.startswith("error: ")]
+        hints = [line for line in lines if line.startswith("hint: ")]
+        checks[f"{len(said)} error lines and {len(hints)} hints"] = len(said) == len(hints) == 1
+    wrong = [complaint for complaint, fine in checks.items() if not fine]
+    if not wrong:
+        wrong += [
+            f"{path} cannot be played" for path in Path("out").glob("*.mp4") if path.is_file() and not playable(path)
+        ]
+        wrong += [] if fault.holds() else ["what must hold afterwards does not"]
+    return wrong
+
+
+def playable(path: Path) -> bool:
+    """Whether a video has a frame that can be decoded."""
+    with VideoReader(path) as reader:
+        return next(reader.frames(), None) is not None
