@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from flowcli.errors import WeightsError
+from flowcli.json_text import json_text
 from flowcli.published import LICENCE, PUBLISHED
 from flowcli.weights import cache, embedded, find, present, translated
 from raft_core import checkpoint
@@ -45,7 +45,7 @@ class Catalogue:
 
     def text(self) -> str:
         """The same and more as JSON."""
-        return json.dumps({"weights": [asdict(entry) for entry in self.entries]}, indent=1, ensure_ascii=False)
+        return json_text({"weights": [asdict(entry) for entry in self.entries]})
 
 
 def catalogue() -> Catalogue:
@@ -107,7 +107,7 @@ class Verdicts:
     def text(self) -> str:
         """The same as JSON."""
         records = [{"name": name, "checksum": found[0], "tensors": found[1]} for name, found in self.items.items()]
-        return json.dumps({"weights": records, "failed": list(self.failed)}, indent=1, ensure_ascii=False)
+        return json_text({"weights": records, "failed": list(self.failed)})
 
 
 def verify(names: list[str]) -> Verdicts:
@@ -156,7 +156,7 @@ class Profile:
 
     def text(self) -> str:
         """The same as JSON."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        return json_text(asdict(self))
 
 
 def profile(weights: Weights) -> Profile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from flowcli import __version__
 from flowcli.estimator import Memory
 from flowcli.frames import VideoMeta
+from flowcli.json_text import json_text
 from flowcli.pairing import pair_up
 from flowcli.pipeline import expected_pairs, opened_source, planned_outputs, read_pair
 from flowcli.plan import amount
@@ -93,7 +93,7 @@ class Rehearsal:
             "seconds": None if self.seconds is None else round(self.seconds, 2),
             "outputs": [str(path.absolute()) for path in self.outputs],
         }
-        return json.dumps(content, indent=1, ensure_ascii=False)
+        return json_text(content)
 
 
 def rehearse_video(request: Request) -> Rehearsal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -10,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from flowcli import __version__
+from flowcli.json_text import json_text
 from flowcli.opencv import cv2
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Report:
             },
             "pairs": [pair.record() for pair in self.pairs],
         }
-        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        return json_text(content) + "\n"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from flowcli.json_text import json_text
 from flowcli.opencv import cv2
 from flowcli.partfile import PartFile, reported
 from flowcli.pyav import VideoWriter
@@ -99,7 +100,7 @@ class Record:
     """JSON: a line for each frame, with the facts of the run before them and how many points ended how after them."""
 
     def __init__(self, facts: Mapping[str, object]) -> None:
-        self.head = json.dumps(facts, ensure_ascii=False)[:-1] + ',\n"frames": ['
+        self.head = json_text(facts, compact=True)[:-1] + ',\n"frames": ['
         self._before = "\n"
         self._ends: dict[str, int] = {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from flowcli.errors import PartialError, SourceError, UsageError
 from flowcli.geometry import Reduction, shrunk
 from flowcli.glimpse import parse_scale
 from flowcli.interruption import Interruption, StoppedError
+from flowcli.json_text import json_text
 from flowcli.pairing import pair_up
 from flowcli.partfile import write_whole
 from flowcli.prefetch import prefetch
@@ -203,7 +203,7 @@ def told(request: Request, sides: tuple[Side, Side], scale: ColourScale, differe
         "mean": means(differences),
         "pairs": [asdict(difference) for difference in differences],
     }
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return json_text(content) + "\n"
 
 
 def means(differences: Sequence[Difference]) -> dict[str, float | None]:

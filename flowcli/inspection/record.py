@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flowcli import __version__
 from flowcli.inspection.reading import zoom
+from flowcli.json_text import json_text
 from raft_core.images import STRIDE
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
         "pixels": [pixel_record(reading, findings) for reading in findings.readings],
         "files": list(files),
     }
-    return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(content, compact=True) + "\n"
 
 
 def pixel_record(reading: Reading, findings: Findings) -> dict[str, object]:

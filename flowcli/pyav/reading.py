@@ -12,7 +12,7 @@ from av.format import Flags
 from av.video.reformatter import VideoReformatter
 
 from flowcli.clock import Clock
-from flowcli.errors import UsageError
+from flowcli.errors import SourceError, UsageError
 from flowcli.frames import Frame
 from flowcli.orientation import Orientation
 from flowcli.pyav.deinterlacing import deinterlaced
@@ -181,6 +181,9 @@ class VideoReader:
                 packet = next(packets, None)
                 if packet is None:
                     return
+                if packet.has_sidedata("encryption_info"):
+                    # Noise decodes now and then, with every error concealed.
+                    raise SourceError(f"{self.path} is encrypted", hint="decrypt it first")
                 if packet.is_corrupt:
                     self._clock.note_damage()
                 frames = packet.decode()

@@ -62,6 +62,8 @@ def open_source(
     `rate` is the frames per second of what has no times of its own: images, and raw streams. `deinterlace` makes the
     frames of interlaced video whole.
     """
+    if path.is_fifo():
+        raise SourceError(f"{path} is a pipe, which can be read only once", hint=f"give it to stdin: - < {path}")
     for _, name, _ in pkgutil.iter_modules(__path__):
         if name.startswith("_"):
             continue

@@ -119,7 +119,8 @@ for _name, _content in (
 
     @fault("4.3", f"safetensors with {_name}", code=5, says="raft\\.safetensors")
     def bad_safetensors(content: bytes | None = _content) -> str:
-        header = b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}'
+        tensor = b'"%s":{"dtype":"F32","shape":[2],"data_offsets":[%d,%d]}'
+        header = b"{%s,%s}" % (tensor % (b"a", 0, 8), tensor % (b"b", 4, 12))
         whole = struct.pack("<Q", len(header)) + header + bytes(12)
         Path("raft.safetensors").write_bytes(whole if content is None else content)
         return line("raft.safetensors")
