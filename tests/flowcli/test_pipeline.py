@@ -275,3 +275,16 @@ def test_a_folder_with_a_broken_link_is_still_a_folder(compute, make_images) -> 
     folder = make_images(count=3)
     (folder / "gone.png").symlink_to("nowhere.png")
     assert compute("video", folder).code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--codec", "h265"), ("-o", "shown.mkv")], ids=str)
+def test_pixels_that_are_not_square_stay_so(compute, make_video, options) -> None:
+    def widen(stream: Any) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+
+    make_video(frames=4, prepare=widen)
+    ended = compute("video", "clip.mp4", "--save", "side", "--segment", 2, *options)
+    assert ended.code == 0
+    with VideoReader(Path(ended.out[0])) as reader:
+        next(reader.frames())
+        assert reader.pixel_aspect == Fraction(4, 3)
