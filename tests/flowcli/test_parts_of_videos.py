@@ -16,6 +16,7 @@ from flowcli.selection import parse_selection
 from flowcli.sources import open_source
 
 FRAMES = 90
+CLIPS = Path(__file__).parents[3] / "shared" / "clips"
 X264 = {"bf": "3", "b_strategy": "0", "refs": "4"}
 
 
@@ -178,3 +179,9 @@ def test_a_glimpse_stays_within_the_part(make_video):
     source = open_source(path, selection=parse_selection("#20", "#30", None))
     pairs = source.glimpse(count=3, skip=2)
     assert [pair.first.time for pair in pairs] == [Fraction(index, 25) for index in (21, 24, 26)]
+
+
+@pytest.mark.skipif(not CLIPS.is_dir(), reason="needs ../shared/clips")
+@pytest.mark.parametrize(("name", "start", "end"), [("bikes.mp4", "#231", "#236"), ("bigbuckbunny.mp4", "4.9", "#126")])
+def test_real_clips_are_sought_exactly(name, start, end):
+    check(CLIPS / name, start, end)
