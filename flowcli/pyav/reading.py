@@ -136,7 +136,8 @@ class VideoReader:
 
     def frame_times(self) -> Iterator[Fraction]:
         """The time of every frame, from the first on, without decoding any; ends where packets leave it open."""
-        return presentation_times(self._container.demux(self._stream), self._stream, origin=self.origin or Fraction(0))
+        with contextlib.suppress(av.FFmpegError):
+            yield from presentation_times(self._packets(), self._stream, origin=self.origin or Fraction(0))
 
     def frames(
         self, wanted: Selection = EVERYTHING, *, reach: Fraction | None = None, from_key_frame: bool = False
@@ -172,9 +173,18 @@ class VideoReader:
     def _has(self, flag: Flags) -> bool:
         return bool(self._container.format.flags & flag.value)
 
+    def _packets(self) -> Iterator[Any]:
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+                return
+            except IndexError:
+                # PyAV cannot place packets of a stream that only begins on the way, as in recorded broadcasts.
+                continue
+
     def _decoded(self) -> Iterator[Any]:
         # container.decode() would end at the first bad packet.
-        packets = self._container.demux(self._stream)
+        packets = self._packets()
         bad_in_a_row = 0
         while bad_in_a_row < MAX_BAD_IN_A_ROW:
             try:
@@ -192,7 +202,7 @@ class VideoReader:
             except av.FFmpegError:
                 bad_in_a_row += 1
                 self._clock.lose_one()
-                packets = self._container.demux(self._stream)
+                packets = self._packets()
                 continue
             bad_in_a_row = 0 if frames else bad_in_a_row
             yield from frames

@@ -10,7 +10,7 @@ import pytest
 
 from flowcli.errors import SourceError, UsageError
 from flowcli.pairing import pair_up
-from flowcli.pyav import MAX_BAD_IN_A_ROW
+from flowcli.pyav import MAX_BAD_IN_A_ROW, VideoReader
 from flowcli.selection import parse_selection
 from flowcli.sources import open_source
 
@@ -360,3 +360,46 @@ def test_a_glimpse_needs_no_seeking(make_video, name):
 
 def test_a_glimpse_of_a_short_video_has_fewer_pairs(make_video):
     assert len(open_source(make_video(frames=3)).glimpse(count=5, skip=1)) == 2
+
+
+def test_packets_that_pyav_cannot_place_do_not_end_the_video(make_video):
+    """It looks up the stream of each packet, and one that begins on the way is not in its list."""
+
+    class Faulty:
+        def __init__(self, container):
+            self._container = container
+
+        def __getattr__(self, name):
+            return getattr(self._container, name)
+
+        def demux(self, stream):
+            for number, packet in enumerate(self._container.demux(stream)):
+                yield packet
+                if number == 2:
+                    raise IndexError
+
+    with VideoReader(make_video("clip.ts", frames=12)) as reader:
+        reader._container = Faulty(reader._container)
+        assert len(list(reader.frames())) == 12
+        assert reader.lost == 0
+
+
+@pytest.mark.parametrize("name", ["clip.ts", "clip.mkv", "clip.mp4", "clip.avi", "clip.gif"])
+def test_damage_leaves_frames_in_order_or_a_refusal(make_video, name):
+    codec, pixels = ("gif", "rgb8") if name.endswith("gif") else ("libx264", "yuv420p")
+    path = make_video(name, frames=30, codec=codec, pix_fmt=pixels)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for number in range(24):
+        data = bytearray(whole[: int(len(whole) * rng.uniform(0.3, 1))] if number % 3 == 0 else whole)
+        for place in rng.integers(0, len(data), 30):
+            data[place] = rng.integers(256)
+        path.write_bytes(data)
+        start = ("#0", "#5", "0.4")[number % 3]
+        try:
+            source = open_source(path, selection=parse_selection(start, None, None))
+            frames = list(source.frames())
+        except (SourceError, UsageError):
+            continue
+        assert all(a.time < b.time and a.index < b.index for a, b in pairwise(frames))
+        assert not frames or (frames[0].index, frames[0].time) == (0, 0)
