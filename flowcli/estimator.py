@@ -14,6 +14,7 @@ from flowcli.field import Estimate
 from flowcli.frames import Frame, FramePair
 from flowcli.geometry import Reduction, shrunk
 from flowcli.plan import MOST_PAIRS, Plan, make_plan
+from flowcli.recovery import Recovery
 from raft_core.consistency import ABSOLUTE, RELATIVE, find_occluded
 from raft_core.grid import resize_flow
 from raft_core.images import Padding, Placement, to_model_range
@@ -72,21 +73,28 @@ class FlowEstimator:
         self.device = device
         self.settings = settings or Settings()
         self.model = model.to(device).eval()
+        self.notes: list[str] = []
+        """What had to be done otherwise than planned."""
 
     def estimate(self, pairs: Iterable[FramePair], *, memory: Memory | None = None) -> Iterator[Estimate]:
         """Yields the flow of every pair, at the frames' size and in their pixels.
 
         Frames are encoded once for all pairs they are part of. Pair i of a batch (from 0) starts from the last flow of
         the batch before, carried forward i + 1 times; a pair that does not continue the one before starts cold.
-        `memory` goes on from an earlier call and holds afterwards what the next one needs.
+        `memory` goes on from an earlier call and holds afterwards what the next one needs. A batch that does not fit
+        into memory is computed in parts, and one that is not finite in half precision in float32; `notes` says so.
         """
         memory = memory or Memory()
         plans = Plans(self)
-        for batch in in_batches(pairs, size=lambda pair: plans.of(pair).batch):
+
+        def compute(batch: list[FramePair], plan: Plan, precision: torch.dtype) -> list[Estimate]:
             # Closed before anything is handed out: the consumer's code must not run in inference mode.
-            with torch.inference_mode(), autocast(self.device, self.settings.precision):
-                estimates = self.estimate_batch(batch, memory, plans.of(batch[0]))
-            yield from estimates
+            with torch.inference_mode(), autocast(self.device, precision):
+                return self.estimate_batch(batch, memory, plan)
+
+        recovery = Recovery(compute, forget=memory.forget, precision=self.settings.precision, notes=self.notes)
+        for batch in in_batches(pairs, size=lambda pair: plans.of(pair).batch):
+            yield from recovery.estimate(batch, plans.of(batch[0]))
 
     def flow_between(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The flow of two RGB pictures (height, width, 3) as (height, width, 2), in pixels."""
@@ -229,6 +237,11 @@ class Memory:
         self.last: tuple[int, int] | None = None
         self.forward: Float[Tensor, "1 2 rows columns"] | None = None
         self.backward: Float[Tensor, "1 2 rows columns"] | None = None
+
+    def forget(self) -> None:
+        """Has the next pair start cold, from frames encoded afresh."""
+        self.frames.clear()
+        self.last = self.forward = self.backward = None
 
     def forget_frames(self) -> None:
         """Has every frame encoded afresh, as in a run that begins here."""

@@ -40,6 +40,12 @@ class Estimate:
         """The flow that pictures show, (height, width, 2) float32 in source pixels: backward only where it is alone."""
         return as_array(self.backward if self.forward is None else self.forward)
 
+    @cached_property
+    def finite(self) -> bool:
+        """Whether the model gave a number for every pixel."""
+        flows = [flow for flow in (self.forward, self.backward) if flow is not None]
+        return all(bool(flow.isfinite().all()) for flow in flows)
+
     @property
     def start(self) -> Frame:
         """The frame on whose grid `flow` lies."""

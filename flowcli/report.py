@@ -81,6 +81,7 @@ class Stamp:
     iterations: int
     warm: bool
     cut: bool
+    finite: bool
 
     @classmethod
     def of(cls, estimate: Estimate) -> Stamp:
@@ -94,6 +95,7 @@ class Stamp:
             iterations=estimate.iterations,
             warm=estimate.warm,
             cut=estimate.pair.cut,
+            finite=estimate.finite,
         )
 
     def record(self) -> dict[str, object]:

@@ -190,6 +190,7 @@ class Run:
     ) -> Result:
         """Writes the report and sums up, once all frames of a `source` were read."""
         lost, notes = (source.lost, tuple(source.notes)) if source else (0, ())
+        notes += tuple(self.estimator.notes)
         paths = tuple(output.path for output in self.outputs)
         error = mean_error(done.errors)
         report = Report(
@@ -208,12 +209,7 @@ class Run:
             photometric_error=error,
         ).text()
         write_whole(report_path(self.outputs, self.request.inputs[0]), report.encode())
-        problem = None
-        if lost:
-            problem = PartialError(
-                f"{lost} frame{'s' * (lost != 1)} of {self.request.inputs[0]} could not be decoded",
-                hint="the flow to and from what was lost is missing; the rest is written",
-            )
+        problem = incomplete(self.request.inputs[0], lost=lost, unknown=sum(not stamp.finite for stamp in done.stamps))
         return Result(paths, summary(done, error), report, problem, notes)
 
     def settings(self) -> dict[str, object]:
@@ -240,6 +236,21 @@ class Run:
             "gamma": request.gamma,
             "background": request.background,
         }
+
+
+def incomplete(path: Path, *, lost: int, unknown: int) -> PartialError | None:
+    """The error where frames were `lost`, or the flow of pairs stayed `unknown`; None where all is there."""
+    if lost:
+        return PartialError(
+            f"{lost} frame{'s' * (lost != 1)} of {path} could not be decoded",
+            hint="the flow to and from what was lost is missing; the rest is written",
+        )
+    if unknown:
+        return PartialError(
+            f"the flow of {unknown} pair{'s' * (unknown != 1)} of {path} is unknown in part: the model gave no numbers",
+            hint="try other --weights, or --precision fp32; the rest is written",
+        )
+    return None
 
 
 def too_short(request: Request) -> SourceError:

@@ -19,7 +19,7 @@ ROWS = (
         "api converting pipeline rehearsal run writing segments job inspection glimpse runs run_folder comparison "
         "promotion demonstration evaluation journal submission training checkup tracks sides versus",
     ),
-    ("devices", "estimator device methods plan resolving"),
+    ("devices", "estimator device methods plan recovery resolving"),
     (
         "files",
         "sources sinks formats datasets pyav seeking weights partfile pool lock fingerprint catalogue conversion "

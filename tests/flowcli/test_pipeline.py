@@ -86,7 +86,7 @@ def test_the_report_says_what_was_done(compute, make_video, weights) -> None:
     ].items()
     assert {"python", "torch", "numpy", "av", "opencv"} <= set(report["versions"])
     expected = {"first": 1, "second": 2, "time": "1/25", "second_time": "2/25"}
-    assert report["pairs"][1] == {**expected, "iterations": 1, "warm": False, "cut": False}
+    assert report["pairs"][1] == {**expected, "iterations": 1, "warm": False, "cut": False, "finite": True}
 
 
 # Which pairs, at which times

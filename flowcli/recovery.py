@@ -1,0 +1,95 @@
+"""What happens where a batch does not fit into memory after all, or a model gives no numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from flowcli.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowcli.field import Estimate
+    from flowcli.frames import FramePair
+    from flowcli.plan import Plan
+
+    Compute = Callable[[list[FramePair], Plan, torch.dtype], list[Estimate]]
+
+
+class Recovery:
+    """Computes batches, and with less at once or more exactly those that fail; `notes` says what was done.
+
+    `compute` leaves nothing behind where it raises; `forget` undoes what it left behind otherwise. What ran out of
+    memory once is not tried again.
+    """
+
+    def __init__(
+        self, compute: Compute, *, forget: Callable[[], None], precision: torch.dtype, notes: list[str]
+    ) -> None:
+        self._compute = compute
+        self._forget = forget
+        self._precision = precision
+        self._notes = notes
+        self._limits: dict[Plan, Plan] = {}
+
+    def estimate(self, batch: list[FramePair], plan: Plan) -> list[Estimate]:
+        """The flow of a batch; raises DeviceError where even one pair does not fit."""
+        while plan in self._limits:
+            plan = self._limits[plan]
+        estimates: list[Estimate] = []
+        for start in range(0, len(batch), plan.batch):
+            part = batch[start : start + plan.batch]
+            try:
+                estimates += self._finite(part, plan)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                self._limits[plan] = self._smaller(plan, part)
+                return estimates + self.estimate(batch[start:], plan)
+        return estimates
+
+    def _finite(self, batch: list[FramePair], plan: Plan) -> list[Estimate]:
+        estimates = self._compute(batch, plan, self._precision)
+        if all(estimate.finite for estimate in estimates):
+            return estimates
+        if self._precision != torch.float32:
+            self._forget()
+            estimates = self._compute(batch, plan, torch.float32)
+            self._note("some pairs overflowed in half precision and were computed in float32")
+        if not all(estimate.finite for estimate in estimates):
+            self._forget()
+        return estimates
+
+    def _smaller(self, plan: Plan, batch: list[FramePair]) -> Plan:
+        self._forget()
+        torch.cuda.empty_cache()
+        if len(batch) > 1:
+            smaller = replace(plan, batch=len(batch) // 2)
+        elif not plan.on_demand:
+            smaller = replace(plan, batch=1, on_demand=True)
+        else:
+            height, width = batch[0].first.image.shape[:2]
+            raise DeviceError(
+                f"frames of {width} x {height} do not fit into memory",
+                hint="use --max-side to compute at a smaller size",
+            )
+        self._note(
+            f"memory ran out: went on with {smaller.batch} pair{'s' * (smaller.batch != 1)} at once"
+            + ", correlations made on demand" * smaller.on_demand
+        )
+        return smaller
+
+    def _note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether torch, on whatever device, or Python could not get memory."""
+    text = str(error)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        words in text for words in ("can't allocate memory", "not enough memory", "out of memory")
+    )
