@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, get_args
 
 import torch
 
 from flowcli.errors import UsageError
+from flowcli.outputs import refuse_output
 from flowcli.partfile import reported
 from flowcli.weights import translated
 from raft_core import checkpoint
@@ -28,7 +28,7 @@ def convert_weights(weights: Weights, output: Path, *, names: str, precision: st
         raise UsageError(f"--to {names} is not known", hint=f"use {', '.join(get_args(Origin))}")
     if precision not in PRECISIONS:
         raise UsageError(f"--precision {precision} is not for weights", hint=f"use {', '.join(PRECISIONS)}")
-    refuse_output(output, weights, suffixes=SUFFIXES, overwrite=overwrite)
+    check_output(output, weights, suffixes=SUFFIXES, overwrite=overwrite)
     with translated(weights.path):
         contents = checkpoint.read(weights.path)
         model = checkpoint.build(contents)
@@ -44,15 +44,8 @@ def convert_weights(weights: Weights, output: Path, *, names: str, precision: st
     )
 
 
-def refuse_output(output: Path, weights: Weights, *, suffixes: tuple[str, ...], overwrite: bool) -> None:
-    """Raises UsageError where `output` has another extension, is the weights themselves, or is there already."""
+def check_output(output: Path, weights: Weights, *, suffixes: tuple[str, ...], overwrite: bool) -> None:
+    """Raises UsageError where `output` has another extension, or must not be written over."""
     if output.suffix.lower() not in suffixes:
         raise UsageError(f"{output} has another extension than {', '.join(suffixes)}", hint="name the file to write")
-    if not os.path.lexists(output):
-        return
-    if output.exists() and output.samefile(weights.path):
-        raise UsageError(f"{output} is the input itself", hint="write to another file")
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder", hint="name the file to write")
-    if not overwrite:
-        raise UsageError(f"{output} exists already", hint="-y overwrites it")
+    refuse_output(output, [weights.path], overwrite=overwrite)

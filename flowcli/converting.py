@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,13 +17,17 @@ from flowcli.drawing import Style
 from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
 from flowcli.formats import FORMATS, PICTURES, extras, format_of, reader, stem_of, writer
 from flowcli.glimpse import parse_scale
+from flowcli.outputs import refuse_output
 from flowcli.pyav import VideoWriter
+from flowcli.run import Result
 from flowcli.selection import parse_rate
 from flowcli.sinks._hosts import write_png
 from flowcli.sources._sequence import DEFAULT_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from flowcli.console import Console
     from flowcli.formats import Flow
@@ -45,15 +50,6 @@ class Wish:
     legend: bool = False
     fps: str | None = None
     overwrite: bool = False
-
-
-@dataclass(frozen=True)
-class Converted:
-    """What was written, a sentence about it, and what could not be done."""
-
-    paths: tuple[Path, ...]
-    summary: str
-    problem: FlowcliError | None
 
 
 @dataclass
@@ -79,7 +75,7 @@ class Loss:
         return "; ".join(changes) or "without loss"
 
 
-def convert(wish: Wish, console: Console) -> Converted:
+def convert(wish: Wish, console: Console) -> Result:
     """Converts one file, or every flow file of a folder; a file of many that cannot be read is passed over and told."""
     if not 0 < wish.bound < math.inf:
         raise UsageError(f"--bound {wish.bound} is no motion in px", hint="give a number above 0, such as 20")
@@ -87,7 +83,7 @@ def convert(wish: Wish, console: Console) -> Converted:
     target = target_of(wish)
     outputs = plan(wish, files, kind, target)
     for path in outputs:
-        refuse(path, files, overwrite=wish.overwrite)
+        refuse_output(path, files, overwrite=wish.overwrite)
     read = reader(kind, bound=wish.bound)
     if target in PICTURES:
         return paint(wish, files, outputs, read, console)
@@ -108,7 +104,7 @@ def convert(wish: Wish, console: Console) -> Converted:
     summary = f"{counted(len(files) - len(failed))} from {kind} to {target}, {loss}"
     summary += f"; {' and '.join(sorted(left_out))} left out" if left_out else ""
     paths = tuple(path for path in outputs if path.exists())
-    return Converted(paths if len(files) == 1 else (wish.output,), summary, problem(failed))
+    return Result(paths if len(files) == 1 else (wish.output,), summary, report="", problem=problem(failed))
 
 
 def find_files(wish: Wish) -> tuple[list[Path], str]:
@@ -175,19 +171,9 @@ def plan(wish: Wish, files: Sequence[Path], kind: str, target: str) -> list[Path
     return [wish.output / f"{stem_of(path, kind)}{ending}" for path in files]
 
 
-def refuse(path: Path, files: Sequence[Path], *, overwrite: bool) -> None:
-    """Raises UsageError for an output that is an input, a folder, or there already."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", hint="choose another output")
-    if path.exists() and any(path.samefile(file) for file in files):
-        raise UsageError(f"{path} is the input itself", hint="choose another output")
-    if os.path.lexists(path) and not overwrite:
-        raise UsageError(f"{path} exists already", hint="-y overwrites it")
-
-
 def paint(
     wish: Wish, files: Sequence[Path], outputs: Sequence[Path], read: Callable[[Path], Flow], console: Console
-) -> Converted:
+) -> Result:
     """Pictures, or the video, all in one colour scale."""
     sampled = files[:: math.ceil(len(files) / SAMPLED_FOR_COLOUR)]
     scale = parse_scale(wish.max_flow) or ColourScale.covering(magnitude(read(path)) for path in sampled)
@@ -196,11 +182,13 @@ def paint(
     if outputs[0].suffix.lower() == ".mp4":
         # A folder may hold either direction; a video shows one.
         shown = [path for path in files if BACKWARD not in path.stem] or files
-        film(outputs[0], console.follow(shown, total=len(shown), unit="file"), read, style, rate=parse_rate(wish.fps))
-        return Converted((outputs[0],), drawn(len(shown), scale), None)
+        clock = times_of(wish, shown)
+        drawings = ((path, style.finish(colour_flow(read(path), scale=scale))) for path in shown)
+        film(outputs[0], console.follow(drawings, total=len(shown), unit="file"), clock)
+        return Result((outputs[0],), drawn(len(shown), scale), report="")
     for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
         write_png(path, style.finish(colour_flow(read(source), scale=scale)))
-    return Converted(tuple(outputs) if len(files) == 1 else (wish.output,), drawn(len(files), scale), None)
+    return Result(tuple(outputs) if len(files) == 1 else (wish.output,), drawn(len(files), scale), report="")
 
 
 def drawn(files: int, scale: ColourScale) -> str:
@@ -208,22 +196,31 @@ def drawn(files: int, scale: ColourScale) -> str:
     return f"{counted(files)} drawn, full colour at {scale.max_flow:.3g} px"
 
 
-def film(
-    path: Path, files: Iterable[Path], read: Callable[[Path], Flow], style: Style, *, rate: Fraction | None
-) -> None:
-    """One frame for each file; all must have one size."""
-    rate = rate or DEFAULT_RATE
-    writer = VideoWriter(path, rate=rate, tick=1 / rate)
+def times_of(wish: Wish, files: Sequence[Path]) -> list[Fraction]:
+    """When each file's frame is shown: as the clip's report beside the folder says, else at `--fps`."""
+    rate = parse_rate(wish.fps)
+    report = wish.source.with_name(f"{wish.source.resolve().name}.json")
+    if rate is None and report.is_file():
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            pairs = json.loads(report.read_text(encoding="utf-8"))["pairs"]
+            times = {int(pair["first"]): Fraction(pair["time"]) for pair in pairs}
+            return [times[int(path.stem.split("_")[0])] for path in files]
+    return [number / (rate or DEFAULT_RATE) for number in range(len(files))]
+
+
+def film(path: Path, drawings: Iterable[tuple[Path, NDArray[np.uint8]]], times: Sequence[Fraction]) -> None:
+    """A video of what was drawn of each file, at its time; all must have one size."""
+    length = times[1] - times[0] if len(times) > 1 else 1 / DEFAULT_RATE
+    # The longest tick that every time is a whole number of.
+    tick = Fraction(1, math.lcm(*(time.denominator for time in (*times, length))))
+    writer = VideoWriter(path, rate=1 / length, tick=tick)
     size: tuple[int, ...] | None = None
     try:
-        for number, source in enumerate(files):
-            flow = read(source)
-            if flow.shape != (size := size or flow.shape):
-                raise SourceError(
-                    f"{source} is {flow.shape[1]} x {flow.shape[0]}, but the first is {size[1]} x {size[0]}",
-                    hint="a video has one size",
-                )
-            writer.write(style.finish(colour_flow(flow, scale=style.scale)), time=number / rate)
+        for (source, image), time in zip(drawings, times, strict=True):
+            if image.shape != (size := size or image.shape):
+                sizes = f"{image.shape[1]} x {image.shape[0]}, but the first is {size[1]} x {size[0]}"
+                raise SourceError(f"{source} is {sizes}", hint="a video has one size")
+            writer.write(image, time=time)
         writer.close()
     except BaseException:
         writer.abort()

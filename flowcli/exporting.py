@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from flowcli.conversion import refuse_output
+from flowcli.conversion import check_output
 from flowcli.errors import DeviceError, OutputError, UsageError
 from flowcli.partfile import write_whole
 from flowcli.weights import load
@@ -65,7 +65,7 @@ def export_onnx(weights: Weights, output: Path, *, size: tuple[int, int], iterat
 
     Raises OutputError, and writes nothing, where onnxruntime's flow differs from ours.
     """
-    refuse_output(output, weights, suffixes=(".onnx",), overwrite=overwrite)
+    check_output(output, weights, suffixes=(".onnx",), overwrite=overwrite)
     model = FrameToFlow(load(weights), size=size, iterations=iterations).eval()
     frames = sample_frames(size)
     with torch.no_grad():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowcli import __version__
@@ -13,9 +11,11 @@ from flowcli.device import choose_device, keep_memory
 from flowcli.errors import PartialError, SourceError, UsageError
 from flowcli.estimator import FlowEstimator
 from flowcli.interruption import Interruption, StoppedError
+from flowcli.outputs import refuse_output
 from flowcli.pairing import pair_up
 from flowcli.prefetch import Background, prefetch
 from flowcli.resolving import resolve
+from flowcli.run import Result
 from flowcli.selection import parse_rate, parse_selection
 from flowcli.sinks._naming import output_folder
 from flowcli.sources import name_of, open_source
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.console import Console
-    from flowcli.errors import FlowcliError
     from flowcli.request import Request
     from flowcli.sources import Source
     from flowcli.track_files import TrackFile
@@ -39,16 +38,7 @@ if TYPE_CHECKING:
 ENDINGS = {"csv": ".csv", "json": ".json", "video": ".mp4"}
 
 
-@dataclass(frozen=True)
-class Tracked:
-    """What was written, a sentence about it, and what was survived."""
-
-    paths: tuple[Path, ...]
-    summary: str
-    problem: FlowcliError | None
-
-
-def track(request: Request, console: Console, *, points: str | None, spacing: float | None) -> Tracked:
+def track(request: Request, console: Console, *, points: str | None, spacing: float | None) -> Result:
     """Follows points through a video: those of `points` (`x,y;x,y`), or a grid with `spacing` px between them."""
     (path,) = request.inputs
     outputs = plan(request, path)
@@ -72,7 +62,7 @@ def track(request: Request, console: Console, *, points: str | None, spacing: fl
         limits = settings.occlusion
         followed = follow(starts, estimates, relative=limits.relative, absolute=limits.absolute)
         ends, shown = write(followed, outputs, source, facts(request, source, weights, len(starts)), request.skip)
-    return Tracked(tuple(outputs.values()), summary(len(starts), shown, ends), lost_frames(path, source.lost))
+    return Result(tuple(outputs.values()), summary(len(starts), shown, ends), "", lost_frames(path, source.lost))
 
 
 def plan(request: Request, path: Path) -> dict[str, Path]:
@@ -90,10 +80,7 @@ def plan(request: Request, path: Path) -> dict[str, Path]:
         folder = output_folder(path, output)
         outputs = {kind: folder / f"{name_of(path)}_tracks{ENDINGS[kind]}" for kind in kinds}
     for file in outputs.values():
-        if os.path.lexists(file) and not request.overwrite:
-            raise UsageError(f"{file} exists already", hint="-y overwrites it, -o writes elsewhere")
-        if file.exists() and path.exists() and file.samefile(path):
-            raise UsageError(f"{file} is the input itself", hint="choose another -o")
+        refuse_output(file, request.inputs, overwrite=request.overwrite)
     return outputs
 
 

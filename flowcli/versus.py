@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -14,16 +13,18 @@ from flowcli.cuts import number_shots
 from flowcli.device import keep_memory
 from flowcli.drawing import labelled_row
 from flowcli.errormap import colour_error, key
-from flowcli.errors import PartialError, SourceError, UsageError
+from flowcli.errors import PartialError, SourceError
 from flowcli.geometry import Reduction, shrunk
 from flowcli.glimpse import parse_scale
 from flowcli.interruption import Interruption, StoppedError
 from flowcli.json_text import json_text
+from flowcli.outputs import refuse_output
 from flowcli.pairing import pair_up
 from flowcli.partfile import write_whole
 from flowcli.prefetch import prefetch
 from flowcli.pyav import VideoWriter
 from flowcli.quality import photometric_error
+from flowcli.run import Result
 from flowcli.selection import parse_rate, parse_selection
 from flowcli.sides import side_of
 from flowcli.sinks._naming import output_folder
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from flowcli.colour import ColourScale
     from flowcli.console import Console
-    from flowcli.errors import FlowcliError
     from flowcli.formats import Flow
     from flowcli.frames import FramePair
     from flowcli.request import Request
@@ -64,17 +64,7 @@ class Difference:
     warped: tuple[float | None, float | None]
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What was written, the statistics as JSON, a sentence about them, and what was survived."""
-
-    paths: tuple[Path, ...]
-    report: str
-    summary: str
-    problem: FlowcliError | None
-
-
-def compare_sides(request: Request, sides: tuple[str, str], console: Console) -> Compared:
+def compare_sides(request: Request, sides: tuple[str, str], console: Console) -> Result:
     """Compares two sides on every pair of a clip: each is weights with settings, or a folder of saved flow."""
     (path,) = request.inputs
     film, report = plan(request, path)
@@ -95,7 +85,7 @@ def compare_sides(request: Request, sides: tuple[str, str], console: Console) ->
     problem = None
     if lost:
         problem = PartialError(f"{lost} frames of {path} could not be decoded", hint="their pairs are left out")
-    return Compared((film, report), text, summary(differences), problem)
+    return Result((film, report), summary(differences), text, problem)
 
 
 def plan(request: Request, path: Path) -> tuple[Path, Path]:
@@ -106,10 +96,7 @@ def plan(request: Request, path: Path) -> tuple[Path, Path]:
     else:
         film = output_folder(path, output) / f"{name_of(path)}_compare.mp4"
     for file in (film, film.with_suffix(".json")):
-        if file.exists() and path.exists() and file.samefile(path):
-            raise UsageError(f"{file} is the input itself", hint="choose another -o")
-        if os.path.lexists(file) and not request.overwrite:
-            raise UsageError(f"{file} exists already", hint="-y overwrites it, -o writes elsewhere")
+        refuse_output(file, request.inputs, overwrite=request.overwrite)
     return film, film.with_suffix(".json")
 
 

@@ -49,7 +49,7 @@ def run(
 
     Example: flowcli compare in.mp4 raft-small,iters=4 raft-small,iters=20 --max-frames 50
     """
-    from flowcli.console import Console, hand_over
+    from flowcli.console import Console
     from flowcli.request import Request
     from flowcli.versus import compare_sides
 
@@ -71,11 +71,4 @@ def run(
         fps=fps,
     )
     console = Console(quiet=quiet, json=json)
-    compared = compare_sides(request, (first, second), console)
-    if json:
-        hand_over(compared.report)
-    for path in compared.paths:
-        console.show(path)
-    console.say(compared.summary)
-    if compared.problem:
-        raise compared.problem
+    console.conclude(compare_sides(request, (first, second), console))

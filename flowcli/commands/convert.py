@@ -46,9 +46,4 @@ def run(
 
     wish = Wish(source, output, to, given, bound, half, max_flow, legend, fps, overwrite)
     console = Console(quiet=quiet)
-    converted = convert(wish, console)
-    for path in converted.paths:
-        console.show(path)
-    console.say(converted.summary)
-    if converted.problem:
-        raise converted.problem
+    console.conclude(convert(wish, console))

@@ -70,9 +70,4 @@ def run(
         fps=fps,
     )
     console = Console(quiet=quiet)
-    tracked = track(request, console, points=points, spacing=grid)
-    for path in tracked.paths:
-        console.show(path)
-    console.say(tracked.summary)
-    if tracked.problem:
-        raise tracked.problem
+    console.conclude(track(request, console, points=points, spacing=grid))

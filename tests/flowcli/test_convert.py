@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -117,6 +118,14 @@ def test_a_folder_becomes_a_video_of_its_forward_flow_in_one_scale(flowcli, fold
     assert (ended.code, ended.out) == (0, ["in.mp4"])
     assert ended.err == ["3 files drawn, full colour at 20 px"]
     assert [float(time) for time in times_of("in.mp4")] == pytest.approx([0, 0.1, 0.2])
+
+
+def test_a_video_keeps_the_exact_times_of_the_clip_that_the_flow_is_of(compute, flowcli, make_video) -> None:
+    tick, pts = Fraction(1, 1000), [0, 40, 95, 120, 200, 230, 260]
+    clip = make_video("clip.mp4", frames=7, tick=tick, pts=pts)
+    assert compute("video", clip, "--skip", 2, "--save", "npz,video").code == 0
+    assert flowcli("convert", "clip_flow", "again.mp4").code == 0
+    assert times_of("again.mp4") == times_of("clip_flow.mp4") == [pts[n] * tick for n in (0, 2, 4)]
 
 
 def test_pictures_are_drawn_as_pair_draws_them(flowcli, folder) -> None:

@@ -8,6 +8,7 @@ import io
 import shutil
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowcli import fetching
+from flowcli import download
 from flowcli.published import PUBLISHED, Published
 from raft_core.raft import RAFT
 
@@ -130,7 +131,7 @@ def server(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     start = hashlib.sha256(content).hexdigest()[:8]
     monkeypatch.setitem(PUBLISHED, NAME, replace(PUBLISHED[NAME], sha256=start))
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", str(tmp_path / "kept"))
-    monkeypatch.setattr(fetching, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(download, "PAUSE_SECONDS", 0)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     running = Server(content)
@@ -147,7 +148,7 @@ def kept(tmp_path: Path) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock") if folder.exists() else []
 
 
 PART = f".{NAME}.part.pth"
@@ -170,6 +171,19 @@ def test_what_is_there_already_is_not_fetched_again(flowcli, server, kept) -> No
         assert ended.code == 0
     assert ended.err[0] == f"{kept / NAME}.pth is there already, and its checksum is right"
     assert len(server.ranges) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs flock")
+def test_two_processes_that_fetch_the_same_wait_for_each_other(flowcli, server, kept) -> None:
+    import fcntl
+
+    kept.mkdir()
+    other = (kept / ".fetching.lock").open("w")
+    fcntl.flock(other, fcntl.LOCK_EX)
+    threading.Timer(0.3, other.close).start()
+    ended = flowcli("weights", "fetch", NAME)
+    assert ended.err[0] == f"another process fetches into {kept}: waiting for it"
+    assert (ended.code, names(kept)) == (0, [f"{NAME}.pth"])
 
 
 def test_a_damaged_file_is_fetched_again(flowcli, server, kept) -> None:

@@ -108,8 +108,8 @@ def test_rounding_to_half_is_said_and_facts_come_along(flowcli, large: Path) -> 
     ("arguments", "error", "hint"),
     [
         ("{w} x.bin", "x.bin has another extension than .safetensors, .pth, .pt", "name the file to write"),
-        ("{w} taken.pth", "taken.pth exists already", "-y overwrites it"),
-        ("{w} {w} -y", "{w} is the input itself", "write to another file"),
+        ("{w} taken.pth", "taken.pth exists already", "-y overwrites it; or write somewhere else"),
+        ("{w} {w} -y", "{w} is the input itself", "write somewhere else"),
         ("{w} x.pth --to tensorflow", "--to tensorflow is not known", "use flowcli, princeton, torchvision"),
         ("{w} x.pth --precision bf16", "--precision bf16 is not for weights", "use auto, fp32, fp16"),
     ],
