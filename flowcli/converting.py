@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from flowcli.colour import ColourScale, colour_flow, is_unknown, magnitude
 from flowcli.drawing import Style
 from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
 from flowcli.formats import FORMATS, PICTURES, extras, format_of, reader, stem_of, writer
-from flowcli.glimpse import parse_scale
+from flowcli.glimpse import parse_scale, plain_scale
 from flowcli.outputs import refuse_output
 from flowcli.pyav import VideoWriter
 from flowcli.run import Result
@@ -47,6 +47,8 @@ class Wish:
     bound: float = 20.0
     half: bool = False
     max_flow: str = "auto"
+    gamma: float = 1.0
+    background: str = "white"
     legend: bool = False
     fps: str | None = None
     overwrite: bool = False
@@ -176,7 +178,10 @@ def paint(
 ) -> Result:
     """Pictures, or the video, all in one colour scale."""
     sampled = files[:: math.ceil(len(files) / SAMPLED_FOR_COLOUR)]
-    scale = parse_scale(wish.max_flow) or ColourScale.covering(magnitude(read(path)) for path in sampled)
+    scale = parse_scale(wish.max_flow, gamma=wish.gamma, background=wish.background)
+    if scale is None:
+        typical = ColourScale.covering(magnitude(read(path)) for path in sampled).max_flow
+        scale = replace(plain_scale(wish.gamma, wish.background), max_flow=typical)
     style = Style(scale, wish.legend)
     outputs[0].parent.mkdir(parents=True, exist_ok=True)
     if outputs[0].suffix.lower() == ".mp4":

@@ -62,7 +62,13 @@ def track(request: Request, console: Console, *, points: str | None, spacing: fl
         limits = settings.occlusion
         followed = follow(starts, estimates, relative=limits.relative, absolute=limits.absolute)
         ends, shown = write(followed, outputs, source, facts(request, source, weights, len(starts)), request.skip)
-    return Result(tuple(outputs.values()), summary(len(starts), shown, ends), "", lost_frames(path, source.lost))
+    return Result(
+        tuple(outputs.values()),
+        summary(len(starts), shown, ends),
+        "",
+        lost_frames(path, source.lost),
+        tuple(source.notes),
+    )
 
 
 def plan(request: Request, path: Path) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import tee
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from flowcli.frames import FramePair
     from flowcli.request import Request
     from flowcli.sides import Side
-    from flowcli.sources import Source
 
 STATISTICS = ("mean", "median", "percentile_95", "above_1", "above_3", "unwarped")
 PANEL_SIDE = 960
@@ -75,17 +75,18 @@ def compare_sides(request: Request, sides: tuple[str, str], console: Console) ->
         scale = parse_scale(request.max_flow) or first.scale(source, skip=request.skip)
         frames = source.meta.frame_count
         total = None if frames is None else (frames - 1) // request.skip
-        both = zip(first.flows(pairs_of(source, request)), second.flows(pairs_of(source, request)), strict=True)
-        followed = console.follow(both, total=total, unit="pair")
+        # Neither side is more than a batch ahead of the other, so that few pairs wait in memory.
+        here, there = tee(pair_up(prefetch(number_shots(source.frames())), skip=request.skip))
+        followed = console.follow(zip(first.flows(here), second.flows(there), strict=True), total=total, unit="pair")
         writer = VideoWriter(film, rate=source.meta.rate / request.skip, tick=source.meta.tick)
         differences = write(writer, followed, (first.label, second.label), scale, skip=request.skip)
-        lost = source.lost
+        lost, notes = source.lost, tuple(source.notes)
     text = told(request, (first, second), scale, differences)
     write_whole(report, text.encode())
     problem = None
     if lost:
         problem = PartialError(f"{lost} frames of {path} could not be decoded", hint="their pairs are left out")
-    return Result((film, report), summary(differences), text, problem)
+    return Result((film, report), summary(differences), text, problem, notes)
 
 
 def plan(request: Request, path: Path) -> tuple[Path, Path]:
@@ -98,11 +99,6 @@ def plan(request: Request, path: Path) -> tuple[Path, Path]:
     for file in (film, film.with_suffix(".json")):
         refuse_output(file, request.inputs, overwrite=request.overwrite)
     return film, film.with_suffix(".json")
-
-
-def pairs_of(source: Source, request: Request) -> Iterator[FramePair]:
-    """The clip's pairs; every side takes them from the source anew."""
-    return pair_up(prefetch(number_shots(source.frames())), skip=request.skip)
 
 
 def write(

@@ -28,6 +28,8 @@ def run(
     bound: Annotated[float, typer.Option(metavar="PX", help="Motion that planes show as black and as white.")] = 20.0,
     half: _options.Half = False,
     max_flow: _options.MaxFlow = "auto",
+    gamma: _options.Gamma = 1.0,
+    background: _options.Background = "white",
     legend: _options.Legend = False,
     fps: Annotated[str | None, typer.Option(metavar="N", help="Frames per second of a video. Default: 25.")] = None,
     overwrite: _options.Overwrite = False,
@@ -44,6 +46,19 @@ def run(
     from flowcli.console import Console
     from flowcli.converting import Wish, convert
 
-    wish = Wish(source, output, to, given, bound, half, max_flow, legend, fps, overwrite)
+    wish = Wish(
+        source=source,
+        output=output,
+        to=to,
+        given=given,
+        bound=bound,
+        half=half,
+        max_flow=max_flow,
+        gamma=gamma,
+        background=background,
+        legend=legend,
+        fps=fps,
+        overwrite=overwrite,
+    )
     console = Console(quiet=quiet)
     console.conclude(convert(wish, console))

@@ -132,6 +132,10 @@ def test_pictures_are_drawn_as_pair_draws_them(flowcli, folder) -> None:
     flowcli("convert", folder / "000002.flo", "one.png", "--max-flow", 7)
     picture = cv2.imread("one.png")[..., ::-1]
     assert np.array_equal(picture, colour_flow(flo.read(folder / "000002.flo"), scale=ColourScale(7.0)))
+    options = ["--max-flow", 7, "--gamma", 2, "--background", "black", "-y"]
+    assert flowcli("convert", folder / "000002.flo", "one.png", *options).code == 0
+    dark = colour_flow(flo.read(folder / "000002.flo"), scale=ColourScale(7.0, gamma=2.0, dark=True))
+    assert np.array_equal(cv2.imread("one.png")[..., ::-1], dark)
 
 
 def test_of_a_folder_what_cannot_be_read_is_passed_over_and_told(flowcli, folder) -> None:
@@ -168,6 +172,7 @@ REFUSALS = [
     ("in_flow/000000.flo in_flow/000000.flo -y", 2, "in_flow/000000.flo is the input itself"),
     ("in_flow/000000.flo taken.npz", 2, "taken.npz exists already"),
     ("in_flow/000000.flo x.jpg --to planes", 2, "x.jpg does not end with _x.jpg"),
+    ("in_flow/000000.flo x.png --gamma 0", 2, "--gamma 0 is not between 0.1 and 10"),
     ("in_flow/000000.flo x_x.jpg --bound 0", 2, "--bound 0.0 is no motion in px"),
 ]
 
