@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import platform
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli import __version__
 from flowcli.errors import FlowcliError
+from flowcli.json_text import json_text
 from flowcli.plan import amount, make_plan
 from raft_core.config import LARGE, SMALL
 
@@ -69,9 +69,7 @@ class Checkup:
 
     def text(self) -> str:
         """For programs: JSON."""
-        return json.dumps(
-            {**self.records, "troubles": [asdict(each) for each in self.troubles]}, indent=1, ensure_ascii=False
-        )
+        return json_text({**self.records, "troubles": [asdict(each) for each in self.troubles]})
 
 
 def check_up() -> Checkup:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
@@ -113,11 +112,13 @@ class Record:
             for number, (x, y), end in zip(seen.numbers.tolist(), seen.places.tolist(), seen.ends, strict=True)
         ]
         before, self._before = self._before, ",\n"
-        return before + json.dumps({"frame": seen.frame.index, "time": str(seen.frame.time), "points": points})
+        return before + json_text(
+            {"frame": seen.frame.index, "time": str(seen.frame.time), "points": points}, compact=True
+        )
 
     def end(self) -> str:
         """What closes the JSON."""
-        return f'\n], "ends": {json.dumps(self._ends)}}}\n'
+        return f'\n], "ends": {json_text(self._ends, compact=True)}}}\n'
 
 
 def record(path: Path, facts: Mapping[str, object]) -> Text:

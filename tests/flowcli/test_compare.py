@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -69,14 +69,11 @@ def test_what_was_saved_is_what_is_computed_again(compute, flowcli, clip, weight
     assert record["sides"][1]["iterations"] == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_clip_that_comes_only_once_is_compared_too(flowcli, make_video, weights) -> None:
-    clip = make_video("clip.mkv", frames=4)
-    os.mkfifo("pipe")
-    threading.Thread(target=lambda: Path("pipe").write_bytes(clip.read_bytes()), daemon=True).start()
-    ended = flowcli("compare", "pipe", f"{weights},iters=1", f"{weights},iters=2")
-    assert ended.code == 0
-    assert [each["first"] for each in json.loads(Path("pipe_compare.json").read_text())["pairs"]] == [0, 1, 2]
+def test_a_clip_that_comes_only_once_is_compared_too(make_video, weights) -> None:
+    sides = [f"{weights},iters=1", f"{weights},iters=2"]
+    with make_video("clip.mkv", frames=4).open("rb") as clip:
+        subprocess.run([sys.executable, "-m", "flowcli", "compare", "-", *sides], stdin=clip, check=True)
+    assert [each["first"] for each in json.loads(Path("stdin_compare.json").read_text())["pairs"]] == [0, 1, 2]
 
 
 def test_two_settings_differ(flowcli, clip, weights) -> None:
