@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # A video's colour scale comes from this many pairs, shrunk to this many pixels on the longer side.
 GLIMPSES = 5
-GLIMPSE_SIDE = 320
+GLIMPSE_SIDE = 640
 BACKGROUNDS = ("white", "black")
 MODES = ("video", "frame")
 

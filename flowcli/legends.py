@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.colour import ColourScale, colour_speed, wheel
+from flowcli.colour import ColourScale, colour_flow, colour_speed, wheel
 from flowcli.opencv import cv2
 
 if TYPE_CHECKING:
@@ -51,6 +51,15 @@ def speed_legend(size: int, scale: ColourScale) -> Image:
     key = np.zeros((ramp.shape[0] + edge, size, 3), np.uint8)
     key[edge:, edge : size - edge] = colour_speed(ramp, scale=scale)
     return _labelled(key, f"0-{scale.max_flow:.3g} px")
+
+
+def swatch(scale: ColourScale) -> Image:
+    """All colours of a scale, of every speed as many, and greys: pale ones are as common here as in flow."""
+    angle = np.linspace(0, 2 * np.pi, 360, endpoint=False)
+    speed = np.linspace(0, scale.max_flow, 128)
+    flow = np.dstack([np.outer(speed, np.cos(angle)), np.outer(speed, np.sin(angle))]).astype(np.float32)
+    greys = np.linspace(0, 255, len(angle)).astype(np.uint8)[None, :, None]
+    return np.vstack([colour_flow(flow, scale=scale), np.tile(greys, (6, 1, 3))])
 
 
 def _labelled(key: Image, text: str) -> Image:

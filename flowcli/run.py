@@ -191,7 +191,7 @@ class Run:
         """Writes the report and sums up, once all frames of a `source` were read."""
         lost, notes = (source.lost, tuple(source.notes)) if source else (0, ())
         notes += tuple(self.estimator.notes)
-        paths = tuple(output.path for output in self.outputs)
+        paths = tuple(dict.fromkeys(output.path for output in self.outputs))
         error = mean_error(done.errors)
         report = Report(
             command=command,

@@ -103,7 +103,7 @@ class GifWriter(LoopWriter):
 
 
 def palette_of(image: NDArray[np.uint8]) -> Any:
-    """The 256 colours that suit an image best, as a frame."""
+    """The 256 colours that suit an image best, black and white among them, as a frame."""
     graph = Graph()
     source = _source(graph, image.shape[1], image.shape[0], "rgb24")
     choice, sink = graph.add("palettegen", "reserve_transparent=1"), graph.add("buffersink")
@@ -114,7 +114,11 @@ def palette_of(image: NDArray[np.uint8]) -> Any:
     frame.pts, frame.time_base = 0, Fraction(1, 100)
     graph.push(frame)
     graph.push(None)
-    return graph.pull()
+    palette = np.asarray(graph.pull().to_ndarray(), np.uint8)  # (16, 16, 4), blue first
+    for pure in (0, 255):
+        distance = np.abs(palette[..., :3].astype(int) - pure).sum(axis=2)
+        palette[np.unravel_index(np.argmin(distance), distance.shape)] = (pure, pure, pure, 255)
+    return av.VideoFrame.from_ndarray(palette, format="bgra")
 
 
 def _reducer(width: int, height: int, palette: Any) -> Graph:

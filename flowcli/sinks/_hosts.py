@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.field import as_array
-from flowcli.legends import legend
+from flowcli.legends import swatch
 from flowcli.opencv import cv2
 from flowcli.partfile import PartFile, partial_name, reported, write_whole
 from flowcli.pyav import GifWriter, VideoWriter, WebpWriter
@@ -48,8 +48,7 @@ def open_sink(
     if output.numbered or output.path.suffix.lower() == ".png":
         return Files(output, lambda path, estimate: write_png(path, draw(estimate, style.of(estimate))))
     if output.naming.film == ".gif":
-        # A legend is all the colours that there are.
-        return Film(GifWriter(output.path, rate=rate, colours=legend(257, style.scale)), draw, style)
+        return Film(GifWriter(output.path, rate=rate, colours=swatch(style.scale)), draw, style)
     if output.naming.film == ".webp":
         return Film(WebpWriter(output.path), draw, style)
     writer = VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding, pixel_aspect=pixel_aspect)

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import memory, occlusion, pair, warm_start
+from tests.benchmarks import drawing, memory, occlusion, pair, warm_start
 
-BENCHMARKS = {"pair": pair.run, "memory": memory.run, "warm_start": warm_start.run, "occlusion": occlusion.run}
+BENCHMARKS = {
+    "pair": pair.run,
+    "memory": memory.run,
+    "drawing": drawing.run,
+    "warm_start": warm_start.run,
+    "occlusion": occlusion.run,
+}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)

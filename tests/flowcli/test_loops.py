@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from flowcli.colour import ColourScale, colour_flow
-from flowcli.legends import legend
+from flowcli.legends import swatch
 from flowcli.pyav import GifWriter, WebpWriter
 from flowcli.sinks import Part
 
@@ -21,7 +21,7 @@ KINDS = ("gif", "webp")
 def _writer(path, rate=25):
     if path.suffix == ".webp":
         return WebpWriter(path)
-    return GifWriter(path, rate=Fraction(rate), colours=legend(257, SCALE))
+    return GifWriter(path, rate=Fraction(rate), colours=swatch(SCALE))
 
 
 def _picture(number, size=(100, 160)):
