@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 
 _MEMORY = 16
@@ -25,6 +26,7 @@ class Clock:
         self._time = -self._interval
         self._unplaced = 0
         self._damage_ends = -1
+        self._steps = Counter[int]()
 
     def lose_one(self) -> None:
         """Notes that one frame from about here on is missing."""
@@ -37,6 +39,23 @@ class Clock:
         Without damage a jump is no loss: cameras skip frames, and screen recorders wait for something to change.
         """
         self._damage_ends = self._index + _MEMORY
+
+    @property
+    def count(self) -> int:
+        """How many frames there were so far, lost ones included."""
+        return self._index + 1
+
+    @property
+    def missing_in_gaps(self) -> int:
+        """How many frames seem to be missing where nothing is known to be damaged.
+
+        Few gaps of several frames' length among frames that are otherwise evenly spaced: a loss rather than a variable
+        rate, but no more than a guess.
+        """
+        gaps = {step: count for step, count in self._steps.items() if step > 1}
+        if self._steps[0] or 10 * sum(gaps.values()) > self._steps[1]:
+            return 0
+        return sum((step - 1) * count for step, count in gaps.items())
 
     def lose_until(self, end: Fraction) -> None:
         """Counts what a container promised up to `end`, by its own clock, as missing."""
@@ -59,9 +78,15 @@ class Clock:
         else:
             time -= self.origin
             hole = self._hole_before(time)
+            if not hole and self._index >= 0:
+                self._steps[self._whole_steps(time - self._time)] += 1
         self._unplaced -= min(hole, self._unplaced)
         self._index, self._time = self._index + 1 + hole, time
         return self._index, self._time
+
+    def _whole_steps(self, length: Fraction) -> int:
+        steps = round(length / self._interval)
+        return steps if abs(length - steps * self._interval) < self._interval / 8 else 0
 
     def _hole_before(self, time: Fraction) -> int:
         jump = max(0, round((time - self._time) / self._interval) - 1)

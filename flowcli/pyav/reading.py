@@ -76,6 +76,7 @@ class VideoReader:
         self._clock = Clock(rate=self.rate, tick=self.tick, origin=origin)
         self._deinterlace = deinterlace
         self._reformatter = VideoReformatter()
+        self._first_fed: int | None = None
         self._layout: tuple[int, int, Orientation] | None = None
 
     def __enter__(self) -> Self:
@@ -156,19 +157,34 @@ class VideoReader:
             from_key_frame = False
             if decoded.is_corrupt:
                 self._clock.note_damage()
+            if self.origin is None:
+                self._note_late_start(decoded.pts)
             index, time = self._clock.stamp(decoded.pts if self.has_clock else None)
             if first is None:
                 if reach is not None:
                     latest, reach = time + reach, None
                 if not wanted.start.reached(index, time) and (latest is None or time < latest):
                     continue
-                first, self._clock.lost = index, 0
+                first = index
+                if not wanted.from_first:
+                    self._clock.lost = 0
             if wanted.ended(index, time, taken=index - first):
                 return
             yield self._frame(index, time, decoded)
         self._clock.lost = max(self._clock.lost, self._missing or 0)
         if self._promised_end is not None:
             self._clock.lose_until(self._promised_end)
+        if missing := self._clock.missing_in_gaps:
+            self._note("gaps", f"about {missing} frames seem to be missing: the others are evenly spaced")
+        elif wanted is EVERYTHING and not self.lost and self._clock.count < self._stream.frames:
+            promised = self._stream.frames
+            self._note("count", f"frames are missing: the file promises {promised}, and {self._clock.count} came")
+
+    def _note_late_start(self, pts: int | None) -> None:
+        if pts is not None and self._first_fed is not None:
+            missing = round((pts - self._first_fed) * self.tick * self.rate)
+            if missing > 0:
+                self._note("head", f"about {missing} frames are missing at the start, before the first key frame")
 
     def _has(self, flag: Flags) -> bool:
         return bool(self._container.format.flags & flag.value)
@@ -196,6 +212,8 @@ class VideoReader:
                     raise SourceError(f"{self.path} is encrypted", hint="decrypt it first")
                 if packet.is_corrupt:
                     self._clock.note_damage()
+                if self._first_fed is None:
+                    self._first_fed = packet.pts
                 frames = packet.decode()
             except av.error.EOFError:
                 return
