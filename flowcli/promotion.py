@@ -16,7 +16,7 @@ from flowcli.weights import find, load
 from raft_core import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from flowcli.console import Console
@@ -92,14 +92,14 @@ def model_card(name: str, sha256: str, scores: Scores, facts: dict[str, Any], re
                 [
                     [
                         stage["name"],
-                        str(stage["steps"]),
+                        f"{done} of {stage['steps']}" if done < stage["steps"] else str(done),
                         str(stage["batch"] * stage["parts"]),
                         "×".join(str(side) for side in stage["crop"]),
                         str(stage["iterations"]),
                         " → ".join(f"{rate:g}" for rate in stage["learning_rate"]),
                         loss_on(stage),
                     ]
-                    for stage in stages
+                    for stage, done in reached(stages, steps)
                 ],
             ),
             "",
@@ -115,11 +115,15 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 def samples(stages: list[dict[str, Any]], steps: int) -> int:
     """How many samples the first `steps` steps saw."""
-    seen = 0
+    return sum(done * stage["batch"] * stage["parts"] for stage, done in reached(stages, steps))
+
+
+def reached(stages: list[dict[str, Any]], steps: int) -> Iterator[tuple[dict[str, Any], int]]:
+    """The stages that the first `steps` steps belong to, each with how many of them."""
     for stage in stages:
-        seen += min(stage["steps"], max(steps, 0)) * stage["batch"] * stage["parts"]
+        if steps > 0:
+            yield stage, min(stage["steps"], steps)
         steps -= stage["steps"]
-    return seen
 
 
 def loss_on(stage: dict[str, Any]) -> str:

@@ -54,6 +54,8 @@ def test_the_model_card_scores_the_weights_that_are_stored(run: Path, validation
     assert row[-1] == "5.000 |"
     assert float(row[2]) == pytest.approx(float(row[3]), abs=0.05)
     assert f"{450 * 8 + 50 * 6:,} samples in 500 steps, 0.1 hours" in card
+    assert "| coarse | 50 of 1200 |" in card
+    assert "| fine |" not in card
 
 
 def test_a_run_without_validated_weights_cannot_be_promoted(tmp_path: Path, validation: Path) -> None:
