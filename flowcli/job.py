@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli import __version__
 from flowcli.fingerprint import fingerprint
-from flowcli.sinks import report_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from flowcli.weights import Weights
 
 # These say where and how to work, not what to do.
-_NO_PART = ("inputs", "output", "weights", "overwrite", "resume")
+_NO_PART = ("inputs", "output", "weights", "overwrite", "resume", "name")
 
 
 def job_of(request: Request, outputs: Sequence[Output], weights: Weights) -> dict[str, Any]:
@@ -37,9 +36,8 @@ def job_of(request: Request, outputs: Sequence[Output], weights: Weights) -> dic
     return content
 
 
-def report_of(job: Mapping[str, Any], outputs: Sequence[Output], source: Path) -> str | None:
-    """The report of an earlier run that finished this very job; None where there was none."""
-    path = report_path(outputs, source)
+def report_of(job: Mapping[str, Any], outputs: Sequence[Output], path: Path) -> str | None:
+    """The report at `path` of an earlier run that finished this very job; None where there is none."""
     if not path.exists() or not all(output.path.exists() for output in outputs):
         return None
     text = path.read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ from flowcli.resolving import direction_of, encoding_of
 from flowcli.run import Result, Run, created
 from flowcli.segments import Journal, check_journal
 from flowcli.selection import parse_rate, parse_selection
-from flowcli.sinks import FILM, check_outputs, choose, journal_folder, open_sinks, plan_outputs
+from flowcli.sinks import FILM, check_outputs, choose, journal_folder, open_sinks, plan_outputs, report_path
 from flowcli.sources import STDIN, open_source
 from flowcli.sources._images import read_image
 from flowcli.weights import find
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flowcli.console import Console
     from flowcli.sinks import Output, Sink
     from flowcli.sources import Source
+    from raft_core.raft import RAFT
 
 
 def estimate_video(request: Request, console: Console) -> Result:
@@ -52,19 +53,26 @@ def opened_source(request: Request) -> Source:
     return open_source(request.inputs[0], rate=rate, selection=selection, deinterlace=request.deinterlace)
 
 
-def estimate_source(source: Source, request: Request, console: Console, *watchers: Sink) -> Result:
-    """Computes and writes the flow of a source, segment by segment; `watchers` see every estimate too."""
+def estimate_source(
+    source: Source, request: Request, console: Console, *watchers: Sink, model: RAFT | None = None
+) -> Result:
+    """Computes and writes the flow of a source, segment by segment; `watchers` see every estimate too.
+
+    A `model` is that of the weights asked for, loaded before.
+    """
     (path,) = request.inputs
     outputs = planned_outputs(request, video=True)
     weights = find(request.weights)
     job = job_of(request, outputs, weights)
-    folder = journal_folder(outputs, path)
-    if request.resume and (report := report_of(job, outputs, path)):
-        return Result(tuple(output.path for output in outputs), "finished before: nothing to do", report)
+    report = report_path(outputs, path, name=request.name)
+    folder = journal_folder(report)
+    if request.resume and (text := report_of(job, outputs, report)):
+        return Result(tuple(output.path for output in outputs), "finished before: nothing to do", text)
     going_on = check_journal(folder, job, resume=request.resume, overwrite=request.overwrite)
     check_outputs(outputs, request.inputs, overwrite=request.overwrite or going_on)
     with created(outputs), Journal.open(folder, job, resume=going_on) as journal:
-        run = Run(request, outputs, weights, (source.meta.width, source.meta.height), resolved=journal.resolved)
+        size = (source.meta.width, source.meta.height)
+        run = Run(request, outputs, weights, size, resolved=journal.resolved, model=model)
         run.tell_how(console)
         run.sound = sound_to_copy(source, request, outputs, console)
         run.scale = run.scale or run.video_scale(source)
@@ -149,6 +157,7 @@ def planned_outputs(request: Request, *, video: bool) -> list[Output]:
         request.inputs[0],
         video=video,
         output=request.output,
+        name=request.name,
         direction=direction,
         containers=encoding_of(request).containers,
     )

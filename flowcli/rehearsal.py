@@ -132,7 +132,10 @@ def rehearse(command: str, run: Run, meta: VideoMeta, pairs: list[FramePair]) ->
         settings=run.settings(),
         flows=expected_pairs(meta.frame_count, run.request),
         seconds_per_flow=seconds_of_last(run.estimator, pairs),
-        outputs=(*(output.path for output in run.outputs), report_path(run.outputs, run.request.inputs[0])),
+        outputs=(
+            *(output.path for output in run.outputs),
+            report_path(run.outputs, run.request.inputs[0], name=run.request.name),
+        ),
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asked for, as spelled on the command line."""
+    """What a user asked for, as spelled on the command line; `name` is what outputs are called, if not by the input."""
 
     inputs: tuple[Path, ...]
     output: Path | None
@@ -52,3 +52,4 @@ class Request:
     deinterlace: bool = False
     resume: bool = False
     segment: int = 64
+    name: str | None = None

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from flowcli.segments import Journal
     from flowcli.sinks import Output, Sink
     from flowcli.sources import Source
+    from raft_core.raft import RAFT
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class Run:
         size: tuple[int, int],
         *,
         resolved: Mapping[str, Any] | None = None,
+        model: RAFT | None = None,
     ) -> None:
-        """Loads the model: everything that can be refused was refused before.
+        """Loads the model, unless it is there: everything that can be refused was refused before.
 
         Frames are `size` (width, height). What an earlier process `resolved` for this run stays so.
         """
@@ -81,7 +83,7 @@ class Run:
         self.device = choose_device(request.device)
         settings = resolve(request, device=self.device, sinks=[output.sink for output in outputs])
         keep_memory()
-        self.estimator = FlowEstimator(load(weights), device=self.device, settings=settings)
+        self.estimator = FlowEstimator(model or load(weights), device=self.device, settings=settings)
         if resolved is None:
             plan = self.estimator.plan(size[1], size[0])
             fixed = replace(settings, batch=plan.batch, on_demand=plan.on_demand)
@@ -208,7 +210,7 @@ class Run:
             lost_frames=lost,
             photometric_error=error,
         ).text()
-        write_whole(report_path(self.outputs, self.request.inputs[0]), report.encode())
+        write_whole(report_path(self.outputs, self.request.inputs[0], name=self.request.name), report.encode())
         problem = incomplete(self.request.inputs[0], lost=lost, unknown=sum(not stamp.finite for stamp in done.stamps))
         return Result(paths, summary(done, error), report, problem, notes)
 

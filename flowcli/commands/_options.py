@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flowcli.sinks import descriptions
+
+Command = Callable[..., None]
 
 WIDTH = 78
 """Characters of a line on the narrowest usual terminal, less what Typer leaves free at its sides."""
@@ -147,3 +151,21 @@ LogFile = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", metavar="", help="Say on stderr how it is done.")]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print a report as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no summary on stderr.")]
+
+
+def with_options_of(other: Callable[..., None], *, but: Collection[str]) -> Callable[[Command], Command]:
+    """Has a command take the options of another one too, but for some; it gets them as its argument `options`."""
+
+    def decorate(run: Command) -> Command:
+        own = {name: p for name, p in signature(run, eval_str=True).parameters.items() if name != "options"}
+        shared = {name: p for name, p in signature(other, eval_str=True).parameters.items() if name not in {*but, *own}}
+
+        @wraps(run)
+        def command(**given: object) -> None:
+            mine = {name: value for name, value in given.items() if name in own}
+            run(**mine, options={name: value for name, value in given.items() if name in shared})
+
+        command.__signature__ = Signature([*own.values(), *shared.values()])  # type: ignore[attr-defined]
+        return command
+
+    return decorate

@@ -150,9 +150,9 @@ def report_path(outputs: Sequence[Output], source: Path, *, name: str | None = N
     return outputs[0].path.parent / f"{name or names_of([source])[0]}_flow.json"
 
 
-def journal_folder(outputs: Sequence[Output], source: Path) -> Path:
-    """`.NAME_flow.run` beside the outputs: where a run under way keeps its segments."""
-    return report_path(outputs, source).with_name(f".{report_path(outputs, source).stem}.run")
+def journal_folder(report: Path) -> Path:
+    """`.NAME_flow.run` beside the report: where a run under way keeps its segments."""
+    return report.with_name(f".{report.stem}.run")
 
 
 def output_folder(source: Path, output: Path | None) -> Path:

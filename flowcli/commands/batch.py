@@ -1,0 +1,75 @@
+"""flowcli batch: the flow of every clip below a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flowcli.commands import _options, video
+
+EPILOG = _options.outputs()
+
+# Fixed for a batch, or given in another way.
+_ONLY_FOR_ONE = ("input", "output", "resume", "dry_run", "json", "quiet", "verbose", "log_file")
+
+
+@_options.with_options_of(video.run, but=_ONLY_FOR_ONE)
+def run(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with videos and image folders, at any depth.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="Folder for the outputs, laid out like DIR. Default: DIR_flow."
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Only clips that fit, such as '*.mp4' or 'day1/*'.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="No clips that fit.")] = None,
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="Only every N-th clip, from the I-th on: one share of a job array.")
+    ] = "1/1",
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", metavar="", help="Try clips again that failed in an earlier run.")
+    ] = False,
+    dry_run: _options.DryRun = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    log_file: _options.LogFile = None,
+    *,
+    options: dict[str, Any],
+) -> None:
+    """Flow of every video and image folder below DIR; run again to go on where it stopped.
+
+    Clips that fail stop no other and are listed with the reason, here and in batch.json beside the outputs. All options
+    of flowcli video apply to every clip.
+
+    Example: flowcli batch clips -o flows --save flo,video --skip 2
+    """
+    from flowcli.batch import failures, run_batch
+    from flowcli.console import Console
+    from flowcli.discovery import discover
+    from flowcli.request import Request
+    from flowcli.rollcall import RollCall
+
+    target = output or folder.resolve().with_name(f"{folder.resolve().name}_flow")
+    request = Request(inputs=(folder,), output=target, **options)
+    console = Console(quiet=quiet, json=json, log_file=log_file)
+    clips = discover(folder, include=include or (), exclude=exclude or (), outputs=target)
+    if dry_run:
+        console.table(RollCall.of(clips, request))
+        return
+    batch = run_batch(
+        clips,
+        request,
+        target,
+        console=console,
+        silent=Console(quiet=True),
+        shard=shard,
+        retry_failed=retry_failed,
+    )
+    console.table(batch)
+    if problem := failures(batch):
+        raise problem

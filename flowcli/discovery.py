@@ -1,0 +1,78 @@
+"""Which videos and image folders lie below a folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowcli.errors import UsageError
+from flowcli.sinks import names_of
+from flowcli.sources._images import EXTENSIONS, in_natural_order
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+VIDEOS = frozenset({
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob", ".wmv", ".flv",
+    ".ogv", ".3gp", ".mxf", ".gif", ".apng", ".y4m", ".h264", ".hevc", ".dv",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video or image folder to compute: `path` as found, `key` its place below the folder, `name` for outputs."""
+
+    path: Path
+    key: str
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies below the folder."""
+        return Path(self.key).parent
+
+
+def discover(
+    root: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = (), outputs: Path | None = None
+) -> list[Clip]:
+    """Every video and folder of two or more images below `root`, in a stable order.
+
+    Hidden files and folders are passed over, and so is what lies below `outputs`. Links are followed to files, not to
+    folders, and no file comes twice. `include` and `exclude` are globs on a clip's place below `root`.
+    """
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder", hint="give the folder that holds the clips")
+    found = [path for path in walk(root, outputs=outputs) if wanted(path.relative_to(root), include, exclude)]
+    seen: set[Path] = set()
+    clips: list[Clip] = []
+    for folder in sorted({path.parent for path in found}):
+        together = [path for path in found if path.parent == folder]
+        for path, name in zip(together, names_of(together), strict=True):
+            if path.resolve() not in seen:
+                seen.add(path.resolve())
+                clips.append(Clip(path, path.relative_to(root).as_posix(), name))
+    return sorted(clips, key=lambda clip: clip.key)
+
+
+def walk(root: Path, *, outputs: Path | None) -> Iterator[Path]:
+    """The clips below a folder, the folder itself left out."""
+    passed = outputs.resolve() if outputs else None
+    for place, folders, files in os.walk(root):
+        here = Path(place)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != passed)
+        visible = [here / name for name in sorted(files) if not name.startswith(".")]
+        yield from (path for path in visible if path.suffix.lower() in VIDEOS)
+        if here != root and len(in_natural_order(path for path in visible if path.suffix.lower() in EXTENSIONS)) > 1:
+            yield here
+
+
+def wanted(place: Path, include: Collection[str], exclude: Collection[str]) -> bool:
+    """Whether globs choose a place; a glob without a slash looks at the last part alone."""
+
+    def matches(glob: str) -> bool:
+        return fnmatch(place.as_posix() if "/" in glob else place.name, glob)
+
+    return (not include or any(map(matches, include))) and not any(map(matches, exclude))
