@@ -23,7 +23,7 @@ from flowcli.run import Result, Run, created
 from flowcli.segments import Journal, check_journal
 from flowcli.selection import parse_rate, parse_selection
 from flowcli.sinks import FILM, check_outputs, choose, journal_folder, open_sinks, plan_outputs, report_path
-from flowcli.sources import STDIN, open_source
+from flowcli.sources import comes_once, open_source
 from flowcli.sources._images import read_image
 from flowcli.weights import find
 from flowcli.writing import write_estimates
@@ -48,8 +48,8 @@ def opened_source(request: Request) -> Source:
     """The frames that were asked for."""
     selection = parse_selection(request.start, request.end, request.max_frames)
     rate = parse_rate(request.fps)
-    if request.resume and str(request.inputs[0]) == STDIN:
-        raise UsageError("a stream on stdin cannot be resumed", hint="save it to a file first")
+    if request.resume and comes_once(request.inputs[0]):
+        raise UsageError("what comes through a pipe cannot be resumed", hint="save it to a file first")
     return open_source(request.inputs[0], rate=rate, selection=selection, deinterlace=request.deinterlace)
 
 

@@ -98,8 +98,8 @@ class Rehearsal:
 
 def rehearse_video(request: Request) -> Rehearsal:
     """What `flowcli video` would do; what it would refuse is refused here too."""
-    outputs = planned_outputs(request, video=True)
     with opened_source(request) as source:
+        outputs = planned_outputs(request, video=True)
         check_outputs(outputs, request.inputs, overwrite=request.overwrite)
         run = Run(request, outputs, find(request.weights), (source.meta.width, source.meta.height))
         pairs = pair_up(source.frames(), skip=request.skip, sliding=request.sliding)

@@ -129,9 +129,11 @@ class VideoReader:
             self._container.seek(round((time + (self.origin or 0)) / self.tick), stream=self._stream)
 
     def next_key_frame(self) -> Fraction | None:
-        """The time of the next frame that is decoded from itself alone, decoding up to it; None where none comes."""
+        """The time of the next frame that is decoded from itself alone, decoding up to it; None where none has one."""
         for decoded in self._decoded():
-            if decoded.key_frame and decoded.pts is not None:
+            if decoded.pts is None:
+                return None
+            if decoded.key_frame:
                 return self._clock.stamp(decoded.pts)[1]
         return None
 

@@ -62,8 +62,7 @@ def open_source(
     `rate` is the frames per second of what has no times of its own: images, and raw streams. `deinterlace` makes the
     frames of interlaced video whole.
     """
-    if path.is_fifo():
-        raise SourceError(f"{path} is a pipe, which can be read only once", hint=f"give it to stdin: - < {path}")
+    check_name(path)
     for _, name, _ in pkgutil.iter_modules(__path__):
         if name.startswith("_"):
             continue
@@ -74,6 +73,21 @@ def open_source(
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint="check the path")
     raise SourceError(f"{path} is neither a file nor a folder", hint="give a video file or a folder of images")
+
+
+def comes_once(path: Path) -> bool:
+    """Whether a path is standard input or a named pipe, as shells make of `<(...)`."""
+    check_name(path)
+    return str(path) == STDIN or path.is_fifo()
+
+
+def check_name(path: Path) -> None:
+    """Raises UsageError for what no file can be called."""
+    try:
+        path.exists()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{path} is no path: {reason.lower()}", hint="check the path") from error
 
 
 def name_of(path: Path) -> str:

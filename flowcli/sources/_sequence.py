@@ -88,7 +88,7 @@ class Sequence:
         if (width, height) != (self.meta.width, self.meta.height):
             raise SourceError(
                 f"{path} is {width} x {height}, but {self._images[0].name} is {self.meta.width} x {self.meta.height}",
-                hint="images of one folder must have one size",
+                hint="all images must have one size",
             )
         return Frame(index, index / self.meta.rate, image)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError, UsageError
-from flowcli.frames import Frame, FramePair, VideoMeta
+from flowcli.frames import Frame, VideoMeta
 from flowcli.opencv import cv2
+from flowcli.pairing import pair_up
 from flowcli.selection import EVERYTHING, nothing_selected, renumbered, selected
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from flowcli.frames import FramePair
     from flowcli.selection import Selection
 
 _TICK = Fraction(1, 1000)
@@ -27,7 +30,7 @@ _AT_ONCE = 32
 
 def accepts(path: Path) -> bool:
     """True for files that say they are animated WebP."""
-    if not path.is_file():
+    if not path.is_file() or not os.access(path, os.R_OK):
         return False
     with path.open("rb") as file:
         head = file.read(21)
@@ -71,7 +74,7 @@ class Source:
     def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` frames apart, of the first frames: later ones cannot be sought."""
         held = list(islice(self.frames(), min(count + skip, _AT_ONCE)))
-        return [FramePair(first, second, continues=False) for first, second in zip(held, held[skip:], strict=False)]
+        return list(pair_up(held, skip=skip, sliding=True))
 
     def close(self) -> None:
         """Nothing stays open."""

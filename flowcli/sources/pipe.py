@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError, UsageError
-from flowcli.frames import FramePair, VideoMeta
+from flowcli.frames import VideoMeta
+from flowcli.pairing import pair_up
 from flowcli.pyav import VideoReader
 from flowcli.selection import EVERYTHING, nothing_selected, renumbered
-from flowcli.sources import STDIN
+from flowcli.sources import STDIN, comes_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from io import RawIOBase
     from typing import Self
 
-    from flowcli.frames import Frame
+    from flowcli.frames import Frame, FramePair
     from flowcli.selection import Selection
 
 _MOST_HELD = 32
@@ -33,8 +34,8 @@ _PATIENCE = 0.2
 
 
 def accepts(path: Path) -> bool:
-    """True for `-` and for named pipes, as shells make of `<(...)`."""
-    return str(path) == STDIN or path.is_fifo()
+    """True for what comes once."""
+    return comes_once(path)
 
 
 class Source:
@@ -99,8 +100,7 @@ class Source:
         wanted = min(count + skip, _MOST_HELD)
         with self._stream.stopping():
             self._waiting.extend(islice(self._later, max(0, wanted - len(self._waiting))))
-        held = list(self._waiting)
-        return [FramePair(first, second, continues=False) for first, second in zip(held, held[skip:], strict=False)]
+        return list(pair_up(self._waiting, skip=skip, sliding=True))
 
     def close(self) -> None:
         """Stops reading. What was opened is closed with the last thread that reads it."""

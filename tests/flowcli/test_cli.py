@@ -52,6 +52,7 @@ REFUSALS = [
     ("video shots --start #1 --end .04", 2, "shots has no frame from #1 to 0.04", PART_HINT),
     ("video clip.mp4 --fps 9", 2, "clip.mp4 has times of its own", "--fps is for images, and for video without times"),
     ("video shots --fps 0", 2, "--fps 0 is no rate of frames", "write 30, 29.97 or 30000/1001"),
+    (f"video {'a' * 300}", 2, f"{'a' * 300} is no path: file name too long", "check the path"),
     ("video *.jpg", 2, "*.jpg fits no image", IMAGES_HINT),
     ("pair nope.png b.png", 2, "nope.png does not exist", "check the path"),
     ("pair a.png text.png", 3, "text.png is not a picture that can be read", IMAGE_HINT),
