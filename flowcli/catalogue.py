@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -85,6 +86,19 @@ def read_card(path: Path) -> dict[str, str]:
     return {**facts, "accuracy": f"own {mean[1]} pairs {float(mean[2]):.2f}"} if mean else facts
 
 
+def read_record(path: Path) -> dict[str, str]:
+    """What `flowcli train` noted beside its best weights; nothing where it did not make them."""
+    record = path.with_suffix(".json")
+    if not record.is_file():
+        return {}
+    try:
+        facts = json.loads(record.read_text(encoding="utf-8"))
+        errors = ", ".join(f"{group} {error:.2f}" for group, error in facts["epe"].items())
+        return {"step": str(facts["step"]), "validation": f"EPE in px: {errors}"}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}  # somebody else's
+
+
 def stated_sha256(weights: Weights) -> str | None:
     """The checksum that a file should have, or its beginning: as published, on its card, or in its own name."""
     if weights.name in PUBLISHED:
@@ -164,7 +178,7 @@ def profile(weights: Weights) -> Profile:
     with translated(weights.path):
         contents = checkpoint.read(weights.path)
         model = checkpoint.build(contents)
-    card = read_card(weights.path)
+    card = {**read_record(weights.path), **read_card(weights.path)}
     licence = card.pop("licence", "not stated")
     published = PUBLISHED.get(weights.name)
     if published:

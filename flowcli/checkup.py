@@ -143,7 +143,7 @@ def look_at_torch(checkup: Checkup) -> None:
 
 
 def device_record(torch: Any, device: torch.device, free: int | None) -> dict[str, Any]:
-    """A device's name, the number formats it computes in fast, and its free memory."""
+    """A device's name, the number formats it can compute in, and its free memory."""
     free_memory = {"free_bytes": free, "free": amount(free) if free is not None else None}
     if device.type == "cuda":
         precisions = ["fp32", "fp16", *(["bf16"] if torch.cuda.is_bf16_supported() else [])]

@@ -55,6 +55,16 @@ def test_show_says_whose_names_a_file_uses_and_which_size_it_is(flowcli, large: 
     assert facts["sha256"] == hashlib.sha256(Path("tv.pth").read_bytes()).hexdigest()
 
 
+def test_show_tells_what_training_noted_beside_its_best_weights(flowcli, weights: Path) -> None:
+    Path("best.safetensors").write_bytes(weights.read_bytes())
+    Path("best.json").write_text(json.dumps({"step": 115, "epe": {"chairs": 4.5, "mean": 3.25}}))
+    shown = flowcli("weights", "show", "best.safetensors").out
+    assert "states step        115" in shown
+    assert "states validation  EPE in px: chairs 4.50, mean 3.25" in shown
+    Path("best.json").write_text('["mine"]')
+    assert flowcli("weights", "show", "best.safetensors").code == 0
+
+
 def test_show_refuses_what_is_no_raft_in_a_sentence(flowcli) -> None:
     torch.save({**published_state(RAFT(), "princeton"), "att.to_qk.weight": torch.zeros(1)}, "gma.pth")
     ended = flowcli("weights", "show", "gma.pth")
