@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from flowcli.errors import UsageError
 
 HOST = "https://download.pytorch.org/models"
-LICENCE = "BSD-3-Clause (torchvision); the data they were trained on has terms of its own"
+# torchvision's README: the weights "may have their own licenses or terms and conditions derived from the dataset".
+LICENCE = "none stated: torchvision's code is BSD-3-Clause, and terms of the training data may apply"
 
 CHAIRS_AND_THINGS = "FlyingChairs, FlyingThings3D"
 SINTEL = f"{CHAIRS_AND_THINGS}, Sintel, KITTI, HD1K"

@@ -33,7 +33,7 @@ def list_all(json: _options.Json = False, quiet: _options.Quiet = False) -> None
     console = Console(quiet=quiet, json=json)
     console.table(catalogue())
     console.say(f"fetched weights go to {storage()}")
-    console.say(f"licence of what can be fetched: {LICENCE}")
+    console.say(f"licence of the weights to fetch: {LICENCE}")
 
 
 @app.command()
