@@ -10,6 +10,9 @@ from raft_core.images import STRIDE, Padding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -49,6 +52,11 @@ class Grid:
             slice(top // STRIDE, -(-(top + self.height) // STRIDE)),
             slice(left // STRIDE, -(-(left + self.width) // STRIDE)),
         )
+
+    def crop(self, padded: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Takes the padding off an image (rows, columns, ...) of the padded frame."""
+        top, left = self.padding.top, self.padding.left
+        return padded[top : top + self.height, left : left + self.width]
 
     def cell_at(self, x: int, y: int) -> Cell:
         """The cell that contains a pixel of the frame: the same at every level, for only the second frame is pooled."""

@@ -12,6 +12,7 @@ from flowcli.device import autocast
 from flowcli.frames import Frame
 from flowcli.inspection.grid import Grid
 from raft_core.raft import last
+from raft_core.upsample import upsample_bilinear
 from raft_core.warm_start import carry_forward
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ class Observation:
     def flow(self) -> Float[NDArray[np.float32], "height width 2"]:
         """The flow that the run ended with, in source pixels."""
         return self.updates[-1].flow
+
+    @property
+    def bilinear_flow(self) -> Float[NDArray[np.float32], "height width 2"]:
+        """What the flow would be if it were upsampled bilinearly, in source pixels."""
+        with torch.inference_mode():
+            return array(self.grid.padding.crop(upsample_bilinear(self.last.flow))[0].permute(1, 2, 0))
 
 
 def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = False) -> Observation:

@@ -67,7 +67,7 @@ class Reading:
 
     `trajectory` is (x, y) in cells of level 0: the center of every lookup, and where the last update led. `flow` is
     the pixel's own flow in source pixels after every update, `coarse_flow` and `deltas` those of its cell in cells.
-    `weights` are those of the 3×3 cells whose flows make the pixel's, where they are learned.
+    `weights` are those of the 3×3 cells around its own whose flows make the pixel's.
     """
 
     pixel: Pixel
@@ -78,7 +78,7 @@ class Reading:
     flow: Float[NDArray[np.float32], "updates 2"]
     coarse_flow: Float[NDArray[np.float32], "updates 2"]
     deltas: Float[NDArray[np.float32], "updates 2"]
-    weights: Float[NDArray[np.float32], "3 3"] | None
+    weights: Float[NDArray[np.float32], "3 3"]
 
 
 def read(observation: Observation, pixel: Pixel) -> Reading:
@@ -116,16 +116,28 @@ def look_up(response: torch.Tensor, center: NDArray[np.float32], level: int, rad
     return Lookup(level, (x, y), image, (response.shape[0], response.shape[1]))
 
 
-def weights_at(observation: Observation, pixel: Pixel) -> NDArray[np.float32] | None:
-    """The 3×3 weights that make the pixel's flow from its cell's and its neighbours', where they are learned."""
-    last, padding = observation.last, observation.grid.padding
+def weights_at(observation: Observation, pixel: Pixel) -> NDArray[np.float32]:
+    """The 3×3 weights that make the pixel's flow from those of its cell and of the cells around it."""
+    last, grid = observation.last, observation.grid
+    x, y = pixel.x + grid.padding.left, pixel.y + grid.padding.top
+    cell = grid.cell_at(pixel.x, pixel.y)
     if last.mask_head is None:
-        return None
-    cell = observation.grid.cell_at(pixel.x, pixel.y)
-    row, column = (pixel.y + padding.top) % FACTOR, (pixel.x + padding.left) % FACTOR
+        down = between_cells(y, grid.rows) - cell.row
+        right = between_cells(x, grid.columns) - cell.column
+        return np.outer(hat(down), hat(right)).astype(np.float32)
     with torch.inference_mode():
         weights = convex_weights(last.mask_head(last.hidden).float())
-    return weights[0, :, row, column, cell.row, cell.column].view(3, 3).cpu().numpy()
+    return weights[0, :, y % FACTOR, x % FACTOR, cell.row, cell.column].view(3, 3).cpu().numpy()
+
+
+def between_cells(pixel: int, cells: int) -> float:
+    """Where bilinear upsampling, corner to corner, reads the flow of a pixel along one axis of the padded frame."""
+    return pixel * (cells - 1) / (FACTOR * cells - 1)
+
+
+def hat(place: float) -> NDArray[np.float64]:
+    """The weights of linear interpolation at -1, 0 and 1."""
+    return np.asarray(np.maximum(0, 1 - np.abs(np.array([-1.0, 0.0, 1.0]) - place)), np.float64)
 
 
 def zoom(

@@ -1,4 +1,4 @@
-"""inspect.json: everything that was found at the pixels, and every number that a picture shows. See docs/inspect.md."""
+"""inspect.json: everything that was found at the pixels, and every number that a picture shows."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def pixel_record(reading: Reading, findings: Findings) -> dict[str, object]:
         ],
         "updates": [update_record(reading, update) for update in range(len(reading.flow))],
         "end": numbers(reading.trajectory[-1]),
-        "upsampling": None if reading.weights is None else numbers(reading.weights),
+        "upsampling_weights": numbers(reading.weights),
     }
 
 

@@ -17,6 +17,7 @@ from flowcli.inspection.choosing import choose_pixels, parse_pixels
 from flowcli.inspection.findings import Findings
 from flowcli.inspection.folder import RECORD, check_folder, made_whole
 from flowcli.inspection.observation import observe
+from flowcli.inspection.pictures import draw_all
 from flowcli.inspection.reading import read
 from flowcli.inspection.record import record_of
 from flowcli.inspection.subject import open_subject
@@ -28,6 +29,7 @@ from flowcli.weights import find, load
 if TYPE_CHECKING:
     from flowcli.console import Console
     from flowcli.inspection.observation import Observation
+    from flowcli.inspection.picture import Picture
     from flowcli.inspection.subject import Subject
     from raft_core.config import RaftConfig
 
@@ -88,9 +90,17 @@ def inspect(request: Request, console: Console) -> Result:
             channels=channels.chosen_for(observation),
             scale=fixed_scale or ColourScale.covering([magnitude(observation.flow)]),
         )
-        record = record_of(findings, settings=settings_of(request, estimator, observation), files=[])
+        pictures = console.follow(draw_all(findings), total=None, unit="picture")
+        files = [written(picture, place) for picture in pictures]
+        record = record_of(findings, settings=settings_of(request, estimator, observation), files=files)
         write_whole(place / RECORD, record.encode())
     return Result((folder,), summary(findings, time.monotonic() - started), record)
+
+
+def written(picture: Picture, folder: Path) -> str:
+    """The name of a picture, once it is written."""
+    picture.write(folder)
+    return picture.name
 
 
 def folder_of(request: Request, subject: Subject) -> Path:

@@ -181,8 +181,8 @@ def test_the_strongest_offset_is_where_the_window_says_and_never_outside_the_map
     assert Lookup(0, (-40.0, 10.0), window, (20, 20)).strongest is None
 
 
-def test_the_flow_of_a_pixel_is_made_of_nine_cells_by_the_learned_weights() -> None:
-    observation = observed(LARGE)
+def test_the_flow_of_a_pixel_is_made_of_nine_cells_by_its_weights(observation) -> None:
+    """The learned ones of the large model, the bilinear ones of the small."""
     reading = read(observation, Pixel(101, 67, ""))
     row, column = reading.cell.row, reading.cell.column
     around = observation.updates[-1].coarse_flow[:, row - 1 : row + 2, column - 1 : column + 2]

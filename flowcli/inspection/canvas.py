@@ -1,0 +1,187 @@
+"""Paper, ink and panels: what every picture of an inspection is put together from. Images are RGB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.opencv import cv2
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float, UInt8
+    from numpy.typing import NDArray
+
+    Image = UInt8[NDArray[np.uint8], "height width 3"]
+    Map = Float[NDArray[np.float32], "rows columns"]
+    Colour = tuple[int, int, int]
+
+PAPER = 255
+INK = (34, 38, 46)
+MUTED = (112, 118, 130)
+RED = (235, 40, 50)
+ORANGE = (255, 150, 20)
+BLUE = (30, 110, 220)
+OUTSIDE = (226, 228, 232)
+SERIES = (BLUE, (214, 84, 20), (32, 140, 80), (140, 70, 190), (200, 40, 110), (20, 140, 160))
+"""Colours of lines and pixels, told apart also where one cannot see red."""
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_POINTS = 32
+"""How high OpenCV's text of scale 1 is, in pixels."""
+_SHIFT = 4
+"""Binary digits of a pixel that OpenCV draws lines and rectangles by."""
+
+
+def text_width(text: str, *, size: int = 13, bold: bool = False) -> int:
+    """How wide a line of text is, in pixels."""
+    (width, _), _ = cv2.getTextSize(text, _FONT, size / _POINTS, 2 if bold else 1)
+    return int(width)
+
+
+def write(
+    image: Image,
+    text: str,
+    place: tuple[float, float],
+    *,
+    size: int = 13,
+    colour: Colour = INK,
+    bold: bool = False,
+    halo: bool = False,
+) -> None:
+    """Writes a line of text; `place` is where its base line begins, and a `halo` sets it off from a photograph."""
+    origin = (round(place[0]), round(place[1]))
+    weight = 2 if bold else 1
+    if halo:
+        ring = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0)]
+        for x, y in ring:
+            there = (origin[0] + x, origin[1] + y)
+            cv2.putText(image, text, there, _FONT, size / _POINTS, (0, 0, 0), weight, cv2.LINE_AA)
+    cv2.putText(image, text, origin, _FONT, size / _POINTS, colour, weight, cv2.LINE_AA)
+
+
+def blank(height: int, width: int) -> Image:
+    """Empty paper."""
+    return np.full((max(height, 1), max(width, 1), 3), PAPER, np.uint8)
+
+
+def line(text: str, *, size: int = 13, colour: Colour = INK, bold: bool = False, width: int = 0) -> Image:
+    """A strip of paper with a line of text, no narrower than `width`."""
+    strip = blank(round(size * 1.6), max(width, text_width(text, size=size, bold=bold) + 4))
+    write(strip, text, (0, round(size * 1.2)), size=size, colour=colour, bold=bold)
+    return strip
+
+
+def titled(image: Image, title: str, note: str = "", *, size: int = 13) -> Image:
+    """An image below its title and, less loud, a note."""
+    lines = [line(title, size=size, bold=True)]
+    if note:
+        lines.append(line(note, size=size - 1, colour=MUTED))
+    return column([*lines, blank(3, 1), image], gap=0)
+
+
+def row(images: Sequence[Image], *, gap: int = 12) -> Image:
+    """Images from left to right, their tops aligned."""
+    height = max(image.shape[0] for image in images)
+    parts = [np.pad(i, ((0, height - i.shape[0]), (0, gap), (0, 0)), constant_values=PAPER) for i in images]
+    return np.hstack(parts)[:, :-gap] if gap else np.hstack(parts)
+
+
+def column(images: Sequence[Image], *, gap: int = 12) -> Image:
+    """Images from top to bottom, their left sides aligned."""
+    width = max(image.shape[1] for image in images)
+    parts = [np.pad(i, ((0, gap), (0, width - i.shape[1]), (0, 0)), constant_values=PAPER) for i in images]
+    return np.vstack(parts)[:-gap] if gap else np.vstack(parts)
+
+
+def tiled(images: Sequence[Image], *, columns: int, gap: int = 12) -> Image:
+    """Images in rows of so many."""
+    rows = [images[start : start + columns] for start in range(0, len(images), columns)]
+    return column([row(some, gap=gap) for some in rows], gap=gap)
+
+
+def page(image: Image, title: str, notes: Sequence[str] = (), *, margin: int = 18) -> Image:
+    """A finished picture: margins, a title, and under it what the reader should know."""
+    head = [line(title, size=18, bold=True), *(line(note, size=13, colour=MUTED) for note in notes)]
+    body = column([column(head, gap=1), image], gap=10)
+    return np.pad(body, ((margin - 6, margin), (margin, margin), (0, 0)), constant_values=PAPER)
+
+
+def heat(values: Map, *, low: float, high: float) -> Image:
+    """Numbers as colours, from dark blue for `low` to yellow for `high`; NaN, what there is not, is light grey."""
+    spread = high - low
+    share = np.clip((values - low) / spread, 0, 1) if spread > 0 else np.zeros_like(values)
+    missing = np.isnan(values)
+    # 128 shades: with paper and ink they are few enough for a GIF, which then need not dither.
+    grey = np.rint(127 * np.where(missing, 0, share)).astype(np.uint8) * 2
+    image = np.asarray(cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB), np.uint8)
+    image[missing] = OUTSIDE
+    return image
+
+
+def heat_of(values: Map) -> Image:
+    """Numbers as colours between the least and the greatest of them."""
+    return heat(values, low=float(np.nanmin(values)), high=float(np.nanmax(values)))
+
+
+def enlarged(image: Image, factor: int) -> Image:
+    """Every pixel as a square."""
+    return np.asarray(image.repeat(factor, axis=0).repeat(factor, axis=1), np.uint8)
+
+
+def fitted(image: Image, width: int, height: int, *, smooth: bool = True) -> Image:
+    """The image as large as fits into a box, its shape kept."""
+    factor = min(width / image.shape[1], height / image.shape[0])
+    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    smoothly = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size, interpolation=smoothly if smooth else cv2.INTER_NEAREST), np.uint8)
+
+
+def framed(image: Image, colour: Colour = (200, 203, 209)) -> Image:
+    """The image within a hairline."""
+    return np.asarray(cv2.copyMakeBorder(image, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=colour), np.uint8)
+
+
+def rectangle(
+    image: Image, corner: tuple[float, float], opposite: tuple[float, float], colour: Colour, *, weight: int = 2
+) -> None:
+    """A rectangle between two points (x, y), in pixels whose left and upper edges are whole, set off by a dark line."""
+    first, second = (_fixed(x - 0.5, y - 0.5) for x, y in (corner, opposite))
+    for thickness, shade in ((weight + 2, (20, 20, 20)), (weight, colour)):
+        cv2.rectangle(image, first, second, shade, thickness, cv2.LINE_AA, _SHIFT)
+
+
+def path(image: Image, points: Sequence[tuple[float, float]], colour: Colour, *, weight: int = 2) -> None:
+    """A line through points (x, y), in pixels whose left and upper edges are whole, set off by a dark line."""
+    fixed = np.array([_fixed(x - 0.5, y - 0.5) for x, y in points], np.int32)
+    for thickness, shade in ((weight + 2, (20, 20, 20)), (weight, colour)):
+        cv2.polylines(
+            image, [fixed], isClosed=False, color=shade, thickness=thickness, lineType=cv2.LINE_AA, shift=_SHIFT
+        )
+
+
+def dot(image: Image, point: tuple[float, float], colour: Colour, *, radius: float = 4) -> None:
+    """A disc with a white and a dark rim."""
+    centre = _fixed(point[0] - 0.5, point[1] - 0.5)
+    for grown, shade in ((2.0, (20, 20, 20)), (1.0, (255, 255, 255)), (0.0, colour)):
+        cv2.circle(image, centre, round((radius + grown) * (1 << _SHIFT)), shade, -1, cv2.LINE_AA, _SHIFT)
+
+
+def arrow(
+    image: Image, start: tuple[float, float], end: tuple[float, float], colour: Colour, *, weight: int = 2
+) -> None:
+    """An arrow between two points (x, y), set off by a dark line; no arrow where they coincide."""
+    length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
+    if length < 1:
+        return
+    first, second = (_fixed(x - 0.5, y - 0.5) for x, y in (start, end))
+    tip = min(0.4, (5 + 2 * weight) / length)
+    for thickness, shade in ((weight + 2, (20, 20, 20)), (weight, colour)):
+        cv2.arrowedLine(image, first, second, shade, thickness, cv2.LINE_AA, _SHIFT, tip)
+
+
+def _fixed(x: float, y: float) -> tuple[int, int]:
+    # Far outside, OpenCV's fixed-point numbers would overflow.
+    return tuple(round(min(max(value, -20000), 20000) * (1 << _SHIFT)) for value in (x, y))  # type: ignore[return-value]

@@ -1,0 +1,106 @@
+"""Lines over the updates, with axes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.inspection.canvas import INK, MUTED, blank, text_width, write
+from flowcli.opencv import cv2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flowcli.inspection.canvas import Colour, Image
+
+HEIGHT, WIDTH = 230, 470
+LEFT, RIGHT, TOP, BOTTOM = 52, 92, 12, 34
+GRID = (226, 228, 232)
+TICKS = 5
+
+
+@dataclass(frozen=True)
+class Line:
+    """A name, a colour and a value per update, beginning with update `start`; `thin` sets a line back."""
+
+    name: str
+    values: Sequence[float]
+    colour: Colour
+    start: int = 1
+    thin: bool = False
+
+
+def chart(lines: Sequence[Line], *, iterations: int, floor: float | None = None) -> Image:
+    """A chart of lines over updates; its values reach down to `floor` where that is given."""
+    image = blank(HEIGHT, WIDTH)
+    values = [value for line in lines for value in line.values if math.isfinite(value)] or [0.0]
+    ticks = nice_ticks(min(values) if floor is None else floor, max(values))
+    low, high = ticks[0], ticks[-1]
+    first = min(line.start for line in lines)
+
+    def x_of(update: float) -> float:
+        share = (update - first) / max(1, iterations - first)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+    def y_of(value: float) -> float:
+        return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
+
+    for tick in ticks:
+        y = round(y_of(tick))
+        cv2.line(image, (LEFT, y), (WIDTH - RIGHT, y), GRID, 1)
+        label = f"{tick:.6g}"
+        write(image, label, (LEFT - 8 - text_width(label, size=12), y + 4), size=12, colour=MUTED)
+    step = max(1, -(-(iterations - first) // 8))
+    for update in range(first, iterations + 1, step):
+        label = str(update)
+        write(image, label, (x_of(update) - text_width(label, size=12) / 2, HEIGHT - 18), size=12, colour=MUTED)
+    caption = "update"
+    write(
+        image, caption, ((LEFT + WIDTH - RIGHT - text_width(caption, size=12)) / 2, HEIGHT - 3), size=12, colour=MUTED
+    )
+    for line in lines:
+        draw_line(image, line, x_of, y_of)
+    name_lines(image, lines, y_of)
+    return image
+
+
+def draw_line(image: Image, line: Line, x_of: Callable[[float], float], y_of: Callable[[float], float]) -> None:
+    """One line with a dot at every value."""
+    points = [
+        (round(16 * x_of(line.start + number)), round(16 * y_of(value)))
+        for number, value in enumerate(line.values)
+        if math.isfinite(value)
+    ]
+    weight = 1 if line.thin else 2
+    corners = np.array(points, np.int32).reshape(-1, 2)
+    cv2.polylines(image, [corners], isClosed=False, color=line.colour, thickness=weight, lineType=cv2.LINE_AA, shift=4)
+    if not line.thin:
+        for point in points:
+            cv2.circle(image, point, 40, line.colour, -1, cv2.LINE_AA, 4)
+
+
+def name_lines(image: Image, lines: Sequence[Line], y_of: Callable[[float], float]) -> None:
+    """Each line's name at its end, moved down where two would overlap."""
+    ends = sorted((y_of(line.values[-1]), line) for line in lines if line.name and math.isfinite(line.values[-1]))
+    places = [y for y, _ in ends]
+    for number in range(1, len(places)):
+        places[number] = max(places[number], places[number - 1] + 14)
+    overflow = max(0.0, places[-1] - (HEIGHT - BOTTOM)) if places else 0.0
+    for y, (_, line) in zip(places, ends, strict=True):
+        write(
+            image, line.name, (WIDTH - RIGHT + 8, y - overflow + 4), size=12, colour=line.colour if line.name else INK
+        )
+
+
+def nice_ticks(low: float, high: float) -> list[float]:
+    """Round values that reach from `low` or below to `high` or above, about five of them."""
+    if high - low < 1e-9 * max(1.0, abs(high)):
+        high = low + max(1e-3, 0.1 * abs(low))
+    rough = (high - low) / (TICKS - 1)
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * unit for factor in (1, 2, 2.5, 5, 10) if factor * unit >= rough * 0.999)
+    start, end = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [number * step for number in range(start, max(end, start + 1) + 1)]

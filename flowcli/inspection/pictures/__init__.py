@@ -1,0 +1,19 @@
+"""The pictures of an inspection: every file here is one kind, and declares `draw(findings) -> Iterator[Picture]`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowcli.inspection.findings import Findings
+    from flowcli.inspection.picture import Picture
+
+
+def draw_all(findings: Findings) -> Iterator[Picture]:
+    """Every picture of every kind, drawn when it is asked for."""
+    for _, name, _ in pkgutil.iter_modules(__path__):
+        yield from importlib.import_module(f"{__name__}.{name}").draw(findings)

@@ -1,0 +1,49 @@
+"""How the flow settles over the updates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.inspection.canvas import INK, SERIES, page, tiled, titled
+from flowcli.inspection.chart import Line, chart
+from flowcli.inspection.findings import LOSS_DECAY
+from flowcli.inspection.picture import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowcli.inspection.findings import Findings
+
+
+def draw(findings: Findings) -> Iterator[Picture]:
+    """`convergence.png`: mean update, flow of every pixel, error where the truth is known, and the loss's weights."""
+    total = findings.iterations
+    panels = [
+        titled(
+            chart([Line("", findings.mean_updates.tolist(), INK)], iterations=total, floor=0),
+            "Mean length of the update",
+            "px, over the frame",
+        )
+    ]
+    start = "the warm start" if findings.observation.warm else "0"
+    for axis, name in enumerate(("u, to the right", "v, down")):
+        lines = []
+        for number, reading in enumerate(findings.readings):
+            before = 8 * (reading.coarse_flow[0][axis] - reading.deltas[0][axis])
+            values = [float(before), *(8 * reading.coarse_flow[:, axis]).tolist()]
+            lines.append(Line(f"{number + 1}: {values[-1]:+.1f}", values, SERIES[number % len(SERIES)], start=0))
+        if lines:
+            title = f"Flow of the pixels' cells: {name}"
+            panels.append(titled(chart(lines, iterations=total), title, f"px, accumulating from {start}"))
+    if findings.errors is not None:
+        line = Line("", findings.errors.tolist(), INK)
+        panels.append(titled(chart([line], iterations=total, floor=0), "Endpoint error", "px, mean over the frame"))
+    weights = Line("", findings.loss_weights.tolist(), INK)
+    panels.append(
+        titled(
+            chart([weights], iterations=total, floor=0),
+            "Weight in RAFT's training loss",
+            f"{LOSS_DECAY}^(N - i) for update i of N",
+        )
+    )
+    yield Picture("convergence.png", [page(tiled(panels, columns=2, gap=22), "Convergence")])

@@ -1,0 +1,173 @@
+"""The lookup at every update: the responses around the correspondence, what RAFT reads of them, and what it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.inspection.canvas import (
+    BLUE,
+    MUTED,
+    ORANGE,
+    RED,
+    arrow,
+    blank,
+    column,
+    enlarged,
+    framed,
+    heat,
+    line,
+    page,
+    rectangle,
+    row,
+    write,
+)
+from flowcli.inspection.picture import Picture, place_of
+from flowcli.inspection.reading import zoom
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from flowcli.inspection.canvas import Image
+    from flowcli.inspection.findings import Findings
+    from flowcli.inspection.reading import Lookup, Reading
+
+PANEL = 170
+THUMB = 76
+
+Range = tuple[float, float]
+
+
+def draw(findings: Findings) -> Iterator[Picture]:
+    """For every pixel `lookup.gif`, an update at a time, and `lookup.png`, a table of all updates."""
+    for reading in findings.readings:
+        place = place_of(reading.pixel)
+        ranges = [range_of([lookups[level] for lookups in reading.lookups]) for level in range(len(reading.responses))]
+        yield Picture(f"{place}/lookup.png", [table(reading, ranges)])
+        frames = [moment(reading, ranges, update) for update in range(len(reading.lookups))]
+        yield Picture(f"{place}/lookup.gif", frames, seconds=0.8)
+
+
+def range_of(lookups: Sequence[Lookup]) -> Range:
+    """The least and greatest response that any update reads at a level."""
+    windows = [lookup.window for lookup in lookups]
+    return float(np.min(windows)), float(np.max(windows))
+
+
+def moment(reading: Reading, ranges: Sequence[Range], update: int) -> Image:
+    """One update: every level's raw responses above what is read of them."""
+    panels = []
+    for level, lookup in enumerate(reading.lookups[update]):
+        unit = max(1, PANEL // len(lookup.window))
+        raw = around(reading, lookup, ranges[level], unit)
+        grid = resampled(lookup, ranges[level], unit)
+        pointed(grid, lookup, reading.deltas[update], unit)
+        x, y = lookup.center
+        captions = [
+            line(f"level {level}", bold=True),
+            line(f"row {y:.2f}, column {x:.2f}", size=12, colour=MUTED),
+            framed(raw),
+            framed(grid),
+            line(f"proposes {offset(lookup)}", size=12, colour=(200, 105, 0)),
+        ]
+        panels.append(column(captions, gap=3))
+    u, v = reading.deltas[update]
+    moved = f"the update moved the correspondence by ({u:+.2f}, {v:+.2f}) cells of level 0 (blue)"
+    head = f"Update {update + 1} of {len(reading.lookups)} at pixel ({reading.pixel.x}, {reading.pixel.y})"
+    notes = [
+        "Above: the responses around the correspondence. Below: what RAFT reads there.",
+        f"Orange leads to the strongest; {moved}.",
+    ]
+    return page(row(panels, gap=14), head, notes, margin=14)
+
+
+def around(reading: Reading, lookup: Lookup, span: Range, unit: int) -> Image:
+    """The raw responses under the window, as squares of their own, however the window lies over them."""
+    raw, (left, top) = zoom(reading.responses[lookup.level], lookup.center, lookup.radius)
+    image = enlarged(heat(raw, low=span[0], high=span[1]), unit)
+    x, y = lookup.center
+    right, down = round((x - lookup.radius - left) * unit), round((y - lookup.radius - top) * unit)
+    side = len(lookup.window) * unit
+    image = np.ascontiguousarray(image[down : down + side, right : right + side])
+    middle_cell(image, lookup, unit)
+    return image
+
+
+def resampled(lookup: Lookup, span: Range, unit: int) -> Image:
+    """What RAFT reads: one value for every offset."""
+    image = enlarged(heat(lookup.window, low=span[0], high=span[1]), unit)
+    middle_cell(image, lookup, unit)
+    return image
+
+
+def middle_cell(image: Image, lookup: Lookup, unit: int) -> None:
+    """The correspondence, in the middle of its window."""
+    start, end = lookup.radius * unit, (lookup.radius + 1) * unit
+    rectangle(image, (start, start), (end, end), RED, weight=1 if unit < 16 else 2)
+
+
+def pointed(image: Image, lookup: Lookup, delta: np.ndarray, unit: int) -> None:
+    """Arrows from the middle: to the strongest response, and along the update in cells of this level."""
+    middle = (lookup.radius + 0.5) * unit
+    if lookup.strongest is not None:
+        dx, dy = lookup.strongest
+        arrow(image, (middle, middle), (middle + dx * unit, middle + dy * unit), ORANGE)
+    u, v = delta / 2**lookup.level * unit
+    arrow(image, (middle, middle), (middle + u, middle + v), BLUE)
+
+
+def offset(lookup: Lookup) -> str:
+    """The direction that a level proposes."""
+    if lookup.strongest is None:
+        return "nothing"
+    dx, dy = lookup.strongest
+    return f"({dx:+d}, {dy:+d})"
+
+
+def table(reading: Reading, ranges: Sequence[Range]) -> Image:
+    """All updates below each other: pictures of every level, then the figures."""
+    rows = []
+    for update, lookups in enumerate(reading.lookups):
+        cells = [titled_pair(reading, lookup, ranges[lookup.level]) for lookup in lookups]
+        rows.append(row([number_cell(update + 1), *cells, figures(reading, update)], gap=14))
+    side = THUMB // len(reading.lookups[0][0].window) * len(reading.lookups[0][0].window)
+    width = 2 * side + 4
+    head = [blank(20, 24), *(line(f"level {level}", bold=True, width=width) for level in range(len(ranges)))]
+    head = [strip[:, :width] for strip in head[:1]] + [strip[:20, :width] for strip in head[1:]]
+    heading = row([*head, line("what the levels propose, and what the update did")], gap=14)
+    notes = [
+        "Of every level the responses around the correspondence (left) and what RAFT reads of them (right).",
+        "Offsets are (right, down), in cells of their level; the correspondence is in (row, column) of level 0.",
+    ]
+    return page(column([heading, *rows], gap=6), f"Lookups at pixel ({reading.pixel.x}, {reading.pixel.y})", notes)
+
+
+def titled_pair(reading: Reading, lookup: Lookup, span: Range) -> Image:
+    """A level's raw and resampled window, small."""
+    unit = max(1, THUMB // len(lookup.window))
+    return row([around(reading, lookup, span, unit), resampled(lookup, span, unit)], gap=4)
+
+
+def number_cell(number: int) -> Image:
+    """The number of an update."""
+    cell = blank(THUMB, 24)
+    write(cell, str(number), (0, THUMB // 2 + 6), size=15, bold=True)
+    return cell
+
+
+def figures(reading: Reading, update: int) -> Image:
+    """One update in words."""
+    x, y = reading.trajectory[update]
+    du, dv = reading.deltas[update]
+    u, v = reading.flow[update]
+    proposals = "   ".join(f"L{lookup.level} {offset(lookup)}" for lookup in reading.lookups[update])
+    return column(
+        [
+            line(f"looked at ({y:.2f}, {x:.2f})", size=13),
+            line(f"proposed   {proposals}", size=12, colour=(200, 105, 0)),
+            line(f"moved by ({du:+.2f}, {dv:+.2f})", size=13, colour=BLUE),
+            line(f"flow ({u:+.2f}, {v:+.2f}) px", size=13, bold=True),
+        ],
+        gap=0,
+    )

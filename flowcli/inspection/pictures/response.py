@@ -1,0 +1,148 @@
+"""How alike a pixel is to every place in the second frame: its response maps, and where RAFT looked in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.inspection.canvas import (
+    ORANGE,
+    RED,
+    column,
+    dot,
+    enlarged,
+    framed,
+    heat_of,
+    page,
+    path,
+    rectangle,
+    row,
+    tiled,
+    titled,
+)
+from flowcli.inspection.picture import Picture, place_of
+from flowcli.opencv import cv2
+from raft_core.images import STRIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowcli.inspection.canvas import Image
+    from flowcli.inspection.findings import Findings
+    from flowcli.inspection.reading import Reading
+
+PYRAMID_PANEL = 384
+FILM_PANEL = 560
+SEARCH_PANEL = (700, 460)
+DIMMED = 0.55
+
+
+def draw(findings: Findings) -> Iterator[Picture]:
+    """For every pixel its `pyramid.png`, its `search.png` over the second frame, and a film `level_N.gif` per level."""
+    for reading in findings.readings:
+        place = place_of(reading.pixel)
+        yield Picture(f"{place}/pyramid.png", [pyramid(reading)])
+        yield Picture(f"{place}/search.png", [search(reading, findings)])
+        for level in range(len(reading.responses)):
+            frames = [moment(reading, level, update) for update in range(len(reading.trajectory))]
+            yield Picture(f"{place}/level_{level}.gif", frames)
+
+
+def pyramid(reading: Reading) -> Image:
+    """The response maps of all levels side by side, to one scale."""
+    factor = max(1, PYRAMID_PANEL // max(reading.responses[0].shape))
+    panels = []
+    for level, response in enumerate(reading.responses):
+        panel = enlarged(heat_of(response), factor << level)
+        square(panel, reading.trajectory[-1] / 2**level, factor << level)
+        rows, columns = response.shape
+        note = f"{rows} x {columns} cells, {response.min():.2f} to {response.max():.2f}"
+        panels.append(titled(panel, f"Level {level}: 1/{STRIDE << level}", note))
+    notes = [
+        f"Correlation of cell (row {reading.cell.row}, column {reading.cell.column}) with every cell of the second "
+        "frame, and its means over 2, 4 and 8 cells.",
+        "The red square is one cell, where the flow of the last update points.",
+    ]
+    return page(row(panels), f"Correlation pyramid of pixel {name(reading)}", notes)
+
+
+def search(reading: Reading, findings: Findings) -> Image:
+    """The second frame with the response of each level laid over it, and the windows of the first and last lookup."""
+    radius = findings.observation.config.lookup_radius
+    panels = []
+    for level in range(len(reading.responses)):
+        panel, factor = overlaid(reading, findings, level)
+        side = (2 * radius + 1) * STRIDE << level
+        for update, colour, weight in ((0, (255, 255, 255), 1), (-1, ORANGE, 2)):
+            x, y = in_panel(reading, findings, update, level, factor)
+            half = side * factor / 2
+            rectangle(panel, (x - half, y - half), (x + half, y + half), colour, weight=weight)
+        points = [in_panel(reading, findings, update, level, factor) for update in range(len(reading.trajectory))]
+        path(panel, points, RED, weight=2)
+        dot(panel, points[-1], RED, radius=3)
+        note = f"the window reaches {radius} cells, {radius * STRIDE << level} px, to each side"
+        panels.append(titled(framed(panel), f"Level {level}", note))
+    notes = [
+        "The second frame, brighter where it is more like the pixel. White: the window of the first lookup; orange: "
+        "around where the last update points; red: the way there.",
+        "RAFT divides the correspondence by 2, 4 and 8 without half a cell's shift, so coarser windows lie a little "
+        "right of and below it.",
+    ]
+    return page(tiled(panels, columns=2, gap=16), f"Where RAFT searched for pixel {name(reading)}", notes)
+
+
+def overlaid(reading: Reading, findings: Findings, level: int) -> tuple[Image, float]:
+    """The second frame in grey under a level's response, and how many pixels of the picture one of the frame is."""
+    frame, grid = findings.subject.second, findings.observation.grid
+    colours = enlarged(heat_of(reading.responses[level]), STRIDE << level)
+    # The last odd rows and columns have no cell on coarse levels.
+    whole = np.zeros((grid.rows * STRIDE, grid.columns * STRIDE, 3), np.uint8)
+    whole[: colours.shape[0], : colours.shape[1]] = colours
+    covered = grid.crop(whole)
+    response = reading.responses[level]
+    share = (response - response.min()) / max(float(np.ptp(response)), 1e-12)
+    strength = np.zeros(whole.shape[:2], np.float32)
+    strength[: colours.shape[0], : colours.shape[1]] = share.repeat(STRIDE << level, 0).repeat(STRIDE << level, 1)
+    alpha = 0.85 * grid.crop(strength)[..., None] ** 1.5
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, axis=2) * DIMMED
+    blend = (grey * (1 - alpha) + covered * alpha).astype(np.uint8)
+    factor = min(SEARCH_PANEL[0] / grid.width, SEARCH_PANEL[1] / grid.height)
+    size = (max(1, round(grid.width * factor)), max(1, round(grid.height * factor)))
+    smoothly = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(blend, size, interpolation=smoothly), np.uint8), factor
+
+
+def in_panel(reading: Reading, findings: Findings, update: int, level: int, factor: float) -> tuple[float, float]:
+    """Where an update's center at a level lies in the picture."""
+    x, y = findings.observation.grid.to_frame(reading.trajectory[update] / 2**level, level=level)
+    return (x + 0.5) * factor, (y + 0.5) * factor
+
+
+def moment(reading: Reading, level: int, update: int) -> Image:
+    """The response map at one update: where it looks, and the way it came."""
+    response = reading.responses[level]
+    factor = max(1, FILM_PANEL // max(response.shape))
+    panel = enlarged(heat_of(response), factor)
+    centers = reading.trajectory / 2**level
+    radius = reading.lookups[0][level].radius
+    x, y = centers[update]
+    window = [(x - radius) * factor, (y - radius) * factor, (x + radius + 1) * factor, (y + radius + 1) * factor]
+    rectangle(panel, (window[0], window[1]), (window[2], window[3]), (255, 255, 255), weight=1)
+    path(panel, [((px + 0.5) * factor, (py + 0.5) * factor) for px, py in centers[: update + 1]], ORANGE, weight=1)
+    square(panel, centers[update], factor)
+    last = len(reading.trajectory) - 1
+    label = f"update {update + 1} of {last} looks" if update < last else "the last update points"
+    note = f"{label} at row {y:.2f}, column {x:.2f}"
+    return page(column([panel]), f"Level {level}, pixel {name(reading)}", [note], margin=12)
+
+
+def square(panel: Image, center: np.ndarray, factor: int) -> None:
+    """The correspondence, as large as a cell."""
+    x, y = center
+    rectangle(panel, (x * factor, y * factor), ((x + 1) * factor, (y + 1) * factor), RED, weight=2)
+
+
+def name(reading: Reading) -> str:
+    """The pixel as people write it."""
+    return f"({reading.pixel.x}, {reading.pixel.y})"

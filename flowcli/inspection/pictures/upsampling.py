@@ -1,0 +1,99 @@
+"""From flow on the 1/8 grid to flow at every pixel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.colour import colour_flow
+from flowcli.inspection.canvas import (
+    MUTED,
+    RED,
+    column,
+    enlarged,
+    fitted,
+    framed,
+    heat,
+    line,
+    page,
+    rectangle,
+    text_width,
+    tiled,
+    titled,
+    write,
+)
+from flowcli.inspection.picture import Picture
+from raft_core.images import STRIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowcli.inspection.canvas import Image
+    from flowcli.inspection.findings import Findings
+    from flowcli.inspection.reading import Reading
+
+PANEL = (560, 420)
+UNIT = 54
+
+
+def draw(findings: Findings) -> Iterator[Picture]:
+    """`upsampling.png`: the coarse and the fine flow, how they differ by method, and the weights at every pixel."""
+    observation = findings.observation
+    learned = observation.config.upsampling == "convex"
+    blocks = panels(findings, learned=learned)
+    weights = [weight_panel(reading, findings) for reading in findings.readings]
+    if weights:
+        title = "Learned weights of the 3 x 3 cells" if learned else "Bilinear weights of the 3 x 3 cells"
+        blocks.append(titled(tiled(weights, columns=5, gap=24), title, "over the flow of each cell; they add up to 1"))
+    name = observation.config.name
+    note = (
+        f"{name} learns, for every pixel, how the flows of the 3 x 3 cells around it combine: edges can stay sharp."
+        if learned
+        else f"{name} upsamples bilinearly: nothing is learned here, and edges are as soft as the grid."
+    )
+    yield Picture("upsampling.png", [page(column(blocks, gap=18), "Upsampling", [note])])
+
+
+def panels(findings: Findings, *, learned: bool) -> list[Image]:
+    """Coarse flow, fine flow, and with learned weights the bilinear one and the difference between them."""
+    observation, scale = findings.observation, findings.scale
+    coarse = 8 * observation.updates[-1].coarse_flow.transpose(1, 2, 0)
+    squares = observation.grid.crop(enlarged(colour_flow(np.ascontiguousarray(coarse), scale=scale), STRIDE))
+    shown = [titled(framed(fitted(squares, *PANEL, smooth=False)), "Flow on the 1/8 grid", "a square is a cell")]
+    fine = colour_flow(observation.flow, scale=scale)
+    shown.append(titled(framed(fitted(fine, *PANEL)), "Flow at every pixel", "convex" if learned else "bilinear"))
+    if learned:
+        bilinear = observation.bilinear_flow
+        shown.append(titled(framed(fitted(colour_flow(bilinear, scale=scale), *PANEL)), "The same, bilinear"))
+        difference = np.linalg.norm(observation.flow - bilinear, axis=2)
+        colours = heat(difference, low=0, high=max(float(difference.max()), 1e-6))
+        note = f"0 to {difference.max():.2f} px, {difference.mean():.3f} on average"
+        shown.append(titled(framed(fitted(colours, *PANEL)), "Length of the difference", note))
+    return [tiled(shown, columns=2)]
+
+
+def weight_panel(reading: Reading, findings: Findings) -> Image:
+    """The 3×3 cells around a pixel in the colours of their flow, with their weights; beyond the grid there is none."""
+    observation = findings.observation
+    padded = np.pad(8 * observation.updates[-1].coarse_flow, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
+    row_, column_ = reading.cell.row, reading.cell.column
+    around = padded[:, row_ : row_ + 3, column_ : column_ + 3].transpose(1, 2, 0)
+    colours = colour_flow(np.ascontiguousarray(around, dtype=np.float32), scale=findings.scale)
+    colours[np.isnan(around).any(axis=2)] = (200, 203, 209)
+    panel = enlarged(colours, UNIT)
+    for y in range(3):
+        for x in range(3):
+            text = f"{reading.weights[y, x]:.2f}"
+            place = (x * UNIT + (UNIT - text_width(text, size=14, bold=True)) / 2, y * UNIT + UNIT / 2 + 5)
+            write(panel, text, place, size=14, colour=(255, 255, 255), bold=True, halo=True)
+    rectangle(panel, (UNIT, UNIT), (2 * UNIT, 2 * UNIT), RED)
+    u, v = reading.flow[-1]
+    return column(
+        [
+            line(f"pixel ({reading.pixel.x}, {reading.pixel.y})", bold=True),
+            framed(panel),
+            line(f"= ({u:+.2f}, {v:+.2f}) px", size=12, colour=MUTED),
+        ],
+        gap=3,
+    )
