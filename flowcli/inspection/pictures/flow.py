@@ -75,7 +75,7 @@ def free_place(
     """Where a label of so many pixels beside a point stays in the image and, if it can be, off others; it is taken."""
     x, y = point
     candidates = [(x + 10, y + 5), (x - 10 - width, y + 5), (x - width / 2, y - 12), (x - width / 2, y + 24)]
-    candidates += [(x + 10, y + shift) for shift in (-14, 24, -32, 42)]
+    candidates += [(left, y + shift) for shift in (-14, 24, -32, 42) for left in (x + 10, x - 10 - width)]
     boxes = [(left, base - 16, left + width, base + 5) for left, base in candidates]
     height, total = image.shape[:2]
     inside = [b for b in boxes if b[0] >= 2 and b[1] >= 2 and b[2] <= total - 2 and b[3] <= height - 2] or boxes[:1]
