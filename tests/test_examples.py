@@ -13,7 +13,7 @@ STEPS, WIDTH = 45, 96
 
 
 def example(name: str):
-    path = Path(__file__).parents[1] / "examples" / f"{name}.py"
+    path = Path(__file__).parent / "examples" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
