@@ -73,13 +73,14 @@ RECIPES: dict[str, Recipe] = {
         ),
         pool_pairs=2816,
     ),
-    # From weights that match already, in two processes on two CPU cores: 33k samples.
+    # From weights that match already, in two processes on two CPU cores: 40k samples.
     "further": Recipe(
         stages=(
             Stage("warm-up", 50, 6, (160, 208), 5, (1e-5, 4e-4), visible_only=True, max_flow=48, parts=2),
             Stage("wide", 855, 6, (160, 208), 5, (4e-4, 3.1e-4), visible_only=True, max_flow=48, parts=2),
             Stage("fine", 1245, 6, (160, 208), 5, (3.1e-4, 1.78e-4), visible_only=True, power=0.5, parts=2),
-            Stage("last", 640, 6, (160, 208), 6, (1.78e-4, 0.0), power=0.5, parts=2),
+            Stage("all", 357, 6, (160, 208), 6, (1.78e-4, 7.9e-05), power=0.5, parts=2),
+            Stage("last", 850, 6, (160, 208), 6, (1.4e-4, 0.0), power=0.5, parts=2),
         ),
         pool_pairs=4032,
         # At this length of training, strong augmentation and blurred crops hide what there is to learn: at a pool of
