@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from flowcli.augmentation import AugmentationSettings
 
@@ -11,10 +12,11 @@ from flowcli.augmentation import AugmentationSettings
 class Stage:
     """A stretch of training steps that share their settings.
 
-    The learning rate runs linearly through `learning_rate` (first step, last step). `visible_only` masks pixels that
-    the second frame does not show, and pixels faster than `max_flow` px never count; the loss is raised to `power`.
-    With `shifts` above zero the pairs are crops of one picture, up to that many pixels apart, instead of scenes. A step
-    averages the gradients of `parts` batches, which several processes share.
+    The learning rate runs linearly through `learning_rate` (first step, last step), or, with `peak` above zero, through
+    RAFT's one cycle up to that. `visible_only` masks pixels that the second frame does not show, and pixels faster than
+    `max_flow` px never count. With `shifts` above zero the pairs are crops of one picture, up to that many pixels
+    apart, instead of scenes. A step averages the gradients of `parts` batches, which several processes share.
+    `freeze_norm` keeps the statistics of batch normalisation as they are.
     """
 
     name: str
@@ -30,6 +32,34 @@ class Stage:
     power: float = 1.0
     shifts: int = 0
     parts: int = 1
+    peak: float = 0.0
+    freeze_norm: bool = False
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step of this stage, from 0."""
+        if self.peak:
+            return one_cycle(step, steps=self.steps, peak=self.peak)
+        start, end = self.learning_rate
+        return start + (end - start) * step / max(self.steps - 1, 1)
+
+    def split(self, count: int) -> Stage:
+        """The same stage with its batch in `count` parts, for less memory or more processes."""
+        return replace(self, batch=self.batch // count, parts=self.parts * count)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A dataset's share in what is trained on: its pairs, `times` over; of these `groups` only, if any are named.
+
+    Pairs are resized by 2^U(scale); `flip` mirrors them, `sparse` keeps flow that is known in places unblended.
+    """
+
+    dataset: str
+    scale: tuple[float, float]
+    times: int = 1
+    groups: tuple[str, ...] = ()
+    flip: bool = True
+    sparse: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,7 +67,8 @@ class Recipe:
     """Stages in order, and what they share.
 
     Scenes are rendered at `render_size` (height, width). With `pool_pairs` above zero they come from a pool on disk
-    that grows to that many as training goes on; at zero every batch is rendered afresh (for GPUs).
+    that grows to that many as training goes on; at zero every batch is rendered afresh (for GPUs). With `data` they
+    come from datasets instead. A run without weights begins with a new model of size `model`.
     """
 
     stages: tuple[Stage, ...]
@@ -46,6 +77,8 @@ class Recipe:
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     ema_decay: float = 0.999
     seed: int = 1
+    data: tuple[Share, ...] = ()
+    model: Literal["small", "large"] = "small"
 
     @property
     def steps(self) -> int:
@@ -56,10 +89,21 @@ class Recipe:
         """The stage that a step (from 0) belongs to, and the step's learning rate."""
         for stage in self.stages:
             if step < stage.steps:
-                start, end = stage.learning_rate
-                return stage, start + (end - start) * step / max(stage.steps - 1, 1)
+                return stage, stage.rate(step)
             step -= stage.steps
         raise IndexError(f"the recipe ends {step + 1} steps earlier")
+
+
+def one_cycle(step: int, *, steps: int, peak: float) -> float:
+    """The learning rate of RAFT's schedule: from peak / 25 to the peak in a twentieth of the steps, then down.
+
+    PyTorch's OneCycleLR as princeton-vl calls it: linear, for 100 steps more than there are.
+    """
+    total = steps + 100
+    top = 0.05 * total - 1
+    if step <= top:
+        return peak / 25 + (peak - peak / 25) * step / top
+    return peak + (peak / 25e4 - peak) * (step - top) / (total - 1 - top)
 
 
 RECIPES: dict[str, Recipe] = {

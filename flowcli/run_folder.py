@@ -15,8 +15,10 @@ from flowcli.sinks._hosts import write_png
 from raft_core import checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from flowcli.board import Board
     from flowcli.recipes import Recipe
     from flowcli.training import TrainingState
 
@@ -26,6 +28,7 @@ class RunFolder:
     """Where a run keeps its state, its log and its best weights."""
 
     path: Path
+    board: Board | None = None
 
     @property
     def state(self) -> Path:
@@ -60,12 +63,18 @@ class RunFolder:
         state.save(self.state)
         checkpoint.save(state.average, self.last)
 
-    def begin(self, recipe: Recipe, textures: Path | None) -> None:
+    def begin(self, recipe: Recipe, textures: Path | None, data: Mapping[str, Path] | None = None) -> None:
         """Notes what the run's pairs are made of, or refuses to mix them with others; stages may still change."""
         with reported(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         note = self.path / "run.json"
-        pairs = {"textures": textures and str(textures.resolve()), "size": recipe.render_size, "seed": recipe.seed}
+        pairs: dict[str, object] = {
+            "textures": textures and str(textures.resolve()),
+            "size": recipe.render_size,
+            "seed": recipe.seed,
+        }
+        if data:
+            pairs["data"] = {name: str(root.resolve()) for name, root in sorted(data.items())}
         text = json.dumps(pairs, indent=1) + "\n"
         if note.exists() and note.read_text() != text:
             raise UsageError(
@@ -78,6 +87,18 @@ class RunFolder:
         """Appends one line to log.jsonl."""
         with (self.path / "log.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
+        if self.board:
+            self.board.show(record)
+
+    def forget_after(self, step: int) -> None:
+        """Takes out of the log what a run did after it was last saved, for it will be done again."""
+        path = self.path / "log.jsonl"
+        if not path.exists():
+            return
+        # What comes after the last line break was cut short.
+        lines = path.read_text().split("\n")[:-1]
+        kept = [line for line in lines if json.loads(line).get("step", 0) <= step]
+        write_whole(path, "".join(f"{line}\n" for line in kept).encode())
 
     def draw_curve(self) -> None:
         """Draws the validations of the log; of steps that were run twice, the later ones count."""

@@ -6,34 +6,42 @@ import functools
 import math
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from tqdm import tqdm
 
 from flowcli import datasets
+from flowcli.board import Board
 from flowcli.device import choose_device, choose_precision, keep_memory
-from flowcli.errors import UsageError
+from flowcli.errors import PartialError, UsageError
 from flowcli.interruption import Interruption, StoppedError
+from flowcli.mixture import Mixture, read_ahead
 from flowcli.parallel import Group
 from flowcli.pool import Pool
-from flowcli.recipes import RECIPES, Recipe
+from flowcli.recipe_file import find_recipe
+from flowcli.recipes import Recipe
 from flowcli.run_folder import RunFolder
 from flowcli.synthesis import TextureBank, render
 from flowcli.training import Progress, TrainingState, draw_from_pool, draw_rendered, train_steps, validate
 from flowcli.weights import find, load
+from raft_core.config import LARGE, SMALL
 from raft_core.raft import RAFT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from flowcli.augmentation import AugmentedBatch
     from flowcli.recipes import Stage
     from flowcli.synthesis import Scenes
 
+SIZES = {"small": SMALL, "large": LARGE}
 SECONDS_BETWEEN_SAVES = 180
+MOST_SKIPPED = 20
+"""Steps without a finite gradient, one after another, that end a run."""
+
 STEPS_BETWEEN_LINES = 25
 
 
@@ -50,6 +58,11 @@ class TrainingOptions:
     precision: str
     threads: int
     minutes_between_validations: float
+    minutes_between_saves: float | None = None
+    data: Mapping[str, Path] = field(default_factory=dict)
+    accumulate: int = 1
+    workers: int = 4
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,41 +96,54 @@ def run_training(options: TrainingOptions) -> str:
 
 def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     """The run as its folder has it, or a new one; what cannot be trained on is refused here."""
-    if options.recipe not in RECIPES:
-        raise UsageError(f"there is no recipe {options.recipe!r}", hint=f"recipes: {', '.join(RECIPES)}")
-    recipe = RECIPES[options.recipe]
+    recipe = in_parts(find_recipe(options.recipe), options.accumulate)
     if any(stage.parts % group.size for stage in recipe.stages):
         raise UsageError(
             f"{group.size} processes cannot share the batches of recipe {options.recipe!r} evenly",
-            hint="start as many processes as a step has parts, or fewer that divide them",
+            hint="start as many processes as a step has parts, or split its batches with --accumulate",
         )
     device = choose_device(options.device)
     training_precision(options.precision, device)
     if options.validation:
         # A folder without pairs is refused now rather than at the first validation.
-        datasets.samples("pairs", options.validation)
+        datasets.samples(*validation_data(options.validation))
     keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    folder = RunFolder(options.run)
+    board = Board(options.run / "tensorboard") if options.tensorboard and group.leads else None
+    folder = RunFolder(options.run, board)
     if group.leads:
-        folder.begin(recipe, options.textures)
+        folder.begin(recipe, options.textures, options.data)
     if options.weights and folder.state.exists():
         raise UsageError(
             f"{options.run} goes on from its own state", hint="leave --weights out, or choose another --run"
         )
     torch.manual_seed(recipe.seed)
     weights = find(options.weights) if options.weights else None
-    state = TrainingState.begin(load(weights) if weights else RAFT(), device=device)
+    state = TrainingState.begin(load(weights) if weights else RAFT(SIZES[recipe.model]), device=device)
     if weights and group.leads:
         folder.log({"begun_with": weights.name, "sha256": weights.sha256})
     folder.take_up(state)
+    if group.leads:
+        folder.forget_after(state.step)
     return TrainingRun(options, recipe, device, folder, state, group)
 
 
 def drawing(run: TrainingRun) -> Callable[[int, Stage], AugmentedBatch]:
-    """Where the run's batches come from: its pool, or a renderer on its device."""
+    """Where the run's batches come from: datasets, its pool, or a renderer on its device."""
     recipe, textures = run.recipe, run.options.textures
+    if recipe.data:
+        mixture = Mixture(recipe, run.options.data)
+        if not run.options.workers:
+            return mixture.draw
+        turns = (
+            (step * stage.parts + part, stage)
+            for step in range(run.state.step, recipe.steps)
+            for stage, _ in [recipe.at(step)]
+            for part in run.group.share(stage.parts)
+        )
+        batches = read_ahead(mixture.draw, turns, workers=run.options.workers)
+        return lambda *_: next(batches)
     if not recipe.pool_pairs:
         return draw_rendered(scene_renderer(textures, recipe, run.device), recipe)
     pool = Pool(run.folder.path / "pool", scene_renderer(textures, recipe, torch.device("cpu")))
@@ -130,11 +156,15 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
     epe: dict[str, float] = {}
     saved = validated = time.monotonic()
     recent: list[Progress] = []
+    skipped = 0
+    minutes = options.minutes_between_saves
+    seconds_between_saves = SECONDS_BETWEEN_SAVES if minutes is None else 60 * minutes
     bar = tqdm(total=run.recipe.steps, initial=state.step, unit="step", disable=None if group.leads else True)
     with Interruption() as interruption, bar:
         for progress in steps:
             # Together, or the ones that go on would wait for the one that stopped.
             stopped = group.largest(interruption.number or 0)
+            skipped = skipped + 1 if progress.skipped else 0
             if group.leads:
                 bar.update()
                 recent.append(progress)
@@ -142,20 +172,57 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                 if len(recent) == STEPS_BETWEEN_LINES:
                     folder.log(averaged(recent))
                     recent.clear()
-                if stopped or now - saved > SECONDS_BETWEEN_SAVES:
+                # Between two lines of the log, so that a run that is taken up writes the same ones.
+                due = now - saved > seconds_between_saves and not recent
+                if stopped or due or skipped == MOST_SKIPPED:
                     folder.save(state)
                     saved = time.monotonic()
-                due = now - validated > 60 * options.minutes_between_validations or progress.step == run.recipe.steps
-                if due and not stopped and options.validation:
-                    epe = validate(state.average, datasets.items("pairs", options.validation), device=run.device)
+                validating = (
+                    now - validated > 60 * options.minutes_between_validations or progress.step == run.recipe.steps
+                )
+                if validating and not stopped and options.validation:
+                    epe = validate(
+                        state.average, datasets.items(*validation_data(options.validation)), device=run.device
+                    )
                     best = folder.keep_best(state, epe, recipe=run.recipe)
                     folder.log({"step": state.step, "validation": epe, "best": best})
                     folder.draw_curve()
                     validated = time.monotonic()
+            if skipped == MOST_SKIPPED:
+                raise PartialError(
+                    f"the last {skipped} steps up to {progress.step} had no finite gradient: the run has diverged",
+                    hint="begin again from best.safetensors with a lower learning rate, or --precision fp32",
+                )
             if stopped:
                 hint = f"run the same command again to go on from step {state.step}"
                 raise StoppedError(stopped, hint=hint)
     return epe
+
+
+def in_parts(recipe: Recipe, count: int) -> Recipe:
+    """The recipe with every batch in so many parts; raises UsageError where a batch does not divide."""
+    if any(stage.batch % count for stage in recipe.stages):
+        batches = ", ".join(str(stage.batch) for stage in recipe.stages)
+        raise UsageError(f"batches of {batches} do not divide by {count}", hint="choose another --accumulate")
+    return recipe if count == 1 else replace(recipe, stages=tuple(stage.split(count) for stage in recipe.stages))
+
+
+def validation_data(text: Path) -> tuple[str, Path]:
+    """The dataset and folder of `DATASET=FOLDER`; a plain folder holds pairs."""
+    name, equals, folder = str(text).partition("=")
+    return (name, Path(folder)) if equals and name in datasets.names() else ("pairs", text)
+
+
+def folders(texts: Sequence[str]) -> dict[str, Path]:
+    """The folders of datasets, from `NAME=PATH` each; raises UsageError for anything else."""
+    found = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if not equals or name not in datasets.names():
+            known = ", ".join(datasets.names())
+            raise UsageError(f"--data {text} is not NAME=PATH of a dataset", hint=f"datasets: {known}")
+        found[name] = Path(folder)
+    return found
 
 
 def averaged(steps: list[Progress]) -> dict[str, object]:
@@ -171,6 +238,7 @@ def averaged(steps: list[Progress]) -> dict[str, object]:
         "learning_rate": steps[-1].learning_rate,
         "seconds_per_step": round(sum(step.seconds for step in steps) / count, 3),
         "time": round(time.time()),
+        **({"skipped": bad} if (bad := sum(step.skipped for step in steps)) else {}),
     }
 
 

@@ -78,7 +78,10 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one step did: `loss` in pixels, `epe` of the last refinement over the crop, learning rate, seconds."""
+    """What one step did: `loss` in pixels, `epe` of the last refinement over the crop, learning rate, seconds.
+
+    A step whose gradients were not finite was `skipped`: it left the weights as they were.
+    """
 
     step: int
     stage: str
@@ -86,6 +89,7 @@ class Progress:
     epe: float
     learning_rate: float
     seconds: float
+    skipped: bool = False
 
 
 def train_steps(
@@ -106,6 +110,7 @@ def train_steps(
         stage, learning_rate = recipe.at(state.step)
         for options in state.optimiser.param_groups:
             options.update(lr=learning_rate, weight_decay=stage.weight_decay)
+        set_norms(state.model, frozen=stage.freeze_norm)
         statistics = [buffer.clone() for buffer in state.model.buffers()]
         state.optimiser.zero_grad(set_to_none=False)
         measured = torch.zeros(2, device=device)
@@ -116,7 +121,8 @@ def train_steps(
         group.sum_up([*gradients, measured])
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
         # One bad batch must not end a run of days, nor stay in the running statistics.
-        if bool(torch.isfinite(norm)):
+        finite = bool(torch.isfinite(norm))
+        if finite:
             state.optimiser.step()
         else:
             for buffer, before in zip(state.model.buffers(), statistics, strict=True):
@@ -124,7 +130,15 @@ def train_steps(
         follow(state.average, state.model, decay=min(recipe.ema_decay, (1 + state.step) / (10 + state.step)))
         state.step += 1
         loss, epe = measured.tolist()
-        yield Progress(state.step, stage.name, loss, epe, learning_rate, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        yield Progress(state.step, stage.name, loss, epe, learning_rate, seconds, skipped=not finite)
+
+
+def set_norms(model: RAFT, *, frozen: bool) -> None:
+    """Lets batch normalisation learn, or makes it use the statistics that it has."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.train(not frozen)
 
 
 def learn(
@@ -134,6 +148,7 @@ def learn(
     first, second = to_model_range(batch.first.to(device)), to_model_range(batch.second.to(device))
     target = batch.flow.to(device)
     valid = (batch.visible & batch.inside if stage.visible_only else torch.ones_like(batch.visible)).to(device)
+    valid = valid & target.isfinite().all(dim=1)  # datasets do not know the flow everywhere
     with autocast(device, precision):
         flows = model(first, second, stage.iterations)
     loss = sequence_loss(flows, target, valid, gamma=stage.gamma, max_flow=stage.max_flow, power=stage.power)

@@ -23,14 +23,14 @@ ROWS = (
     (
         "files",
         "sources sinks formats datasets pyav seeking weights partfile pool lock fingerprint catalogue conversion "
-        "discovery exporting fetching gallery track_files download",
+        "discovery exporting fetching gallery track_files download mixture",
     ),
     (
         "values",
         "__init__ augmentation baselines clock colour curve cuts drawing encoding errormap errors fan field frames "
         "geometry interruption json_text legends motion opencv orientation pairing parallel photometry prefetch "
         "published quality recipes report request scaling scores selection shifts sniffing stream_facts synthesis "
-        "unreachable tracking outputs",
+        "unreachable tracking outputs augmentors board recipe_file",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}

@@ -19,7 +19,8 @@ def run(
         typer.Option(
             metavar="NAME",
             help="Stages and schedule: cpu (two hours on two cores), further (from --weights that match already, "
-            "in two processes) or smoke (a test, seconds).",
+            "in two processes), smoke (a test, seconds); chairs, things, sintel, kitti (as published) and finetune "
+            "train on --data; or a .toml file like theirs.",
         ),
     ] = "cpu",
     textures: Annotated[
@@ -28,15 +29,33 @@ def run(
     ] = None,
     validation: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Folder of pairs with ground truth; without it no best weights are chosen."),
+        typer.Option(
+            metavar="PATH",
+            help="Folder of pairs with ground truth, or DATASET=PATH; without it no best weights are chosen.",
+        ),
     ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="NAME", help="Begin a new run with these weights, by name or path.")
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="Where a dataset of the recipe lies, as eval takes it; for each one."),
     ] = None,
     device: _options.Device = "auto",
     precision: Annotated[str, typer.Option(metavar="NAME", help="Number format: auto, fp32 or bf16.")] = "auto",
     threads: Annotated[int, typer.Option(metavar="N", help="CPU threads; 0 takes all.", min=0)] = 0,
     every: Annotated[float, typer.Option(metavar="MIN", help="Minutes between validations.", min=0.1)] = 20,
+    save_every: Annotated[
+        float | None,
+        typer.Option(metavar="MIN", help="Minutes between saves, after which a killed run goes on. Default: 3.", min=0),
+    ] = None,
+    accumulate: Annotated[
+        int, typer.Option(metavar="N", help="Parts of a batch whose gradients are added up, for less memory.", min=1)
+    ] = 1,
+    workers: Annotated[int, typer.Option(metavar="N", help="Threads that read --data ahead.", min=0)] = 4,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", metavar="", help="Write curves for TensorBoard into the run's folder.")
+    ] = False,
     promote: Annotated[
         Path | None,
         typer.Option(
@@ -45,7 +64,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Train RAFT-small on generated pairs; run again to go on exactly where it stopped.
+    """Train RAFT on generated pairs or on datasets; run again to go on exactly where it stopped.
 
     Progress goes to the terminal and to log.jsonl in the run's folder, the validation curve to validation.png; the
     averaged weights that validated best are best.safetensors there. For several processes, start it as
@@ -57,7 +76,7 @@ def run(
     from flowcli.errors import UsageError
     from flowcli.promotion import Promotion
     from flowcli.promotion import promote as promote_weights
-    from flowcli.runs import TrainingOptions, run_training
+    from flowcli.runs import TrainingOptions, folders, run_training
 
     console = Console()
     if promote:
@@ -75,5 +94,10 @@ def run(
         precision=precision,
         threads=threads,
         minutes_between_validations=every,
+        minutes_between_saves=save_every,
+        data=folders(data or []),
+        accumulate=accumulate,
+        workers=workers,
+        tensorboard=tensorboard,
     )
     console.say(run_training(options))

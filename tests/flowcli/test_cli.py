@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.recipes import RECIPES
+from flowcli.recipe_file import names
 from flowcli.sinks import descriptions
 from flowcli.sources._images import EXTENSIONS
 
@@ -81,7 +81,7 @@ REFUSALS = [
     ),
     ("eval pairs void --baseline raft", 2, "there is no baseline raft", "baselines: zero, dis, farneback"),
     ("train", 2, "missing option '--run'", "see `flowcli train --help`"),
-    ("train --run r --recipe nope", 2, "there is no recipe 'nope'", f"recipes: {', '.join(RECIPES)}"),
+    ("train --run r --recipe nope", 2, "there is no recipe 'nope'", f"recipes: {', '.join(names())}, or a .toml file"),
     ("train --run r --promote w", 2, "--promote scores the weights", "give --validation, a folder of pairs"),
 ]  # fmt: skip
 

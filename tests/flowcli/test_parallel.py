@@ -44,9 +44,9 @@ with Group.from_environment() as group:
 """
 
 
-def start(environment: dict[str, str]) -> subprocess.Popen[str]:
+def start(environment: dict[str, str], text: str = TRAIN) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", TRAIN], env=os.environ | environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", text], env=os.environ | environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
 
 
@@ -68,3 +68,28 @@ def test_two_processes_learn_what_one_learns_from_twice_the_batch() -> None:
 def test_parts_are_shared_out_without_remainder_or_repetition() -> None:
     assert [list(Group(rank, 3).share(6)) for rank in range(3)] == [[0, 3], [1, 4], [2, 5]]
     assert list(Group().share(4)) == [0, 1, 2, 3]
+
+
+def test_two_processes_learn_from_single_pairs_what_one_learns_from_batches_of_two() -> None:
+    """The same pairs, two at once in one process, and one in each of two processes."""
+    # At the other test's rate AdamW makes more of rounding than 1e-5: batches of two are convolved in another order.
+    apart = TRAIN.replace("4e-4", "5e-5")
+    together = apart.replace("10, 1, (128, 128), 2, (5e-5, 5e-5), parts=2", "10, 2, (128, 128), 2, (5e-5, 5e-5)")
+    together = together.replace("def draw(number, stage):", "def single(number, stage):").replace(
+        "torch.manual_seed(0)",
+        "def draw(number, stage):\n"
+        "    halves = [vars(single(2 * number + half, stage)) for half in (0, 1)]\n"
+        "    return AugmentedBatch(**{name: torch.cat([half[name] for half in halves]) for name in halves[0]})\n\n"
+        "torch.manual_seed(0)",
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    processes = [start({**meeting, "RANK": str(rank)}, apart) for rank in (0, 1)]
+    _, alone = json.loads(subprocess.check_output([sys.executable, "-c", together], cwd=ROOT, text=True))
+    _, shared = json.loads(processes[0].communicate(timeout=120)[0])
+    processes[1].communicate(timeout=120)
+    assert len(alone) == len(shared) == 10
+    for found, expected in zip(shared, alone, strict=True):
+        assert found == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,36 @@
+"""Curves of a training run for TensorBoard, which is an extra."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Board:
+    """Writes the numbers of log lines below a folder, where `tensorboard --logdir` shows them."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise UsageError(
+                "--tensorboard needs a package that is missing", hint="pip install 'flowcli-raft[tensorboard]'"
+            ) from error
+        self._writer = SummaryWriter(str(folder))
+
+    def show(self, record: Mapping[str, object]) -> None:
+        """Adds what a line of the log says of its step."""
+        step = record.get("step")
+        groups = record.get("validation")
+        numbers = (
+            {f"validation/{name}": value for name, value in groups.items()} if isinstance(groups, dict) else record
+        )
+        for name, value in numbers.items():
+            if isinstance(value, float):
+                self._writer.add_scalar(name, value, step)
+        self._writer.flush()
