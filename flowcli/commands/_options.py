@@ -33,6 +33,10 @@ def listed(title: str, texts: Mapping[str, str]) -> str:
     return "\n".join([title, *lines])
 
 
+# Headings of their own in a command's help.
+DRAWING = "How flow is drawn"
+ENCODING = "How outputs are encoded"
+
 # An empty metavar: Typer would show <bool>, as if a flag took a value.
 Output = Annotated[
     Path | None,
@@ -106,39 +110,80 @@ Precision = Annotated[str, typer.Option(metavar="NAME", help="Number format: aut
 MaxFlow = Annotated[
     str,
     typer.Option(
-        metavar="PX", help="Motion drawn in full colour, in px per pair, the same for the whole run; or auto."
+        metavar="PX",
+        help="Motion drawn in full colour, in px per pair, the same for the whole run; or auto.",
+        rich_help_panel=DRAWING,
     ),
 ]
 ScaleMode = Annotated[
     str,
-    typer.Option(metavar="NAME", help="video: one colour scale for all pairs; frame: each pair's own."),
+    typer.Option(
+        metavar="NAME", help="video: one colour scale for all pairs; frame: each pair's own.", rich_help_panel=DRAWING
+    ),
 ]
-Gamma = Annotated[float, typer.Option(metavar="X", help="Above 1, slow motion is drawn more strongly.")]
-Background = Annotated[str, typer.Option(metavar="NAME", help="What stands still is white, or black.")]
+Gamma = Annotated[
+    float, typer.Option(metavar="X", help="Above 1, slow motion is drawn more strongly.", rich_help_panel=DRAWING)
+]
+Background = Annotated[
+    str, typer.Option(metavar="NAME", help="What stands still is white, or black.", rich_help_panel=DRAWING)
+]
 ArrowGrid = Annotated[
-    int | None, typer.Option(metavar="PX", help="How far apart arrows begin. Default: by the picture's size.", min=2)
+    int | None,
+    typer.Option(
+        metavar="PX", help="How far apart arrows begin. Default: by the picture's size.", min=2, rich_help_panel=DRAWING
+    ),
 ]
-ArrowMin = Annotated[float, typer.Option(metavar="PX", help="No arrow for motion below this.", min=0)]
+ArrowMin = Annotated[
+    float, typer.Option(metavar="PX", help="No arrow for motion below this.", min=0, rich_help_panel=DRAWING)
+]
 Legend = Annotated[
-    bool, typer.Option("--legend", metavar="", help="Draw the colour wheel, and what its rim stands for.")
+    bool,
+    typer.Option(
+        "--legend", metavar="", help="Draw the colour wheel, and what its rim stands for.", rich_help_panel=DRAWING
+    ),
 ]
 Codec = Annotated[
-    str, typer.Option(metavar="NAME", help="How videos are encoded: h264, h265, vp9, av1, ffv1 (lossless) or prores.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="How videos are encoded: h264, h265, vp9, av1, ffv1 (lossless) or prores.",
+        rich_help_panel=ENCODING,
+    ),
 ]
 Crf = Annotated[
-    int | None, typer.Option(metavar="N", help="Quality of h264, h265, vp9 and av1: lower is better and larger.")
+    int | None,
+    typer.Option(
+        metavar="N", help="Quality of h264, h265, vp9 and av1: lower is better and larger.", rich_help_panel=ENCODING
+    ),
 ]
 Preset = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Speed of the encoder, by its own names: veryfast, slow, 8 ...")
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Speed of the encoder, by its own names: veryfast, slow, 8 ...", rich_help_panel=ENCODING
+    ),
 ]
 PixelFormat = Annotated[
     str | None,
-    typer.Option("--pix-fmt", metavar="NAME", help="Pixel format of videos, such as yuv444p for exact colours."),
+    typer.Option(
+        "--pix-fmt",
+        metavar="NAME",
+        help="Pixel format of videos, such as yuv444p for sharper colours.",
+        rich_help_panel=ENCODING,
+    ),
 ]
 Audio = Annotated[
-    bool, typer.Option("--audio", metavar="", help="Copy the sound of the video into the videos that are written.")
+    bool,
+    typer.Option(
+        "--audio",
+        metavar="",
+        help="Copy the sound of the video into the videos that are written.",
+        rich_help_panel=ENCODING,
+    ),
 ]
-Half = Annotated[bool, typer.Option("--half", metavar="", help="Store flow in npz as float16: half the size.")]
+Half = Annotated[
+    bool,
+    typer.Option("--half", metavar="", help="Store flow in npz as float16: half the size.", rich_help_panel=ENCODING),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
 DryRun = Annotated[
     bool,

@@ -1,4 +1,4 @@
-"""Flow in colour, as a small animated WebP that repeats: a tenth of a GIF's bytes."""
+"""Flow in colour, as a small animated WebP that repeats: far fewer bytes than a GIF."""
 
 from __future__ import annotations
 
