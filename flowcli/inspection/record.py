@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli import __version__
+from flowcli.inspection.explorer import averaging
 from flowcli.inspection.reading import zoom
 from flowcli.json_text import json_text
 from raft_core.images import STRIDE
@@ -60,6 +61,7 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
         },
         "channels": {"motion": findings.channels.motion, "hidden": findings.channels.hidden},
         "pixels": [pixel_record(reading, findings) for reading in findings.readings],
+        "explorer": {"features": "float16", "averaged_over": averaging(observation)},
         "files": list(files),
     }
     return json_text(content, compact=True) + "\n"

@@ -12,6 +12,7 @@ from flowcli.device import choose_device, choose_precision, keep_memory
 from flowcli.errors import UsageError
 from flowcli.estimator import FlowEstimator, Settings
 from flowcli.glimpse import parse_scale
+from flowcli.inspection import explorer
 from flowcli.inspection.channels import Channels, parse_channels
 from flowcli.inspection.choosing import choose_pixels, parse_pixels
 from flowcli.inspection.findings import Findings
@@ -92,6 +93,8 @@ def inspect(request: Request, console: Console) -> Result:
         )
         pictures = console.follow(draw_all(findings), total=None, unit="picture")
         files = [written(picture, place) for picture in pictures]
+        write_whole(place / explorer.NAME, explorer.explorer(findings).encode())
+        files.append(explorer.NAME)
         record = record_of(findings, settings=settings_of(request, estimator, observation), files=files)
         write_whole(place / RECORD, record.encode())
     return Result((folder,), summary(findings, time.monotonic() - started), record)
