@@ -33,6 +33,13 @@ HOVER = """<script>setTimeout(() => {
 }, 500);</script></body>"""
 
 
+KEYS = """<script>setTimeout(() => {
+  for (const [key, shiftKey] of [["ArrowRight", true], ["ArrowDown", false], ["ArrowLeft", false], ["[", false]]) {
+    document.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, cancelable: true }));
+  }
+}, 500);</script></body>"""
+
+
 @pytest.fixture
 def look(flowcli, weights, tmp_path) -> Callable[[], SimpleNamespace]:
     """Inspects a pair that moves by 6 px to the right, and gives the record and the page."""
@@ -111,6 +118,14 @@ def test_averaging_leaves_a_remainder_out_as_the_pyramid_does() -> None:
 def test_hovering_and_sliding_show_the_numbers_of_the_record(seen, tmp_path) -> None:
     (tmp_path / "page.html").write_text(seen.page.replace("</body>", HOVER))
     compare(shown(tmp_path / "page.html", "x=5&y=5&i=1"), seen.record, update=2)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is absent")
+def test_keys_move_the_pixel_and_step_through_the_updates(seen, tmp_path) -> None:
+    (tmp_path / "page.html").write_text(seen.page.replace("</body>", KEYS))
+    x, y = AT
+    compare(shown(tmp_path / "page.html", f"x={x - 7}&y={y - 1}&i=3"), seen.record, update=2)
 
 
 @pytest.mark.browser
