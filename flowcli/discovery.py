@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import UsageError
 from flowcli.sinks import names_of
 from flowcli.sources._images import EXTENSIONS, in_natural_order
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 VIDEOS = frozenset({
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob", ".wmv", ".flv",
@@ -23,11 +23,15 @@ VIDEOS = frozenset({
 
 @dataclass(frozen=True)
 class Clip:
-    """A video or image folder to compute: `path` as found, `key` its place below the folder, `name` for outputs."""
+    """A video or image folder to compute: `path` as found, `key` its place below the folder, `name` for outputs.
+
+    Its own `options` are fields of a Request that differ from those of the batch.
+    """
 
     path: Path
     key: str
     name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -44,17 +48,24 @@ def discover(
     folders, and no file comes twice. `include` and `exclude` are globs on a clip's place below `root`.
     """
     if not root.is_dir():
-        raise UsageError(f"{root} is not a folder", hint="give the folder that holds the clips")
-    found = [path for path in walk(root, outputs=outputs) if wanted(path.relative_to(root), include, exclude)]
+        raise UsageError(f"{root} is not a folder", hint="give the folder that holds the clips, or a list of them")
     seen: set[Path] = set()
     clips: list[Clip] = []
-    for folder in sorted({path.parent for path in found}):
-        together = [path for path in found if path.parent == folder]
-        for path, name in zip(together, names_of(together), strict=True):
-            if path.resolve() not in seen:
-                seen.add(path.resolve())
-                clips.append(Clip(path, path.relative_to(root).as_posix(), name))
+    for clip in named(root, walk(root, outputs=outputs)):
+        if wanted(Path(clip.key), include, exclude) and clip.path.resolve() not in seen:
+            seen.add(clip.path.resolve())
+            clips.append(clip)
     return sorted(clips, key=lambda clip: clip.key)
+
+
+def named(root: Path, paths: Iterable[Path]) -> Iterator[Clip]:
+    """The clips at paths below `root`, folder by folder, so that no two have outputs of one name."""
+    folders: dict[Path, list[Path]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, []).append(path)
+    for together in folders.values():
+        for path, name in zip(together, names_of(together), strict=True):
+            yield Clip(path, path.relative_to(root).as_posix(), name)
 
 
 def walk(root: Path, *, outputs: Path | None) -> Iterator[Path]:

@@ -12,6 +12,10 @@ class FlowcliError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it comes through to another process; Exception's own way forgets the hint."""
+        return _again, (type(self), self.args, self.__dict__)
+
 
 class UsageError(FlowcliError):
     """Wrong usage, a path that does not exist, or a refused overwrite."""
@@ -47,3 +51,9 @@ class OutputError(FlowcliError):
     """An output that cannot be written."""
 
     exit_code = 7
+
+
+def _again(kind: type[FlowcliError], args: tuple[object, ...], facts: dict[str, object]) -> FlowcliError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error

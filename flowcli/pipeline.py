@@ -13,18 +13,18 @@ from flowcli.cuts import number_shots
 from flowcli.errors import UsageError
 from flowcli.frames import Frame, FramePair, Sound
 from flowcli.interruption import Interruption, StoppedError
-from flowcli.job import job_of, report_of
+from flowcli.job import job_of
 from flowcli.pairing import pair_up
 from flowcli.prefetch import prefetch
 from flowcli.pyav import has_sound
 from flowcli.request import Request
-from flowcli.resolving import direction_of, encoding_of
 from flowcli.run import Result, Run, created
 from flowcli.segments import Journal, check_journal
 from flowcli.selection import parse_rate, parse_selection
-from flowcli.sinks import FILM, check_outputs, choose, journal_folder, open_sinks, plan_outputs, report_path
+from flowcli.sinks import FILM, check_outputs, choose, open_sinks
 from flowcli.sources import comes_once, open_source
 from flowcli.sources._images import read_image
+from flowcli.task import Task, planned_outputs
 from flowcli.weights import find
 from flowcli.writing import write_estimates
 
@@ -60,25 +60,25 @@ def estimate_source(
 
     A `model` is that of the weights asked for, loaded before.
     """
-    (path,) = request.inputs
-    outputs = planned_outputs(request, video=True)
-    weights = find(request.weights)
-    job = job_of(request, outputs, weights)
-    report = report_path(outputs, path, name=request.name)
-    folder = journal_folder(report)
-    if request.resume and (text := report_of(job, outputs, report)):
-        return Result(tuple(output.path for output in outputs), "finished before: nothing to do", text)
-    going_on = check_journal(folder, job, resume=request.resume, overwrite=request.overwrite)
+    return carry_out(Task.of(request), source, console, *watchers, model=model)
+
+
+def carry_out(task: Task, source: Source, console: Console, *watchers: Sink, model: RAFT | None = None) -> Result:
+    """Computes and writes what a task asks for of its source; see `estimate_source`."""
+    request, outputs = task.request, task.outputs
+    if request.resume and (finished := task.finished()):
+        return finished
+    going_on = check_journal(task.journal, task.job, resume=request.resume, overwrite=request.overwrite)
     check_outputs(outputs, request.inputs, overwrite=request.overwrite or going_on)
-    with created(outputs), Journal.open(folder, job, resume=going_on) as journal:
+    with created(outputs), Journal.open(task.journal, task.job, resume=going_on) as journal:
         size = (source.meta.width, source.meta.height)
-        run = Run(request, outputs, weights, size, resolved=journal.resolved, model=model)
+        run = Run(request, outputs, task.weights, size, resolved=journal.resolved, model=model)
         run.tell_how(console)
         run.sound = sound_to_copy(source, request, outputs, console)
         run.scale = run.scale or run.video_scale(source)
         journal.begin(run.resolved())
         run.write_segments(left_to_do(source, request, console, journal), journal, opener(source, run, watchers))
-        result = run.conclude("video", journal.done, job=job, source=source)
+        result = run.conclude("video", journal.done, job=task.job, source=source)
         journal.remove()
     return result
 
@@ -146,21 +146,6 @@ def read_pair(request: Request) -> FramePair:
         sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
         raise UsageError(f"the images differ in size: {sizes}", hint="give two images of one size")
     return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(0), second), continues=False)
-
-
-def planned_outputs(request: Request, *, video: bool) -> list[Output]:
-    """What the run writes, under its final names; nothing is touched."""
-    sinks = choose(request.save)
-    direction = direction_of(request.direction, sinks)
-    return plan_outputs(
-        sinks,
-        request.inputs[0],
-        video=video,
-        output=request.output,
-        name=request.name,
-        direction=direction,
-        containers=encoding_of(request).containers,
-    )
 
 
 def expected_pairs(frames: int | None, request: Request) -> int | None:

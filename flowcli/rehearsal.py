@@ -13,10 +13,11 @@ from flowcli.estimator import Memory
 from flowcli.frames import VideoMeta
 from flowcli.json_text import json_text
 from flowcli.pairing import pair_up
-from flowcli.pipeline import expected_pairs, opened_source, planned_outputs, read_pair
+from flowcli.pipeline import expected_pairs, opened_source, read_pair
 from flowcli.plan import amount
 from flowcli.run import Run, too_short
 from flowcli.sinks import check_outputs, report_path
+from flowcli.task import planned_outputs
 from flowcli.weights import find
 
 if TYPE_CHECKING:

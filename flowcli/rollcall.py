@@ -28,6 +28,11 @@ class Present:
     size_bytes: int
     error: str | None = None
 
+    def row(self) -> list[str]:
+        """For a table."""
+        size = f"{self.size_bytes / 1e6:.1f}"
+        return [self.clip, shown(self.frames), shown(self.pairs), shown_time(self.seconds), size, self.error or ""]
+
 
 @dataclass(frozen=True)
 class RollCall:
@@ -42,44 +47,43 @@ class RollCall:
 
     def rows(self) -> list[list[str]]:
         """A row a clip, and the totals."""
-        rows = [["clip", "frames", "flows", "time", "MB", "trouble"]]
-        rows += [
-            [
-                clip.clip,
-                shown(clip.frames),
-                shown(clip.pairs),
-                shown_time(clip.seconds),
-                f"{clip.size_bytes / 1e6:.1f}",
-                clip.error or "",
-            ]
-            for clip in self.clips
-        ]
-        frames, pairs = (sum(getattr(clip, name) or 0 for clip in self.clips) for name in ("frames", "pairs"))
-        seconds = sum(clip.seconds or 0 for clip in self.clips)
-        size = sum(clip.size_bytes for clip in self.clips) / 1e6
-        total = f"{len(self.clips)} clips"
-        return [*rows, [total, str(frames), str(pairs), shown_time(seconds), f"{size:.1f}", ""]]
+        header = ["clip", "frames", "flows", "time", "MB", "trouble"]
+        return [header, *(clip.row() for clip in [*self.clips, self.total()])]
+
+    def total(self) -> Present:
+        """All clips as one, as far as they are known."""
+        faulty = sum(clip.error is not None for clip in self.clips)
+        return Present(
+            f"{len(self.clips)} clips",
+            sum(clip.frames or 0 for clip in self.clips),
+            sum(clip.pairs or 0 for clip in self.clips),
+            sum(clip.seconds or 0 for clip in self.clips),
+            sum(clip.size_bytes for clip in self.clips),
+            f"{faulty} cannot be opened" if faulty else None,
+        )
 
     def text(self) -> str:
         """As JSON."""
-        return json_text({"clips": [asdict(clip) for clip in self.clips]})
+        return json_text({"total": asdict(self.total()), "clips": [asdict(clip) for clip in self.clips]})
 
 
 def present(clip: Clip, request: Request) -> Present:
     """Opens one clip."""
     size_bytes = sum(file.stat().st_size for file in files_of(clip.path))
+    own = replace(request, inputs=(clip.path,), **clip.options)
     try:
-        with opened_source(replace(request, inputs=(clip.path,))) as source:
+        with opened_source(own) as source:
             count, rate = source.meta.frame_count, source.meta.rate
         seconds = None if count is None else float(count / rate)
-        return Present(clip.key, count, expected_pairs(count, request), seconds, size_bytes)
+        return Present(clip.key, count, expected_pairs(count, own), seconds, size_bytes)
     except FlowcliError as error:
         return Present(clip.key, None, None, None, size_bytes, str(error))
 
 
 def files_of(path: Path) -> list[Path]:
     """The files that a clip consists of."""
-    return [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
+    files = path.iterdir() if path.is_dir() else [path]
+    return [file for file in files if file.is_file()]
 
 
 def shown(number: int | None) -> str:

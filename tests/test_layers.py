@@ -16,14 +16,15 @@ ROWS = (
     ("people", "__main__ cli commands console"),
     (
         "the order of things",
-        "api batch rollcall converting pipeline rehearsal run writing segments job inspection glimpse runs run_folder "
-        "comparison promotion demonstration evaluation journal submission training checkup tracks sides versus",
+        "api batch engines outcomes rollcall task work converting pipeline rehearsal run writing segments job "
+        "inspection glimpse runs run_folder comparison promotion demonstration evaluation journal submission training "
+        "checkup tracks sides versus",
     ),
     ("devices", "estimator device methods plan recovery resolving"),
     (
         "files",
         "sources sinks formats datasets pyav seeking weights partfile pool lock fingerprint catalogue conversion "
-        "discovery exporting fetching gallery track_files download mixture",
+        "discovery listing exporting fetching gallery track_files download mixture",
     ),
     (
         "values",

@@ -17,7 +17,13 @@ _ONLY_FOR_ONE = ("input", "output", "resume", "dry_run", "json", "quiet", "verbo
 
 @_options.with_options_of(video.run, but=_ONLY_FOR_ONE)
 def run(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with videos and image folders, at any depth.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder with videos and image folders, at any depth; or a list of them: text, CSV, JSONL.",
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -28,6 +34,14 @@ def run(
         list[str] | None, typer.Option(metavar="GLOB", help="Only clips that fit, such as '*.mp4' or 'day1/*'.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="No clips that fit.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Processes that compute. Default: one for each GPU, else one.", min=1),
+    ] = None,
+    isolate: Annotated[
+        bool,
+        typer.Option("--isolate", metavar="", help="Compute in a process of its own, so that a crash costs a clip."),
+    ] = False,
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="Only every N-th clip, from the I-th on: one share of a job array.")
     ] = "1/1",
@@ -48,16 +62,23 @@ def run(
 
     Example: flowcli batch clips -o flows --save flo,video --skip 2
     """
-    from flowcli.batch import failures, run_batch
+    from flowcli.batch import run_batch, share
     from flowcli.console import Console
     from flowcli.discovery import discover
+    from flowcli.engines import Crew
+    from flowcli.listing import read_list
     from flowcli.request import Request
     from flowcli.rollcall import RollCall
+    from flowcli.sources import name_of
 
-    target = output or folder.resolve().with_name(f"{folder.resolve().name}_flow")
+    target = output or folder.resolve().with_name(f"{name_of(folder.resolve())}_flow")
     request = Request(inputs=(folder,), output=target, **options)
     console = Console(quiet=quiet, json=json, log_file=log_file)
-    clips = discover(folder, include=include or (), exclude=exclude or (), outputs=target)
+    if folder.is_file():
+        clips = read_list(folder, include=include or (), exclude=exclude or ())
+    else:
+        clips = discover(folder, include=include or (), exclude=exclude or (), outputs=target)
+    clips = share(clips, shard)
     if dry_run:
         console.table(RollCall.of(clips, request))
         return
@@ -67,9 +88,10 @@ def run(
         target,
         console=console,
         silent=Console(quiet=True),
+        crew=Crew(workers=workers, isolate=isolate),
         shard=shard,
         retry_failed=retry_failed,
     )
     console.table(batch)
-    if problem := failures(batch):
+    if problem := batch.problem():
         raise problem

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from flowcli import batch
+from flowcli import batch, work
+from flowcli.engines import here
 from flowcli.errors import DeviceError, UsageError
 from flowcli.estimator import FlowEstimator
 from flowcli.lock import Lock
@@ -100,26 +101,44 @@ def test_a_clip_whose_output_is_gone_is_computed_again(compute, clips: Path, com
     assert [name for name in files_below("out") if not name.startswith(".")] == ["batch.json", *FLOWS]
 
 
-def test_a_failed_clip_is_tried_again_only_when_asked(compute, clips: Path, make_video) -> None:
+def test_a_failed_clip_is_tried_again_only_when_asked(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, tried = work.opened_source, []
+    monkeypatch.setattr(work, "opened_source", lambda request: (tried.append(request.name), opened(request))[1])
     compute("batch", clips, *SAVE)
-    make_video("clips/broken.mp4", frames=2)
+    tried.clear()
     assert compute("batch", clips, *SAVE).code == 4
-    assert items()["broken.mp4"]["status"] == "failed"
-    assert compute("batch", clips, *SAVE, "--retry-failed").code == 0
+    assert tried == []
+    assert compute("batch", clips, *SAVE, "--retry-failed").code == 4
+    assert tried == ["broken"]
+
+
+def test_a_failed_clip_that_has_changed_is_tried_again(compute, clips: Path, make_video) -> None:
+    assert compute("batch", clips, *SAVE).code == 4
+    make_video("clips/broken.mp4", frames=2)
+    assert compute("batch", clips, *SAVE).code == 0
     assert items()["broken.mp4"]["status"] == "done"
 
 
+def test_a_clip_with_lost_frames_stays_partial(compute, place: Path, make_images) -> None:
+    (make_images("clips", count=5) / "2.png").write_bytes(b"no picture")
+    Path("all").mkdir()
+    Path("clips").rename("all/shots")
+    for line in ([], [], ["--retry-failed"]):
+        assert compute("batch", "all", *SAVE, *line).code == 4
+        assert (items()["shots"]["status"], items()["shots"]["flows"]) == ("partial", 2)
+
+
 def test_a_bug_with_one_clip_stops_no_other(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    estimate = batch.estimate_source
+    estimate = work.carry_out
 
-    def buggy(source: Any, request: Any, *arguments: Any, **options: Any) -> Any:
-        if request.name == "a.mkv":
+    def buggy(task: Any, *arguments: Any, **options: Any) -> Any:
+        if task.request.name == "a.mkv":
             raise ZeroDivisionError("oh")
-        if request.name == "a.mp4":
+        if task.request.name == "a.mp4":
             raise DeviceError("no memory", hint="buy some")
-        return estimate(source, request, *arguments, **options)
+        return estimate(task, *arguments, **options)
 
-    monkeypatch.setattr(batch, "estimate_source", buggy)
+    monkeypatch.setattr(work, "carry_out", buggy)
     assert compute("batch", clips, *SAVE).code == 4
     assert items()["day/a.mkv"]["error"] == "a bug in flowcli: ZeroDivisionError: oh"
     assert (items()["day/a.mp4"]["error"], items()["day/a.mp4"]["hint"]) == ("no memory", "buy some")
@@ -127,8 +146,8 @@ def test_a_bug_with_one_clip_stops_no_other(compute, clips: Path, monkeypatch: p
 
 
 def test_one_model_serves_all_clips(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded, load = [], batch.load
-    monkeypatch.setattr(batch, "load", lambda weights: (loaded.append(weights), load(weights))[1])
+    loaded, load = [], here.load
+    monkeypatch.setattr(here, "load", lambda weights: (loaded.append(weights), load(weights))[1])
     monkeypatch.setattr("flowcli.run.load", lambda _: pytest.fail("a clip loaded the model again"))
     compute("batch", clips, *SAVE)
     assert len(loaded) == 1

@@ -1,0 +1,46 @@
+"""Who computes the clips of a batch: this process, or processes of this machine.
+
+Every engine takes works, to which more may be added while they are done, and gives each back with its outcome.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from flowcli.device import choose_device
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Generator
+
+    from flowcli.outcomes import Outcome
+    from flowcli.work import Work
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who computes: `workers` processes, or one for each GPU; `isolate` keeps clips out of this process."""
+
+    workers: int | None = None
+    isolate: bool = False
+
+
+def computed(works: deque[Work], crew: Crew, *, weights: str, device: str) -> Generator[tuple[Work, Outcome]]:
+    """Every work with its outcome, as they are done."""
+    gpus = gpus_for(device)
+    if crew.isolate or (crew.workers or gpus) > 1:
+        from flowcli.engines.processes import compute_in_processes  # noqa: PLC0415 - seldom asked for
+
+        return compute_in_processes(works, weights=weights, workers=crew.workers or max(1, gpus), gpus=gpus)
+    from flowcli.engines.here import compute_here  # noqa: PLC0415
+
+    return compute_here(works, weights=weights)
+
+
+def gpus_for(device: str) -> int:
+    """How many GPUs there are to share clips out to; none where the CPU or one device was asked for."""
+    shared = device in {"auto", "cuda"} and choose_device(device).type == "cuda"
+    return torch.cuda.device_count() if shared else 0

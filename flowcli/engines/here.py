@@ -1,0 +1,31 @@
+"""This process computes, one clip after another, while the next one is opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.prefetch import prefetch
+from flowcli.weights import find, load
+from flowcli.work import compute, prepare
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Generator, Iterator
+
+    from flowcli.outcomes import Outcome
+    from flowcli.work import Work
+
+
+def compute_here(works: deque[Work], *, weights: str) -> Generator[tuple[Work, Outcome]]:
+    """Loads the model once."""
+    model = load(find(weights))
+    # The thread that opens the next clip may have come to the end before what is done adds more.
+    while works:
+        for prepared in prefetch(map(prepare, taken(works)), ahead=1):
+            yield prepared.work, compute(prepared, model)
+
+
+def taken(works: deque[Work]) -> Iterator[Work]:
+    """The works in order, each removed."""
+    while works:
+        yield works.popleft()

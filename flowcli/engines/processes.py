@@ -1,0 +1,119 @@
+"""Processes of this machine compute: one for each GPU, or one that may crash without harm to the others' clips."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import torch
+
+from flowcli.engines.spread import spread, threads_each
+from flowcli.weights import find, load
+from flowcli.work import compute, prepare
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Generator
+
+    from flowcli.outcomes import Outcome
+    from flowcli.work import Work
+    from raft_core.raft import RAFT
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process computes: on which GPU, or with how many threads of the CPU; None leaves that as it is."""
+
+    weights: str
+    gpu: int | None = None
+    threads: int | None = None
+
+
+def compute_in_processes(
+    works: deque[Work], *, weights: str, workers: int, gpus: int
+) -> Generator[tuple[Work, Outcome]]:
+    """Starts `workers` processes and shares the works out to them; a crash costs one clip."""
+    find(weights)
+    threads = threads_each(workers) if workers > 1 else None
+    places = [Place(weights, number % gpus if gpus else None, threads) for number in range(workers)]
+    return spread(works, [Child(place) for place in places], lost=cause_of_death, tries=1)
+
+
+def cause_of_death(error: BaseException) -> str | None:
+    """What killed a process, as far as can be told."""
+    if isinstance(error, BrokenProcessPool):
+        return "the process that computed it died: a crash in native code, or too little memory"
+    return None
+
+
+class Child:
+    """A process that computes one clip after another."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        # Not forked: neither CUDA nor threads survive that.
+        self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        self._begun: Future[int] | None = None
+
+    def start(self) -> Future[int]:
+        """Loads the model."""
+        self._begun = self._pool.submit(begin, self._place)
+        return self._begun
+
+    def submit(self, work: Work) -> Future[Outcome]:
+        """Computes one clip."""
+        return self._pool.submit(compute_there, work, self._place.weights)
+
+    def renewed(self) -> Child:
+        """A new process in the same place."""
+        self._pool.shutdown()
+        return Child(self._place)
+
+    def stop(self) -> None:
+        """Ends the process."""
+        if self._begun and self._begun.done() and not self._begun.exception():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._begun.result(), signal.SIGTERM)
+        self._pool.shutdown(cancel_futures=True)
+
+
+def begin(place: Place) -> int:
+    """Readies this process, and returns its number."""
+    # Ctrl-C reaches all processes of a terminal; the parent alone decides what is stopped.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, name="flowcli-parent", daemon=True).start()
+    if place.threads is not None:
+        torch.set_num_threads(place.threads)
+    if place.gpu is not None:
+        torch.cuda.set_device(place.gpu)
+    loaded(place.weights)
+    return os.getpid()
+
+
+def end_with_parent() -> None:
+    """Ends this process when its parent dies, however that happens, so that no clip stays taken."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def compute_there(work: Work, weights: str) -> Outcome:
+    """Computes one clip in this process."""
+    return compute(prepare(work), loaded(weights))
+
+
+@cache
+def loaded(weights: str) -> RAFT:
+    """The model, which stays in this process."""
+    return load(find(weights))

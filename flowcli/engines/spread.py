@@ -1,0 +1,80 @@
+"""Works spread over workers, each of which may die."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flowcli.errors import DeviceError
+from flowcli.work import outcome
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable, Generator, Sequence
+
+    from flowcli.outcomes import Outcome
+    from flowcli.work import Work
+
+
+class Worker(Protocol):
+    """A process somewhere that holds the model."""
+
+    def start(self) -> Future[Any]:
+        """Loads the model; done when works can come."""
+
+    def submit(self, work: Work) -> Future[Outcome]:
+        """Computes one clip."""
+
+    def renewed(self) -> Worker:
+        """Another one in its place, once it is dead."""
+
+    def stop(self) -> None:
+        """Ends it; what it computes is stopped as by a signal, so that it can be gone on with."""
+
+
+def spread(
+    works: deque[Work], workers: Sequence[Worker], *, lost: Callable[[BaseException], str | None], tries: int
+) -> Generator[tuple[Work, Outcome]]:
+    """Hands each worker that is ready the next work, until all are done.
+
+    `lost` says of an error whether the worker died, and of what. Its work is tried again, `tries` times in all.
+    """
+    busy: dict[Future[Any], tuple[Worker, Work | None]] = {worker.start(): (worker, None) for worker in workers}
+    ready: list[Worker] = []
+    deaths: Counter[str] = Counter()
+    try:
+        while works or any(work for _, work in busy.values()):
+            while ready and works:
+                worker = ready.pop()
+                work = works.popleft()
+                busy[worker.submit(work)] = worker, work
+            for future in wait(busy, return_when=FIRST_COMPLETED).done:
+                worker, done = busy.pop(future)
+                error = future.exception()
+                if error is None:
+                    ready.append(worker)
+                    if done:
+                        yield done, future.result()
+                    continue
+                cause = lost(error)
+                if cause is None:
+                    raise error
+                fresh = worker.renewed()
+                busy[fresh.start()] = fresh, None
+                deaths[done.clip.key if done else ""] += 1
+                if deaths[""] > tries * len(workers):
+                    raise DeviceError(f"workers die before they can begin: {cause}", hint="try --engine local")
+                if done and deaths[done.clip.key] < tries:
+                    works.appendleft(done)
+                elif done:
+                    yield done, outcome(done, problem=DeviceError(cause, hint="the clip may be what kills it"))
+    finally:
+        for worker in [*ready, *(worker for worker, _ in busy.values())]:
+            worker.stop()
+
+
+def threads_each(workers: int) -> int:
+    """How many threads of the CPU each of several workers should compute with."""
+    return max(1, (os.cpu_count() or 1) // workers)

@@ -1,0 +1,113 @@
+"""Which clips a list names: a path a line, or a table (CSV, JSONL) that also gives clips options of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowcli.discovery import named, wanted
+from flowcli.errors import SourceError, UsageError
+from flowcli.request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowcli.discovery import Clip
+
+FOR_ALL = ("inputs", "output", "name", "weights", "device", "overwrite", "resume")
+"""What a whole batch shares: one model on one device, and outputs in one place."""
+SPELLED = {"iters": "iterations", "pix_fmt": "pixel_format"}
+"""Options that the command line calls otherwise than Request does."""
+KINDS = {field.name: str(field.type).removesuffix(" | None") for field in fields(Request) if field.name not in FOR_ALL}
+"""The type of every option that a clip may have of its own."""
+TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
+
+
+def read_list(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[Clip]:
+    """The clips that a list names, in its order; paths are relative to its folder, and may not lead out of it.
+
+    `NAME.csv` has a column `path` and `NAME.jsonl` an object with `path` in every line; what else they hold are options
+    as the command line spells them. Any other file has a path in every line. `include` and `exclude` are globs.
+    """
+    root = path.parent
+    rows: dict[Path, dict[str, Any]] = {}
+    for number, row in enumerate(rows_of(path), start=1):
+        where = f"{path}, entry {number}"
+        place = inside(root, row.pop("path", None), where)
+        if place in rows:
+            raise UsageError(f"{where}: {place} is listed twice", hint="list each clip once")
+        rows[place] = options_of(row, where)
+    if not rows:
+        raise UsageError(f"{path} lists no clip", hint="write a path in every line")
+    places = {clip.path: clip for clip in named(root, (root / place for place in rows))}
+    clips = [replace(places[root / place], options=options) for place, options in rows.items()]
+    return [clip for clip in clips if wanted(Path(clip.key), include, exclude)]
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The entries of a list; raises SourceError where it cannot be read."""
+    try:
+        # What of a file's name is no UTF-8 comes through, as it does from a folder.
+        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        if path.suffix.lower() == ".csv":
+            return [
+                {name: value for name, value in row.items() if value}
+                for row in csv.DictReader(io.StringIO(text), strict=True)
+            ]
+        lines = [line for line in text.splitlines() if line.strip()]
+        if path.suffix.lower() != ".jsonl":
+            return [{"path": line} for line in lines]
+        rows = [json.loads(line) for line in lines]
+    except (OSError, ValueError, csv.Error) as error:
+        raise SourceError(f"{path} cannot be read: {error}", hint="a list is text, CSV or JSONL") from error
+    if not all(isinstance(row, dict) for row in rows):
+        raise SourceError(f"{path} has lines that are no objects", hint='write {"path": "a.mp4", "skip": 2} in each')
+    return rows
+
+
+def inside(root: Path, text: object, where: str) -> Path:
+    """A listed path, relative to `root`; raises UsageError where it leads elsewhere."""
+    if not isinstance(text, str) or not text:
+        raise UsageError(f"{where} has no path", hint="a table needs a column `path`")
+    if "\0" in text:
+        raise UsageError(f"{where}: {text} is no path", hint="check the list")
+    place = Path(os.path.relpath(root / text, root))
+    if place.parts[:1] in {(), ("..",)}:
+        raise UsageError(f"{where}: {text} is not below {root}", hint="put the list into a folder above its clips")
+    return place
+
+
+def options_of(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A row's options as fields of a Request; raises UsageError for what is no option, or no value of one."""
+    found = {}
+    for spelled, value in row.items():
+        name = str(spelled).lstrip("-").replace("-", "_")
+        name = SPELLED.get(name, name)
+        if name not in KINDS:
+            shared = "is for a whole batch" if name in FOR_ALL else "is no option of flowcli video"
+            raise UsageError(f"{where}: {spelled} {shared}", hint=f"clips may have their own {', '.join(KINDS)}")
+        if value is not None:
+            found[name] = value_of(name, value, f"{where}: {spelled} {value}")
+    return found
+
+
+def value_of(name: str, value: object, what: str) -> str | int | float | bool:
+    """The value of an option, from what a table holds."""
+    kind, text = KINDS[name], str(value).strip()
+    try:
+        if kind == "bool" and text.lower() in TRUE + FALSE:
+            return text.lower() in TRUE
+        if kind == "int" and (number := int(text)) >= (0 if name == "crf" else 1):
+            return number
+        if kind == "float" and abs(real := float(text)) < float("inf"):
+            return real
+    except ValueError as error:
+        raise UsageError(f"{what} is no {kind}", hint="check the list") from error
+    if kind == "str" and not isinstance(value, (dict, list)):
+        return text
+    raise UsageError(f"{what} is no {kind}", hint="check the list")

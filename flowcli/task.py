@@ -1,0 +1,75 @@
+"""A request with all that follows from it before anything is computed: outputs, weights, and what a job it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from flowcli.job import job_of, report_of
+from flowcli.resolving import direction_of, encoding_of
+from flowcli.run import Result
+from flowcli.sinks import choose, journal_folder, plan_outputs, report_path
+from flowcli.weights import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowcli.request import Request
+    from flowcli.sinks import Output
+    from flowcli.weights import Weights
+
+
+@dataclass(frozen=True)
+class Task:
+    """The flow of one video: what was asked for, what it writes, and with which weights."""
+
+    request: Request
+    outputs: tuple[Output, ...]
+    weights: Weights
+
+    @classmethod
+    def of(cls, request: Request) -> Task:
+        """Raises what is wrong with the request, before its input is opened."""
+        return cls(request, tuple(planned_outputs(request, video=True)), find(request.weights))
+
+    @property
+    def path(self) -> Path:
+        """The input."""
+        return self.request.inputs[0]
+
+    @cached_property
+    def job(self) -> dict[str, Any]:
+        """What is to be done, to compare it with what was; reads the whole input."""
+        return job_of(self.request, self.outputs, self.weights)
+
+    @property
+    def report(self) -> Path:
+        """Where the report goes."""
+        return report_path(self.outputs, self.path, name=self.request.name)
+
+    @property
+    def journal(self) -> Path:
+        """Where the segments are kept while it runs."""
+        return journal_folder(self.report)
+
+    def finished(self) -> Result | None:
+        """What an earlier run of this very job came to, where it was finished and its outputs are there."""
+        if not self.report.exists() or not (text := report_of(self.job, self.outputs, self.report)):
+            return None
+        return Result(tuple(output.path for output in self.outputs), "finished before: nothing to do", text)
+
+
+def planned_outputs(request: Request, *, video: bool) -> list[Output]:
+    """What the run writes, under its final names; nothing is touched."""
+    sinks = choose(request.save)
+    direction = direction_of(request.direction, sinks)
+    return plan_outputs(
+        sinks,
+        request.inputs[0],
+        video=video,
+        output=request.output,
+        name=request.name,
+        direction=direction,
+        containers=encoding_of(request).containers,
+    )

@@ -1,0 +1,85 @@
+"""Lists of clips, with options of their own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flowcli.errors import FlowcliError
+from flowcli.listing import read_list
+from tests.outputs import files_below
+
+pytestmark = pytest.mark.usefixtures("place")
+
+
+def listed(name: str, text: str) -> list[tuple[str, dict[str, object]]]:
+    Path("day").mkdir(exist_ok=True)
+    Path("day", name).write_text(text)
+    return [(clip.key, dict(clip.options)) for clip in read_list(Path("day", name))]
+
+
+def test_a_list_has_a_path_in_every_line() -> None:
+    assert listed("l.txt", "b.mp4\n\nsub/a, c.mkv\n./x/../d.mov\n") == [
+        ("b.mp4", {}),
+        ("sub/a, c.mkv", {}),
+        ("d.mov", {}),
+    ]
+
+
+def test_a_table_gives_clips_options_of_their_own() -> None:
+    table = "path,skip,--iters,max-side,warm_start,crf\na.mp4,2,,,yes,0\nb.mp4,,auto,64,,\n"
+    assert listed("l.csv", table) == [
+        ("a.mp4", {"skip": 2, "warm_start": True, "crf": 0}),
+        ("b.mp4", {"iterations": "auto", "max_side": 64}),
+    ]
+    lines = [{"path": "a.mp4", "skip": 2, "start": "1:02"}, {"path": "b.mp4", "gamma": 0.5, "legend": False}]
+    assert listed("l.jsonl", "\n".join(map(json.dumps, lines))) == [
+        ("a.mp4", {"skip": 2, "start": "1:02"}),
+        ("b.mp4", {"gamma": 0.5, "legend": False}),
+    ]
+
+
+def test_an_absolute_path_below_the_list_is_taken(place: Path) -> None:
+    assert listed("l.txt", f"{place}/day/a.mp4\n") == [("a.mp4", {})]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("l.txt", "../../x.mp4\n", "day/l.txt, entry 1: ../../x.mp4 is not below day"),
+        ("l.txt", "/etc/passwd\n", "day/l.txt, entry 1: /etc/passwd is not below day"),
+        ("l.txt", "a.mp4\n./a.mp4\n", "day/l.txt, entry 2: a.mp4 is listed twice"),
+        ("l.txt", "\n", "day/l.txt lists no clip"),
+        ("l.txt", "a\0b\n", "day/l.txt, entry 1: a\0b is no path"),
+        ("l.csv", "file\na.mp4\n", "day/l.csv, entry 1 has no path"),
+        ("l.csv", "path,skip\na.mp4,0\n", "day/l.csv, entry 1: skip 0 is no int"),
+        ("l.csv", "path,scale\na.mp4,nan\n", "day/l.csv, entry 1: scale nan is no float"),
+        ("l.csv", "path,legend\na.mp4,maybe\n", "day/l.csv, entry 1: legend maybe is no bool"),
+        ("l.csv", "path,weights\na.mp4,x\n", "day/l.csv, entry 1: weights is for a whole batch"),
+        ("l.jsonl", '{"path": "a.mp4", "zoom": 1}', "day/l.jsonl, entry 1: zoom is no option of flowcli video"),
+        ("l.jsonl", '{"path": ["a.mp4"]}', "day/l.jsonl, entry 1 has no path"),
+        ("l.jsonl", '["a.mp4"]', "day/l.jsonl has lines that are no objects"),
+        ("l.jsonl", "{", "day/l.jsonl cannot be read: Expecting property name"),
+    ],
+)
+def test_what_a_list_may_not_say_is_refused(name: str, text: str, message: str) -> None:
+    with pytest.raises(FlowcliError) as refused:
+        listed(name, text)
+    assert str(refused.value).startswith(message)
+
+
+def test_a_batch_of_a_table_computes_what_it_says(compute, make_video) -> None:
+    Path("day").mkdir()
+    make_video("day/a.mp4", frames=5)
+    make_video("day/b.mp4", frames=5)
+    Path("l.csv").write_text("path,skip\nday/a.mp4,2\nday/b.mp4,\nday/gone.mp4,\n")
+    ended = compute("batch", "l.csv", "--save", "flo")
+    assert ended.code == 4
+    assert any("day/gone.mp4 does not exist" in line for line in ended.out)
+    flows = [name for name in files_below("l_flow") if name.endswith(".flo")]
+    assert flows == [
+        *(f"day/a_flow/{n:06d}.flo" for n in (0, 2)),
+        *(f"day/b_flow/{n:06d}.flo" for n in range(4)),
+    ]
