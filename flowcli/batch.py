@@ -8,6 +8,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from flowcli.assembly import whole_clips
+from flowcli.chunks import first_frame
 from flowcli.engines import Crew, computed
 from flowcli.errors import UsageError
 from flowcli.lock import Lock
@@ -47,13 +49,15 @@ def run_batch(
     `retry_failed`. Raises UsageError where another run writes to the folder.
     """
     record = folder / ("batch.json" if shard == "1/1" else f"batch-{shard.replace('/', '-of-')}.json")
+    if request.split:
+        first_frame(request)
     lock = Lock(folder / f".{record.stem}")
     try:
         before = read_outcomes(record)
         ledger = Ledger(record, clips, {clip.key: before[clip.key] for clip in clips if clip.key in before})
         left = [clip for clip in clips if retry_failed or ledger.is_open(clip)]
         works = deque(Work(clip, request, folder, silent) for clip in left)
-        done = computed(works, crew or Crew(), weights=request.weights, device=request.device)
+        done = whole_clips(computed(works, crew or Crew(), weights=request.weights, device=request.device), works)
         with ledger, closing(done):
             for work, outcome in console.follow(done, total=len(left), unit="clip"):
                 ledger.note(work.clip, outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -65,9 +66,22 @@ def estimate_source(
 
 def carry_out(task: Task, source: Source, console: Console, *watchers: Sink, model: RAFT | None = None) -> Result:
     """Computes and writes what a task asks for of its source; see `estimate_source`."""
-    request, outputs = task.request, task.outputs
-    if request.resume and (finished := task.finished()):
+    if task.request.resume and (finished := task.finished()):
         return finished
+    with under_way(task, source, console, model=model) as (run, journal):
+        pairs = left_to_do(source, task.request, console, journal)
+        run.write_segments(pairs, journal, opener(source, run, watchers))
+        result = run.conclude("video", journal.done, job=task.job, source=source)
+        journal.remove()
+    return result
+
+
+@contextmanager
+def under_way(
+    task: Task, source: Source, console: Console, *, model: RAFT | None = None
+) -> Iterator[tuple[Run, Journal]]:
+    """A run that can compute, new or taken up again, and its journal, which is kept to this process meanwhile."""
+    request, outputs = task.request, task.outputs
     going_on = check_journal(task.journal, task.job, resume=request.resume, overwrite=request.overwrite)
     check_outputs(outputs, request.inputs, overwrite=request.overwrite or going_on)
     with created(outputs), Journal.open(task.journal, task.job, resume=going_on) as journal:
@@ -77,10 +91,7 @@ def carry_out(task: Task, source: Source, console: Console, *watchers: Sink, mod
         run.sound = sound_to_copy(source, request, outputs, console)
         run.scale = run.scale or run.video_scale(source)
         journal.begin(run.resolved())
-        run.write_segments(left_to_do(source, request, console, journal), journal, opener(source, run, watchers))
-        result = run.conclude("video", journal.done, job=task.job, source=source)
-        journal.remove()
-    return result
+        yield run, journal
 
 
 def left_to_do(source: Source, request: Request, console: Console, journal: Journal) -> Iterator[FramePair]:
@@ -91,7 +102,7 @@ def left_to_do(source: Source, request: Request, console: Console, journal: Jour
     return console.follow(islice(pairs, done, None), total=None if total is None else total - done, unit="pair")
 
 
-def opener(source: Source, run: Run, watchers: Sequence[Sink]) -> Callable[[Sequence[Output]], Sequence[Sink]]:
+def opener(source: Source, run: Run, watchers: Sequence[Sink] = ()) -> Callable[[Sequence[Output]], Sequence[Sink]]:
     """Opens sinks for a source's pairs, in a run's style, with the watchers beside them."""
     rate = source.meta.rate / (1 if run.request.sliding else run.request.skip)
     tick = source.meta.tick

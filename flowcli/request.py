@@ -52,4 +52,5 @@ class Request:
     deinterlace: bool = False
     resume: bool = False
     segment: int = 64
+    split: int | None = None
     name: str | None = None

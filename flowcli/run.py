@@ -21,7 +21,7 @@ from flowcli.quality import mean_error
 from flowcli.report import Report
 from flowcli.resolving import encoding_of, resolve
 from flowcli.scaling import ScaleByPast, scale_by_pair
-from flowcli.segments import Segment, in_segments
+from flowcli.segments import Segment, in_segments, part_of
 from flowcli.sinks import Part, draws, join_parts, missing_folders, remove_empty, remove_stale, report_path
 from flowcli.weights import Weights, load
 from flowcli.writing import write_estimates
@@ -139,7 +139,7 @@ class Run:
         with Interruption() as interruption, self.remembered(journal):
             for segment in interruption.until_stopped(in_segments(pairs, length=self.request.segment)):
                 memory.forget_frames()
-                parts = [journal.part(output, len(journal.closed)) for output in self.outputs]
+                parts = [part_of(journal.folder, output, len(journal.closed)) for output in self.outputs]
                 estimates = self.estimator.estimate(segment, memory=memory)
                 if self.scaled:
                     estimates = self.scaled(estimates)
@@ -168,7 +168,7 @@ class Run:
                 continue
             parts = journal.parts(output)
             if unfinished.stamps:
-                path = journal.part(output, len(journal.closed)).path
+                path = part_of(journal.folder, output, len(journal.closed)).path
                 parts.append(Part(partial_name(path), unfinished.stamps[0].time))
             kept.append(join_parts(output, parts, partial=True, sound=self.sound))
         there = [str(path) for path in kept if path]
@@ -178,9 +178,9 @@ class Run:
 
     def join(self, journal: Journal) -> None:
         """Completes the outputs from all segments; raises SourceError where no pair came."""
-        if not journal.closed:
-            raise too_short(self.request)
         indices = {stamp.first for stamp in journal.done.stamps}
+        if not indices:
+            raise too_short(self.request)
         for output in self.outputs:
             if output.numbered:
                 remove_stale(output, indices)
@@ -190,9 +190,9 @@ class Run:
     def conclude(
         self, command: str, done: Segment, *, job: Mapping[str, object], source: Source | None = None
     ) -> Result:
-        """Writes the report and sums up, once all frames of a `source` were read."""
-        lost, notes = (source.lost, tuple(source.notes)) if source else (0, ())
-        notes += tuple(self.estimator.notes)
+        """Writes the report and sums up, once all frames of a `source` were read, here or for each segment."""
+        lost = done.lost + (source.lost if source else 0)
+        notes = tuple(dict.fromkeys([*(source.notes if source else ()), *done.notes, *self.estimator.notes]))
         paths = tuple(dict.fromkeys(output.path for output in self.outputs))
         error = mean_error(done.errors)
         report = Report(

@@ -40,13 +40,16 @@ if TYPE_CHECKING:
 class Segment:
     """What is known of some pairs once they are written: `errors` are photometric, before and after warping.
 
-    A signal leaves a segment that is not `complete`.
+    A signal leaves a segment that is not `complete`. Frames `lost` and `notes` are those of a source that was read for
+    this segment alone.
     """
 
     stamps: tuple[Stamp, ...] = ()
     errors: tuple[tuple[float, float], ...] = ()
     seconds: float = 0.0
     complete: bool = True
+    lost: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -73,7 +76,8 @@ class Journal:
                 shutil.rmtree(old)
             earlier = {"job": dict(job)}
         journal = cls(folder, earlier, lock)
-        journal.closed = [journal._read(number) for number in takewhile(journal._is_closed, count())]
+        folders = (folder_of(folder, number) for number in count())
+        journal.closed = [read_segment(place) for place in takewhile(is_closed, folders)]
         journal.kept = "resolved" in earlier
         return journal
 
@@ -87,29 +91,23 @@ class Journal:
         self.manifest["resolved"] = dict(resolved)
         write_whole(self.folder / "manifest.json", json.dumps(self.manifest, indent=1).encode())
 
-    def part(self, output: Output, number: int) -> Output:
-        """The part of an output that belongs to a segment; files of single pairs go where they belong at once."""
-        return output if output.numbered else replace(output, path=self._folder(number) / output.path.name)
-
     def parts(self, output: Output) -> list[Part]:
         """The closed segments' parts of an output that is one file."""
-        return [Part(self.part(output, number).path, done.stamps[0].time) for number, done in enumerate(self.closed)]
+        return [
+            Part(part_of(self.folder, output, number).path, done.stamps[0].time)
+            for number, done in enumerate(self.closed)
+            if done.stamps
+        ]
 
     def close_segment(self, segment: Segment, memory: Memory) -> None:
         """Notes that the next segment's outputs are complete, and what the one after it starts from."""
-        folder = self._folder(len(self.closed))
+        folder = folder_of(self.folder, len(self.closed))
         flows = {"forward": memory.forward, "backward": memory.backward}
         kept = io.BytesIO()
         arrays: dict[str, Any] = {name: flow.cpu().numpy() for name, flow in flows.items() if flow is not None}
         np.savez(kept, **arrays)
         write_whole(folder / "memory.npz", kept.getbuffer())
-        content = {
-            "last": memory.last,
-            "seconds": segment.seconds,
-            "errors": segment.errors,
-            "pairs": [stamp.record() for stamp in segment.stamps],
-        }
-        write_whole(folder / "segment.json", json.dumps(content).encode())
+        write_segment(folder, segment, last=memory.last)
         self.closed.append(segment)
         self.kept = True
 
@@ -117,7 +115,7 @@ class Journal:
         """What the next segment starts from."""
         memory = Memory()
         if self.closed:
-            folder = self._folder(len(self.closed) - 1)
+            folder = folder_of(self.folder, len(self.closed) - 1)
             start, end = json.loads((folder / "segment.json").read_bytes())["last"]
             memory.last = (start, end)
             with np.load(folder / "memory.npz") as flows:
@@ -149,19 +147,45 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _folder(self, number: int) -> Path:
-        return self.folder / f"{number:06d}"
 
-    def _is_closed(self, number: int) -> bool:
-        return (self._folder(number) / "segment.json").exists()
+def folder_of(journal: Path, number: int) -> Path:
+    """Where a journal keeps one of its segments."""
+    return journal / f"{number:06d}"
 
-    def _read(self, number: int) -> Segment:
-        content = json.loads((self._folder(number) / "segment.json").read_bytes())
-        return Segment(
-            stamps=tuple(Stamp.from_record(record) for record in content["pairs"]),
-            errors=tuple((before, after) for before, after in content["errors"]),
-            seconds=content["seconds"],
-        )
+
+def part_of(journal: Path, output: Output, number: int) -> Output:
+    """The part of an output that belongs to a segment; files of single pairs go where they belong at once."""
+    return output if output.numbered else replace(output, path=folder_of(journal, number) / output.path.name)
+
+
+def is_closed(folder: Path) -> bool:
+    """Whether the segment kept there is complete."""
+    return (folder / "segment.json").exists()
+
+
+def write_segment(folder: Path, segment: Segment, *, last: tuple[int, int] | None) -> None:
+    """Notes that a segment's outputs are complete; `last` are the frames of its last pair."""
+    content = {
+        "last": last,
+        "seconds": segment.seconds,
+        "lost": segment.lost,
+        "notes": segment.notes,
+        "errors": segment.errors,
+        "pairs": [stamp.record() for stamp in segment.stamps],
+    }
+    write_whole(folder / "segment.json", json.dumps(content).encode())
+
+
+def read_segment(folder: Path) -> Segment:
+    """What `write_segment` wrote."""
+    content = json.loads((folder / "segment.json").read_bytes())
+    return Segment(
+        stamps=tuple(Stamp.from_record(record) for record in content["pairs"]),
+        errors=tuple((before, after) for before, after in content["errors"]),
+        seconds=content["seconds"],
+        lost=content["lost"],
+        notes=tuple(content["notes"]),
+    )
 
 
 def in_segments(pairs: Iterable[FramePair], *, length: int) -> Iterator[Iterator[FramePair]]:
@@ -177,6 +201,8 @@ def joined(segments: Sequence[Segment]) -> Segment:
         stamps=tuple(stamp for segment in segments for stamp in segment.stamps),
         errors=tuple(error for segment in segments for error in segment.errors),
         seconds=sum(segment.seconds for segment in segments),
+        lost=sum(segment.lost for segment in segments),
+        notes=tuple(dict.fromkeys(note for segment in segments for note in segment.notes)),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from flowcli.chunks import begin_chunks, compute_chunk, count_chunks, join_chunks
 from flowcli.errors import FlowcliError, PartialError
 from flowcli.fingerprint import fingerprint
 from flowcli.interruption import StoppedError
@@ -22,6 +23,7 @@ from flowcli.task import Task
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flowcli.chunks import Chunk
     from flowcli.console import Console
     from flowcli.discovery import Clip
     from flowcli.request import Request
@@ -34,13 +36,16 @@ if TYPE_CHECKING:
 class Work:
     """A clip to compute into its place below `folder`, as the batch's `request` and its own options say.
 
-    `console` is what it tells of its own progress.
+    `console` is what it tells of its own progress. Of a clip in chunks, it is one `chunk`, or, where `joins`, what is
+    left to do after the last.
     """
 
     clip: Clip
     request: Request
     folder: Path
     console: Console
+    chunk: Chunk | None = None
+    joins: bool = False
 
     @cached_property
     def own(self) -> Request:
@@ -48,6 +53,13 @@ class Work:
         place = self.folder / self.clip.folder
         options = {**self.clip.options, "inputs": (self.clip.path,), "output": place, "name": self.clip.name}
         return replace(self.request, **options, resume=True)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A clip is in so many chunks now, each to be computed."""
+
+    chunks: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +80,8 @@ def prepare(work: Work) -> Prepared:
             # A folder that is there is an output folder, whatever its name looks like.
             (work.folder / work.clip.folder).mkdir(parents=True, exist_ok=True)
         task = Task.of(work.own)
+        if work.chunk:
+            return Prepared(work, task)
         finished = task.finished()
         return Prepared(work, task, None if finished else opened_source(work.own), finished)
     except FlowcliError as error:
@@ -76,15 +90,23 @@ def prepare(work: Work) -> Prepared:
         return Prepared(work, problem=bug(error))
 
 
-def compute(prepared: Prepared, model: RAFT) -> Outcome:
-    """Computes one clip; whatever goes wrong with it becomes its outcome, but for a signal to stop."""
+def compute(prepared: Prepared, model: RAFT) -> Outcome | Begun:
+    """Computes one clip or chunk; whatever goes wrong with it becomes its outcome, but for a signal to stop."""
     started = time.monotonic()
     result, problem = prepared.finished, prepared.problem
     threads = torch.get_num_threads()
     try:
+        if prepared.task and prepared.work.chunk:
+            flows = compute_chunk(prepared.task, prepared.work.chunk, model=model)
+            return outcome(prepared.work, flows=flows, seconds=time.monotonic() - started, state="")
         if prepared.task and prepared.source:
-            with prepared.source:
-                result = carry_out(prepared.task, prepared.source, prepared.work.console, model=model)
+            with prepared.source as source:
+                chunks = count_chunks(source, prepared.task.request)
+                if chunks > 1 and not prepared.work.joins:
+                    begin_chunks(prepared.task, source, prepared.work.console, model=model)
+                    return Begun(chunks)
+                do = join_chunks if prepared.work.joins else carry_out
+                result = do(prepared.task, source, prepared.work.console, model=model)
             problem = result.problem
     except StoppedError:
         raise
@@ -96,22 +118,31 @@ def compute(prepared: Prepared, model: RAFT) -> Outcome:
         # One clip that is taken up again with the threads it was begun with.
         torch.set_num_threads(threads)
     seconds = time.monotonic() - started
-    if result is None:
+    if result is None or prepared.task is None:
         return outcome(prepared.work, seconds=seconds, problem=problem)
     report = json.loads(result.report)
     if prepared.finished:
         unknown = sum(not pair["finite"] for pair in report["pairs"])
         problem = incomplete(prepared.work.clip.path, lost=report["lost_frames"], unknown=unknown)
-    return outcome(prepared.work, flows=report["flows"], seconds=seconds, problem=problem)
+    (state,) = prepared.task.job["input"]
+    return outcome(prepared.work, flows=report["flows"], seconds=seconds, problem=problem, state=state)
 
 
-def outcome(work: Work, *, flows: int = 0, seconds: float = 0.0, problem: FlowcliError | None = None) -> Outcome:
-    """What became of a clip that ran into a problem, or into none."""
-    known = Outcome(work.clip.key, "done", flows, round(seconds, 3), state_of(work.clip.path))
+def outcome(
+    work: Work,
+    *,
+    flows: int = 0,
+    seconds: float = 0.0,
+    problem: FlowcliError | None = None,
+    state: str | None = None,
+) -> Outcome:
+    """What became of a clip that ran into a problem, or into none; its `state` as fingerprint, where that is known."""
+    state = state_of(work.clip.path) if state is None else state
+    done = Outcome(work.clip.key, "done", flows, round(seconds, 3), state)
     if problem is None:
-        return known
+        return done
     status = "partial" if isinstance(problem, PartialError) else "failed"
-    return replace(known, status=status, error=str(problem), hint=problem.hint)
+    return replace(done, status=status, error=str(problem), hint=problem.hint)
 
 
 def state_of(path: Path) -> str:

@@ -34,6 +34,12 @@ def run(
         list[str] | None, typer.Option(metavar="GLOB", help="Only clips that fit, such as '*.mp4' or 'day1/*'.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="No clips that fit.")] = None,
+    split: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Cut longer clips into chunks of N pairs, which start cold and are shared out.", min=1
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", help="Processes that compute. Default: one for each GPU, else one.", min=1),
@@ -72,7 +78,7 @@ def run(
     from flowcli.sources import name_of
 
     target = output or folder.resolve().with_name(f"{name_of(folder.resolve())}_flow")
-    request = Request(inputs=(folder,), output=target, **options)
+    request = Request(inputs=(folder,), output=target, split=split, **options)
     console = Console(quiet=quiet, json=json, log_file=log_file)
     if folder.is_file():
         clips = read_list(folder, include=include or (), exclude=exclude or ())

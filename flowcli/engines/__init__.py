@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from flowcli.outcomes import Outcome
-    from flowcli.work import Work
+    from flowcli.work import Begun, Work
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Crew:
     isolate: bool = False
 
 
-def computed(works: deque[Work], crew: Crew, *, weights: str, device: str) -> Generator[tuple[Work, Outcome]]:
+def computed(works: deque[Work], crew: Crew, *, weights: str, device: str) -> Generator[tuple[Work, Outcome | Begun]]:
     """Every work with its outcome, as they are done."""
     gpus = gpus_for(device)
     if crew.isolate or (crew.workers or gpus) > 1:

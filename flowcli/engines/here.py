@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from flowcli.outcomes import Outcome
-    from flowcli.work import Work
+    from flowcli.work import Begun, Work
 
 
-def compute_here(works: deque[Work], *, weights: str) -> Generator[tuple[Work, Outcome]]:
+def compute_here(works: deque[Work], *, weights: str) -> Generator[tuple[Work, Outcome | Begun]]:
     """Loads the model once."""
     model = load(find(weights))
     # The thread that opens the next clip may have come to the end before what is done adds more.

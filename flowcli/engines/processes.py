@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from flowcli.outcomes import Outcome
-    from flowcli.work import Work
+    from flowcli.work import Begun, Work
     from raft_core.raft import RAFT
 
 
@@ -39,7 +39,7 @@ class Place:
 
 def compute_in_processes(
     works: deque[Work], *, weights: str, workers: int, gpus: int
-) -> Generator[tuple[Work, Outcome]]:
+) -> Generator[tuple[Work, Outcome | Begun]]:
     """Starts `workers` processes and shares the works out to them; a crash costs one clip."""
     find(weights)
     threads = threads_each(workers) if workers > 1 else None
@@ -68,7 +68,7 @@ class Child:
         self._begun = self._pool.submit(begin, self._place)
         return self._begun
 
-    def submit(self, work: Work) -> Future[Outcome]:
+    def submit(self, work: Work) -> Future[Outcome | Begun]:
         """Computes one clip."""
         return self._pool.submit(compute_there, work, self._place.weights)
 
@@ -108,7 +108,7 @@ def end_with_parent() -> None:
         os._exit(1)
 
 
-def compute_there(work: Work, weights: str) -> Outcome:
+def compute_there(work: Work, weights: str) -> Outcome | Begun:
     """Computes one clip in this process."""
     return compute(prepare(work), loaded(weights))
 

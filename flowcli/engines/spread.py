@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from flowcli.outcomes import Outcome
-    from flowcli.work import Work
+    from flowcli.work import Begun, Work
 
 
 class Worker(Protocol):
@@ -24,7 +24,7 @@ class Worker(Protocol):
     def start(self) -> Future[Any]:
         """Loads the model; done when works can come."""
 
-    def submit(self, work: Work) -> Future[Outcome]:
+    def submit(self, work: Work) -> Future[Outcome | Begun]:
         """Computes one clip."""
 
     def renewed(self) -> Worker:
@@ -36,14 +36,14 @@ class Worker(Protocol):
 
 def spread(
     works: deque[Work], workers: Sequence[Worker], *, lost: Callable[[BaseException], str | None], tries: int
-) -> Generator[tuple[Work, Outcome]]:
+) -> Generator[tuple[Work, Outcome | Begun]]:
     """Hands each worker that is ready the next work, until all are done.
 
     `lost` says of an error whether the worker died, and of what. Its work is tried again, `tries` times in all.
     """
     busy: dict[Future[Any], tuple[Worker, Work | None]] = {worker.start(): (worker, None) for worker in workers}
     ready: list[Worker] = []
-    deaths: Counter[str] = Counter()
+    deaths: Counter[object] = Counter()
     try:
         while works or any(work for _, work in busy.values()):
             while ready and works:
@@ -63,10 +63,11 @@ def spread(
                     raise error
                 fresh = worker.renewed()
                 busy[fresh.start()] = fresh, None
-                deaths[done.clip.key if done else ""] += 1
-                if deaths[""] > tries * len(workers):
+                what = done and (done.clip.key, done.chunk)
+                deaths[what] += 1
+                if done is None and deaths[what] > tries * len(workers):
                     raise DeviceError(f"workers die before they can begin: {cause}", hint="try --engine local")
-                if done and deaths[done.clip.key] < tries:
+                if done and deaths[what] < tries:
                     works.appendleft(done)
                 elif done:
                     yield done, outcome(done, problem=DeviceError(cause, hint="the clip may be what kills it"))

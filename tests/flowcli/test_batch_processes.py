@@ -159,7 +159,7 @@ class Mortal:
 
 
 def works(*keys: str) -> deque[Any]:
-    return deque(SimpleNamespace(clip=SimpleNamespace(key=key, path=Path(key))) for key in keys)
+    return deque(SimpleNamespace(clip=SimpleNamespace(key=key, path=Path(key)), chunk=None) for key in keys)
 
 
 def lost(error: BaseException) -> str | None:

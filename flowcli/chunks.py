@@ -1,0 +1,132 @@
+"""A long video in chunks of so many pairs, which start cold and know nothing of each other: workers can share them.
+
+A chunk is a segment of the video's journal. The first step settles what all chunks have in common, such as the colour
+scale; after the last one the journal is joined as that of any run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from flowcli.cuts import number_shots
+from flowcli.errors import UsageError
+from flowcli.estimator import Memory
+from flowcli.interruption import Interruption, StoppedError
+from flowcli.pairing import pair_up
+from flowcli.pipeline import expected_pairs, opened_source, opener, under_way
+from flowcli.prefetch import prefetch
+from flowcli.run import Run
+from flowcli.segments import Segment, folder_of, is_closed, part_of, read_manifest, write_segment
+from flowcli.selection import parse_moment
+from flowcli.writing import write_estimates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowcli.console import Console
+    from flowcli.frames import Frame
+    from flowcli.request import Request
+    from flowcli.run import Result
+    from flowcli.sources import Source
+    from flowcli.task import Task
+    from raft_core.raft import RAFT
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One of `count` chunks of a video, by its `number` from 0."""
+
+    number: int
+    count: int
+
+    def first_frame(self, request: Request) -> int:
+        """The number of its first frame among those that were asked for."""
+        return self.number * (request.split or 0) * (1 if request.sliding else request.skip)
+
+    def request(self, request: Request) -> Request:
+        """What asks for its frames alone. The last chunk takes all that are left: their count may be a guess."""
+        begin, pairs = self.first_frame(request), request.split or 0
+        limits = [] if request.max_frames is None else [request.max_frames - begin]
+        if self.number + 1 < self.count:
+            limits.append(pairs + request.skip if request.sliding else pairs * request.skip + 1)
+        start = first_frame(request) + begin
+        return replace(request, start=f"#{start}", max_frames=min(limits, default=None))
+
+
+def first_frame(request: Request) -> int:
+    """The number of the frame that --start names; raises UsageError where it is a time, which is no number."""
+    start = parse_moment(request.start or "#0", "--start")
+    if start.frame is None:
+        raise UsageError(f"--split needs --start as a frame, not {start} s", hint="such as --start '#1800'")
+    return start.frame
+
+
+def count_chunks(source: Source, request: Request) -> int:
+    """How many chunks a source makes; 1 where it stays whole."""
+    pairs = expected_pairs(source.meta.frame_count, request)
+    return 1 if request.split is None or pairs is None else max(1, -(-pairs // request.split))
+
+
+def begin_chunks(task: Task, source: Source, console: Console, *, model: RAFT) -> None:
+    """Settles what the chunks have in common, unless an earlier run did."""
+    first_frame(task.request)
+    with under_way(task, source, console, model=model) as (_, journal):
+        journal.manifest["start"] = str(source.meta.start)
+        journal.begin(journal.resolved or {})
+        journal.kept = True
+
+
+def compute_chunk(task: Task, chunk: Chunk, *, model: RAFT) -> int:
+    """Computes one chunk, unless an earlier run did, and returns how many flows it computed."""
+    folder = folder_of(task.journal, chunk.number)
+    manifest = read_manifest(task.journal)
+    if manifest is None or is_closed(folder):
+        return 0
+    try:
+        source = opened_source(chunk.request(task.request))
+    except UsageError:
+        if not chunk.number:
+            raise
+        # The container promised more frames than there are.
+        write_segment(folder, Segment(), last=None)
+        return 0
+    with source, Interruption() as interruption:
+        size = (source.meta.width, source.meta.height)
+        run = Run(task.request, task.outputs, task.weights, size, resolved=manifest["resolved"], model=model)
+        offset = source.meta.start - Fraction(manifest["start"])
+        frames = moved(source.frames(), by=chunk.first_frame(task.request), later=offset)
+        pairs = pair_up(prefetch(number_shots(frames)), skip=task.request.skip, sliding=task.request.sliding)
+        first = next(pairs, None)
+        if first is None:
+            write_segment(folder, Segment(lost=source.lost), last=None)
+            return 0
+        memory = Memory()
+        estimates = run.estimator.estimate(chain([first], pairs), memory=memory)
+        parts = [part_of(task.journal, output, chunk.number) for output in task.outputs]
+        opened = opener(source, run)
+        written = write_estimates(
+            run.scaled(estimates) if run.scaled else estimates, lambda: opened(parts), interruption
+        )
+        if not written.complete:
+            raise StoppedError(interruption.number or 0, hint="run it again to go on")
+        notes = (*source.notes, *run.estimator.notes)
+        write_segment(folder, replace(written, lost=source.lost, notes=notes), last=memory.last)
+    return len(written.stamps)
+
+
+def moved(frames: Iterator[Frame], *, by: int, later: Fraction) -> Iterator[Frame]:
+    """The frames of a part, counted and timed as in the whole."""
+    for frame in frames:
+        yield replace(frame, index=frame.index + by, time=frame.time + later)
+
+
+def join_chunks(task: Task, source: Source, console: Console, *, model: RAFT) -> Result:
+    """Completes the outputs, once all chunks are there."""
+    with under_way(task, source, console, model=model) as (run, journal):
+        run.join(journal)
+        result = run.conclude("video", journal.done, job=task.job, source=source)
+        journal.remove()
+    return result
