@@ -41,3 +41,10 @@ class Lock:
         with contextlib.suppress(OSError):
             self._holder.unlink()
         self._lock.release()
+
+
+def wait_until_free(folder: Path, *, seconds: float) -> None:
+    """Waits for a process to let go of `folder`, which may be about to end; no longer than so many seconds."""
+    if folder.exists():
+        with contextlib.suppress(Timeout), FileLock(folder / "lock", timeout=seconds):
+            pass

@@ -40,9 +40,20 @@ def run(
             metavar="N", help="Cut longer clips into chunks of N pairs, which start cold and are shared out.", min=1
         ),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="Who computes: local, this machine; or ray, a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str,
+        typer.Option(metavar="WHERE", help="Ray cluster: auto, that of this machine; local, a new one; or HOST:PORT."),
+    ] = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Processes that compute. Default: one for each GPU, else one.", min=1),
+        typer.Option(
+            metavar="N",
+            help="Processes that compute. Default: one for each GPU, else one; with ray, one a node.",
+            min=1,
+        ),
     ] = None,
     isolate: Annotated[
         bool,
@@ -94,7 +105,7 @@ def run(
         target,
         console=console,
         silent=Console(quiet=True),
-        crew=Crew(workers=workers, isolate=isolate),
+        crew=Crew(engine, workers, isolate=isolate, address=address),
         shard=shard,
         retry_failed=retry_failed,
     )

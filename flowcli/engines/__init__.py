@@ -1,4 +1,4 @@
-"""Who computes the clips of a batch: this process, or processes of this machine.
+"""Who computes the clips of a batch: this process, processes of this machine, or a Ray cluster.
 
 Every engine takes works, to which more may be added while they are done, and gives each back with its outcome.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from flowcli.device import choose_device
+from flowcli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections import deque
@@ -20,16 +21,30 @@ if TYPE_CHECKING:
     from flowcli.work import Begun, Work
 
 
+NAMES = ("local", "ray")
+
+
 @dataclass(frozen=True)
 class Crew:
-    """Who computes: `workers` processes, or one for each GPU; `isolate` keeps clips out of this process."""
+    """Who computes: `workers` processes, or one for each GPU; `isolate` keeps clips out of this process.
 
+    `address` is that of a Ray cluster: auto, local or HOST:PORT.
+    """
+
+    engine: str = "local"
     workers: int | None = None
     isolate: bool = False
+    address: str = "auto"
 
 
 def computed(works: deque[Work], crew: Crew, *, weights: str, device: str) -> Generator[tuple[Work, Outcome | Begun]]:
     """Every work with its outcome, as they are done."""
+    if crew.engine not in NAMES:
+        raise UsageError(f"--engine {crew.engine} is not known", hint=f"use {' or '.join(NAMES)}")
+    if crew.engine == "ray":
+        from flowcli.engines.ray import compute_on_ray  # noqa: PLC0415 - an extra
+
+        return compute_on_ray(works, crew, weights=weights, device=device)
     gpus = gpus_for(device)
     if crew.isolate or (crew.workers or gpus) > 1:
         from flowcli.engines.processes import compute_in_processes  # noqa: PLC0415 - seldom asked for
