@@ -14,6 +14,7 @@ from flowcli.engines import Crew, computed
 from flowcli.errors import UsageError
 from flowcli.lock import Lock
 from flowcli.outcomes import Batch, Outcome, read_outcomes
+from flowcli.overview import page
 from flowcli.partfile import write_whole
 from flowcli.work import Work, state_of
 
@@ -39,6 +40,7 @@ def run_batch(
     crew: Crew | None = None,
     shard: str = "1/1",
     retry_failed: bool = False,
+    report: bool = False,
 ) -> Batch:
     """Computes every clip into its place below `folder`, and keeps batch.json there up to date.
 
@@ -63,6 +65,10 @@ def run_batch(
                 ledger.note(work.clip, outcome)
                 if outcome.error:
                     console.detail(f"{outcome.clip}: {outcome.error}")
+        if report:
+            write_whole(
+                record.with_name(f"{record.stem.replace('batch', 'report')}.html"), page(ledger.batch, folder).encode()
+            )
         return ledger.batch
     finally:
         lock.release()

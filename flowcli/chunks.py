@@ -95,7 +95,7 @@ def compute_chunk(task: Task, chunk: Chunk, *, model: RAFT) -> int:
         return 0
     with source, Interruption() as interruption:
         size = (source.meta.width, source.meta.height)
-        run = Run(task.request, task.outputs, task.weights, size, resolved=manifest["resolved"], model=model)
+        run = Run(task.request, task.all_outputs, task.weights, size, resolved=manifest["resolved"], model=model)
         offset = source.meta.start - Fraction(manifest["start"])
         frames = moved(source.frames(), by=chunk.first_frame(task.request), later=offset)
         pairs = pair_up(prefetch(number_shots(frames)), skip=task.request.skip, sliding=task.request.sliding)
@@ -105,7 +105,7 @@ def compute_chunk(task: Task, chunk: Chunk, *, model: RAFT) -> int:
             return 0
         memory = Memory()
         estimates = run.estimator.estimate(chain([first], pairs), memory=memory)
-        parts = [part_of(task.journal, output, chunk.number) for output in task.outputs]
+        parts = [part_of(task.journal, output, chunk.number) for output in task.all_outputs]
         opened = opener(source, run)
         written = write_estimates(
             run.scaled(estimates) if run.scaled else estimates, lambda: opened(parts), interruption

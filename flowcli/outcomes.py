@@ -53,8 +53,9 @@ class Batch:
             )
         if len(failed) > FAILURES_SHOWN:
             rows.append([f"and {len(failed) - FAILURES_SHOWN} more", "", "", "", "see batch.json"])
-        total = ", ".join(f"{count} {status}" for status, count in sorted(self.counts.items()))
-        return [*rows, [f"{len(self.clips)} clips", total, str(self.flows), f"{self.seconds:.1f}", ""]]
+        done = f"{self.counts['done']} done"
+        rest = ", ".join(f"{count} {status}" for status, count in sorted(self.counts.items()) if status != "done")
+        return [*rows, [f"{len(self.clips)} clips", done, str(self.flows), f"{self.seconds:.1f}", rest]]
 
     @property
     def counts(self) -> Counter[str]:

@@ -84,9 +84,9 @@ def under_way(
     request, outputs = task.request, task.outputs
     going_on = check_journal(task.journal, task.job, resume=request.resume, overwrite=request.overwrite)
     check_outputs(outputs, request.inputs, overwrite=request.overwrite or going_on)
-    with created(outputs), Journal.open(task.journal, task.job, resume=going_on) as journal:
+    with created(task.all_outputs), Journal.open(task.journal, task.job, resume=going_on) as journal:
         size = (source.meta.width, source.meta.height)
-        run = Run(request, outputs, task.weights, size, resolved=journal.resolved, model=model)
+        run = Run(request, task.all_outputs, task.weights, size, resolved=journal.resolved, model=model)
         run.tell_how(console)
         run.sound = sound_to_copy(source, request, outputs, console)
         run.scale = run.scale or run.video_scale(source)

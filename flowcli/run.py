@@ -163,6 +163,8 @@ class Run:
         """Keeps what is done under partial names, and says where it is."""
         kept = []
         for output in self.outputs:
+            if not output.asked_for:
+                continue
             if output.numbered:
                 kept.append(output.path if output.existing() else None)
                 continue
@@ -193,7 +195,7 @@ class Run:
         """Writes the report and sums up, once all frames of a `source` were read, here or for each segment."""
         lost = done.lost + (source.lost if source else 0)
         notes = tuple(dict.fromkeys([*(source.notes if source else ()), *done.notes, *self.estimator.notes]))
-        paths = tuple(dict.fromkeys(output.path for output in self.outputs))
+        paths = tuple(dict.fromkeys(output.path for output in self.outputs if output.asked_for))
         error = mean_error(done.errors)
         report = Report(
             command=command,

@@ -22,16 +22,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """The flow of one video: what was asked for, what it writes, and with which weights."""
+    """The flow of one video: what was asked for, what it writes, and with which weights.
+
+    `kept` is what flowcli keeps for itself besides the outputs that were asked for.
+    """
 
     request: Request
     outputs: tuple[Output, ...]
     weights: Weights
+    kept: tuple[Output, ...] = ()
 
     @classmethod
-    def of(cls, request: Request) -> Task:
+    def of(cls, request: Request, *kept: Output) -> Task:
         """Raises what is wrong with the request, before its input is opened."""
-        return cls(request, tuple(planned_outputs(request, video=True)), find(request.weights))
+        return cls(request, tuple(planned_outputs(request, video=True)), find(request.weights), kept)
+
+    @property
+    def all_outputs(self) -> tuple[Output, ...]:
+        """Everything that is written while it runs."""
+        return self.outputs + self.kept
 
     @property
     def path(self) -> Path:

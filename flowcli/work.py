@@ -15,9 +15,11 @@ from flowcli.errors import FlowcliError, PartialError
 from flowcli.fingerprint import fingerprint
 from flowcli.interruption import StoppedError
 from flowcli.outcomes import Outcome
+from flowcli.overview import preview_path
 from flowcli.partfile import reported
 from flowcli.pipeline import carry_out, opened_source
 from flowcli.run import incomplete
+from flowcli.sinks._preview import preview_at
 from flowcli.task import Task
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def prepare(work: Work) -> Prepared:
         with reported(work.folder / work.clip.folder):
             # A folder that is there is an output folder, whatever its name looks like.
             (work.folder / work.clip.folder).mkdir(parents=True, exist_ok=True)
-        task = Task.of(work.own)
+        task = Task.of(work.own, preview_at(preview_path(work.folder, work.clip)))
         if work.chunk:
             return Prepared(work, task)
         finished = task.finished()

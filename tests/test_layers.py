@@ -16,8 +16,8 @@ ROWS = (
     ("people", "__main__ cli commands console"),
     (
         "the order of things",
-        "api assembly batch chunks engines outcomes rollcall task work converting pipeline rehearsal run writing "
-        "segments job inspection glimpse runs run_folder comparison promotion demonstration evaluation journal "
+        "api assembly batch chunks engines outcomes overview rollcall task work converting pipeline rehearsal run "
+        "writing segments job inspection glimpse runs run_folder comparison promotion demonstration evaluation journal "
         "submission training checkup tracks sides versus",
     ),
     ("devices", "estimator device methods plan recovery resolving"),

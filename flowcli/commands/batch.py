@@ -65,6 +65,9 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", metavar="", help="Try clips again that failed in an earlier run.")
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", metavar="", help="Write report.html too: every clip, its motion, what failed.")
+    ] = False,
     dry_run: _options.DryRun = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
@@ -108,6 +111,7 @@ def run(
         crew=Crew(engine, workers, isolate=isolate, address=address),
         shard=shard,
         retry_failed=retry_failed,
+        report=report,
     )
     console.table(batch)
     if problem := batch.problem():

@@ -76,6 +76,11 @@ class Output:
     numbered: bool
     backward: bool = False
 
+    @property
+    def asked_for(self) -> bool:
+        """Whether it is a value of --save, not something that flowcli keeps for itself."""
+        return not self.sink.startswith("_")
+
     def file_for(self, index: int) -> Path:
         """The file of the pair that starts at frame `index`."""
         return self.path / f"{index:06d}{self._ending}" if self.numbered else self.path
