@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import nn
+
+from raft_core.convolution import Convolution, convolve
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -31,10 +32,10 @@ class MotionEncoder(nn.Module):
         widths = (correlation_channels, *correlation_widths)
         self.correlation1 = nn.Conv2d(widths[0], widths[1], 1)
         # The small model has one layer here.
-        self.correlation2 = nn.Conv2d(widths[1], widths[2], 3, padding=1) if len(widths) > 2 else None
+        self.correlation2 = Convolution(widths[1], widths[2], 3) if len(widths) > 2 else None
         self.flow1 = nn.Conv2d(2, flow_widths[0], 7, padding=3)
-        self.flow2 = nn.Conv2d(flow_widths[0], flow_widths[1], 3, padding=1)
-        self.merge = nn.Conv2d(widths[-1] + flow_widths[1], outputs - 2, 3, padding=1)
+        self.flow2 = Convolution(flow_widths[0], flow_widths[1], 3)
+        self.merge = Convolution(widths[-1] + flow_widths[1], outputs - 2, 3)
 
     def forward(
         self,
@@ -72,11 +73,11 @@ class ConvGRU(nn.Module):
     ) -> None:
         super().__init__()
         self.split = [hidden_channels, context_channels, motion_channels]
-        self.padding = (kernel[0] // 2, kernel[1] // 2)
+        padding = (kernel[0] // 2, kernel[1] // 2)
         inputs = sum(self.split)
-        self.update_gate = nn.Conv2d(inputs, hidden_channels, kernel, padding=self.padding)
-        self.reset_gate = nn.Conv2d(inputs, hidden_channels, kernel, padding=self.padding)
-        self.candidate = nn.Conv2d(inputs, hidden_channels, kernel, padding=self.padding)
+        self.update_gate = nn.Conv2d(inputs, hidden_channels, kernel, padding=padding)
+        self.reset_gate = nn.Conv2d(inputs, hidden_channels, kernel, padding=padding)
+        self.candidate = nn.Conv2d(inputs, hidden_channels, kernel, padding=padding)
 
     def prepare(self, context: Float[Tensor, "batch context rows columns"]) -> PreparedPass:
         """Computes the context's share of both gates and of the candidate."""
@@ -87,8 +88,8 @@ class ConvGRU(nn.Module):
         return PreparedPass(
             gates_weight=torch.cat((gates_hidden, gates_motion), dim=1),
             candidate_weight=torch.cat((hidden, motion), dim=1),
-            gates_context=F.conv2d(context, gates_context, gates_bias, padding=self.padding),
-            candidate_context=F.conv2d(context, candidate_context, self.candidate.bias, padding=self.padding),
+            gates_context=convolve(context, gates_context, gates_bias),
+            candidate_context=convolve(context, candidate_context, self.candidate.bias),
         )
 
     def forward(
@@ -99,10 +100,10 @@ class ConvGRU(nn.Module):
     ) -> Float[Tensor, "batch hidden rows columns"]:
         """The next hidden state."""
         inputs = torch.cat((hidden, motion), dim=1)
-        gates = F.conv2d(inputs, prepared.gates_weight, padding=self.padding) + prepared.gates_context
+        gates = convolve(inputs, prepared.gates_weight) + prepared.gates_context
         update, reset = torch.sigmoid(gates).chunk(2, dim=1)
         inputs = torch.cat((reset * hidden, motion), dim=1)
-        candidate = F.conv2d(inputs, prepared.candidate_weight, padding=self.padding) + prepared.candidate_context
+        candidate = convolve(inputs, prepared.candidate_weight) + prepared.candidate_context
         return torch.lerp(hidden, torch.tanh(candidate), update)
 
 
@@ -111,7 +112,7 @@ class FlowHead(nn.Module):
 
     def __init__(self, *, hidden_channels: int, inner_channels: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(hidden_channels, inner_channels, 3, padding=1)
+        self.conv1 = Convolution(hidden_channels, inner_channels, 3)
         self.conv2 = nn.Conv2d(inner_channels, 2, 3, padding=1)
 
     def forward(self, hidden: Float[Tensor, "batch hidden rows columns"]) -> Float[Tensor, "batch 2 rows columns"]:

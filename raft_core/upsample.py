@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+from raft_core.convolution import Convolution
+
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
@@ -20,7 +22,7 @@ class MaskHead(nn.Module):
 
     def __init__(self, *, hidden_channels: int, inner_channels: int = 256) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(hidden_channels, inner_channels, 3, padding=1)
+        self.conv1 = Convolution(hidden_channels, inner_channels, 3)
         self.conv2 = nn.Conv2d(inner_channels, 9 * FACTOR * FACTOR, 1)
 
     def forward(self, hidden: Float[Tensor, "batch hidden rows columns"]) -> Float[Tensor, "batch 576 rows columns"]:

@@ -36,8 +36,8 @@ ROWS = (
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}
 RAFT_CORE = (
-    "__init__ config grid encoder correlation update upsample raft warm_start consistency images loss metrics "
-    "names checkpoint errors"
+    "__init__ config grid convolution encoder correlation update upsample raft warm_start consistency images loss "
+    "metrics names checkpoint errors"
 )
 
 
