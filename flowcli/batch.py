@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING
 
 from flowcli.assembly import whole_clips
 from flowcli.chunks import first_frame
+from flowcli.device import choose_device
 from flowcli.engines import Crew, computed
 from flowcli.errors import UsageError
+from flowcli.glimpse import parse_mode, parse_scale
 from flowcli.lock import Lock
 from flowcli.outcomes import Batch, Outcome, read_outcomes
 from flowcli.overview import page
 from flowcli.partfile import write_whole
+from flowcli.resolving import resolve
+from flowcli.selection import parse_rate, parse_selection
+from flowcli.task import Task
 from flowcli.work import Work, state_of
 
 if TYPE_CHECKING:
@@ -48,18 +53,18 @@ def run_batch(
     `shard` of a job array, which has a record of its own.
 
     A clip that an earlier run finished is verified and skipped; one that failed is left alone unless it has changed or
-    `retry_failed`. Raises UsageError where another run writes to the folder.
+    `retry_failed`. `report` writes the page of all clips too. Raises UsageError where another run writes to the folder.
     """
     record = folder / ("batch.json" if shard == "1/1" else f"batch-{shard.replace('/', '-of-')}.json")
-    if request.split:
-        first_frame(request)
+    crew = crew or Crew()
+    refuse_what_fails_alike(request, crew)
     lock = Lock(folder / f".{record.stem}")
     try:
         before = read_outcomes(record)
         ledger = Ledger(record, clips, {clip.key: before[clip.key] for clip in clips if clip.key in before})
         left = [clip for clip in clips if retry_failed or ledger.is_open(clip)]
         works = deque(Work(clip, request, folder, silent) for clip in left)
-        done = whole_clips(computed(works, crew or Crew(), weights=request.weights, device=request.device), works)
+        done = whole_clips(computed(works, crew, weights=request.weights, device=request.device), works)
         with ledger, closing(done):
             for work, outcome in console.follow(done, total=len(left), unit="clip"):
                 ledger.note(work.clip, outcome)
@@ -72,6 +77,20 @@ def run_batch(
         return ledger.batch
     finally:
         lock.release()
+
+
+def refuse_what_fails_alike(request: Request, crew: Crew) -> None:
+    """Raises what would fail with every clip, before anything is touched."""
+    crew.check()
+    sinks = [output.sink for output in Task.of(replace(request, output=None)).outputs]
+    device = choose_device("cpu" if crew.engine == "ray" else request.device)
+    resolve(request, device=device, sinks=sinks)
+    parse_selection(request.start, request.end, request.max_frames)
+    parse_rate(request.fps)
+    parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+    parse_mode(request.scale_mode, request.max_flow)
+    if request.split:
+        first_frame(request)
 
 
 class Ledger:

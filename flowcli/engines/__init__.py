@@ -6,6 +6,7 @@ Every engine takes works, to which more may be added while they are done, and gi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import torch
@@ -36,11 +37,16 @@ class Crew:
     isolate: bool = False
     address: str = "auto"
 
+    def check(self) -> None:
+        """Raises UsageError for an engine that is not there."""
+        if self.engine not in NAMES:
+            raise UsageError(f"--engine {self.engine} is not known", hint=f"use {' or '.join(NAMES)}")
+        if self.engine == "ray" and find_spec("ray") is None:
+            raise UsageError("--engine ray needs Ray", hint="pip install 'flowcli-raft[ray]'")
+
 
 def computed(works: deque[Work], crew: Crew, *, weights: str, device: str) -> Generator[tuple[Work, Outcome | Begun]]:
     """Every work with its outcome, as they are done."""
-    if crew.engine not in NAMES:
-        raise UsageError(f"--engine {crew.engine} is not known", hint=f"use {' or '.join(NAMES)}")
     if crew.engine == "ray":
         from flowcli.engines.ray import compute_on_ray  # noqa: PLC0415 - an extra
 

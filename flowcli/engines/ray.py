@@ -13,19 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ray
 import torch
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from flowcli.engines.spread import spread
-from flowcli.errors import DeviceError, UsageError
+from flowcli.errors import DeviceError
 from flowcli.lock import wait_until_free
 from flowcli.weights import find, load
 from flowcli.work import compute, prepare
-
-try:
-    import ray
-    from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
-except ModuleNotFoundError as error:
-    raise UsageError("--engine ray needs Ray", hint="pip install 'flowcli-raft[ray]'") from error
 
 if TYPE_CHECKING:
     from collections import deque

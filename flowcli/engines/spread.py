@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
 
 from flowcli.errors import DeviceError
 from flowcli.work import outcome
@@ -77,5 +78,5 @@ def spread(
 
 
 def threads_each(workers: int) -> int:
-    """How many threads of the CPU each of several workers should compute with."""
-    return max(1, (os.cpu_count() or 1) // workers)
+    """How many threads each of several workers should compute with, of those that one would."""
+    return max(1, torch.get_num_threads() // workers)

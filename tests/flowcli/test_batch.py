@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -170,6 +171,35 @@ def test_what_is_no_share_is_refused(shard: str) -> None:
         batch.share([], shard)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--save", "nonsense", "--save does not know nonsense"),
+        ("--engine", "spark", "--engine spark is not known"),
+        ("--start", "soon", "--start soon is no moment"),
+        ("--device", "cuda:99", "there is no cuda:99 here"),
+        ("--scale", "2", "--scale 2.0 is not between 0 and 1"),
+    ],
+)
+def test_what_would_fail_with_every_clip_is_refused_at_once(
+    compute, clips: Path, option: str, value: str, message: str
+) -> None:
+    ended = compute("batch", clips, "-o", "out", option, value)
+    assert ended.code in {2, 6}
+    assert ended.err[0] == f"error: {message}"
+    assert not Path("out").exists()
+
+
+def test_ray_that_is_not_installed_is_named(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowcli.engines.find_spec", lambda _: None)
+    ended = compute("batch", clips, *SAVE, "--engine", "ray")
+    assert (ended.code, *ended.err) == (
+        2,
+        "error: --engine ray needs Ray",
+        "hint: pip install 'flowcli-raft[ray]'",
+    )
+
+
 def test_a_second_batch_in_the_same_place_is_refused(compute, clips: Path) -> None:
     lock = Lock(Path("out/.batch"))
     ended = compute("batch", clips, *SAVE)
@@ -186,6 +216,10 @@ def test_a_dry_run_lists_the_clips_and_writes_nothing(compute, clips: Path) -> N
     known = {clip["clip"]: (clip["frames"], clip["pairs"]) for clip in json.loads("\n".join(ended.out))["clips"]}
     assert known["day/a.mp4"] == known["night/shots"] == (3, 2)
     assert known["broken.mp4"] == (None, None)
+    total = json.loads("\n".join(ended.out))["total"]
+    assert (total["frames"], total["pairs"], total["error"]) == (9, 6, "1 cannot be opened")
+    assert total["seconds"] == pytest.approx(9 / 25)
+    assert total["size_bytes"] == sum(path.stat().st_size for path in clips.rglob("*") if path.is_file())
     assert not Path("out").exists()
 
 
@@ -197,8 +231,22 @@ def test_what_another_program_wrote_is_not_taken_for_the_record(compute, clips: 
     assert Path("out/batch.json").read_text() == '{"items": [{"clip": 1}]}'
 
 
-def flows_below(folder: str) -> dict[str, bytes]:
-    return {name: Path(folder, name).read_bytes() for name in files_below(folder) if name.endswith(".flo")}
+ODD = ["-y.mp4", "a b.mp4", "co:lon.mp4", "new\nline.mp4", "[x].mp4", "é–“q”.mp4", "100%.mp4", "q?*.mp4", "$HOME.mp4"]
+BROKEN = {
+    "empty.mp4": (b"", "is empty"),
+    "text.mp4": (b"hello\n" * 9, "is text, not a video"),
+    "bad\udcff.mp4": (b"<html><body>not found</body></html>", "is a web page, not a video"),
+    "noise.mkv": (random.Random(0).randbytes(5000), "is not a video that can be read"),
+}
+
+
+def outputs_below(folder: str) -> dict[str, bytes]:
+    kinds = (".flo", ".mp4")
+    return {name: Path(folder, name).read_bytes() for name in files_below(folder) if name.endswith(kinds)}
+
+
+def finished_in(folder: str) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in Path(folder).glob("*_flow.json")}
 
 
 @pytest.mark.slow
@@ -206,29 +254,62 @@ def flows_below(folder: str) -> dict[str, bytes]:
 def test_two_hundred_clips_survive_kills_and_broken_neighbours(make_video, weights: Path) -> None:
     """Killed at three moments between 20 and 80 %; nothing finished is computed twice, nothing differs."""
     Path("clips").mkdir()
-    for number in range(200):
-        make_video(f"clips/{number:03d}.mp4", frames=3)
-    for name, content in {"empty.mp4": b"", "text.mp4": b"hello\n" * 9, "bad\udcff.mp4": b"<html>"}.items():
+    for name in [*(f"{number:03d}.mp4" for number in range(200 - len(ODD))), *ODD]:
+        make_video(f"clips/{name}", frames=3)
+    whole = make_video("whole.mp4", frames=3).read_bytes()
+    broken = {**BROKEN, "cut.mp4": (whole[: len(whole) // 2], "is cut off")}
+    for name, (content, _) in broken.items():
         Path("clips", name).write_bytes(content)
+    make_video("clips/one frame.mp4", frames=1)
+    broken["one frame.mp4"] = (b"", "has only one frame")
     line = [sys.executable, "-m", "flowcli", "batch", "clips", "--weights", str(weights), "--iters", "1"]
-    line += ["--save", "flo"]
-    started = time.monotonic()
+    line += ["--save", "flo,video"]
     assert subprocess.run([*line, "-o", "whole"], check=False, capture_output=True).returncode == 4
-    seconds = time.monotonic() - started
-    process = None
-    done: dict[str, float] = {}
-    for share in random.Random(2).choices([0.2, 0.3, 0.5, 0.7], k=3):
+    finished: dict[str, int] = {}
+    for share in (0.2, 0.5, 0.8):
         process = subprocess.Popen([*line, "-o", "cut"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        time.sleep(share * seconds)
+        while len(finished_in("cut")) < 200 * share:
+            assert process.poll() is None
+            time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        for path, moment in done.items():
-            assert Path(path).stat().st_mtime_ns == moment, f"{path} was computed twice"
-        done = {str(path): path.stat().st_mtime_ns for path in Path("cut").glob("*_flow.json")}
+        assert finished.items() <= finished_in("cut").items(), "something was computed twice"
+        finished = finished_in("cut")
+        assert 200 * share <= len(finished) < 200
     last = subprocess.run([*line, "-o", "cut"], check=False, capture_output=True)
     assert last.returncode == 4
-    assert len(flows_below("whole")) == 400
-    assert flows_below("cut") == flows_below("whole")
-    failed = [item for item in json.loads(Path("cut/batch.json").read_bytes())["items"] if item["status"] == "failed"]
-    assert sorted(item["clip"] for item in failed) == ["bad\udcff.mp4", "empty.mp4", "text.mp4"]
-    assert all(item["error"] and item["hint"] for item in failed)
+    assert finished.items() <= finished_in("cut").items(), "something was computed twice"
+    outputs = outputs_below("whole")
+    assert len(outputs) == 600
+    assert outputs_below("cut") == outputs
+    failed = {item["clip"]: item for item in json.loads(Path("cut/batch.json").read_bytes())["items"] if item["error"]}
+    assert failed.keys() == broken.keys()
+    for name, (_, reason) in broken.items():
+        assert reason in failed[name]["error"]
+        assert failed[name]["hint"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+def test_two_thousand_clips_take_no_more_files_and_memory_than_two_hundred(make_video, weights: Path) -> None:
+    clip = make_video(frames=2).read_bytes()
+    megabytes, files = {}, {}
+    for count in (200, 2000):
+        folder = Path(str(count))
+        folder.mkdir()
+        for number in range(count):
+            (folder / f"{number:04d}.mp4").write_bytes(clip)
+        line = [sys.executable, "-m", "flowcli", "batch", str(count), "--weights", str(weights), "--iters", "1"]
+        process = subprocess.Popen([*line, "--save", "flo", "--report"], stdout=subprocess.DEVNULL)
+        opened = []
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            with contextlib.suppress(OSError):
+                opened.append(len(list(Path(f"/proc/{process.pid}/fd").iterdir())))
+            time.sleep(0.05)
+        assert os.waitstatus_to_exitcode(ended[1]) == 0
+        assert len(list(Path(f"{count}_flow").glob("*/*.flo"))) == count
+        megabytes[count], files[count] = ended[2].ru_maxrss / 1024, max(opened)
+    print(f"peak memory {megabytes} MB, open files {files}")
+    assert megabytes[2000] - megabytes[200] < 50
+    assert files[2000] <= files[200] + 5
