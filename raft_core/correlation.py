@@ -31,7 +31,7 @@ class AllPairs:
     """The 4-D correlation volume of two feature maps and its pyramid (RAFT section 3.2), as a value.
 
     Level l holds the dot products of every cell of `first` with the features of `second` averaged over 2^l × 2^l
-    cells, divided by sqrt(channels). It is computed in float32, whatever the features' precision.
+    cells, divided by sqrt(channels), in the precision of `product_type`.
     """
 
     def __init__(
@@ -43,29 +43,24 @@ class AllPairs:
         radius: int = 4,
     ) -> None:
         self.radius = radius
-        self.shape = first.shape
+        self.first, self.second = first, second
         batch, channels, rows, columns = first.shape
         self.levels: list[Float[Tensor, "cells rows_l columns_l"]] = []
         with torch.autocast(first.device.type, enabled=False):
+            precision = product_type(first, second)
             # Scaling the features and pooling them gives the published volume, by linearity, without ever touching it.
-            queries = first.float().flatten(2).mT * channels**-0.5  # (B, rows*columns, C)
+            queries = (first.float().flatten(2).mT * channels**-0.5).to(precision)  # (B, rows*columns, C)
             pooled = second.float()
             for level in range(levels):
                 if level > 0:
                     pooled = F.avg_pool2d(pooled, 2)
-                volume = queries @ pooled.flatten(2)  # (B, rows*columns, rows_l*columns_l)
+                volume = queries @ pooled.flatten(2).to(precision)  # (B, rows*columns, rows_l*columns_l)
                 self.levels.append(volume.view(batch * rows * columns, *pooled.shape[-2:]))
 
     def transposed(self) -> AllPairs:
-        """The volume from the second frame to the first, without another product of their features."""
-        batch, _, rows, columns = self.shape
-        result = object.__new__(AllPairs)
-        result.radius, result.shape = self.radius, self.shape
-        volume = self.levels[0].view(batch, rows * columns, rows * columns).mT.reshape(-1, rows, columns)
-        result.levels = [volume]
-        while len(result.levels) < len(self.levels):
-            result.levels.append(F.avg_pool2d(result.levels[-1], 2))
-        return result
+        """The correlation from the second frame to the first."""
+        # Transposing the volume takes longer than multiplying the features again: every read misses the cache.
+        return AllPairs(self.second, self.first, levels=len(self.levels), radius=self.radius)
 
     def lookup(self, centers: Float[Tensor, "batch 2 rows columns"]) -> Float[Tensor, "batch features rows columns"]:
         """Correlations around `centers` (x, y in cells of the second frame's 1/8 grid), bilinear, zero outside.
@@ -81,7 +76,7 @@ class AllPairs:
     def response(self, cell: Sequence[int], level: int, *, batch: int = 0) -> Float[Tensor, "rows_l columns_l"]:
         """The whole response map of one cell (row, column) of the first frame at one level."""
         row, column = cell
-        _, _, rows, columns = self.shape
+        rows, columns = self.first.shape[2:]
         return self.levels[level][(batch * rows + row) * columns + column]
 
 
@@ -109,13 +104,14 @@ class OnDemand:
     ) -> None:
         self.radius = radius
         self.first, self.second = first, second
-        self.queries = tiled(first.float() * first.shape[1] ** -0.5, self.TILE)
+        precision = product_type(first, second)
+        self.queries = tiled(first.float() * first.shape[1] ** -0.5, self.TILE).to(precision)
         self.levels: list[Float[Tensor, "batch rows_l columns_l channels"]] = []
         pooled = second.float()
         for level in range(levels):
             if level > 0:
                 pooled = F.avg_pool2d(pooled, 2)
-            self.levels.append(pooled.permute(0, 2, 3, 1).contiguous())
+            self.levels.append(pooled.permute(0, 2, 3, 1).to(precision).contiguous())
 
     def transposed(self) -> OnDemand:
         """The correlation from the second frame to the first."""
@@ -132,7 +128,7 @@ class OnDemand:
         """The whole response map of one cell (row, column) of the first frame at one level."""
         row, column = cell
         query = self.first[batch, :, row, column].float()
-        response: Tensor = self.levels[level][batch] @ query * len(query) ** -0.5
+        response: Tensor = self.levels[level][batch].float() @ query * len(query) ** -0.5
         return response
 
     def windows(self, points: Float[Tensor, "tiles cells 2"], level: int) -> Float[Tensor, "tiles cells offsets"]:
@@ -186,6 +182,16 @@ class OnDemand:
         offset = (corners - low[:, None])[..., None] + steps[:side]  # (groups, cells, 2, side)
         where = offset[:, :, 0, :, None] * len(steps) + offset[:, :, 1, None, :]
         return volume.gather(2, where.flatten(2))
+
+
+def product_type(first: Tensor, second: Tensor) -> torch.dtype:
+    """The precision of correlations: float32, or bfloat16 where features have it and no gradient is wanted.
+
+    That halves time and memory. float16 is not trusted with sums over all channels, as in the published code.
+    """
+    wants_gradient = torch.is_grad_enabled() and (first.requires_grad or second.requires_grad)
+    rounded = first.dtype == second.dtype == torch.bfloat16
+    return torch.bfloat16 if rounded and not wants_gradient else torch.float32
 
 
 def window(

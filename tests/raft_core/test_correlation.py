@@ -222,3 +222,19 @@ def test_the_transposed_correlation_is_that_of_the_frames_exchanged(
     torch.testing.assert_close(
         transposed.response((3, 2), 1, batch=1), AllPairs(second, first).response((3, 2), 1, batch=1), rtol=0, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("method", [AllPairs, OnDemand])
+def test_correlations_of_bfloat16_features_are_rounded_to_it_unless_a_gradient_is_wanted(
+    method: type[AllPairs | OnDemand],
+) -> None:
+    rounded = [tensor.bfloat16() for tensor in features(16, 18)]
+    exact = AllPairs(*(tensor.float() for tensor in rounded))
+    centers = grid(16, 18).expand(2, -1, -1, -1) + 0.3
+    correlation = method(*rounded)
+    assert {level.dtype for level in correlation.levels} == {torch.bfloat16}
+    looked_up = correlation.lookup(centers)
+    assert looked_up.dtype == torch.float32
+    torch.testing.assert_close(looked_up, exact.lookup(centers), rtol=0.02, atol=0.02)
+    first, second = (tensor.requires_grad_() for tensor in rounded)
+    torch.testing.assert_close(method(first, second).lookup(centers), exact.lookup(centers), rtol=0, atol=1e-5)
