@@ -66,7 +66,8 @@ def run(
     """See what RAFT saw, at every step, for any pixel.
 
     Writes NAME_inspect/: explorer.html to look around in, inspect.json with all the numbers, and pictures of features,
-    correlation, lookups, motion features, upsampling and convergence. Pixels are x,y in the source.
+    correlation, lookups, motion features, upsampling and convergence. README.md in it says what each of them shows, and
+    what every key of inspect.json means. Pixels are x,y in the source.
 
     Example: flowcli inspect a.png b.png --at 320,200 --auto 3
     """

@@ -24,15 +24,29 @@ MUTED = (112, 118, 130)
 RED = (235, 40, 50)
 ORANGE = (255, 150, 20)
 BLUE = (30, 110, 220)
+OUTLINE = (20, 20, 20)
 OUTSIDE = (226, 228, 232)
 SERIES = (BLUE, (214, 84, 20), (32, 140, 80), (140, 70, 190), (200, 40, 110), (20, 140, 160))
 """Colours of lines and pixels, told apart also where one cannot see red."""
+
+ROOMY = 14
+"""Cells of fewer pixels have no room for outlined marks."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _POINTS = 32
 """How high OpenCV's text of scale 1 is, in pixels."""
 _SHIFT = 4
 """Binary digits of a pixel that OpenCV draws lines and rectangles by."""
+
+
+def decimal(value: float, digits: int = 2, *, sign: bool = False) -> str:
+    """A number with so many decimals; what rounds to nothing is 0, never -0."""
+    return f"{round(float(value), digits) + 0.0:{'+' * sign}.{digits}f}"
+
+
+def vector(values: Sequence[float], digits: int = 2) -> str:
+    """A vector as (u, v), with signs."""
+    return f"({', '.join(decimal(value, digits, sign=True) for value in values)})"
 
 
 def text_width(text: str, *, size: int = 13, bold: bool = False) -> int:
@@ -145,18 +159,34 @@ def framed(image: Image, colour: Colour = (200, 203, 209)) -> Image:
 
 
 def rectangle(
-    image: Image, corner: tuple[float, float], opposite: tuple[float, float], colour: Colour, *, weight: int = 2
+    image: Image,
+    corner: tuple[float, float],
+    opposite: tuple[float, float],
+    colour: Colour,
+    *,
+    weight: int = 2,
+    outlined: bool = True,
 ) -> None:
     """A rectangle between two points (x, y), in pixels whose left and upper edges are whole, set off by a dark line."""
     first, second = (_fixed(x - 0.5, y - 0.5) for x, y in (corner, opposite))
-    for thickness, shade in ((weight + 2, (20, 20, 20)), (weight, colour)):
+    for thickness, shade in strokes(weight, colour, outlined=outlined):
         cv2.rectangle(image, first, second, shade, thickness, cv2.LINE_AA, _SHIFT)
 
 
-def path(image: Image, points: Sequence[tuple[float, float]], colour: Colour, *, weight: int = 2) -> None:
+def mark_cell(image: Image, cell: Sequence[float], side: int) -> None:
+    """The red square around a cell (x, y), whole or between cells, of so many pixels; in small cells without outline."""
+    x, y = cell
+    weight = 2 if side >= ROOMY / 2 else 1
+    corner, opposite = (x * side, y * side), ((x + 1) * side, (y + 1) * side)
+    rectangle(image, corner, opposite, RED, weight=weight, outlined=side >= ROOMY)
+
+
+def path(
+    image: Image, points: Sequence[tuple[float, float]], colour: Colour, *, weight: int = 2, outlined: bool = True
+) -> None:
     """A line through points (x, y), in pixels whose left and upper edges are whole, set off by a dark line."""
     fixed = np.array([_fixed(x - 0.5, y - 0.5) for x, y in points], np.int32)
-    for thickness, shade in ((weight + 2, (20, 20, 20)), (weight, colour)):
+    for thickness, shade in strokes(weight, colour, outlined=outlined):
         cv2.polylines(
             image, [fixed], isClosed=False, color=shade, thickness=thickness, lineType=cv2.LINE_AA, shift=_SHIFT
         )
@@ -178,8 +208,13 @@ def arrow(
         return
     first, second = (_fixed(x - 0.5, y - 0.5) for x, y in (start, end))
     tip = min(0.4, (5 + 2 * weight) / length)
-    for thickness, shade in ((weight + 2, (20, 20, 20)), (weight, colour)):
+    for thickness, shade in strokes(weight, colour, outlined=True):
         cv2.arrowedLine(image, first, second, shade, thickness, cv2.LINE_AA, _SHIFT, tip)
+
+
+def strokes(weight: int, colour: Colour, *, outlined: bool) -> list[tuple[int, Colour]]:
+    """What a line is drawn with, one over the other: thicknesses and colours."""
+    return [(weight + 2, OUTLINE), (weight, colour)] if outlined else [(weight, colour)]
 
 
 def _fixed(x: float, y: float) -> tuple[int, int]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RECORD = "inspect.json"
+GUIDE = "README.md"
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:

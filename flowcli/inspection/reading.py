@@ -67,7 +67,8 @@ class Reading:
 
     `trajectory` is (x, y) in cells of level 0: the center of every lookup, and where the last update led. `flow` is
     the pixel's own flow in source pixels after every update, `coarse_flow` and `deltas` those of its cell in cells.
-    `weights` are those of the 3×3 cells around its own whose flows make the pixel's.
+    `weights` are those of the 3×3 cells around its own whose flows, `around`, make the pixel's; those are in source
+    pixels, NaN beyond the grid.
     """
 
     pixel: Pixel
@@ -79,6 +80,12 @@ class Reading:
     coarse_flow: Float[NDArray[np.float32], "updates 2"]
     deltas: Float[NDArray[np.float32], "updates 2"]
     weights: Float[NDArray[np.float32], "3 3"]
+    around: Float[NDArray[np.float32], "3 3 2"]
+
+    def lookup_range(self, level: int) -> tuple[float, float]:
+        """The least and the greatest response that any update reads at a level."""
+        windows = [lookups[level].window for lookups in self.lookups]
+        return float(np.min(windows)), float(np.max(windows))
 
 
 def read(observation: Observation, pixel: Pixel) -> Reading:
@@ -103,6 +110,7 @@ def read(observation: Observation, pixel: Pixel) -> Reading:
         coarse_flow=np.stack([update.coarse_flow[here] for update in observation.updates]),
         deltas=np.stack([update.delta[here] for update in observation.updates]),
         weights=weights_at(observation, pixel),
+        around=flow_around(end.coarse_flow, cell),
     )
 
 
@@ -114,6 +122,14 @@ def look_up(response: torch.Tensor, center: NDArray[np.float32], level: int, rad
     image = values.view(2 * radius + 1, 2 * radius + 1).T.numpy()
     x, y = point[0].tolist()
     return Lookup(level, (x, y), image, (response.shape[0], response.shape[1]))
+
+
+def flow_around(
+    coarse_flow: Float[NDArray[np.float32], "2 rows columns"], cell: Cell
+) -> Float[NDArray[np.float32], "3 3 2"]:
+    """The flow of the 3×3 cells around a cell in source pixels, NaN beyond the grid."""
+    padded = np.pad(FACTOR * coarse_flow, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
+    return np.ascontiguousarray(padded[:, cell.row : cell.row + 3, cell.column : cell.column + 3].transpose(1, 2, 0))
 
 
 def weights_at(observation: Observation, pixel: Pixel) -> NDArray[np.float32]:

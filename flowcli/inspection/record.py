@@ -1,4 +1,7 @@
-"""inspect.json: everything that was found at the pixels, and every number that a picture shows."""
+"""inspect.json: everything that was found at the pixels, and every number that a picture shows.
+
+README.md beside this file, which goes into every inspection's folder, says what each key means.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 
 from flowcli import __version__
 from flowcli.inspection.explorer import averaging
+from flowcli.inspection.maps import feature_maps, hidden_films, motion_films, upsampling_difference
 from flowcli.inspection.reading import zoom
 from flowcli.json_text import json_text
 from raft_core.images import STRIDE
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowcli.inspection.findings import Findings
+    from flowcli.inspection.maps import Film, Maps
+    from flowcli.inspection.observation import Observation
     from flowcli.inspection.reading import Lookup, Reading
 
 SCHEMA = 1
@@ -40,7 +46,6 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
             "name": config.name,
             "levels": config.correlation_levels,
             "radius": config.lookup_radius,
-            "upsampling": config.upsampling,
             "feature_channels": config.feature_channels,
             "hidden_channels": config.hidden_channels,
             "context_channels": config.context_channels,
@@ -59,12 +64,36 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
             "loss_weight": numbers(findings.loss_weights),
             "epe": None if findings.errors is None else numbers(findings.errors),
         },
-        "channels": {"motion": findings.channels.motion, "hidden": findings.channels.hidden},
+        "features": {name: feature_record(maps) for name, maps in feature_maps(observation).items()},
+        "motion_features": [film_record(film) for film in motion_films(observation, findings.channels)],
+        "hidden_state": [film_record(film) for film in hidden_films(observation, findings.channels)],
+        "upsampling": upsampling_record(observation),
         "pixels": [pixel_record(reading, findings) for reading in findings.readings],
         "explorer": {"features": "float16", "averaged_over": averaging(observation)},
         "files": list(files),
     }
     return json_text(content, compact=True) + "\n"
+
+
+def feature_record(maps: Maps) -> dict[str, object]:
+    """The range of every channel's colours."""
+    return {"low": numbers(maps.min(axis=(1, 2))), "high": numbers(maps.max(axis=(1, 2)))}
+
+
+def film_record(film: Film) -> dict[str, object]:
+    """A channel that is shown over the updates, and the range of its colours."""
+    return {"channel": film.channel, "low": number(film.low), "high": number(film.high)}
+
+
+def upsampling_record(observation: Observation) -> dict[str, object]:
+    """How far the learned upsampling is from the bilinear one, in pixels."""
+    difference = upsampling_difference(observation)
+    return {
+        "method": observation.config.upsampling,
+        "difference": None
+        if difference is None
+        else {"mean": number(difference.mean()), "maximum": number(difference.max())},
+    }
 
 
 def pixel_record(reading: Reading, findings: Findings) -> dict[str, object]:
@@ -79,20 +108,27 @@ def pixel_record(reading: Reading, findings: Findings) -> dict[str, object]:
         "cell": {"row": reading.cell.row, "column": reading.cell.column},
         "flow": numbers(reading.flow[-1]),
         "truth": numbers(truth.flow[y, x]) if truth is not None and known else None,
-        "levels": [
-            {
-                "level": level,
-                "rows": response.shape[0],
-                "columns": response.shape[1],
-                "minimum": number(response.min()),
-                "maximum": number(response.max()),
-                "response": numbers(response),
-            }
-            for level, response in enumerate(reading.responses)
-        ],
+        "levels": [level_record(reading, level) for level in range(len(reading.responses))],
         "updates": [update_record(reading, update) for update in range(len(reading.flow))],
         "end": numbers(reading.trajectory[-1]),
         "upsampling_weights": numbers(reading.weights),
+        "upsampling_flow": numbers(reading.around),
+    }
+
+
+def level_record(reading: Reading, level: int) -> dict[str, object]:
+    """The response map of a level, its range, and that of all that the lookups read of it."""
+    response = reading.responses[level]
+    low, high = reading.lookup_range(level)
+    return {
+        "level": level,
+        "rows": response.shape[0],
+        "columns": response.shape[1],
+        "minimum": number(response.min()),
+        "maximum": number(response.max()),
+        "lookup_low": number(low),
+        "lookup_high": number(high),
+        "response": numbers(response),
     }
 
 
@@ -129,6 +165,6 @@ def numbers(values: object) -> object:
 
 
 def number(value: object) -> float | None:
-    """A number with as many digits as float32 has; None for what is no finite number."""
-    rounded = float(f"{float(value):.{DIGITS}g}")  # type: ignore[arg-type]
+    """A number with as many digits as float32 has, never -0; None for what is no finite number."""
+    rounded = float(f"{float(value):.{DIGITS}g}") + 0.0  # type: ignore[arg-type]
     return rounded if np.isfinite(rounded) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from flowcli.inspection import explorer
 from flowcli.inspection.channels import Channels, parse_channels
 from flowcli.inspection.choosing import choose_pixels, parse_pixels
 from flowcli.inspection.findings import Findings
-from flowcli.inspection.folder import RECORD, check_folder, made_whole
+from flowcli.inspection.folder import GUIDE, RECORD, check_folder, made_whole
 from flowcli.inspection.observation import observe
 from flowcli.inspection.pictures import draw_all
 from flowcli.inspection.reading import read
@@ -94,10 +95,16 @@ def inspect(request: Request, console: Console) -> Result:
         pictures = console.follow(draw_all(findings), total=None, unit="picture")
         files = [written(picture, place) for picture in pictures]
         write_whole(place / explorer.NAME, explorer.explorer(findings).encode())
-        files.append(explorer.NAME)
+        write_whole(place / GUIDE, guide().encode())
+        files += [explorer.NAME, GUIDE]
         record = record_of(findings, settings=settings_of(request, estimator, observation), files=files)
         write_whole(place / RECORD, record.encode())
-    return Result((folder,), summary(findings, time.monotonic() - started), record)
+    return Result((folder,), summary(findings, folder, time.monotonic() - started), record)
+
+
+def guide() -> str:
+    """What an inspection's folder holds and what every key of its record means, for users."""
+    return (resources.files("flowcli.inspection") / GUIDE).read_text(encoding="utf-8")
 
 
 def written(picture: Picture, folder: Path) -> str:
@@ -133,12 +140,12 @@ def settings_of(request: Request, estimator: FlowEstimator, observation: Observa
     }
 
 
-def summary(findings: Findings, seconds: float) -> str:
-    """One line: what was looked at, and how it went."""
+def summary(findings: Findings, folder: Path, seconds: float) -> str:
+    """One line: what was looked at, how it went, and where to begin."""
     count = len(findings.readings)
     line = f"{findings.iterations} updates at {count} pixel{'s' * (count != 1)} in {seconds:.1f} s"
     if findings.errors is not None:
         line += (
             f"; mean error {findings.errors[0]:.2f} px after the first update, {findings.errors[-1]:.2f} px at the end"
         )
-    return line
+    return f"{line}; begin with {folder / explorer.NAME}"

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.inspection.canvas import RED
-from flowcli.inspection.pictures.response import square
+from flowcli.inspection.canvas import RED, mark_cell
 from tests.flowcli.test_inspect_command import pair  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -56,10 +55,10 @@ def test_stills_show_something_and_films_have_a_picture_for_every_update(folder:
 
 
 def test_the_red_square_covers_the_cell_that_the_flow_points_to() -> None:
-    panel = np.zeros((80, 120, 3), np.uint8)
-    square(panel, np.array([7.0, 3.0]), 10)
+    panel = np.zeros((160, 240, 3), np.uint8)
+    mark_cell(panel, (7.0, 3.0), 20)
     red = np.argwhere((panel == RED).all(axis=2))
     (top, left), (bottom, right) = red.min(axis=0), red.max(axis=0)
-    assert abs((left + right) / 2 - 74.5) <= 1
-    assert abs((top + bottom) / 2 - 34.5) <= 1
-    assert 9 <= right - left + 1 <= 14
+    assert abs((left + right) / 2 - 149.5) <= 1
+    assert abs((top + bottom) / 2 - 69.5) <= 1
+    assert 19 <= right - left + 1 <= 24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowcli.inspection.canvas import INK, SERIES, page, tiled, titled
+from flowcli.inspection.canvas import INK, SERIES, decimal, page, tiled, titled
 from flowcli.inspection.chart import Line, chart
 from flowcli.inspection.findings import LOSS_DECAY
 from flowcli.inspection.picture import Picture
@@ -31,7 +31,11 @@ def draw(findings: Findings) -> Iterator[Picture]:
         for number, reading in enumerate(findings.readings):
             before = 8 * (reading.coarse_flow[0][axis] - reading.deltas[0][axis])
             values = [float(before), *(8 * reading.coarse_flow[:, axis]).tolist()]
-            lines.append(Line(f"{number + 1}: {values[-1]:+.1f}", values, SERIES[number % len(SERIES)], start=0))
+            lines.append(
+                Line(
+                    f"{number + 1}: {decimal(values[-1], 1, sign=True)}", values, SERIES[number % len(SERIES)], start=0
+                )
+            )
         if lines:
             title = f"Flow of the pixels' cells: {name}"
             panels.append(titled(chart(lines, iterations=total), title, f"px, accumulating from {start}"))

@@ -11,6 +11,7 @@ from flowcli.inspection.canvas import (
     OUTSIDE,
     blank,
     column,
+    decimal,
     enlarged,
     fitted,
     heat_of,
@@ -20,6 +21,7 @@ from flowcli.inspection.canvas import (
     tiled,
     titled,
 )
+from flowcli.inspection.maps import feature_maps
 from flowcli.inspection.picture import Picture
 
 if TYPE_CHECKING:
@@ -31,30 +33,24 @@ if TYPE_CHECKING:
 ACROSS = 16
 THUMB = (92, 92)
 PANEL = 280
+TITLES = {
+    "first": "Features of the first frame",
+    "second": "Features of the second frame",
+    "hidden": "Hidden state before the first update",
+    "context": "Context",
+}
 MOST_CHANNELS = 128
 """How many channels the film goes through, as the article's."""
 
 
 def draw(findings: Findings) -> Iterator[Picture]:
     """`features.png`, a sheet of all channels, and `features.gif`, the same channel of all maps at a time."""
-    maps = feature_maps(findings)
+    maps = {TITLES[name]: values for name, values in feature_maps(findings.observation).items()}
     blocks = [sheet(name, values) for name, values in maps.items()]
     note = "Every channel between its own least (blue) and greatest (yellow) value; numbered row by row from 0."
     yield Picture("features.png", [page(column(blocks, gap=22), "What the encoders see", [note])])
     most = min(MOST_CHANNELS, max(len(values) for values in maps.values()))
     yield Picture("features.gif", [channel_of(maps, channel) for channel in range(most)], seconds=0.2, hold=0.5)
-
-
-def feature_maps(findings: Findings) -> dict[str, Map]:
-    """The maps by name, without the cells that show only padding."""
-    observation = findings.observation
-    maps = {
-        "Features of the first frame": observation.first_features,
-        "Features of the second frame": observation.second_features,
-        "Hidden state before the first update": observation.hidden,
-        "Context": observation.context,
-    }
-    return {name: values[:, *observation.grid.visible] for name, values in maps.items()}
 
 
 def sheet(name: str, values: Map) -> Image:
@@ -69,9 +65,12 @@ def channel_of(maps: dict[str, Map], channel: int) -> Image:
     for name, values in maps.items():
         factor = max(1, PANEL // max(values.shape[1:]))
         if channel < len(values):
-            panel = enlarged(heat_of(values[channel]), factor)
+            shown = values[channel]
+            panel = enlarged(heat_of(shown), factor)
+            note = f"{decimal(shown.min())} to {decimal(shown.max())}"
         else:
             panel = np.full_like(blank(values.shape[1] * factor, values.shape[2] * factor), OUTSIDE)
-        panels.append(titled(panel, name))
+            note = "has no such channel"
+        panels.append(titled(panel, name, note))
     head = line(f"channel {channel}", size=14, colour=MUTED, width=120)
     return page(column([head, row(panels[:2]), row(panels[2:])]), "What the encoders see")

@@ -19,6 +19,7 @@ from flowcli.inspection.canvas import (
     row,
     text_width,
     titled,
+    vector,
     write,
 )
 from flowcli.inspection.picture import Picture
@@ -26,13 +27,19 @@ from flowcli.inspection.picture import Picture
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flowcli.inspection.canvas import Image
+    from flowcli.inspection.canvas import Colour, Image
     from flowcli.inspection.findings import Findings
-    from flowcli.inspection.reading import Reading
+
+    Box = tuple[float, float, float, float]
+    """Left, top, right, bottom."""
 
 WIDE = 1.6
 """Frames wider than this are stacked, others stand side by side."""
 RADIUS = 44
+LONGEST = 60
+"""How long the longest arrow may get, in pixels of the picture, where it is drawn longer than it is."""
+ALONG = np.linspace(0, 1, 20)
+"""Shares of an arrow at which a label keeps off it."""
 
 
 def draw(findings: Findings) -> Iterator[Picture]:
@@ -41,58 +48,66 @@ def draw(findings: Findings) -> Iterator[Picture]:
     height, width = subject.first.shape[:2]
     wide = width > WIDE * height
     box = (1000, 620) if wide else (640, 560)
+    stretch = stretch_of(findings, min(box[0] / width, box[1] / height))
     colours = colour_flow(findings.observation.flow, scale=findings.scale)
     frame = titled(
-        framed(marked(subject.first, findings, box, moving=True)), "First frame", "arrows lead to the second"
+        framed(marked(subject.first, findings, box, stretch=stretch)),
+        "First frame",
+        "arrows lead to the second" + f", drawn {stretch} times as long" * (stretch > 1),
     )
-    flow = titled(framed(marked(colours, findings, box, moving=False)), "Flow to the second frame", "(u, v) in px")
+    flow = titled(framed(marked(colours, findings, box, stretch=None)), "Flow to the second frame", "(u, v) in px")
     panels = column([frame, flow]) if wide else row([frame, flow], gap=18)
     below = row([key(findings.scale), legend(findings)], gap=28)
     yield Picture("flow.png", [page(column([panels, below], gap=16), "Flow and the pixels that are looked at")])
 
 
-def marked(image: Image, findings: Findings, box: tuple[int, int], *, moving: bool) -> Image:
-    """An image in a box, with numbered pixels: an arrow along the flow, or else the flow in figures beside each."""
+def marked(image: Image, findings: Findings, box: tuple[int, int], *, stretch: int | None) -> Image:
+    """An image in a box, with numbered pixels: an arrow so many times as long as the flow, or the flow in figures."""
     result = fitted(image, *box)
     factor = result.shape[1] / image.shape[1]
-    taken: list[tuple[float, float, float, float]] = []
-    for number, reading in enumerate(findings.readings):
-        colour = SERIES[number % len(SERIES)]
-        x, y = ((value + 0.5) * factor for value in (reading.pixel.x, reading.pixel.y))
-        u, v = reading.flow[-1]
-        if moving:
-            arrow(result, (x, y), (x + u * factor, y + v * factor), colour)
-        dot(result, (x, y), colour)
-        text = str(number + 1) if moving else f"{number + 1}: {components(reading)}"
-        place = free_place((x, y), text_width(text, size=15, bold=True), result, taken)
+    points = [((r.pixel.x + 0.5) * factor, (r.pixel.y + 0.5) * factor) for r in findings.readings]
+    taken: list[Box] = [(x - 7, y - 7, x + 7, y + 7) for x, y in points]
+    for number, (reading, (x, y)) in enumerate(zip(findings.readings, points, strict=True)):
+        if stretch is not None:
+            u, v = reading.flow[-1] * factor * stretch
+            arrow(result, (x, y), (x + u, y + v), colour_of(number))
+            taken += [(x + u * part - 4, y + v * part - 4, x + u * part + 4, y + v * part + 4) for part in ALONG]
+    for number, point in enumerate(points):
+        dot(result, point, colour_of(number))
+    for number, (reading, point) in enumerate(zip(findings.readings, points, strict=True)):
+        text = str(number + 1) if stretch is not None else f"{number + 1}: {vector(reading.flow[-1], 1)}"
+        place = free_place(point, text_width(text, size=15, bold=True), result, taken)
         write(result, text, place, size=15, colour=(255, 255, 255), bold=True, halo=True)
     return result
 
 
-def free_place(
-    point: tuple[float, float], width: int, image: Image, taken: list[tuple[float, float, float, float]]
-) -> tuple[float, float]:
+def stretch_of(findings: Findings, scale: float) -> int:
+    """How many times as long as the flow arrows are drawn, where one pixel of the frame is `scale` of the picture."""
+    longest = max((float(np.hypot(*reading.flow[-1])) for reading in findings.readings), default=0) * scale
+    return next((stretch for stretch in (10, 5, 2) if longest * stretch <= LONGEST), 1)
+
+
+def free_place(point: tuple[float, float], width: int, image: Image, taken: list[Box]) -> tuple[float, float]:
     """Where a label of so many pixels beside a point stays in the image and, if it can be, off others; it is taken."""
     x, y = point
     candidates = [(x + 10, y + 5), (x - 10 - width, y + 5), (x - width / 2, y - 12), (x - width / 2, y + 24)]
     candidates += [(left, y + shift) for shift in (-14, 24, -32, 42) for left in (x + 10, x - 10 - width)]
-    boxes = [(left, base - 16, left + width, base + 5) for left, base in candidates]
+    boxes = [(left, base - 13, left + width, base + 3) for left, base in candidates]
     height, total = image.shape[:2]
     inside = [b for b in boxes if b[0] >= 2 and b[1] >= 2 and b[2] <= total - 2 and b[3] <= height - 2] or boxes[:1]
     free = [b for b in inside if not any(overlap(b, other) for other in taken)] or inside
     taken.append(free[0])
-    return free[0][0], free[0][1] + 16
+    return free[0][0], free[0][1] + 13
 
 
-def overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+def overlap(one: Box, other: Box) -> bool:
     """Whether two boxes (left, top, right, bottom) share a point."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def components(reading: Reading) -> str:
-    """The flow of a pixel as (u, v)."""
-    u, v = reading.flow[-1]
-    return f"({u:+.1f}, {v:+.1f})"
+def colour_of(number: int) -> Colour:
+    """The colour of a pixel by its number."""
+    return SERIES[number % len(SERIES)]
 
 
 def key(scale: ColourScale) -> Image:
@@ -109,10 +124,9 @@ def legend(findings: Findings) -> Image:
     truth = findings.subject.truth
     lines = []
     for number, reading in enumerate(findings.readings):
-        pixel, colour = reading.pixel, SERIES[number % len(SERIES)]
-        text = f"{number + 1}: x {pixel.x}, y {pixel.y}, {pixel.why}: flow {components(reading)} px"
+        pixel = reading.pixel
+        text = f"{number + 1}: x {pixel.x}, y {pixel.y}, {pixel.why}: flow {vector(reading.flow[-1], 1)} px"
         if truth is not None and truth.valid[pixel.y, pixel.x]:
-            u, v = truth.flow[pixel.y, pixel.x]
-            text += f", in truth ({u:+.1f}, {v:+.1f})"
-        lines.append(line(text, size=14, colour=colour, bold=True))
+            text += f", in truth {vector(truth.flow[pixel.y, pixel.x], 1)}"
+        lines.append(line(text, size=14, colour=colour_of(number), bold=True))
     return column(lines or [line("no pixel was chosen")], gap=2)

@@ -10,17 +10,18 @@ from flowcli.inspection.canvas import (
     BLUE,
     MUTED,
     ORANGE,
-    RED,
     arrow,
     blank,
     column,
+    decimal,
     enlarged,
     framed,
     heat,
     line,
+    mark_cell,
     page,
-    rectangle,
     row,
+    vector,
     write,
 )
 from flowcli.inspection.picture import Picture, place_of
@@ -43,16 +44,10 @@ def draw(findings: Findings) -> Iterator[Picture]:
     """For every pixel `lookup.gif`, an update at a time, and `lookup.png`, a table of all updates."""
     for reading in findings.readings:
         place = place_of(reading.pixel)
-        ranges = [range_of([lookups[level] for lookups in reading.lookups]) for level in range(len(reading.responses))]
+        ranges = [reading.lookup_range(level) for level in range(len(reading.responses))]
         yield Picture(f"{place}/lookup.png", [table(reading, ranges)])
         frames = [moment(reading, ranges, update) for update in range(len(reading.lookups))]
         yield Picture(f"{place}/lookup.gif", frames, seconds=0.8)
-
-
-def range_of(lookups: Sequence[Lookup]) -> Range:
-    """The least and greatest response that any update reads at a level."""
-    windows = [lookup.window for lookup in lookups]
-    return float(np.min(windows)), float(np.max(windows))
 
 
 def moment(reading: Reading, ranges: Sequence[Range], update: int) -> Image:
@@ -66,17 +61,16 @@ def moment(reading: Reading, ranges: Sequence[Range], update: int) -> Image:
         x, y = lookup.center
         captions = [
             line(f"level {level}", bold=True),
-            line(f"row {y:.2f}, column {x:.2f}", size=12, colour=MUTED),
+            line(f"row {decimal(y)}, column {decimal(x)}", size=12, colour=MUTED),
             framed(raw),
             framed(grid),
             line(f"proposes {offset(lookup)}", size=12, colour=(200, 105, 0)),
         ]
         panels.append(column(captions, gap=3))
-    u, v = reading.deltas[update]
-    moved = f"the update moved the correspondence by ({u:+.2f}, {v:+.2f}) cells of level 0 (blue)"
+    moved = f"the update moved the correspondence by {vector(reading.deltas[update])} cells of level 0 (blue)"
     head = f"Update {update + 1} of {len(reading.lookups)} at pixel ({reading.pixel.x}, {reading.pixel.y})"
     notes = [
-        "Above: the responses around the correspondence. Below: what RAFT reads there.",
+        "Above: the responses around the correspondence. Below: what RAFT reads there, 0 outside the map (grey).",
         f"Orange leads to the strongest; {moved}.",
     ]
     return page(row(panels, gap=14), head, notes, margin=14)
@@ -103,8 +97,7 @@ def resampled(lookup: Lookup, span: Range, unit: int) -> Image:
 
 def middle_cell(image: Image, lookup: Lookup, unit: int) -> None:
     """The correspondence, in the middle of its window."""
-    start, end = lookup.radius * unit, (lookup.radius + 1) * unit
-    rectangle(image, (start, start), (end, end), RED, weight=1 if unit < 16 else 2)
+    mark_cell(image, (lookup.radius, lookup.radius), unit)
 
 
 def pointed(image: Image, lookup: Lookup, delta: np.ndarray, unit: int) -> None:
@@ -137,7 +130,7 @@ def table(reading: Reading, ranges: Sequence[Range]) -> Image:
     head = [strip[:, :width] for strip in head[:1]] + [strip[:20, :width] for strip in head[1:]]
     heading = row([*head, line("what the levels propose, and what the update did")], gap=14)
     notes = [
-        "Of every level the responses around the correspondence (left) and what RAFT reads of them (right).",
+        "Of every level the responses around the correspondence (left), grey outside, and what RAFT reads (right).",
         "Offsets are (right, down), in cells of their level; the correspondence is in (row, column) of level 0.",
     ]
     return page(column([heading, *rows], gap=6), f"Lookups at pixel ({reading.pixel.x}, {reading.pixel.y})", notes)
@@ -159,15 +152,13 @@ def number_cell(number: int) -> Image:
 def figures(reading: Reading, update: int) -> Image:
     """One update in words."""
     x, y = reading.trajectory[update]
-    du, dv = reading.deltas[update]
-    u, v = reading.flow[update]
     proposals = "   ".join(f"L{lookup.level} {offset(lookup)}" for lookup in reading.lookups[update])
     return column(
         [
-            line(f"looked at ({y:.2f}, {x:.2f})", size=13),
+            line(f"looked at ({decimal(y)}, {decimal(x)})", size=13),
             line(f"proposed   {proposals}", size=12, colour=(200, 105, 0)),
-            line(f"moved by ({du:+.2f}, {dv:+.2f})", size=13, colour=BLUE),
-            line(f"flow ({u:+.2f}, {v:+.2f}) px", size=13, bold=True),
+            line(f"moved by {vector(reading.deltas[update])}", size=13, colour=BLUE),
+            line(f"flow {vector(reading.flow[update])} px", size=13, bold=True),
         ],
         gap=0,
     )

@@ -9,11 +9,14 @@ import numpy as np
 from flowcli.inspection.canvas import (
     ORANGE,
     RED,
+    ROOMY,
     column,
+    decimal,
     dot,
     enlarged,
     framed,
     heat_of,
+    mark_cell,
     page,
     path,
     rectangle,
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from flowcli.inspection.reading import Reading
 
 PYRAMID_PANEL = 384
-FILM_PANEL = 560
+FILM_PANEL = 768
 SEARCH_PANEL = (700, 460)
 DIMMED = 0.55
 
@@ -55,9 +58,9 @@ def pyramid(reading: Reading) -> Image:
     panels = []
     for level, response in enumerate(reading.responses):
         panel = enlarged(heat_of(response), factor << level)
-        square(panel, reading.trajectory[-1] / 2**level, factor << level)
+        mark_cell(panel, reading.trajectory[-1] / 2**level, factor << level)
         rows, columns = response.shape
-        note = f"{rows} x {columns} cells, {response.min():.2f} to {response.max():.2f}"
+        note = f"{rows} x {columns} cells, {decimal(response.min())} to {decimal(response.max())}"
         panels.append(titled(panel, f"Level {level}: 1/{STRIDE << level}", note))
     notes = [
         f"Correlation of cell (row {reading.cell.row}, column {reading.cell.column}) with every cell of the second "
@@ -129,18 +132,13 @@ def moment(reading: Reading, level: int, update: int) -> Image:
     x, y = centers[update]
     window = [(x - radius) * factor, (y - radius) * factor, (x + radius + 1) * factor, (y + radius + 1) * factor]
     rectangle(panel, (window[0], window[1]), (window[2], window[3]), (255, 255, 255), weight=1)
-    path(panel, [((px + 0.5) * factor, (py + 0.5) * factor) for px, py in centers[: update + 1]], ORANGE, weight=1)
-    square(panel, centers[update], factor)
+    points = [((px + 0.5) * factor, (py + 0.5) * factor) for px, py in centers[: update + 1]]
+    path(panel, points, ORANGE, outlined=factor >= ROOMY)
+    mark_cell(panel, centers[update], factor)
     last = len(reading.trajectory) - 1
     label = f"update {update + 1} of {last} looks" if update < last else "the last update points"
-    note = f"{label} at row {y:.2f}, column {x:.2f}"
+    note = f"{label} at row {decimal(y)}, column {decimal(x)}"
     return page(column([panel]), f"Level {level}, pixel {name(reading)}", [note], margin=12)
-
-
-def square(panel: Image, center: np.ndarray, factor: int) -> None:
-    """The correspondence, as large as a cell."""
-    x, y = center
-    rectangle(panel, (x * factor, y * factor), ((x + 1) * factor, (y + 1) * factor), RED, weight=2)
 
 
 def name(reading: Reading) -> str:

@@ -11,6 +11,7 @@ from flowcli.inspection.canvas import (
     MUTED,
     RED,
     column,
+    decimal,
     enlarged,
     fitted,
     framed,
@@ -21,8 +22,10 @@ from flowcli.inspection.canvas import (
     text_width,
     tiled,
     titled,
+    vector,
     write,
 )
+from flowcli.inspection.maps import upsampling_difference
 from flowcli.inspection.picture import Picture
 from raft_core.images import STRIDE
 
@@ -44,8 +47,11 @@ def draw(findings: Findings) -> Iterator[Picture]:
     blocks = panels(findings, learned=learned)
     weights = [weight_panel(reading, findings) for reading in findings.readings]
     if weights:
+        note = (
+            "over the flow of each cell; they add up to 1" + "; beyond the grid (grey) the flow counts as 0" * learned
+        )
         title = "Learned weights of the 3 x 3 cells" if learned else "Bilinear weights of the 3 x 3 cells"
-        blocks.append(titled(tiled(weights, columns=5, gap=24), title, "over the flow of each cell; they add up to 1"))
+        blocks.append(titled(tiled(weights, columns=5, gap=24), title, note))
     name = observation.config.name
     note = (
         f"{name} learns, for every pixel, how the flows of the 3 x 3 cells around it combine: edges can stay sharp."
@@ -63,10 +69,10 @@ def panels(findings: Findings, *, learned: bool) -> list[Image]:
     shown = [titled(framed(fitted(squares, *PANEL, smooth=False)), "Flow on the 1/8 grid", "a square is a cell")]
     fine = colour_flow(observation.flow, scale=scale)
     shown.append(titled(framed(fitted(fine, *PANEL)), "Flow at every pixel", "convex" if learned else "bilinear"))
-    if learned:
-        bilinear = observation.bilinear_flow
-        shown.append(titled(framed(fitted(colour_flow(bilinear, scale=scale), *PANEL)), "The same, bilinear"))
-        difference = np.linalg.norm(observation.flow - bilinear, axis=2)
+    difference = upsampling_difference(observation)
+    if difference is not None:
+        bilinear = fitted(colour_flow(observation.bilinear_flow, scale=scale), *PANEL)
+        shown.append(titled(framed(bilinear), "Flow at every pixel", "as it would be bilinearly"))
         colours = heat(difference, low=0, high=max(float(difference.max()), 1e-6))
         note = f"0 to {difference.max():.2f} px, {difference.mean():.3f} on average"
         shown.append(titled(framed(fitted(colours, *PANEL)), "Length of the difference", note))
@@ -74,26 +80,21 @@ def panels(findings: Findings, *, learned: bool) -> list[Image]:
 
 
 def weight_panel(reading: Reading, findings: Findings) -> Image:
-    """The 3×3 cells around a pixel in the colours of their flow, with their weights; beyond the grid there is none."""
-    observation = findings.observation
-    padded = np.pad(8 * observation.updates[-1].coarse_flow, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
-    row_, column_ = reading.cell.row, reading.cell.column
-    around = padded[:, row_ : row_ + 3, column_ : column_ + 3].transpose(1, 2, 0)
-    colours = colour_flow(np.ascontiguousarray(around, dtype=np.float32), scale=findings.scale)
-    colours[np.isnan(around).any(axis=2)] = (200, 203, 209)
+    """The 3×3 cells around a pixel in the colours of their flow, with their weights; beyond the grid they are grey."""
+    colours = colour_flow(reading.around, scale=findings.scale)
+    colours[np.isnan(reading.around).any(axis=2)] = (200, 203, 209)
     panel = enlarged(colours, UNIT)
     for y in range(3):
         for x in range(3):
-            text = f"{reading.weights[y, x]:.2f}"
+            text = decimal(reading.weights[y, x])
             place = (x * UNIT + (UNIT - text_width(text, size=14, bold=True)) / 2, y * UNIT + UNIT / 2 + 5)
             write(panel, text, place, size=14, colour=(255, 255, 255), bold=True, halo=True)
     rectangle(panel, (UNIT, UNIT), (2 * UNIT, 2 * UNIT), RED)
-    u, v = reading.flow[-1]
     return column(
         [
             line(f"pixel ({reading.pixel.x}, {reading.pixel.y})", bold=True),
             framed(panel),
-            line(f"= ({u:+.2f}, {v:+.2f}) px", size=12, colour=MUTED),
+            line(f"= {vector(reading.flow[-1])} px", size=12, colour=MUTED),
         ],
         gap=3,
     )
