@@ -174,7 +174,7 @@ def rectangle(
 
 
 def mark_cell(image: Image, cell: Sequence[float], side: int) -> None:
-    """The red square around a cell (x, y), whole or between cells, of so many pixels; in small cells without outline."""
+    """The red square around a cell (x, y) of so many pixels, on whole cells or between; small ones are not outlined."""
     x, y = cell
     weight = 2 if side >= ROOMY / 2 else 1
     corner, opposite = (x * side, y * side), ((x + 1) * side, (y + 1) * side)
