@@ -83,6 +83,12 @@ function flowAt(step, cell) {
   return { x: flows[at], y: flows[at + rows * columns] };
 }
 
+// Where the flow after so many updates points, in cells of a level.
+function centerAt(step, cell, level) {
+  const flow = flowAt(step, cell), factor = 2 ** level;
+  return { x: (cell.column + flow.x) / factor, y: (cell.row + flow.y) / factor };
+}
+
 function lookup(map, center) {
   const values = [];
   let best = null;
@@ -154,6 +160,7 @@ function arrow(context, unit, from, to, colour) {
 }
 
 const picture = new Image();
+const later = new Image();
 const wheel = new Image();
 let wheelPixels = null;
 
@@ -170,6 +177,24 @@ function drawView(canvas, flow) {
   const moved = flowAt(state.update, cellOf());
   arrow(context, unit, here, { x: here.x + data.cell * moved.x, y: here.y + data.cell * moved.y }, "#ff9614");
   stroke(context, unit, "#ff4a55", 2, (c) => c.rect(here.x - 5 * unit, here.y - 5 * unit, 10 * unit, 10 * unit));
+}
+
+function drawSecond(canvas, cell, step) {
+  const [context, unit] = sheet(canvas, width, height);
+  context.drawImage(later, 0, 0, width, height);
+  for (let level = levels - 1; level >= 0; level--) {
+    const center = centerAt(step, cell, level), size = data.cell * 2 ** level, half = (radius + 0.5) * size;
+    const x = (center.x + 0.5) * size - data.left, y = (center.y + 0.5) * size - data.top;
+    stroke(context, unit, "#fff", 1, (c) => c.rect(x - half, y - half, 2 * half, 2 * half));
+  }
+  const trail = Array.from({ length: step + 1 }, (_, index) => {
+    const flow = flowAt(index, cell);
+    return { x: state.x + 0.5 + data.cell * flow.x, y: state.y + 0.5 + data.cell * flow.y };
+  });
+  stroke(context, unit, "#ff9614", 2, (c) => trail.forEach((p) => c.lineTo(p.x, p.y)));
+  const end = trail[step], half = 5 * unit;
+  Object.assign(byId("pixel").dataset, { thereX: end.x - 0.5, thereY: end.y - 0.5 });
+  stroke(context, unit, "#ff4a55", 2, (c) => c.rect(end.x - half, end.y - half, 2 * half, 2 * half));
 }
 
 function flowImage() {
@@ -211,15 +236,13 @@ function show() {
   });
   drawView(byId("frame"), false);
   drawView(byId("flow"), true);
+  drawSecond(byId("second"), cell, step);
   maps.forEach((map, level) => showLevel(map, level, cell, step, made));
 }
 
 function showLevel(map, level, cell, step, made) {
   const factor = 2 ** level, panel = document.querySelector(`.level[data-level="${level}"]`);
-  const at = (index) => {
-    const flow = flowAt(index, cell);
-    return { x: (cell.column + flow.x) / factor, y: (cell.row + flow.y) / factor };
-  };
+  const at = (index) => centerAt(index, cell, level);
   const center = at(step), { values, best } = lookup(map, center);
   let low = Infinity, high = -Infinity;
   for (const value of map.values) { low = Math.min(low, value); high = Math.max(high, value); }
@@ -298,6 +321,8 @@ function build() {
   const pair = data.frames ? `frames ${data.frames[0]} and ${data.frames[1]}, ` : "";
   byId("about").textContent = `${pair}${width} × ${height}, ${data.weights}, ${data.updates} updates`;
   byId("updates").textContent = byId("slider").max = data.updates;
+  byId("wheel").src = data.wheel;
+  document.documentElement.style.setProperty("--shape", width / height);
   byId("scale").textContent = `(full colour: ${number(data.maxFlow, 1)} px)`;
   if (averaging > 1) {
     byId("coarser").hidden = false;
@@ -309,6 +334,7 @@ function build() {
       <h2>Level ${level} <span class="note">${rows >> level} × ${columns >> level}</span></h2>
       <canvas class="map" aria-label="Response map of level ${level}"></canvas>
       <p class="note">response <span class="range"></span></p>
+      <p class="note">RAFT reads ${side} × ${side}</p>
       <canvas class="window" aria-label="Lookup of level ${level}"></canvas>
       <table class="facts"><tbody>
         <tr><th>row, column</th><td class="center"></td></tr>
@@ -360,7 +386,8 @@ async function begin() {
   dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
   picture.src = data.image;
   wheel.src = data.wheel;
-  await Promise.all([picture.decode(), wheel.decode()]);
+  later.src = data.secondImage;
+  await Promise.all([picture.decode(), later.decode(), wheel.decode()]);
   scratch.width = wheel.width;
   scratch.height = wheel.height;
   const context = scratch.getContext("2d");

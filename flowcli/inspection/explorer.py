@@ -72,6 +72,7 @@ def data_of(findings: Findings) -> dict[str, object]:
         "maxFlow": findings.scale.max_flow,
         "pixels": [{"x": r.pixel.x, "y": r.pixel.y, "why": r.pixel.why} for r in findings.readings],
         "image": picture(subject.first, ".jpg"),
+        "secondImage": picture(subject.second, ".jpg"),
         "wheel": picture(wheel(WHEEL), ".png"),
         "first": text(first.transpose(1, 2, 0), "<f2"),
         "second": text(second.transpose(1, 2, 0), "<f2"),

@@ -171,6 +171,8 @@ def compare(page: list[dict[str, str]], record: dict, *, update: int) -> None:
     there = exact["updates"][update - 1]
     assert (int(pixel["x"]), int(pixel["y"]), int(pixel["update"])) == (*AT, update)
     assert {"row": int(pixel["row"]), "column": int(pixel["column"])} == exact["cell"]
+    moved = 8 * (np.array(there["center"]) - (exact["cell"]["column"], exact["cell"]["row"]))
+    assert [float(pixel["there-x"]), float(pixel["there-y"])] == pytest.approx(AT + moved, abs=1e-4)
     assert [float(pixel["u"]), float(pixel["v"])] == pytest.approx(there["cell_flow"], abs=1e-5)
     assert [float(pixel["delta-u"]), float(pixel["delta-v"])] == pytest.approx(there["delta"], abs=1e-5)
     assert len(levels) == len(there["lookups"]) == 4
