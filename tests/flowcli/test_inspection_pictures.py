@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
 import numpy as np
 import pytest
 
-from flowcli.inspection.canvas import RED, mark_cell
+from flowcli.inspection.canvas import RED, decimal, mark_cell, vector
+from flowcli.inspection.pictures.flow import free_place, overlap, stretch_of
 from tests.flowcli.test_inspect_command import pair  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -62,3 +64,23 @@ def test_the_red_square_covers_the_cell_that_the_flow_points_to() -> None:
     assert abs((left + right) / 2 - 149.5) <= 1
     assert abs((top + bottom) / 2 - 69.5) <= 1
     assert 19 <= right - left + 1 <= 24
+
+
+def test_what_rounds_to_nothing_has_no_minus() -> None:
+    assert (decimal(-0.004), decimal(-0.0, 1, sign=True), vector([-0.04, 1.26], 1)) == ("0.00", "+0.0", "(+0.0, +1.3)")
+
+
+def test_labels_keep_off_dots_arrows_and_each_other() -> None:
+    paper = np.zeros((100, 200, 3), np.uint8)
+    obstacles = [(93.0, 43.0, 107.0, 57.0), (107.0, 46.0, 160.0, 54.0)]  # a dot at (100, 50), its arrow to the right
+    for _ in range(3):
+        before = list(obstacles)
+        free_place((100, 50), 20, paper, obstacles)
+        assert not any(overlap(obstacles[-1], other) for other in before)
+
+
+def test_short_arrows_are_drawn_longer_and_long_ones_as_they_are() -> None:
+    def stretch(length: float) -> int:
+        return stretch_of(SimpleNamespace(readings=[SimpleNamespace(flow=np.array([[0.0, length]]))]), 2.0)
+
+    assert [stretch(length) for length in (0, 3, 4, 20)] == [10, 10, 5, 1]
