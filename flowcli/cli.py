@@ -26,7 +26,7 @@ Exit codes
 1              a bug in flowcli: please report it
 2              wrong usage, a missing path, or an output that exists already
 3              an input that cannot be used
-4              part of the work could not be done: clips failed, or frames were lost
+4              part of the work could not be done: clips failed, frames lost
 5              weights missing or unfit
 6              device missing, or not enough memory
 7              an output that cannot be written
