@@ -31,11 +31,8 @@ def draw(findings: Findings) -> Iterator[Picture]:
         for number, reading in enumerate(findings.readings):
             before = 8 * (reading.coarse_flow[0][axis] - reading.deltas[0][axis])
             values = [float(before), *(8 * reading.coarse_flow[:, axis]).tolist()]
-            lines.append(
-                Line(
-                    f"{number + 1}: {decimal(values[-1], 1, sign=True)}", values, SERIES[number % len(SERIES)], start=0
-                )
-            )
+            label = f"{number + 1}: {decimal(values[-1], 1, sign=True)}"
+            lines.append(Line(label, values, SERIES[number % len(SERIES)], start=0))
         if lines:
             title = f"Flow of the pixels' cells: {name}"
             panels.append(titled(chart(lines, iterations=total), title, f"px, accumulating from {start}"))

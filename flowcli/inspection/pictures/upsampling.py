@@ -47,11 +47,11 @@ def draw(findings: Findings) -> Iterator[Picture]:
     blocks = panels(findings, learned=learned)
     weights = [weight_panel(reading, findings) for reading in findings.readings]
     if weights:
-        note = (
-            "over the flow of each cell; they add up to 1" + "; beyond the grid (grey) the flow counts as 0" * learned
-        )
+        beyond = "; beyond the grid (grey) the flow counts as 0" * learned
         title = "Learned weights of the 3 x 3 cells" if learned else "Bilinear weights of the 3 x 3 cells"
-        blocks.append(titled(tiled(weights, columns=5, gap=24), title, note))
+        blocks.append(
+            titled(tiled(weights, columns=5, gap=24), title, f"over the flow of each cell; they add up to 1{beyond}")
+        )
     name = observation.config.name
     note = (
         f"{name} learns, for every pixel, how the flows of the 3 x 3 cells around it combine: edges can stay sharp."
