@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowcli.errors import UsageError
+from flowcli.errors import SourceError, UsageError
 from flowcli.sinks import names_of
 from flowcli.sources._images import EXTENSIONS, in_natural_order
 
@@ -45,17 +45,28 @@ def discover(
     """Every video and folder of two or more images below `root`, in a stable order.
 
     Hidden files and folders are passed over, and so is what lies below `outputs`. Links are followed to files, not to
-    folders, and no file comes twice. `include` and `exclude` are globs on a clip's place below `root`.
+    folders, and no file comes twice. `include` and `exclude` are globs on a clip's place below `root`. Raises
+    SourceError where nothing is left.
     """
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder", hint="give the folder that holds the clips, or a list of them")
-    seen: set[Path] = set()
-    clips: list[Clip] = []
-    for clip in named(root, walk(root, outputs=outputs)):
-        if wanted(Path(clip.key), include, exclude) and clip.path.resolve() not in seen:
-            seen.add(clip.path.resolve())
-            clips.append(clip)
-    return sorted(clips, key=lambda clip: clip.key)
+    clips = chosen(named(root, walk(root, outputs=outputs)), root, include=include, exclude=exclude)
+    # A file itself comes before the links to it.
+    clips.sort(key=lambda clip: (clip.path.is_symlink(), clip.key))
+    once = {os.path.realpath(clip.path): clip for clip in reversed(clips)}
+    return sorted(once.values(), key=lambda clip: clip.key)
+
+
+def chosen(clips: Iterable[Clip], place: Path, *, include: Collection[str], exclude: Collection[str]) -> list[Clip]:
+    """The clips in a folder or list that globs choose; raises SourceError where there are none."""
+    fitting = [clip for clip in clips if wanted(Path(clip.key), include, exclude)]
+    if not fitting:
+        raise SourceError(
+            f"there is no clip to compute in {place}",
+            hint="videos and folders of images in it count, if --include and --exclude choose them; "
+            "a folder of images alone is for flowcli video",
+        )
+    return fitting
 
 
 def named(root: Path, paths: Iterable[Path]) -> Iterator[Clip]:
@@ -74,10 +85,15 @@ def walk(root: Path, *, outputs: Path | None) -> Iterator[Path]:
     for place, folders, files in os.walk(root):
         here = Path(place)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != passed)
-        visible = [here / name for name in sorted(files) if not name.startswith(".")]
+        visible = [here / name for name in sorted(files) if not name.startswith(".") and is_file_or_gone(here / name)]
         yield from (path for path in visible if path.suffix.lower() in VIDEOS)
         if here != root and len(in_natural_order(path for path in visible if path.suffix.lower() in EXTENSIONS)) > 1:
             yield here
+
+
+def is_file_or_gone(path: Path) -> bool:
+    """Whether something is a file, or was one; a named pipe would have a batch wait for its other end."""
+    return path.is_file() or not path.exists()
 
 
 def wanted(place: Path, include: Collection[str], exclude: Collection[str]) -> bool:

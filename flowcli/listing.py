@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowcli.discovery import named, wanted
+from flowcli.discovery import chosen, named
 from flowcli.errors import SourceError, UsageError
 from flowcli.request import Request
 
@@ -32,7 +32,8 @@ def read_list(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str]
     """The clips that a list names, in its order; paths are relative to its folder, and may not lead out of it.
 
     `NAME.csv` has a column `path` and `NAME.jsonl` an object with `path` in every line; what else they hold are options
-    as the command line spells them. Any other file has a path in every line. `include` and `exclude` are globs.
+    as the command line spells them. Any other file has a path in every line. `include` and `exclude` are globs. Raises
+    SourceError where nothing is left.
     """
     root = path.parent
     rows: dict[Path, dict[str, Any]] = {}
@@ -42,11 +43,9 @@ def read_list(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str]
         if place in rows:
             raise UsageError(f"{where}: {place} is listed twice", hint="list each clip once")
         rows[place] = options_of(row, where)
-    if not rows:
-        raise UsageError(f"{path} lists no clip", hint="write a path in every line")
     places = {clip.path: clip for clip in named(root, (root / place for place in rows))}
     clips = [replace(places[root / place], options=options) for place, options in rows.items()]
-    return [clip for clip in clips if wanted(Path(clip.key), include, exclude)]
+    return chosen(clips, path, include=include, exclude=exclude)
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from flowcli.discovery import discover
-from flowcli.errors import UsageError
+from flowcli.errors import SourceError, UsageError
 
 
 @pytest.fixture
@@ -50,6 +51,24 @@ def test_loops_of_links_end_and_no_file_comes_twice(root: Path) -> None:
     (root / "deep" / "again.mp4").symlink_to(root / "b.mp4")
     found = [path.resolve() for path in (root / key for key in keys(root))]
     assert len(found) == len(set(found)) == len(ALL)
+
+
+def test_a_file_counts_and_not_the_links_to_it(root: Path) -> None:
+    (root / "a.mp4").symlink_to(root / "deep" / "er" / "z.WEBM")
+    assert keys(root) == ALL
+
+
+def test_what_is_no_file_is_passed_over_and_a_link_that_leads_nowhere_is_named(root: Path) -> None:
+    os.mkfifo(root / "pipe.mp4")
+    (root / "self.mp4").symlink_to("self.mp4")
+    (root / "gone.mp4").symlink_to("nothing.mp4")
+    assert keys(root) == sorted([*ALL, "gone.mp4", "self.mp4"])
+
+
+def test_a_folder_without_a_clip_that_fits_is_refused(root: Path) -> None:
+    for folder, options in ((root / "one", {}), (root / "shots", {}), (root, {"include": ["*.avi"]})):
+        with pytest.raises(SourceError, match=f"there is no clip to compute in {folder}"):
+            discover(folder, **options)
 
 
 def test_clips_of_one_name_keep_their_extension(root: Path) -> None:

@@ -51,7 +51,7 @@ def test_an_absolute_path_below_the_list_is_taken(place: Path) -> None:
         ("l.txt", "../../x.mp4\n", "day/l.txt, entry 1: ../../x.mp4 is not below day"),
         ("l.txt", "/etc/passwd\n", "day/l.txt, entry 1: /etc/passwd is not below day"),
         ("l.txt", "a.mp4\n./a.mp4\n", "day/l.txt, entry 2: a.mp4 is listed twice"),
-        ("l.txt", "\n", "day/l.txt lists no clip"),
+        ("l.txt", "\n", "there is no clip to compute in day/l.txt"),
         ("l.txt", "a\0b\n", "day/l.txt, entry 1: a\0b is no path"),
         ("l.csv", "file\na.mp4\n", "day/l.csv, entry 1 has no path"),
         ("l.csv", "path,skip\na.mp4,0\n", "day/l.csv, entry 1: skip 0 is no int"),
@@ -68,6 +68,13 @@ def test_what_a_list_may_not_say_is_refused(name: str, text: str, message: str) 
     with pytest.raises(FlowcliError) as refused:
         listed(name, text)
     assert str(refused.value).startswith(message)
+
+
+def test_globs_must_leave_a_clip_of_a_list() -> None:
+    Path("l.txt").write_text("a.mp4\nb.mkv\n")
+    assert [clip.key for clip in read_list(Path("l.txt"), exclude=["*.mkv"])] == ["a.mp4"]
+    with pytest.raises(FlowcliError, match=r"there is no clip to compute in l\.txt"):
+        read_list(Path("l.txt"), include=["*.mov"])
 
 
 def test_a_batch_of_a_table_computes_what_it_says(compute, make_video) -> None:
