@@ -14,6 +14,7 @@ from flowcli.device import choose_device
 from flowcli.engines import Crew, computed
 from flowcli.errors import UsageError
 from flowcli.glimpse import parse_mode, parse_scale
+from flowcli.interruption import Stop, StoppedError
 from flowcli.lock import Lock
 from flowcli.outcomes import Batch, Outcome, read_outcomes
 from flowcli.overview import page
@@ -24,7 +25,7 @@ from flowcli.task import Task
 from flowcli.work import Work, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from flowcli.console import Console
@@ -55,28 +56,34 @@ def run_batch(
     A clip that an earlier run finished is verified and skipped; one that failed is left alone unless it has changed or
     `retry_failed`. `report` writes the page of all clips too. Raises UsageError where another run writes to the folder.
     """
-    record = folder / ("batch.json" if shard == "1/1" else f"batch-{shard.replace('/', '-of-')}.json")
+    of_share = "" if shard == "1/1" else f"-{shard.replace('/', '-of-')}"
     crew = crew or Crew()
     refuse_what_fails_alike(request, crew)
-    lock = Lock(folder / f".{record.stem}")
+    lock = Lock(folder / f".batch{of_share}")
     try:
-        before = read_outcomes(record)
-        ledger = Ledger(record, clips, {clip.key: before[clip.key] for clip in clips if clip.key in before})
+        ledger = Ledger(folder / f"batch{of_share}.json", clips)
         left = [clip for clip in clips if retry_failed or ledger.is_open(clip)]
         works = deque(Work(clip, request, folder, silent) for clip in left)
         done = whole_clips(computed(works, crew, weights=request.weights, device=request.device), works)
-        with ledger, closing(done):
-            for work, outcome in console.follow(done, total=len(left), unit="clip"):
-                ledger.note(work.clip, outcome)
-                if outcome.error:
-                    console.detail(f"{outcome.clip}: {outcome.error}")
+        note_all(done, ledger, total=len(left), console=console)
         if report:
-            write_whole(
-                record.with_name(f"{record.stem.replace('batch', 'report')}.html"), page(ledger.batch, folder).encode()
-            )
+            write_whole(folder / f"report{of_share}.html", page(ledger.batch, folder).encode())
         return ledger.batch
     finally:
         lock.release()
+
+
+def note_all(done: Generator[tuple[Work, Outcome]], ledger: Ledger, *, total: int, console: Console) -> None:
+    """Follows the work to its end; raises StoppedError, with how far it came, where a signal ends it earlier."""
+    try:
+        with ledger, closing(done):
+            for work, outcome in console.follow(done, total=total, unit="clip"):
+                ledger.note(work.clip, outcome)
+                if outcome.error:
+                    console.detail(f"{outcome.clip}: {outcome.error}")
+    except (Stop, StoppedError) as stop:
+        so_far = f"{ledger.batch.counts['done']} of {len(ledger.batch.clips)} clips are done"
+        raise StoppedError(stop.number, hint=f"{so_far}; the same line again goes on") from stop
 
 
 def refuse_what_fails_alike(request: Request, crew: Crew) -> None:
@@ -96,16 +103,17 @@ def refuse_what_fails_alike(request: Request, crew: Crew) -> None:
 class Ledger:
     """What became of each clip, on disk soon after it did."""
 
-    def __init__(self, path: Path, clips: Sequence[Clip], outcomes: dict[str, Outcome]) -> None:
+    def __init__(self, path: Path, clips: Sequence[Clip]) -> None:
         self._path = path
         self._clips = clips
-        self._outcomes = outcomes
+        earlier = read_outcomes(path)
+        self._outcomes = {clip.key: earlier[clip.key] for clip in clips if clip.key in earlier}
         self._started = self._written = time.monotonic()
 
     @property
     def batch(self) -> Batch:
         """All that is known so far."""
-        return Batch(self._clips, self._outcomes, time.monotonic() - self._started)
+        return Batch(self._path, self._clips, self._outcomes, time.monotonic() - self._started)
 
     def is_open(self, clip: Clip) -> bool:
         """Whether there is something to do: a clip that failed as it is now will fail again."""

@@ -31,6 +31,7 @@ class StoppedError(FlowcliError):
 
     def __init__(self, number: int, *, hint: str) -> None:
         super().__init__(f"stopped by {NAMES[signal.Signals(number).name]}", hint=hint)
+        self.number = number
         self.exit_code = 128 + number
 
 

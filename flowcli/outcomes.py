@@ -37,8 +37,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Batch:
-    """The clips of one run, and what became of each so far, by key."""
+    """The clips of one run, and what became of each so far, by key; `record` is where that is kept."""
 
+    record: Path
     clips: Sequence[Clip]
     outcomes: Mapping[str, Outcome]
     seconds: float
@@ -52,7 +53,7 @@ class Batch:
                 [outcome.clip, outcome.status, str(outcome.flows), f"{outcome.seconds:.1f}", outcome.error or ""]
             )
         if len(failed) > FAILURES_SHOWN:
-            rows.append([f"and {len(failed) - FAILURES_SHOWN} more", "", "", "", "see batch.json"])
+            rows.append([f"and {len(failed) - FAILURES_SHOWN} more", "", "", "", f"see {self.record.name}"])
         done = f"{self.counts['done']} done"
         rest = ", ".join(f"{count} {status}" for status, count in sorted(self.counts.items()) if status != "done")
         return [*rows, [f"{len(self.clips)} clips", done, str(self.flows), f"{self.seconds:.1f}", rest]]
@@ -86,7 +87,7 @@ class Batch:
             return None
         return PartialError(
             f"{failed} of {len(self.clips)} clips could not be done, or not whole",
-            hint="batch.json has the reasons; --retry-failed tries them again",
+            hint=f"{self.record} has the reasons; --retry-failed tries them again",
         )
 
 

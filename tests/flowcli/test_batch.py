@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def test_every_clip_is_done_and_failures_are_named(compute, clips: Path) -> None
     assert ended.code == 4
     assert ended.err == [
         "error: 1 of 4 clips could not be done, or not whole",
-        "hint: batch.json has the reasons; --retry-failed tries them again",
+        "hint: out/batch.json has the reasons; --retry-failed tries them again",
     ]
     assert [name for name in files_below("out") if not name.startswith(".")] == ["batch.json", *FLOWS]
     assert {name: (item["status"], item["flows"]) for name, item in items().items()} == {
@@ -221,6 +222,28 @@ def test_a_dry_run_lists_the_clips_and_writes_nothing(compute, clips: Path) -> N
     assert total["seconds"] == pytest.approx(9 / 25)
     assert total["size_bytes"] == sum(path.stat().st_size for path in clips.rglob("*") if path.is_file())
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_batch_that_is_stopped_says_how_it_goes_on(make_video, weights: Path, workers: str) -> None:
+    Path("clips").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        make_video(f"clips/{name}", frames=2 if name < "b" else 200)
+    line = [sys.executable, "-m", "flowcli", "batch", "clips", *SAVE, "--weights", str(weights), "--workers", workers]
+    line += ["--iters", "1", "--segment", "2"]
+    running = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    while not (Path("out/a_flow.json").exists() and list(Path("out").glob("b_flow/*.flo"))):
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=60) == 143
+    assert running.stderr is not None
+    error, hint = running.stderr.read().splitlines()
+    assert error == "error: stopped by TERM"
+    # What another process has just finished may not have been told of yet.
+    assert re.fullmatch(
+        f"hint: [{'1' if workers == '1' else '01'}] of 2 clips are done; the same line again goes on", hint
+    )
 
 
 def test_what_another_program_wrote_is_not_taken_for_the_record(compute, clips: Path) -> None:
