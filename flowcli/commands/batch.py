@@ -68,7 +68,9 @@ def run(
     report: Annotated[
         bool, typer.Option("--report", metavar="", help="Write report.html too: every clip, its motion, what failed.")
     ] = False,
-    dry_run: _options.DryRun = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="List the clips with frames, length and size; write nothing.")
+    ] = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
     log_file: _options.LogFile = None,
@@ -78,9 +80,13 @@ def run(
     """Flow of every video and image folder below DIR; run again to go on where it stopped.
 
     Clips that fail stop no other and are listed with the reason, here and in batch.json beside the outputs. All options
-    of flowcli video apply to every clip.
+    of flowcli video apply to every clip. A list has a path in every line; as CSV (columns path, skip, start ...) or
+    JSONL it can give clips options of their own.
 
     Example: flowcli batch clips -o flows --save flo,video --skip 2
+
+    In a Slurm job array of eight: flowcli batch clips -o flows --shard $SLURM_ARRAY_TASK_ID/8; afterwards the same
+    without --shard, to have all in one batch.json and report.
     """
     from flowcli.batch import run_batch, share
     from flowcli.console import Console

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -35,6 +36,24 @@ def test_the_readmes_snippets_run(number: int) -> None:
     exec(compile(SNIPPETS[number], f"README.md, snippet {number}", "exec"), names)
     flow = names["flow"]
     assert tuple(flow.shape) in {(48, 64, 2), (1, 2, 240, 320)}  # type: ignore[attr-defined]
+
+
+def test_the_readmes_job_array_computes_every_clip_once(compute, inputs: Path, make_video) -> None:
+    (inputs / "clips").mkdir()
+    for number in range(3):
+        make_video(f"clips/{number}.mp4", frames=2)
+    count = int(re.findall(r"#SBATCH --array=1-(\d+)", README)[0])
+    (share,) = re.findall(r"^    (flowcli batch .*SLURM_ARRAY_TASK_ID.*)$", README, re.MULTILINE)
+    total = share.partition(" --shard")[0] + " --report"
+    assert f"    {total}\n" in README
+    for number in range(1, count + 1):
+        assert compute(*share.replace("$SLURM_ARRAY_TASK_ID", str(number)).split()[1:]).code == 0
+    before = {path: path.stat().st_mtime_ns for path in (inputs / "flows").glob("*_flow.*")}
+    assert len(before) == 6
+    assert compute(*total.split()[1:]).code == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert json.loads((inputs / "flows/batch.json").read_bytes())["counts"] == {"done": 3}
+    assert (inputs / "flows/report.html").exists()
 
 
 def test_there_are_snippets() -> None:
