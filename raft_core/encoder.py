@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 if TYPE_CHECKING:
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from raft_core.config import Norm, RaftConfig
+
+
+class InstanceNorm(nn.Module):
+    """Every channel of every image gets mean 0 and variance 1 (Ulyanov et al. 2016)."""
+
+    def forward(self, x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h w"]:
+        """The normalised features, in the precision of `x`."""
+        # As many groups as channels: PyTorch's kernel for groups is up to five times as fast on a CPU.
+        with torch.autocast(x.device.type, enabled=False):
+            return F.group_norm(x, x.shape[1])
 
 
 class ConvNorm(nn.Module):
@@ -44,9 +55,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch inputs h w"]) -> Float[Tensor, "batch outputs h2 w2"]:
         """Adds the branch to the shortcut."""
-        y = torch.relu(self.norm1(self.conv1(x)))
-        y = torch.relu(self.norm2(self.conv2(y)))
-        return torch.relu(self.shortcut(x) + y)
+        y = torch.relu_(self.norm1(self.conv1(x)))
+        y = torch.relu_(self.norm2(self.conv2(y)))
+        return torch.relu_(self.shortcut(x) + y)
 
 
 class BottleneckBlock(nn.Module):
@@ -65,10 +76,10 @@ class BottleneckBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch inputs h w"]) -> Float[Tensor, "batch outputs h2 w2"]:
         """Adds the branch to the shortcut."""
-        y = torch.relu(self.norm1(self.conv1(x)))
-        y = torch.relu(self.norm2(self.conv2(y)))
-        y = torch.relu(self.norm3(self.conv3(y)))
-        return torch.relu(self.shortcut(x) + y)
+        y = torch.relu_(self.norm1(self.conv1(x)))
+        y = torch.relu_(self.norm2(self.conv2(y)))
+        y = torch.relu_(self.norm3(self.conv3(y)))
+        return torch.relu_(self.shortcut(x) + y)
 
 
 class FeatureEncoder(nn.Module):
@@ -91,7 +102,10 @@ class FeatureEncoder(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch outputs rows columns"]:
         """Features of images whose values lie in [-1, 1] and whose sides are multiples of 8."""
-        x = torch.relu(self.stem(images))
+        if images.device.type != "cpu" or not torch.is_grad_enabled():
+            # The fastest layout, but for gradients on a CPU: with them it nearly doubles a training step.
+            images = images.contiguous(memory_format=torch.channels_last)
+        x = torch.relu_(self.stem(images))
         for stage in self.stages.values():
             x = stage(x)
         features: Tensor = self.head(x)
@@ -102,7 +116,7 @@ def make_norm(norm: Norm, channels: int) -> nn.Module:
     """The named normalisation; instance norm has neither weights nor running statistics."""
     match norm:
         case "instance":
-            return nn.InstanceNorm2d(channels)
+            return InstanceNorm()
         case "batch":
             return nn.BatchNorm2d(channels)
         case "none":
