@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import batch, drawing, memory, occlusion, pair, warm_start
+from tests.benchmarks import batch, drawing, memory, occlusion, pair, soak, warm_start
 
 BENCHMARKS = {
     "pair": pair.run,
     "batch": batch.run,
     "memory": memory.run,
+    "soak": soak.run,
     "drawing": drawing.run,
     "warm_start": warm_start.run,
     "occlusion": occlusion.run,

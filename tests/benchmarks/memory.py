@@ -33,13 +33,13 @@ def run() -> None:
     print(f"difference {peaks[LONG] - peaks[SHORT]:.0f} MB")
 
 
-def clip(path: Path, frames: int) -> Path:
+def clip(path: Path, frames: int, *, height: int = HEIGHT, width: int = WIDTH) -> Path:
     """A video of noise that drifts."""
-    noise = np.random.default_rng(0).integers(0, 255, (HEIGHT, 2 * WIDTH, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 255, (height, 2 * width, 3), np.uint8)
     writer = VideoWriter(path, rate=Fraction(25), tick=Fraction(1, 25))
     for index in range(frames):
-        left = 2 * index % WIDTH
-        writer.write(np.ascontiguousarray(noise[:, left : left + WIDTH]), time=Fraction(index, 25))
+        left = 2 * index % width
+        writer.write(np.ascontiguousarray(noise[:, left : left + width]), time=Fraction(index, 25))
     writer.close()
     return path
 
