@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import pkgutil
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,8 +16,9 @@ from typer.exceptions import TyperException
 
 from flowcli import __version__, commands
 from flowcli.console import LOG, close_log, tell
-from flowcli.errors import FlowcliError, UsageError
+from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
 from flowcli.interruption import Interruption, Stop, StoppedError
+from flowcli.streams import take_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,11 +81,22 @@ for found in pkgutil.iter_modules(commands.__path__):
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    take_over()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Runs one command and returns its exit code; failures are told on stderr."""
+    code = code_of(arguments)
+    try:
+        close_log()
+    except OutputError as error:
+        return code or fail(error)
+    return code
+
+
+def code_of(arguments: list[str]) -> int:
+    """Runs one command; whatever ends it becomes an exit code."""
     try:
         with Interruption(at_once=True):
             return answer(arguments)
@@ -91,16 +105,38 @@ def run(arguments: list[str]) -> int:
     except FlowcliError as error:
         LOG.debug("", exc_info=True)
         return fail(error)
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
         LOG.debug("", exc_info=True)
+        if refused := refused_by_system(error):
+            return fail(refused)
+        traceback.print_exc()
         return fail(FlowcliError("this is a bug in flowcli", hint="please report the lines above and the command"))
-    finally:
-        close_log()
+
+
+def refused_by_system(error: Exception) -> FlowcliError | None:
+    """What the system did not give, wherever that was asked for; None where the error is a bug of ours."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.ENOSPC:
+        return OutputError("the disk is full", hint="free some space, or write elsewhere")
+    if number in {errno.ENOMEM, errno.EAGAIN} or isinstance(error, MemoryError) or "start new thread" in str(error):
+        hint = "raise the limits that `ulimit -a` shows, or use --max-side to compute at a smaller size"
+        return DeviceError("the system gives no more memory, or no more threads", hint=hint)
+    if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
+        hint = "raise the limit of memory that `ulimit -v` shows, or install flowcli again"
+        return DeviceError(f"a library cannot be loaded: {error}", hint=hint)
+    return None
 
 
 def answer(arguments: list[str]) -> int:
     """Runs one command; what Typer has to say comes as our own failures."""
+    if "" in arguments:
+        # Python would take it for the current folder.
+        raise UsageError("an argument is empty", hint="name a path or value there; perhaps a variable is not set")
+    try:
+        Path.cwd()
+    except OSError as error:
+        # MKL would end the process.
+        raise UsageError("the current folder is gone", hint="go to another one first") from error
     try:
         result: object = app(arguments, prog_name="flowcli", standalone_mode=False)
     except TyperException as error:

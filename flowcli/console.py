@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import time
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from flowcli.errors import OutputError
+from flowcli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from flowcli.run import Result
     from flowcli.scores import Scores
@@ -162,23 +163,46 @@ def tell(text: str, *, shown: bool = True) -> None:
             print(printable(text), file=sys.stderr, flush=True)
 
 
+class LogFile(logging.FileHandler):
+    """A log whose failures do not stop a run."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Does nothing: what could not be written is tried again when the file is closed."""
+
+
 def keep_log(path: Path) -> None:
-    """Appends what is told from now on to a file; raises OutputError where it cannot be written."""
+    """Appends what is told from now on to a file.
+
+    Raises OutputError where it cannot be written, UsageError where it is anything but a log of earlier runs.
+    """
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        if path.is_file():
+            with path.open("rb") as file:
+                beginning = file.read(11)
+            if beginning and not re.match(rb"\d{4}-\d\d-\d\d ", beginning):
+                raise UsageError(f"{path} is no log of flowcli's", hint="choose another --log-file")
+        handler = LogFile(path, encoding="utf-8")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"{path} cannot be written: {reason}", hint="choose another --log-file") from error
+        raise log_error(path, error) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     LOG.addHandler(handler)
     LOG.setLevel(logging.DEBUG)
 
 
 def close_log() -> None:
-    """Completes the log file, if there is one."""
+    """Completes the log file, if there is one; raises OutputError where it could not be written."""
     for handler in list(LOG.handlers):
         LOG.removeHandler(handler)
-        handler.close()
+        try:
+            handler.close()
+        except OSError as error:
+            raise log_error(Path(getattr(handler, "baseFilename", "the log")), error) from error
+
+
+def log_error(path: Path, error: OSError) -> OutputError:
+    """The failure to write a log file."""
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(f"{path} cannot be written: {reason}", hint="choose another --log-file")
 
 
 def hand_over(text: str) -> None:
@@ -196,6 +220,12 @@ def hand_over(text: str) -> None:
 def printable(text: str) -> str:
     """Text that cannot move the cursor or break the terminal, whatever a file is called."""
     return "".join(
-        character if not unicodedata.category(character).startswith("C") else f"\\x{ord(character):02x}"
+        f"\\x{number_of(character):02x}" if unicodedata.category(character).startswith("C") else character
         for character in text
     )
+
+
+def number_of(character: str) -> int:
+    """A character's number; that of a byte which is no text, and which Python holds as a surrogate, is its own."""
+    number = ord(character)
+    return number - 0xDC00 if 0xDC80 <= number <= 0xDCFF else number

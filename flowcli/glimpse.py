@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flowcli.colour import ColourScale, magnitude
+from flowcli.colour import UNKNOWN, ColourScale, magnitude
 from flowcli.errors import UsageError
 from flowcli.geometry import Reduction, shrunk
 
@@ -29,7 +29,7 @@ def parse_scale(text: str, *, gamma: float = 1.0, background: str = "white") -> 
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 < value < float("inf"):
+    if not 0 < value <= UNKNOWN:
         raise UsageError(f"--max-flow {text} is no motion in px", hint="give a number above 0, or auto")
     return replace(plain, max_flow=value)
 

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
-from flowcli.errors import DeviceError
+import numpy as np
+
+from flowcli.errors import DeviceError, SourceError
+from flowcli.streams import hushed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 # A 100 kB PNG can unfold to gigabytes: opencv/opencv#17242. This is Pillow's limit, 179 megapixels.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970")
@@ -18,4 +27,23 @@ except ImportError as error:
         hint="without a desktop: pip uninstall opencv-python, then pip install opencv-python-headless",
     ) from error
 
-__all__ = ["cv2"]
+__all__ = ["cv2", "decode"]
+
+
+def decode(path: Path, data: bytes, mode: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
+    """The picture in a file's bytes, blue first; raises SourceError where there is none, or one that is too large.
+
+    From memory, because OpenCV crashes on file names that are not UTF-8; hushed, because libpng and libjpeg tell the
+    terminal what they think of damaged files.
+    """
+    reason = "is not a picture that can be read"
+    image = None
+    if data:
+        try:
+            with hushed():
+                image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+        except cv2.error as error:
+            reason = "is too large a picture" if "pixels" in str(error).lower() else reason
+    if image is None:
+        raise SourceError(f"{path} {reason}", hint="give a PNG, JPEG, WebP, TIFF or BMP")
+    return np.asarray(image)

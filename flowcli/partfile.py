@@ -78,6 +78,9 @@ def output_error(path: Path, error: OSError) -> OutputError:
     """The failure to write `path`, as its user should read it."""
     if error.errno == errno.ENOSPC:
         return OutputError(f"{path} cannot be written: the disk is full", hint="free some space, or choose another -o")
+    if error.errno == errno.ENAMETOOLONG:
+        hint = "outputs are named after the input: give that a shorter name, perhaps by a link"
+        return OutputError(f"{path} cannot be written: the name of an output is too long", hint=hint)
     reason = error.strerror or str(error) or type(error).__name__
     return OutputError(
         f"{path} cannot be written: {reason[:1].lower()}{reason[1:]}", hint="choose another folder with -o"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 from dataclasses import dataclass, field, replace
 from itertools import chain, count, islice, takewhile
 from typing import TYPE_CHECKING, Any
@@ -192,7 +193,7 @@ def in_segments(pairs: Iterable[FramePair], *, length: int) -> Iterator[Iterator
     """The pairs in groups of `length`, the last one shorter; each group has to be consumed before the next."""
     pairs = iter(pairs)
     for first in pairs:
-        yield chain([first], islice(pairs, length - 1))
+        yield chain([first], islice(pairs, min(length - 1, sys.maxsize)))
 
 
 def joined(segments: Sequence[Segment]) -> Segment:

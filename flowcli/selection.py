@@ -129,7 +129,8 @@ def parse_rate(text: str | None) -> Fraction | None:
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(?:/(\d{1,9}))?", text)
-    rate = Fraction(match[1]) / max(1, int(match[2] or 1)) if match else Fraction(0)
+    parts = int(match[2] or 1) if match else 0
+    rate = Fraction(match[1]) / parts if match and parts else Fraction(0)
     if not 0 < rate <= 1000:
         raise UsageError(f"--fps {text} is no rate of frames", hint="write 30, 29.97 or 30000/1001")
     return rate

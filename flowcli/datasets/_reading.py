@@ -9,7 +9,7 @@ import numpy as np
 
 from flowcli.datasets._values import FlowItem, Truth
 from flowcli.errors import SourceError
-from flowcli.opencv import cv2
+from flowcli.opencv import cv2, decode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,8 +96,4 @@ def size_of(values: NDArray[np.generic]) -> str:
 
 def _decode(path: Path, mode: int) -> NDArray[np.uint8]:
     must_exist(path)
-    data = np.fromfile(path, dtype=np.uint8)
-    image = cv2.imdecode(data, mode) if data.size else None
-    if image is None:
-        raise SourceError(f"{path} is not a picture that can be read", hint="copy it again, or store it as PNG")
-    return np.asarray(image, dtype=np.uint8)
+    return np.asarray(decode(path, path.read_bytes(), mode), np.uint8)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError
-from flowcli.opencv import cv2
+from flowcli.opencv import cv2, decode
 from flowcli.partfile import write_whole
 from flowcli.sinks._reading import opened
 
@@ -43,11 +43,7 @@ def read(path: Path, *, bound: float) -> Float[NDArray[np.float32], "height widt
 def grey(path: Path) -> NDArray[np.uint8]:
     """One plane."""
     with opened(path, kind="a grey JPEG, NAME_x.jpg or NAME_y.jpg") as file:
-        data = np.frombuffer(file.read(), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-    if image is None:
-        raise SourceError(f"{path} is not a picture that can be read", hint="give NAME_x.jpg and NAME_y.jpg")
-    return np.asarray(image, np.uint8)
+        return np.asarray(decode(path, file.read(), cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def sibling(path: Path) -> Path:

@@ -168,15 +168,16 @@ def output_folder(source: Path, output: Path | None) -> Path:
 def check_outputs(outputs: Sequence[Output], inputs: Sequence[Path], *, overwrite: bool) -> None:
     """Refuses what must not be written over, and folders that cannot be written; nothing is touched."""
     for output in outputs:
-        _refuse_input(output.path, inputs)
-        if not output.numbered and output.path.is_dir():
-            raise UsageError(f"{output.path} is a folder", hint="move it away, or choose another -o")
-        if output.numbered and output.path.exists() and not output.path.is_dir():
-            raise UsageError(f"{output.path} is a file, but a folder is needed", hint="choose another -o")
-        existing = output.existing()
-        if existing and not overwrite:
-            raise UsageError(f"{existing[0]} exists already", hint="-y overwrites it, -o writes elsewhere")
-        _check_folder(output.path if output.numbered else output.path.parent)
+        with reported(output.path):
+            _refuse_input(output.path, inputs)
+            if not output.numbered and output.path.is_dir():
+                raise UsageError(f"{output.path} is a folder", hint="move it away, or choose another -o")
+            if output.numbered and output.path.exists() and not output.path.is_dir():
+                raise UsageError(f"{output.path} is a file, but a folder is needed", hint="choose another -o")
+            existing = output.existing()
+            if existing and not overwrite:
+                raise UsageError(f"{existing[0]} exists already", hint="-y overwrites it, -o writes elsewhere")
+            _check_folder(output.path if output.numbered else output.path.parent)
 
 
 def missing_folders(outputs: Sequence[Output]) -> list[Path]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from flowcli.colour import is_unknown
 from flowcli.errors import SourceError
-from flowcli.opencv import cv2
+from flowcli.opencv import cv2, decode
 from flowcli.partfile import write_whole
 from flowcli.sinks._naming import Naming
 from flowcli.sinks._reading import opened
@@ -43,9 +43,8 @@ def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> Non
 def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
     """Reads what `write` and KITTI's tools write; NaN where it is not valid."""
     with opened(path, kind=_KIND) as file:
-        data = np.frombuffer(file.read(), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    if image is None or image.dtype != np.uint16 or image.shape[2:] != (3,):
+        image = decode(path, file.read(), cv2.IMREAD_UNCHANGED)
+    if image.dtype != np.uint16 or image.shape[2:] != (3,):
         raise SourceError(f"{path} is not {_KIND}", hint=f"give {_KIND}")
     flow = (image[..., :0:-1].astype(np.float32) - _ZERO) / _STEPS
     flow[image[..., 0] == 0] = np.nan

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError, UsageError
-from flowcli.opencv import cv2
+from flowcli.opencv import cv2, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,11 +20,17 @@ EXTENSIONS = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm"}
 )
 """What counts as an image in a folder."""
+LARGEST_BYTES = 2**31
+"""More than 179 megapixels take, OpenCV's limit, in 16-bit colour without compression."""
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """A picture as (height, width, 3) uint8 RGB, upright; alpha is dropped, grey and 16-bit are converted."""
     try:
+        size = path.stat().st_size
+        if not (path.is_file() or path.is_fifo()) or size > LARGEST_BYTES:
+            reason = "is too large a picture" if size > LARGEST_BYTES else "is not a file"
+            raise SourceError(f"{path} {reason}", hint="give a picture file")
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist", hint="check the path") from error
@@ -34,15 +40,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise SourceError(f"{path} is empty", hint="copy or download it again")
     if _is_cut_jpeg(data):
         raise SourceError(f"{path} is cut off", hint="copy or download it again")
-    # Decoded from memory, because OpenCV crashes on file names that are not UTF-8.
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        reason = "is too large a picture" if "pixels" in str(error).lower() else "is not a picture that can be read"
-        raise SourceError(f"{path} {reason}", hint="give a PNG, JPEG, WebP, TIFF or BMP") from error
-    if image is None:
-        raise SourceError(f"{path} is not a picture that can be read", hint="give a PNG, JPEG, WebP, TIFF or BMP")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(cv2.cvtColor(decode(path, data), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def in_natural_order(paths: Iterable[Path]) -> list[Path]:

@@ -61,6 +61,8 @@ def _numbered(name: str) -> re.Pattern[str]:
     text, *rest = _NUMBER.split(name)
     fits = re.escape(text)
     for width, text in zip(rest[::2], rest[1::2], strict=True):
-        digits = rf"\d{{{int(width)}}}|[1-9]\d{{{int(width)},}}" if width else r"0|[1-9]\d*"
+        # No name has so many digits, and regular expressions count no further.
+        least = min(int(width or 0), 1000)
+        digits = rf"\d{{{least}}}|[1-9]\d{{{least},}}" if width else r"0|[1-9]\d*"
         fits += f"(?:{digits})" + re.escape(text)
     return re.compile(fits)

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from flowcli.errors import SourceError, UsageError
-from flowcli.opencv import cv2
+from flowcli.opencv import cv2, decode
 from flowcli.synthesis.patterns import generate_cutouts, generate_pictures
 
 if TYPE_CHECKING:
@@ -53,8 +53,11 @@ class TextureBank:
         pictures: list[NDArray[np.uint8]] = []
         cutouts: list[NDArray[np.uint8]] = []
         for path in sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES):
-            decoded = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-            if decoded is None or decoded.dtype != np.uint8 or min(decoded.shape[:2]) < 16:
+            try:
+                decoded = decode(path, path.read_bytes(), cv2.IMREAD_UNCHANGED)
+            except (SourceError, OSError):
+                continue
+            if decoded.dtype != np.uint8 or min(decoded.shape[:2]) < 16:
                 continue
             image = np.asarray(decoded, np.uint8)
             if image.ndim == 3 and image.shape[2] == 4 and image[..., 3].min() < 128:

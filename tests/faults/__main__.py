@@ -9,11 +9,17 @@ import torch
 
 from raft_core import checkpoint
 from raft_core.raft import RAFT
-from tests.faults import checkpoints, pictures, surroundings, videos  # noqa: F401 - they register their faults
+from tests.faults import checkpoints, pictures, surroundings, system, videos  # noqa: F401 - they register their faults
 from tests.faults.registry import FAULTS
 from tests.faults.running import meet
 
-SECTIONS = {"4.1": "video input", "4.2": "pictures and flow files", "4.3": "checkpoints", "4.4": "surroundings"}
+SECTIONS = {
+    "4.1": "video input",
+    "4.2": "pictures and flow files",
+    "4.3": "checkpoints",
+    "4.4": "surroundings",
+    "4.5": "the system",
+}
 # What others survived of like faults, as measured for ../shared/reliability.md, section 1.
 PEERS = "motionflow 0.1.0: 52 of 82; ffmpeg 9.0.2: 12 of 14; princeton-vl's .flo reader: 0 of 8; OpenCV's: 7 of 8"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 class Fault:
     """`make` fills the current folder and returns the command line; `says` must be found on stderr.
 
-    `holds` looks at the folder afterwards. `apart` faults need a process of their own: a crash, a limit, a pipe.
+    `holds` looks at the folder afterwards. `within` is a line of bash with the command in the place of {}, which then
+    runs in a process of its own.
     """
 
     section: str
@@ -20,7 +21,7 @@ class Fault:
     code: int
     says: str
     holds: Callable[[], bool]
-    apart: bool
+    within: str
 
 
 FAULTS: list[Fault] = []
@@ -32,12 +33,12 @@ def nothing_more() -> bool:
 
 
 def fault(
-    section: str, name: str, *, code: int, says: str = "", holds: Callable[[], bool] = nothing_more, apart: bool = False
+    section: str, name: str, *, code: int, says: str = "", holds: Callable[[], bool] = nothing_more, within: str = ""
 ) -> Callable[[Callable[[], str]], Callable[[], str]]:
     """Registers the function below as a fault."""
 
     def register(make: Callable[[], str]) -> Callable[[], str]:
-        FAULTS.append(Fault(section, name, make, code, says, holds, apart))
+        FAULTS.append(Fault(section, name, make, code, says, holds, within))
         return make
 
     return register

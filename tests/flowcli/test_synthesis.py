@@ -179,6 +179,12 @@ def test_a_folder_of_pictures_becomes_a_bank(tmp_path: Path) -> None:
     assert scenes_of(bank, Recipe(), count=2).first.float().std() > 5
 
 
+def test_a_picture_whose_name_is_no_text_is_a_texture_too(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
+    (tmp_path / "bad\udcff.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    assert TextureBank.from_folder(tmp_path, device="cpu").photographs == 1
+
+
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds no opaque pictures"):
         TextureBank.from_folder(tmp_path, device="cpu")
