@@ -26,15 +26,24 @@ MAX_SIDE = 480
 
 
 class LoopWriter(ContainerWriter):
-    """A small video that repeats for ever; pictures that follow within `_shortest` ticks of another are left out."""
+    """A small video that repeats for ever; pictures that follow within `_shortest` ticks of another are left out.
+
+    None is shown for more than `_longest`, the most that the format can hold.
+    """
 
     _shortest = 1
+    _longest: int
+    _left_out = 0
 
     def write(self, image: NDArray[np.uint8], *, time: Fraction) -> None:
         """Appends an RGB image that is shown from `time` on."""
-        pts = round(time / self._tick)
-        if self._last_pts is not None and pts < self._last_pts + self._shortest:
-            return
+        pts = round(time / self._tick) - self._left_out
+        if self._last_pts is not None:
+            if pts < self._last_pts + self._shortest:
+                return
+            beyond = max(0, pts - self._last_pts - self._longest)
+            self._left_out += beyond
+            pts -= beyond
         self._last_pts = pts
         image = _fitted(image)
         with self._translated():
@@ -62,6 +71,8 @@ class LoopWriter(ContainerWriter):
 class WebpWriter(LoopWriter):
     """An animated WebP."""
 
+    _longest = 2**24 - 1
+
     def __init__(self, path: Path) -> None:
         super().__init__(path, tick=Fraction(1, 1000))
         self._reformatter = VideoReformatter()
@@ -81,10 +92,11 @@ class GifWriter(LoopWriter):
     """
 
     _shortest = 2
+    _longest = 2**16 - 1
 
     def __init__(self, path: Path, *, rate: Fraction, colours: NDArray[np.uint8]) -> None:
         super().__init__(path, tick=Fraction(1, 100))
-        self._delay = max(self._shortest, round(100 / rate))
+        self._delay = min(max(self._shortest, round(100 / rate)), self._longest)
         self._colours = colours
         self._reducer: Any = None
 
