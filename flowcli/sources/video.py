@@ -104,8 +104,10 @@ class Source:
             if seeks:
                 reader.seek(time)
             wanted = Selection(start=Moment(seconds=time))
-            window = list(islice(reader.frames(wanted, reach=_REACH), skip + 1))
-        return FramePair(window[0], window[-1], continues=False) if len(window) > skip else None
+            frames = enumerate(reader.frames(wanted, reach=_REACH))
+            # Whatever lies between the two is not kept.
+            ends = list(islice((frame for number, frame in frames if number in {0, skip}), 2))
+        return FramePair(ends[0], ends[1], continues=False) if len(ends) == 2 else None
 
     def close(self) -> None:
         """Nothing stays open between passes."""
