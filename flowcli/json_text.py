@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 
@@ -11,7 +12,11 @@ def json_text(content: object, *, compact: bool = False) -> str:
     `compact` leaves spaces and lines out. Raises ValueError for NaN and infinity, which JSON does not know.
     """
     separators = (",", ":") if compact else None
-    text = json.dumps(
-        content, indent=None if compact else 1, separators=separators, ensure_ascii=False, allow_nan=False
+    encoder = json.JSONEncoder(
+        indent=None if compact else 1, separators=separators, ensure_ascii=False, allow_nan=False
     )
-    return text.encode(errors="backslashreplace").decode()
+    # Piece by piece: all pieces of a long run's report at once are many times the text.
+    text = io.StringIO()
+    for piece in encoder.iterencode(content):
+        text.write(piece)
+    return text.getvalue().encode(errors="backslashreplace").decode()

@@ -70,7 +70,7 @@ class Report:
         return json_text(content) + "\n"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stamp:
     """Which frames a flow lies between, when they are shown, and how it was found."""
 

@@ -7,6 +7,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING, Any
 
+from flowcli.json_text import json_text
 from flowcli.motion import MOVING, STILL, Motion
 from flowcli.partfile import write_whole
 from flowcli.quality import photometric_error
@@ -66,7 +67,7 @@ def compose(records: Sequence[dict[str, Any]], path: Path) -> None:
         "photometric_error": {name: _mean(within, "photometric_error", name) for name in ("before", "after")},
     }
     content = {"units": _UNITS, "summary": summary, "pairs": list(records)}
-    write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    write_whole(path, (json_text(content) + "\n").encode())
 
 
 def join(parts: Sequence[Part], path: Path) -> None:

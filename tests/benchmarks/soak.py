@@ -27,7 +27,7 @@ class Look:
 
 
 def run() -> None:
-    """Prints the most that the run held in every tenth of its time, and how much more in the last than in the second."""
+    """Prints the most that the run held in every tenth of its time, and the growth from the second to the last."""
     with tempfile.TemporaryDirectory() as name:
         video = clip(Path(name) / "long.mp4", PAIRS + 1, height=SIDE, width=SIDE)
         line = [sys.executable, "-m", "flowcli", "video", video, "--iters", "2", "--save", "video,stats", "-q"]
@@ -37,7 +37,7 @@ def run() -> None:
     for tenth, look in enumerate(tenths, start=1):
         print(f"{10 * tenth:3} %  {look.resident_mb:11.1f}  {look.open_files:10}  {look.threads:7}")
     grown = tenths[-1].resident_mb - tenths[1].resident_mb
-    print(f"{PAIRS} pairs in {len(looks) * SECONDS_BETWEEN_LOOKS:.0f} s, {grown:+.1f} MB from the second tenth to the last")
+    print(f"{PAIRS} pairs in {len(looks) * SECONDS_BETWEEN_LOOKS:.0f} s, {grown:+.1f} MB from the second tenth on")
 
 
 def watched(line: list[str]) -> list[Look]:
