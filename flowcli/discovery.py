@@ -50,6 +50,8 @@ def discover(
     """
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder", hint="give the folder that holds the clips, or a list of them")
+    if outputs and outputs.resolve() == root.resolve():
+        raise UsageError(f"{root} is the folder of the clips", hint="choose another -o: outputs would be clips too")
     clips = chosen(named(root, walk(root, outputs=outputs)), root, include=include, exclude=exclude)
     # A file itself comes before the links to it.
     clips.sort(key=lambda clip: (clip.path.is_symlink(), clip.key))

@@ -40,5 +40,9 @@ def report_of(job: Mapping[str, Any], outputs: Sequence[Output], path: Path) -> 
     """The report at `path` of an earlier run that finished this very job; None where there is none."""
     if not path.exists() or not all(output.path.exists() for output in outputs):
         return None
-    text = path.read_text(encoding="utf-8")
-    return text if json.loads(text).get("job") == job else None
+    try:
+        text = path.read_text(encoding="utf-8")
+        report = json.loads(text)
+    except (OSError, ValueError):
+        return None
+    return text if isinstance(report, dict) and report.get("job") == job else None

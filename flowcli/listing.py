@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flowcli.discovery import chosen, named
 from flowcli.errors import SourceError, UsageError
 from flowcli.request import Request
+from flowcli.sources import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +63,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
         if path.suffix.lower() != ".jsonl":
             return [{"path": line} for line in lines]
         rows = [json.loads(line) for line in lines]
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise SourceError(f"{path} cannot be read: {error}", hint="a list is text, CSV or JSONL") from error
     if not all(isinstance(row, dict) for row in rows):
         raise SourceError(f"{path} has lines that are no objects", hint='write {"path": "a.mp4", "skip": 2} in each')
@@ -75,6 +76,7 @@ def inside(root: Path, text: object, where: str) -> Path:
         raise UsageError(f"{where} has no path", hint="a table needs a column `path`")
     if "\0" in text:
         raise UsageError(f"{where}: {text} is no path", hint="check the list")
+    check_name(root / text)
     place = Path(os.path.relpath(root / text, root))
     if place.parts[:1] in {(), ("..",)}:
         raise UsageError(f"{where}: {text} is not below {root}", hint="put the list into a folder above its clips")

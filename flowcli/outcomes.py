@@ -98,5 +98,5 @@ def read_outcomes(record: Path) -> dict[str, Outcome]:
     try:
         items: list[dict[str, Any]] = json.loads(record.read_bytes())["items"]
         return {item["clip"]: Outcome(**item) for item in items}
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{record} is not what flowcli batch wrote", hint="move it away to start anew") from error

@@ -81,7 +81,7 @@ def demand_of(height: int, width: int, *, config: RaftConfig, both: bool, on_dem
 
 def parse_size(text: str) -> int:
     """Bytes from `800M`, `4G` or a plain number; raises UsageError for anything else."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
     size = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
     if not size:
         raise UsageError(f"{text!r} is no amount of memory", hint="write it like 800M or 4G")

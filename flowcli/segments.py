@@ -228,11 +228,19 @@ def check_journal(folder: Path, job: Mapping[str, object], *, resume: bool, over
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """What an earlier process noted when it began; None where there is nothing to go on with."""
+    """What an earlier process noted when it began; None where there is nothing to go on with.
+
+    Raises UsageError where that is damaged.
+    """
     path = folder / "manifest.json"
     if not path.exists():
         return None
-    manifest: dict[str, Any] = json.loads(path.read_bytes())
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+        if not isinstance(manifest["job"], dict):
+            raise TypeError(manifest["job"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not what flowcli wrote", hint=f"remove {folder} to start anew") from error
     return manifest
 
 

@@ -117,7 +117,7 @@ def parse_moment(text: str, option: str) -> Moment:
     """A moment from `12.5` (seconds), `mm:ss.s`, `hh:mm:ss` or `#120` (the frame of that number, from 0)."""
     if re.fullmatch(r"#\d{1,12}", text):
         return Moment(frame=int(text[1:]))
-    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", text)
+    match = re.fullmatch(r"(?:(?:(\d{1,9}):)?(\d{1,9}):)?(\d{1,12}(?:\.\d*)?|\.\d+)", text)
     hours, minutes, seconds = match.groups("") if match else ("", "", "")
     if not match or (minutes and float(seconds) >= 60) or (hours and int(minutes) >= 60):
         raise UsageError(f"{option} {text} is no moment", hint="write 12.5, 1:02.5, 1:02:03 or #120, a frame number")

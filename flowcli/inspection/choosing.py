@@ -30,7 +30,7 @@ def parse_pixels(texts: Sequence[str], *, height: int, width: int) -> list[Pixel
     """Pixels given as `X,Y`; raises UsageError for one outside the frame."""
     pixels = []
     for text in texts:
-        match = re.fullmatch(r"\s*(-?\d+)\s*,\s*(-?\d+)\s*", text)
+        match = re.fullmatch(r"\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*", text)
         if match is None:
             raise UsageError(f"--at {text} is no pixel", hint="write X,Y in whole pixels, such as --at 320,200")
         x, y = int(match[1]), int(match[2])

@@ -9,7 +9,7 @@ import torch
 
 from raft_core import checkpoint
 from raft_core.raft import RAFT
-from tests.faults import checkpoints, pictures, surroundings, system, videos  # noqa: F401 - they register their faults
+from tests.faults import checkpoints, notes, pictures, surroundings, system, videos  # noqa: F401 - they register their faults
 from tests.faults.registry import FAULTS
 from tests.faults.running import meet
 
