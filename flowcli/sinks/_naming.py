@@ -116,7 +116,12 @@ def names_of(inputs: Sequence[Path]) -> list[str]:
     """NAME of each input: its stem, or with its extension where two would collide."""
     stems = [name_of(path) for path in inputs]
     count = Counter(stems)
-    return [stem if count[stem] == 1 else _full_name(path) for stem, path in zip(stems, inputs, strict=True)]
+    # "a.mp4" may be a name with its extension, and the stem of "a.mp4.mkv".
+    whole = {_full_name(path) for path in inputs}
+    return [
+        stem if count[stem] == 1 and stem not in whole - {_full_name(path)} else _full_name(path)
+        for stem, path in zip(stems, inputs, strict=True)
+    ]
 
 
 def plan_outputs(
