@@ -94,57 +94,55 @@ def prepare(work: Work) -> Prepared:
 
 def compute(prepared: Prepared, model: RAFT) -> Outcome | Begun:
     """Computes one clip or chunk; whatever goes wrong with it becomes its outcome, but for a signal to stop."""
-    started = time.monotonic()
-    result, problem = prepared.finished, prepared.problem
-    threads = torch.get_num_threads()
+    started, threads = time.monotonic(), torch.get_num_threads()
     try:
-        if prepared.task and prepared.work.chunk:
-            flows = compute_chunk(prepared.task, prepared.work.chunk, model=model)
-            return outcome(prepared.work, flows=flows, seconds=time.monotonic() - started, state="")
-        if prepared.task and prepared.source:
-            with prepared.source as source:
-                chunks = count_chunks(source, prepared.task.request)
-                if chunks > 1 and not prepared.work.joins:
-                    begin_chunks(prepared.task, source, prepared.work.console, model=model)
-                    return Begun(chunks)
-                do = join_chunks if prepared.work.joins else carry_out
-                result = do(prepared.task, source, prepared.work.console, model=model)
-            problem = result.problem
+        done = carried_out(prepared, model)
     except StoppedError:
         raise
     except FlowcliError as error:
-        problem = error
+        done = outcome(prepared.work, problem=error)
     except Exception as error:
-        problem = bug(error)
+        done = outcome(prepared.work, problem=bug(error))
     finally:
         # One clip that is taken up again with the threads it was begun with.
         torch.set_num_threads(threads)
-    seconds = time.monotonic() - started
-    if result is None or prepared.task is None:
-        return outcome(prepared.work, seconds=seconds, problem=problem)
-    report = json.loads(result.report)
-    if prepared.finished:
+    return done if isinstance(done, Begun) else replace(done, seconds=round(time.monotonic() - started, 3))
+
+
+def carried_out(prepared: Prepared, model: RAFT) -> Outcome | Begun:
+    """Computes one clip or chunk, unless it is finished or cannot be done."""
+    work, task, result = prepared.work, prepared.task, prepared.finished
+    if task and work.chunk:
+        return outcome(work, flows=compute_chunk(task, work.chunk, model=model), state="")
+    if task and prepared.source:
+        with prepared.source as source:
+            chunks = count_chunks(source, task.request)
+            if chunks > 1 and not work.joins:
+                begin_chunks(task, source, work.console, model=model)
+                return Begun(chunks)
+            do = join_chunks if work.joins else carry_out
+            result = do(task, source, work.console, model=model)
+    if task and result:
+        report = json.loads(result.report)
         unknown = sum(not pair["finite"] for pair in report["pairs"])
-        problem = incomplete(prepared.work.clip.path, lost=report["lost_frames"], unknown=unknown)
-    (state,) = prepared.task.job["input"]
-    return outcome(prepared.work, flows=report["flows"], seconds=seconds, problem=problem, state=state)
+        problem = incomplete(work.clip.path, lost=report["lost_frames"], unknown=unknown)
+        (state,) = task.job["input"]
+        return outcome(work, flows=report["flows"], problem=problem, state=state)
+    return outcome(work, problem=prepared.problem)
 
 
-def outcome(
-    work: Work,
-    *,
-    flows: int = 0,
-    seconds: float = 0.0,
-    problem: FlowcliError | None = None,
-    state: str | None = None,
-) -> Outcome:
+def outcome(work: Work, *, flows: int = 0, problem: FlowcliError | None = None, state: str | None = None) -> Outcome:
     """What became of a clip that ran into a problem, or into none; its `state` as fingerprint, where that is known."""
-    state = state_of(work.clip.path) if state is None else state
-    done = Outcome(work.clip.key, "done", flows, round(seconds, 3), state)
-    if problem is None:
-        return done
-    status = "partial" if isinstance(problem, PartialError) else "failed"
-    return replace(done, status=status, error=str(problem), hint=problem.hint)
+    status = "done" if problem is None else "partial" if isinstance(problem, PartialError) else "failed"
+    return Outcome(
+        clip=work.clip.key,
+        status=status,
+        flows=flows,
+        seconds=0.0,
+        fingerprint=state_of(work.clip.path) if state is None else state,
+        error=None if problem is None else str(problem),
+        hint=None if problem is None else problem.hint,
+    )
 
 
 def state_of(path: Path) -> str:
