@@ -53,8 +53,9 @@ def run_batch(
     `console` shows how many clips are done, `silent` is what each clip tells of its own progress. The clips are the
     `shard` of a job array, which has a record of its own.
 
-    A clip that an earlier run finished is verified and skipped; one that failed is left alone unless it has changed or
-    `retry_failed`. `report` writes the page of all clips too. Raises UsageError where another run writes to the folder.
+    A clip that an earlier run finished is verified and skipped; one that failed is left alone unless it or its options
+    have changed, or `retry_failed`. `report` writes the page of all clips too. Raises UsageError where another run
+    writes to the folder.
     """
     of_share = "" if shard == "1/1" else f"-{shard.replace('/', '-of-')}"
     crew = crew or Crew()
@@ -62,10 +63,10 @@ def run_batch(
     lock = Lock(folder / f".batch{of_share}")
     try:
         ledger = Ledger(folder / f"batch{of_share}.json", clips)
-        left = [clip for clip in clips if retry_failed or ledger.is_open(clip)]
-        works = deque(Work(clip, request, folder, silent) for clip in left)
+        all_works = [Work(clip, request, folder, silent) for clip in clips]
+        works = deque(work for work in all_works if retry_failed or ledger.is_open(work))
         done = whole_clips(computed(works, crew, weights=request.weights, device=request.device), works)
-        note_all(done, ledger, total=len(left), console=console)
+        note_all(done, ledger, total=len(works), console=console)
         if report:
             write_whole(folder / f"report{of_share}.html", page(ledger.batch, folder).encode())
         return ledger.batch
@@ -115,10 +116,12 @@ class Ledger:
         """All that is known so far."""
         return Batch(self._path, self._clips, self._outcomes, time.monotonic() - self._started)
 
-    def is_open(self, clip: Clip) -> bool:
-        """Whether there is something to do: a clip that failed as it is now will fail again."""
-        earlier = self._outcomes.get(clip.key)
-        return earlier is None or earlier.status == "done" or earlier.fingerprint != state_of(clip.path)
+    def is_open(self, work: Work) -> bool:
+        """Whether there is something to do: a clip that failed as it is now, with the same options, will fail again."""
+        earlier = self._outcomes.get(work.clip.key)
+        if earlier is None or earlier.status == "done":
+            return True
+        return (earlier.asked, earlier.fingerprint) != (work.asked, state_of(work.clip.path))
 
     def note(self, clip: Clip, outcome: Outcome) -> None:
         """Adds an outcome; one that was known and was found to be so keeps the time that it took then."""

@@ -23,7 +23,7 @@ FAILURES_SHOWN = 50
 class Outcome:
     """What became of a clip: `status` is done, partial or failed; `error` and `hint` say why not done.
 
-    `fingerprint` tells whether the clip has changed since.
+    `fingerprint` tells whether the clip has changed since, `asked` whether its options have.
     """
 
     clip: str
@@ -31,6 +31,7 @@ class Outcome:
     flows: int
     seconds: float
     fingerprint: str
+    asked: str
     error: str | None = None
     hint: str | None = None
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from raft_core.raft import RAFT
 
 
+PLACES = ("inputs", "output", "weights")
+"""The options that are paths, which a node may know under other names."""
+
+
 @dataclass(frozen=True)
 class Work:
     """A clip to compute into its place below `folder`, as the batch's `request` and its own options say.
@@ -55,6 +60,12 @@ class Work:
         place = self.folder / self.clip.folder
         options = {**self.clip.options, "inputs": (self.clip.path,), "output": place, "name": self.clip.name}
         return replace(self.request, **options, resume=True)
+
+    @cached_property
+    def asked(self) -> str:
+        """What tells whether something else is asked for: a hash of the options that are the same on every node."""
+        options = {name: value for name, value in asdict(self.own).items() if name not in PLACES}
+        return hashlib.sha256(json.dumps(options).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,7 @@ def outcome(work: Work, *, flows: int = 0, problem: FlowcliError | None = None, 
         flows=flows,
         seconds=0.0,
         fingerprint=state_of(work.clip.path) if state is None else state,
+        asked=work.asked,
         error=None if problem is None else str(problem),
         hint=None if problem is None else problem.hint,
     )

@@ -121,6 +121,22 @@ def test_a_failed_clip_that_has_changed_is_tried_again(compute, clips: Path, mak
     assert items()["broken.mp4"]["status"] == "done"
 
 
+def test_what_failed_is_tried_again_when_something_else_is_asked(compute, clips: Path, computed: list[int]) -> None:
+    assert compute("batch", clips, *SAVE).code == 4
+    first = items()
+    assert compute("batch", clips, *SAVE, "--skip", 2).code == 4
+    assert items()["night/shots"]["error"] == "out/night/shots_flow/000000.flo exists already"
+    computed.clear()
+    assert compute("batch", clips, *SAVE).code == 4
+    assert {name: item["status"] for name, item in items().items()} == {
+        name: item["status"] for name, item in first.items()
+    }
+    assert not computed
+    assert compute("batch", clips, *SAVE, "--skip", 2).code == 4
+    assert compute("batch", clips, *SAVE, "--skip", 2, "-y").code == 4
+    assert (items()["night/shots"]["status"], items()["night/shots"]["flows"]) == ("done", 1)
+
+
 def test_a_clip_with_lost_frames_stays_partial(compute, place: Path, make_images) -> None:
     (make_images("clips", count=5) / "2.png").write_bytes(b"no picture")
     Path("all").mkdir()
