@@ -254,7 +254,7 @@ def test_a_batch_that_is_stopped_says_how_it_goes_on(make_video, weights: Path, 
     running.send_signal(signal.SIGTERM)
     assert running.wait(timeout=60) == 143
     assert running.stderr is not None
-    error, hint = running.stderr.read().splitlines()
+    error, hint = running.stderr.read().splitlines()[-2:]
     assert error == "error: stopped by TERM"
     # What another process has just finished may not have been told of yet.
     assert re.fullmatch(
