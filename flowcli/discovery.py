@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -44,7 +46,7 @@ def discover(
 ) -> list[Clip]:
     """Every video and folder of two or more images below `root`, in a stable order.
 
-    Hidden files and folders are passed over, and so is what lies below `outputs`. Links are followed to files, not to
+    What is hidden, lies below `outputs`, or was made by flowcli is passed over. Links are followed to files, not to
     folders, and no file comes twice. `include` and `exclude` are globs on a clip's place below `root`. Raises
     SourceError where nothing is left.
     """
@@ -86,11 +88,28 @@ def walk(root: Path, *, outputs: Path | None) -> Iterator[Path]:
     passed = outputs.resolve() if outputs else None
     for place, folders, files in os.walk(root):
         here = Path(place)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != passed)
-        visible = [here / name for name in sorted(files) if not name.startswith(".") and is_file_or_gone(here / name)]
-        yield from (path for path in visible if path.suffix.lower() in VIDEOS)
-        if here != root and len(in_natural_order(path for path in visible if path.suffix.lower() in EXTENSIONS)) > 1:
+        made = outputs_in(here, files)
+        folders[:] = sorted(name for name in visible(folders) if name not in made and (here / name).resolve() != passed)
+        found = [here / name for name in sorted(visible(files)) if name not in made and is_file_or_gone(here / name)]
+        yield from (path for path in found if path.suffix.lower() in VIDEOS)
+        if here != root and len(in_natural_order(path for path in found if path.suffix.lower() in EXTENSIONS)) > 1:
             yield here
+
+
+def visible(names: Iterable[str]) -> Iterator[str]:
+    """The names of what is not hidden."""
+    return (name for name in names if not name.startswith("."))
+
+
+def outputs_in(folder: Path, files: Iterable[str]) -> set[str]:
+    """What of a folder flowcli made itself, as the reports among its files tell."""
+    made: set[str] = set()
+    for name in files:
+        if name.endswith("_flow.json"):
+            # Others may call their files so too.
+            with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+                made.update(Path(path).name for path in json.loads((folder / name).read_bytes())["outputs"])
+    return made
 
 
 def is_file_or_gone(path: Path) -> bool:

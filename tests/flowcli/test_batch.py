@@ -92,6 +92,15 @@ def test_running_again_computes_nothing_twice(compute, clips: Path, computed: li
     assert items() == first
 
 
+def test_flow_that_lies_among_the_clips_is_no_clip(compute, clips: Path, make_video) -> None:
+    make_video("clips/day/b_flow.mp4", frames=3)
+    compute("video", "clips/day/a.mp4", "--save", "video,overlay,png")
+    compute("batch", clips, "-o", "clips/day/old", "--save", "png,side", "--include", "a.mkv")
+    Path("clips/day/b_flow.json").write_text("[]")
+    assert compute("batch", clips, *SAVE).code == 4
+    assert items().keys() == {"broken.mp4", "day/a.mkv", "day/a.mp4", "day/b_flow.mp4", "night/shots"}
+
+
 def test_a_clip_whose_output_is_gone_is_computed_again(compute, clips: Path, computed: list[int]) -> None:
     compute("batch", clips, *SAVE)
     for path in Path("out/night/shots_flow").iterdir():
