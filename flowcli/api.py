@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from flowcli.frames import Frame, FramePair
 from flowcli.geometry import Reduction
 from flowcli.pairing import pair_up
 from flowcli.prefetch import prefetch
+from flowcli.request import Request
+from flowcli.resolving import iterations_of
 from flowcli.selection import parse_selection
 from flowcli.sources import open_source
 from flowcli.weights import DEFAULT, find
@@ -106,7 +108,7 @@ def video(
     end: str | None = None,
     max_frames: int | None = None,
     weights: str | Path | RAFT = DEFAULT,
-    iterations: int = 12,
+    iterations: int | Literal["auto"] = "auto",
     direction: Direction = "forward",
     warm_start: bool = False,
     max_side: int | None = None,
@@ -123,8 +125,10 @@ def video(
     """
     if skip < 1:
         raise ValueError(f"skip must be at least 1, got {skip}")
+    most, tolerance = iterations_of(str(iterations), Request.tolerance)
     settings = Settings(
-        iterations=iterations,
+        iterations=most,
+        tolerance=tolerance,
         direction=direction,
         warm_start=warm_start,
         batch=None,

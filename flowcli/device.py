@@ -43,12 +43,23 @@ def has_accelerator() -> bool:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The number format for `auto`, `fp32`, `bf16` or `fp16`: `auto` is float32 on a CPU, half precision elsewhere."""
+    """The number format for `auto`, `fp32`, `bf16` or `fp16`.
+
+    `auto` is half precision where that is fast: float16, or on a CPU bfloat16 if the processor multiplies it.
+    """
     if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.float16
+        if device.type != "cpu":
+            return torch.float16
+        return torch.bfloat16 if multiplies_bfloat16() else torch.float32
     if name not in PRECISIONS:
         raise UsageError(f"{name!r} is not a precision", hint=f"use auto, {', '.join(PRECISIONS)}")
     return PRECISIONS[name]
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions that do (AVX512-BF16 or AMX); emulated, it is slower than float32."""
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def free_bytes(device: torch.device) -> int | None:

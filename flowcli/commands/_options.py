@@ -62,7 +62,7 @@ IterationsOrAuto = Annotated[
     typer.Option(
         "--iters",
         metavar="N",
-        help="Refinement steps: more are slower and more exact; auto stops when the flow has settled, by 20 at most.",
+        help="Refinement steps: more are slower and more exact; auto stops when the flow settles, after 12 at most.",
     ),
 ]
 Tolerance = Annotated[

@@ -26,6 +26,12 @@ def quarters(width: int = 64, height: int = 48, *, shift: int = 0) -> np.ndarray
     return image
 
 
+@pytest.fixture(autouse=True)
+def every_processor_is_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--precision auto` is float32 in tests, whatever the processor can do."""
+    monkeypatch.setattr("flowcli.device.multiplies_bfloat16", lambda: False)
+
+
 @pytest.fixture
 def make_video(tmp_path: Path):
     """Writes a video and returns its path; `prepare` gets the stream before the first frame."""

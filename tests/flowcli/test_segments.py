@@ -86,6 +86,21 @@ def test_a_run_that_was_cut_off_ends_as_an_uninterrupted_one(compute, make_video
     assert_same_outputs("cut", "whole")
 
 
+def test_another_processor_goes_on_in_the_precision_that_the_run_began_in(compute, make_video, monkeypatch) -> None:
+    make_video(frames=6)
+    line = ("video", "clip.mp4", "--save", "flo", "--segment", 2)
+    monkeypatch.setattr("flowcli.device.multiplies_bfloat16", lambda: True)
+    assert compute(*line, "-o", "whole").code == 0
+    with monkeypatch.context() as patch:
+        cut_off(patch, at=4)
+        with pytest.raises(Killed):
+            compute(*line, "-o", "cut")
+    monkeypatch.setattr("flowcli.device.multiplies_bfloat16", lambda: False)
+    assert compute(*line, "-o", "cut", "--resume").code == 0
+    assert json.loads(Path("cut/clip_flow.json").read_bytes())["settings"]["precision"] == "bfloat16"
+    assert_same_outputs("cut", "whole")
+
+
 @pytest.mark.parametrize("skip", [1, 2])
 def test_segments_do_not_show_in_the_times(compute, make_video, skip: int) -> None:
     rate = Fraction(30000, 1001)
