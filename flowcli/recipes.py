@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Literal
 
 from flowcli.augmentation import AugmentationSettings
@@ -16,7 +17,8 @@ class Stage:
     RAFT's one cycle up to that. `visible_only` masks pixels that the second frame does not show, and pixels faster than
     `max_flow` px never count. With `shifts` above zero the pairs are crops of one picture, up to that many pixels
     apart, instead of scenes. A step averages the gradients of `parts` batches, which several processes share.
-    `freeze_norm` keeps the statistics of batch normalisation as they are.
+    `freeze_norm` keeps the statistics of batch normalisation as they are, `frozen` whole parts of the model by name.
+    `matching` is the weight of the features' own loss, and `renew_context` begins the context encoder anew.
     """
 
     name: str
@@ -34,6 +36,9 @@ class Stage:
     parts: int = 1
     peak: float = 0.0
     freeze_norm: bool = False
+    matching: float = 0.0
+    frozen: tuple[str, ...] = ()
+    renew_context: bool = False
 
     def rate(self, step: int) -> float:
         """The learning rate of a step of this stage, from 0."""
@@ -85,6 +90,10 @@ class Recipe:
         """Steps of all stages together."""
         return sum(stage.steps for stage in self.stages)
 
+    def begins(self, step: int) -> bool:
+        """Whether a step (from 0) is the first of its stage."""
+        return step in accumulate((stage.steps for stage in self.stages), initial=0)
+
     def at(self, step: int) -> tuple[Stage, float]:
         """The stage that a step (from 0) belongs to, and the step's learning rate."""
         for stage in self.stages:
@@ -105,6 +114,20 @@ def one_cycle(step: int, *, steps: int, peak: float) -> float:
         return peak / 25 + (peak - peak / 25) * step / top
     return peak + (peak / 25e4 - peak) * (step - top) / (total - 1 - top)
 
+
+# At this length of training, strong augmentation and blurred crops hide what there is to learn: at a pool of
+# 288x384 px these scales mostly shrink (weights/NOTES.md).
+_GENTLE = AugmentationSettings(
+    scale=(-0.6, 0.2),
+    blur_probability=0.05,
+    worn_probability=0.05,
+    noise_probability=0.25,
+    noise_sigma=(0.0, 4.0),
+    eraser_probability=0.25,
+)
+_LISTENING = Stage(
+    "", 0, 6, (160, 208), 5, (1.5e-4, 0.0), power=0.5, parts=2, matching=0.1, frozen=("context_encoder",)
+)
 
 RECIPES: dict[str, Recipe] = {
     # Two CPU cores: 27k samples in about an hour and a half.
@@ -127,16 +150,18 @@ RECIPES: dict[str, Recipe] = {
             Stage("last", 850, 6, (160, 208), 6, (1.4e-4, 0.0), power=0.5, parts=2),
         ),
         pool_pairs=4032,
-        # At this length of training, strong augmentation and blurred crops hide what there is to learn: at a pool of
-        # 288x384 px these scales mostly shrink (weights/NOTES.md).
-        augmentation=AugmentationSettings(
-            scale=(-0.6, 0.2),
-            blur_probability=0.05,
-            worn_probability=0.05,
-            noise_probability=0.25,
-            noise_sigma=(0.0, 4.0),
-            eraser_probability=0.25,
+        augmentation=_GENTLE,
+    ),
+    # From weights that make no use of the first frame's context: 22k samples that teach them to, in two processes.
+    "context": Recipe(
+        stages=(
+            replace(_LISTENING, name="warm-up", steps=40, learning_rate=(1e-5, 4e-4), matching=0.3, renew_context=True),
+            replace(_LISTENING, name="wide", steps=531, learning_rate=(4e-4, 3.45e-4), matching=0.3),
+            replace(_LISTENING, name="settling", steps=780, learning_rate=(3.45e-4, 1.5e-4)),
+            replace(_LISTENING, name="large", steps=640, batch=4, crop=(208, 256), iterations=6),
         ),
+        pool_pairs=4032,
+        augmentation=_GENTLE,
     ),
     # Seconds: to see that training works.
     "smoke": Recipe(

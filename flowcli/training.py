@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,13 +15,14 @@ from flowcli.device import autocast
 from flowcli.estimator import FlowEstimator, Settings
 from flowcli.evaluation import evaluate
 from flowcli.parallel import Group
+from flowcli.renewal import renew_context
 from flowcli.shifts import shifted_crops
 from raft_core.images import to_model_range
-from raft_core.loss import sequence_loss
+from raft_core.loss import matching_loss, sequence_loss
 from raft_core.raft import RAFT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from jaxtyping import Float
@@ -111,6 +113,9 @@ def train_steps(
         for options in state.optimiser.param_groups:
             options.update(lr=learning_rate, weight_decay=stage.weight_decay)
         set_norms(state.model, frozen=stage.freeze_norm)
+        freeze(state.model, stage.frozen)
+        if stage.renew_context and recipe.begins(state.step):
+            renew(state, [draw(state.step * stage.parts + part, stage) for part in range(stage.parts)], device=device)
         statistics = [buffer.clone() for buffer in state.model.buffers()]
         state.optimiser.zero_grad(set_to_none=False)
         measured = torch.zeros(2, device=device)
@@ -134,11 +139,27 @@ def train_steps(
         yield Progress(state.step, stage.name, loss, epe, learning_rate, seconds, skipped=not finite)
 
 
+def renew(state: TrainingState, batches: Sequence[AugmentedBatch], *, device: torch.device) -> None:
+    """Begins the context encoder anew; the average and the optimiser forget what was before."""
+    pictures = torch.cat([batch.first for batch in batches]).to(device)
+    renew_context(state.model, to_model_range(pictures))
+    state.average.load_state_dict(state.model.state_dict())
+    state.optimiser.state.clear()
+
+
 def set_norms(model: RAFT, *, frozen: bool) -> None:
     """Lets batch normalisation learn, or makes it use the statistics that it has."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.train(not frozen)
+
+
+def freeze(model: RAFT, names: Sequence[str]) -> None:
+    """Makes training leave these parts of the model as they are, and no others."""
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(not name.startswith(tuple(names)))
+        if not weight.requires_grad:
+            weight.grad = None
 
 
 def learn(
@@ -150,9 +171,13 @@ def learn(
     valid = (batch.visible & batch.inside if stage.visible_only else torch.ones_like(batch.visible)).to(device)
     valid = valid & target.isfinite().all(dim=1)  # datasets do not know the flow everywhere
     with autocast(device, precision):
-        flows = model(first, second, stage.iterations)
+        features = model.encode(torch.cat((first, second))).chunk(2)
+        steps = model.refine(model.correlate(*features), model.read_context(first))
+        flows = [step.upsampled() for step in islice(steps, stage.iterations)]
+        shown = valid & batch.visible.to(device)
+        matching = matching_loss(features[0], features[1], target, shown) if stage.matching else 0.0
     loss = sequence_loss(flows, target, valid, gamma=stage.gamma, max_flow=stage.max_flow, power=stage.power)
-    loss = loss / stage.parts
+    loss = (loss + stage.matching * matching) / stage.parts
     loss.backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         error = torch.linalg.vector_norm(flows[-1].float() - target, dim=1)[valid].mean() / stage.parts

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.functional import avg_pool2d, log_softmax
+
+from raft_core.grid import pixel_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jaxtyping import Float, Shaped
+    from jaxtyping import Bool, Float, Shaped
     from torch import Tensor
 
 # Keeps the gradient of a power finite at the truth; px.
@@ -47,3 +50,35 @@ def sequence_loss(
             distance = (distance + SMOOTHING) ** power
         terms.append(gamma ** (last - step) * torch.where(counted, distance, 0.0).mean())
     return torch.stack(terms).sum()
+
+
+def matching_loss(
+    first: Float[Tensor, "batch channels rows columns"],
+    second: Float[Tensor, "batch channels rows columns"],
+    target: Float[Tensor, "batch 2 height width"],
+    valid: Bool[Tensor, "batch height width"],
+) -> Float[Tensor, ""]:
+    """How surely features alone find every cell's match: the mean negative log-likelihood, in nats.
+
+    Features are at 1/8 resolution, `target` is in pixels. A cell's correlations with all cells of the second frame,
+    scaled as RAFT scales them, are taken for logits; its match lies between four cells, each likely by its bilinear
+    share. Cells count where they are valid throughout and their match lies inside. It reaches the feature encoder
+    without passing through the recurrent unit, whose gradient is noisy early in training.
+    """
+    channels, rows, columns = first.shape[1:]
+    flow = avg_pool2d(target, 8) / 8
+    match = pixel_grid(rows, columns, like=flow) + flow
+    limits = flow.new_tensor([columns - 1, rows - 1]).view(1, 2, 1, 1)
+    inside = ((match >= 0) & (match <= limits)).all(dim=1)
+    counted = (inside & (avg_pool2d(valid.float()[:, None], 8)[:, 0] == 1)).flatten()
+    logits = torch.einsum("bci,bcj->bij", first.flatten(2), second.flatten(2)).float() / channels**0.5
+    likelihoods = log_softmax(logits.flatten(0, 1)[counted], dim=1)
+    x, y = match.permute(1, 0, 2, 3).flatten(1)[:, counted]
+    left, top = x.floor().clamp(max=columns - 2), y.floor().clamp(max=rows - 2)
+    right, below = x - left, y - top
+    total = likelihoods.new_zeros(())
+    for dy, row_share in ((0, 1 - below), (1, below)):
+        for dx, column_share in ((0, 1 - right), (1, right)):
+            cells = ((top + dy) * columns + left + dx).long()
+            total = total - (row_share * column_share * likelihoods.gather(1, cells[:, None])[:, 0]).sum()
+    return total / counted.sum().clamp(min=1)

@@ -23,7 +23,7 @@ from flowcli.recipes import RECIPES, Recipe, Stage
 from flowcli.run_folder import RunFolder
 from flowcli.runs import TrainingOptions, run_training
 from flowcli.synthesis import Scenes, TextureBank, render
-from flowcli.training import Progress, TrainingState, draw_from_pool, draw_rendered, follow, train_steps
+from flowcli.training import Progress, TrainingState, draw_from_pool, draw_rendered, follow, learn, train_steps
 from raft_core import checkpoint
 from raft_core.config import LARGE
 from raft_core.images import to_model_range
@@ -228,6 +228,48 @@ def test_hidden_pixels_count_only_in_stages_that_ask_for_them() -> None:
     losses = [progress.loss for progress in steps(begin(), lambda *_: hidden)]
     assert losses[:2] == [0, 0]
     assert all(loss > 0 for loss in losses[2:])
+
+
+def test_a_frozen_part_keeps_its_weights_until_a_stage_thaws_it() -> None:
+    frozen = replace(RECIPE.stages[0], frozen=("context_encoder",))
+    state = begin()
+    before = copied(state.model)
+    taken = steps(state, lambda *_: plain_batch(), replace(RECIPE, stages=(frozen, RECIPE.stages[1])))
+    next(taken), next(taken)
+    after = copied(state.model)
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert kept == {name for name in before if name.startswith("context_encoder.")}
+    next(taken)
+    assert not any(torch.equal(after[name], tensor) for name, tensor in copied(state.model).items() if name in kept)
+
+
+def test_a_stage_renews_the_context_at_its_first_step_only(draw: Draw) -> None:
+    renewing = replace(RECIPE.stages[1], steps=2, renew_context=True, frozen=("context_encoder",))
+    recipe = replace(RECIPE, stages=(RECIPE.stages[0], renewing))
+    state = begin()
+    taken = steps(state, draw, recipe)
+    next(taken), next(taken)
+    before = copied(state.model)
+    next(taken)
+    renewed = copied(state.model)
+    assert not torch.equal(before["context_encoder.stem.conv.weight"], renewed["context_encoder.stem.conv.weight"])
+    assert_equal(
+        {name: tensor for name, tensor in copied(state.average).items() if name.startswith("context_encoder.")},
+        {name: tensor for name, tensor in renewed.items() if name.startswith("context_encoder.")},
+    )
+    next(taken)
+    assert torch.equal(copied(state.model)["context_encoder.head.bias"], renewed["context_encoder.head.bias"])
+
+
+def test_the_matching_loss_adds_its_share_and_reaches_the_feature_encoder_alone() -> None:
+    stage = replace(RECIPE.stages[1], power=1.0)
+    gradients = []
+    for weight in (0.0, 1.0):
+        state = begin()
+        learn(state.model, plain_batch(), replace(stage, matching=weight), device=CPU, precision=torch.float32)
+        gradients.append({name: tensor.grad for name, tensor in state.model.named_parameters()})
+    changed = {name for name in gradients[0] if not torch.equal(gradients[0][name], gradients[1][name])}
+    assert changed == {name for name in gradients[0] if name.startswith("feature_encoder.")}
 
 
 def test_pairs_read_back_are_the_ones_that_were_rendered(

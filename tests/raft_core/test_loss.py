@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from raft_core.loss import sequence_loss
+from raft_core.loss import matching_loss, sequence_loss
 
 ZERO = torch.zeros(1, 2, 4, 4)
 ALL = torch.ones(1, 4, 4, dtype=torch.bool)
@@ -60,3 +60,56 @@ def test_half_precision_flows_are_compared_in_single() -> None:
     loss = sequence_loss([(ZERO + 1).bfloat16()], ZERO + 1.001, ALL, gamma=0.8)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(0.001, rel=1e-3)
+
+
+def slow_matching_loss(
+    first: torch.Tensor, second: torch.Tensor, match: torch.Tensor, counted: torch.Tensor
+) -> tuple[float, int]:
+    """The definition, cell by cell: minus the bilinear mixture of log-likelihoods; and how many cells counted."""
+    channels, rows, columns = first.shape
+    terms = []
+    for row, column in counted.nonzero().tolist():
+        x, y = match[:, row, column].tolist()
+        if not (0 <= x <= columns - 1 and 0 <= y <= rows - 1):
+            continue
+        scores = (first[:, row, column, None, None] * second).sum(dim=0) / channels**0.5
+        surprise = -(scores - scores.logsumexp(dim=(0, 1))).numpy()
+        left, top = min(int(x), columns - 2), min(int(y), rows - 2)
+        right, below = x - left, y - top
+        upper = (1 - right) * surprise[top, left] + right * surprise[top, left + 1]
+        lower = (1 - right) * surprise[top + 1, left] + right * surprise[top + 1, left + 1]
+        terms.append((1 - below) * upper + below * lower)
+    return float(sum(terms) / len(terms)), len(terms)
+
+
+def test_matching_loss_is_the_surprise_at_each_cells_match() -> None:
+    torch.manual_seed(0)
+    first, second = torch.randn(2, 1, 16, 5, 6).unbind()
+    coarse = torch.randn(1, 2, 5, 6) * 1.5  # cells; some matches leave the frame
+    valid = torch.ones(1, 40, 48, dtype=torch.bool)
+    valid[0, 9, 17] = False  # one pixel of cell (1, 2)
+    counted = torch.ones(5, 6, dtype=torch.bool)
+    counted[1, 2] = False
+    y, x = torch.meshgrid(torch.arange(5.0), torch.arange(6.0), indexing="ij")
+    expected, count = slow_matching_loss(first[0], second[0], torch.stack((x, y)) + coarse[0], counted)
+    target = coarse.repeat_interleave(8, dim=2).repeat_interleave(8, dim=3) * 8
+    assert 5 < count < 29
+    assert matching_loss(first, second, target, valid).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_features_that_tell_every_cell_apart_match_without_loss() -> None:
+    features = torch.eye(30).reshape(1, 30, 5, 6) * 20
+    valid = torch.ones(1, 40, 48, dtype=torch.bool)
+    still = torch.zeros(1, 2, 40, 48)
+    assert matching_loss(features, features, still, valid).item() == pytest.approx(0, abs=1e-6)
+    assert matching_loss(features, features, still + 8, valid).item() > 10
+
+
+def test_unknown_targets_match_nothing() -> None:
+    features = torch.randn(1, 4, 5, 6, requires_grad=True)
+    target = torch.full((1, 2, 40, 48), float("nan"))
+    loss = matching_loss(features, features, target, torch.ones(1, 40, 48, dtype=torch.bool))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == 0
+    assert features.grad is not None
+    assert bool((features.grad == 0).all())
