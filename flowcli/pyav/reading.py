@@ -226,6 +226,9 @@ class VideoReader:
                 continue
             bad_in_a_row = 0 if frames else bad_in_a_row
             yield from frames
+        # What the decoder holds back to reorder it; at a regular end, the last packet asks for that.
+        with contextlib.suppress(av.FFmpegError):
+            yield from self._stream.codec_context.decode(None)
 
     def _frame(self, index: int, time: Fraction, decoded: Any) -> Frame:
         check_size(self.path, decoded)

@@ -1,0 +1,126 @@
+"""Failures put in where none come by themselves: a packet, a disk, a device. Nothing half-written is left."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from flowcli.pyav import reading
+from flowcli.pyav.writing import ContainerWriter
+from flowcli.sinks import flo
+from raft_core.raft import RAFT
+from tests.faults.making import clip
+from tests.faults.running import playable, run_here
+
+FRAMES = 9
+
+
+class Failing:
+    """A container that fails at one of its packets, and otherwise is the container."""
+
+    def __init__(self, container: Any, at: int, error: Exception) -> None:
+        self._container, self._left, self._error = container, at, error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def _pass(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise self._error
+
+    def demux(self, stream: Any) -> Iterator[Any]:
+        """Packets up to the failure."""
+        for packet in self._container.demux(stream):
+            self._pass()
+            yield packet
+
+    def mux(self, packets: Any) -> None:
+        """Takes packets up to the failure."""
+        self._pass()
+        self._container.mux(packets)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained: Path):
+    monkeypatch.chdir(tmp_path)
+    clip("a.mp4", frames=FRAMES)
+
+    def call(save: str, *more: str) -> tuple[int, list[str]]:
+        line = ["video", "a.mp4", "-o", "out", "--save", save, "--iters", "1", "--weights", str(untrained), *more]
+        code, stderr = run_here(line)
+        return code, stderr.splitlines()
+
+    return call
+
+
+def left() -> list[str]:
+    """What lies in the output folder."""
+    return sorted(str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("packet", range(3, FRAMES + 1, 2))
+def test_a_container_that_fails_at_a_packet_for_good_gives_what_came_before(run, monkeypatch, packet: int) -> None:
+    whole = reading.open_container
+    broken = av.error.InvalidDataError(1, "broken")
+    monkeypatch.setattr(reading, "open_container", lambda *asked: Failing(whole(*asked), packet, broken))
+    code, lines = run("video,flo", "--max-flow", "5")
+    assert code == 4
+    assert lines[-2].startswith("error: ") and "could not be decoded" in lines[-2]
+    assert playable(Path("out/a_flow.mp4"))
+    assert len(list(Path("out/a_flow").iterdir())) == packet - 1
+
+
+@pytest.mark.parametrize("picture", [0, 1, 4, FRAMES - 2])
+def test_a_disk_that_is_full_from_a_picture_on_leaves_only_whole_files(run, monkeypatch, picture: int) -> None:
+    create = ContainerWriter._create
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def created(self: ContainerWriter, options: dict[str, str]) -> None:
+        create(self, options)
+        self._container = Failing(self._container, picture, full)
+
+    monkeypatch.setattr(ContainerWriter, "_create", created)
+    code, lines = run("video,flo", "--max-flow", "5")
+    assert code == 7
+    assert lines[-2].endswith("a_flow.mp4 cannot be written: the disk is full")
+    assert lines[-1].startswith("hint: ")
+    whole = [name for name in left() if not name.startswith(".a_flow.run")]
+    assert all(np.isfinite(flo.read(Path("out") / name)).all() for name in whole)
+    assert not [name for name in left() if ".part" in name]
+    monkeypatch.setattr(ContainerWriter, "_create", create)
+    assert run("video,flo", "--max-flow", "5", "--resume")[0] == 0
+    assert playable(Path("out/a_flow.mp4"))
+
+
+@pytest.mark.parametrize(("failures", "code"), [(1, 0), (10**9, 6)])
+def test_a_device_without_memory_is_asked_for_less_and_then_given_up(run, monkeypatch, failures: int, code: int) -> None:
+    encode = RAFT.encode
+    remaining = [failures]
+
+    def scarce(self: RAFT, *arguments: Any) -> Any:
+        remaining[0] -= 1
+        if remaining[0] >= 0:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return encode(self, *arguments)
+
+    monkeypatch.setattr(RAFT, "encode", scarce)
+    ended, lines = run("video,flo", "--max-flow", "5")
+    assert ended == code
+    if code:
+        assert lines == [
+            "error: frames of 64 x 48 do not fit into memory",
+            "hint: use --max-side to compute at a smaller size",
+        ]
+        assert not Path("out").exists()
+    else:
+        assert any("memory ran out" in line for line in lines)
+        assert playable(Path("out/a_flow.mp4"))
