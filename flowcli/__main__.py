@@ -1,5 +1,12 @@
-"""`python -m flowcli` is `flowcli`."""
+"""Where the program begins: `flowcli`, or `python -m flowcli`."""
+
+import signal
+
+# Until flowcli listens to signals itself, Ctrl-C ends it without a traceback.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from flowcli.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

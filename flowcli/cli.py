@@ -97,8 +97,9 @@ def run(arguments: list[str]) -> int:
 
 def code_of(arguments: list[str]) -> int:
     """Runs one command; whatever ends it becomes an exit code."""
+    interruption = Interruption(at_once=True)
     try:
-        with Interruption(at_once=True):
+        with interruption:
             return answer(arguments)
     except Stop as stop:
         return fail(StoppedError(stop.number, hint="nothing unfinished was kept"))
@@ -107,6 +108,9 @@ def code_of(arguments: list[str]) -> int:
         return fail(error)
     except Exception as error:
         LOG.debug("", exc_info=True)
+        if interruption.number is not None:
+            # Native code that is interrupted while it loads may raise anything.
+            return fail(StoppedError(interruption.number, hint="nothing unfinished was kept"))
         if refused := refused_by_system(error):
             return fail(refused)
         traceback.print_exc()
