@@ -22,7 +22,8 @@ def told(path: Path) -> bool:
     """Whether the video is refused, gives all its frames, or says that it lost some.
 
     Transport streams and Matroska promise no number of frames: what is left of them may be a shorter video, whole
-    in itself and evenly spaced, which nobody can tell from one that was always so.
+    in itself and evenly spaced, which nobody can tell from one that was always so. Nor, of fewer than ten frames of
+    a stream, a loss from a variable rate.
     """
     try:
         with open_source(path) as source:
@@ -31,7 +32,8 @@ def told(path: Path) -> bool:
     except FlowcliError as error:
         return bool(error.hint)
     shorter = path.suffix != ".mp4" and frames == [(index, Fraction(index, 25)) for index in range(len(frames))]
-    return len(frames) >= FRAMES or noted or shorter
+    few = path.suffix == ".ts" and len(frames) < 10
+    return len(frames) >= FRAMES or noted or shorter or few
 
 
 @pytest.fixture(params=list(KINDS))
@@ -44,8 +46,6 @@ def whole(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.slow
 def test_a_video_cut_anywhere_is_refused_or_tells_what_is_missing(whole: Path) -> None:
-    if whole.suffix == ".ts":
-        pytest.skip("a transport stream promises no length: it ends wherever it ends")
     data = whole.read_bytes()
     silent = []
     for percent in range(2, 100, 2):

@@ -102,7 +102,9 @@ def test_a_disk_that_is_full_from_a_picture_on_leaves_only_whole_files(run, monk
 
 
 @pytest.mark.parametrize(("failures", "code"), [(1, 0), (10**9, 6)])
-def test_a_device_without_memory_is_asked_for_less_and_then_given_up(run, monkeypatch, failures: int, code: int) -> None:
+def test_a_device_without_memory_is_asked_for_less_and_then_given_up(
+    run, monkeypatch, failures: int, code: int
+) -> None:
     encode = RAFT.encode
     remaining = [failures]
 
