@@ -69,7 +69,9 @@ class VideoReader:
             raise
         self.frame_count = frame_count_of(self._stream, self._container, rate=self.rate)
         self._aspect = fraction(self._stream.sample_aspect_ratio) or Fraction(1)
-        self._missing = packets_beyond_end(self._stream, path) if stream is None else None
+        self._is_file = stream is None
+        self._missing: int | None = None
+        self._missing = self._missing_now()
         self._promised_end = promised_end(self._stream)
         # Frame threads swallow the last frames of a cut file, so they are for files that are known to be whole.
         self._stream.thread_type = "AUTO" if self._missing == 0 else "SLICE"
@@ -173,14 +175,20 @@ class VideoReader:
             if wanted.ended(index, time, taken=index - first):
                 return
             yield self._frame(index, time, decoded)
-        self._clock.lost = max(self._clock.lost, self._missing or 0)
+        self._clock.lost = max(self._clock.lost, self._missing_now() or 0)
         if self._promised_end is not None:
             self._clock.lose_until(self._promised_end)
         if missing := self._clock.missing_in_gaps:
             self._note("gaps", f"about {missing} frames seem to be missing: the others are evenly spaced")
-        elif wanted is EVERYTHING and not self.lost and self._clock.count < self._stream.frames:
+        elif wanted == EVERYTHING and not self.lost and self._clock.count < self._stream.frames:
             promised = self._stream.frames
             self._note("count", f"frames are missing: the file promises {promised}, and {self._clock.count} came")
+
+    def _missing_now(self) -> int | None:
+        """How many frames the file, which may become shorter while it is read, promises but does not hold."""
+        with contextlib.suppress(OSError):
+            return packets_beyond_end(self._stream, self.path) if self._is_file else None
+        return self._missing
 
     def _note_late_start(self, pts: int | None) -> None:
         if pts is not None and self._first_fed is not None:

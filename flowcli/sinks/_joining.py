@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 from typing import TYPE_CHECKING
@@ -30,16 +31,21 @@ def join_parts(
     module = importlib.import_module(f"flowcli.sinks.{output.sink}")
     join: Callable[[Sequence[Part], Path], None] = getattr(module, "join", functools.partial(join_films, sound=sound))
     whole = PartFile(output.path)
+    alone = len(parts) == 1 and not partial and sound is None
     try:
         with reported(output.path):
-            if len(parts) == 1 and not partial and sound is None:
+            if alone:
                 parts[0].path.replace(whole.path)
             else:
                 join(parts, whole.path)
+        return whole.commit_partial() if partial else whole.commit()
     except BaseException:
+        if alone and not parts[0].path.exists():
+            # So that the run can be resumed.
+            with contextlib.suppress(OSError):
+                whole.path.replace(parts[0].path)
         whole.discard()
         raise
-    return whole.commit_partial() if partial else whole.commit()
 
 
 def join_films(parts: Sequence[Part], path: Path, *, sound: Sound | None) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.pyav import reading
+from flowcli.partfile import PartFile
+from flowcli.pyav import VideoReader, reading
 from flowcli.pyav.writing import ContainerWriter
 from flowcli.sinks import flo
 from raft_core.raft import RAFT
@@ -98,6 +99,40 @@ def test_a_disk_that_is_full_from_a_picture_on_leaves_only_whole_files(run, monk
     assert not [name for name in left() if ".part" in name]
     monkeypatch.setattr(ContainerWriter, "_create", create)
     assert run("video,flo", "--max-flow", "5", "--resume")[0] == 0
+    assert playable(Path("out/a_flow.mp4"))
+
+
+def test_a_video_that_becomes_shorter_while_it_is_read_says_how_much_is_lost(run, monkeypatch) -> None:
+    frames = VideoReader.frames
+
+    def cut(self: VideoReader, *asked: Any, **named: Any) -> Iterator[Any]:
+        for frame in frames(self, *asked, **named):
+            if frame.index == 2:
+                os.truncate("a.mp4", 2500)
+            yield frame
+
+    clip("a.mp4", frames=200, size=(160, 120))
+    monkeypatch.setattr(VideoReader, "frames", cut)
+    code, lines = run("flo", "--max-flow", "5")
+    assert code == 4
+    assert "could not be decoded" in lines[-2]
+
+
+def test_an_output_that_cannot_get_its_name_leaves_a_run_that_can_be_resumed(run, monkeypatch) -> None:
+    commit = PartFile.commit
+
+    def obstructed(self: PartFile) -> Path:
+        if self.final == Path("out/a_flow.mp4"):
+            self.final.mkdir()
+        return commit(self)
+
+    monkeypatch.setattr(PartFile, "commit", obstructed)
+    code, lines = run("video", "--max-flow", "5")
+    assert (code, lines[-2]) == (7, "error: out/a_flow.mp4 cannot be written: is a directory")
+    assert not [name for name in left() if name.startswith(".a_flow.part")]
+    monkeypatch.setattr(PartFile, "commit", commit)
+    Path("out/a_flow.mp4").rmdir()
+    assert run("video", "--max-flow", "5", "--resume")[0] == 0
     assert playable(Path("out/a_flow.mp4"))
 
 
