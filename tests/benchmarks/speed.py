@@ -1,0 +1,150 @@
+"""How long pairs, videos and updates take, against torchvision's RAFT, OpenCV's DIS and the processor's own limit."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import torch
+
+from flowcli.device import autocast, choose_precision, keep_memory
+from flowcli.estimator import FlowEstimator, Settings
+from flowcli.fan import fan_flow
+from flowcli.field import Estimate
+from flowcli.request import Request
+from flowcli.resolving import iterations_of
+from raft_core.raft import RAFT
+from tests.benchmarks.figures import Figure, medians
+from tests.benchmarks.models import HEIGHT, WIDTH, fan, ours, pairs_of, tensor, theirs
+
+CPU = torch.device("cpu")
+PAIRS = 8
+MATRIX = 4096
+SIZES = ("small", "large")
+
+
+def pair() -> Iterator[Figure]:
+    """One pair in float32, 12 updates, and how far the flow is from torchvision's."""
+    keep_memory()
+    for size in SIZES:
+        yield from one_pair(size)
+
+
+def one_pair(size: str) -> Iterator[Figure]:
+    """`pair` for one size."""
+    model = ours(size)
+    peer = theirs(model)
+    images = [tensor(frame) for frame in fan(2)]
+    ways = {"flowcli": lambda: model.estimate(*images).upsampled()}
+    if peer is not None:
+        ways["torchvision"] = lambda: peer(*images, num_flow_updates=12)[-1]
+    name = f"pair, float32, 12 updates, {size}"
+    with torch.inference_mode():
+        seconds = medians(**ways)
+        yield Figure(name, seconds["flowcli"], "s", "torchvision", seconds.get("torchvision"), 0.65)
+        if peer is not None:
+            difference = (ways["flowcli"]() - ways["torchvision"]()).abs().max().item()
+            yield Figure(f"  largest difference, {size}", difference, "px", "allowed", 1e-3, 1.0)
+
+
+def video() -> Iterator[Figure]:
+    """A pair of a video, once it runs: in float32 with 12 updates, and as `flowcli video` computes by default."""
+    keep_memory()
+    for size in SIZES:
+        seconds, estimates, peer_seconds = steady(ours(size), Settings(iterations=12))
+        yield Figure(f"video, float32, 12 updates, a pair, {size}", seconds, "s", "torchvision", peer_seconds, 0.60)
+        if size == "small":  # the large one has random weights, which never settle
+            yield from by_default(exact=epe(estimates))
+
+
+def by_default(*, exact: float) -> Iterator[Figure]:
+    """`flowcli video` without options, beside the EPE of 12 updates in float32."""
+    most, tolerance = iterations_of("auto", Request.tolerance)
+    precision = choose_precision("auto", CPU)
+    settings = Settings(iterations=most, tolerance=tolerance, precision=precision)
+    seconds, estimates, peer_seconds = steady(ours("small"), settings)
+    yield Figure("video, defaults, a pair", seconds, "s", "torchvision", peer_seconds, 0.20)
+    yield Figure("  updates", statistics.fmean(estimate.iterations for estimate in estimates), "", str(precision))
+    yield Figure("  EPE on the fan", epe(estimates), "px", "float32, 12 updates", exact, 1.02)
+    frames = [cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in fan(2)]
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    yield Figure("  against DIS, medium", seconds, "s", "DIS", medians(dis=lambda: dis.calc(*frames, None))["dis"])
+
+
+def steady(model: RAFT, settings: Settings) -> tuple[float, list[Estimate], float | None]:
+    """Median seconds of all pairs but the first, their flow, and the seconds of torchvision between them."""
+    peer = theirs(model)
+    frames = fan(PAIRS + 1)
+    images = [tensor(frame) for frame in frames[:2]]
+    estimates, taken, peer_taken = [], [], []
+    flows = FlowEstimator(model, device=CPU, settings=settings).estimate(pairs_of(frames))
+    for number in range(PAIRS):
+        started = time.perf_counter()
+        estimates.append(next(flows))
+        taken.append(time.perf_counter() - started)
+        if peer is not None and number < 4:
+            started = time.perf_counter()
+            with torch.inference_mode():
+                peer(*images, num_flow_updates=12)
+            peer_taken.append(time.perf_counter() - started)
+    return statistics.median(taken[1:]), estimates, statistics.median(peer_taken[1:]) if peer_taken else None
+
+
+def epe(estimates: list[Estimate]) -> float:
+    """The mean endpoint error on the fan's frames, where the flow is known."""
+    errors = []
+    for estimate in estimates:
+        truth = fan_flow(estimate.pair.first.index, height=HEIGHT, width=WIDTH)
+        errors.append(np.linalg.norm(estimate.flow - truth.flow, axis=2)[truth.visible].mean())
+    return float(np.mean(errors))
+
+
+def update() -> Iterator[Figure]:
+    """The update step, without the lookup, against its floating-point operations at the speed of a matrix product."""
+    keep_memory()
+    for precision in (torch.float32, torch.bfloat16):
+        seconds_each = seconds_of_an_operation(precision)
+        for size in SIZES:
+            model = ours(size)
+            step, operations = update_step(model, precision), operations_of(model)
+            taken = 1e3 * medians(rounds=15, step=step)["step"]
+            name = f"update, {str(precision).removeprefix('torch.')}, {operations / 1e9:.1f} GFLOP, {size}"
+            yield Figure(name, taken, "ms", "torch.mm", 1e3 * operations * seconds_each, 1.25)
+
+
+def seconds_of_an_operation(precision: torch.dtype) -> float:
+    """What a multiplication or addition takes within the product of two large matrices."""
+    matrix = torch.randn(MATRIX, MATRIX).to(precision)
+    with torch.inference_mode():
+        return medians(rounds=3, product=lambda: matrix @ matrix)["product"] / (2 * MATRIX**3)
+
+
+def operations_of(model: RAFT) -> int:
+    """Floating-point operations of an update if convolved directly; the context's share is computed once, before."""
+    block, config = model.update_block, model.config
+    weights = sum(module.weight.numel() for module in block.modules() if isinstance(module, torch.nn.Conv2d))
+    once = sum(
+        3 * config.hidden_channels * config.context_channels * rows * columns for rows, columns in config.gru_kernels
+    )
+    return 2 * (weights - once) * (HEIGHT // 8) * (WIDTH // 8)
+
+
+def update_step(model: RAFT, precision: torch.dtype) -> Callable[[], object]:
+    """One update to be called again and again."""
+    flow = torch.rand(1, 2, HEIGHT // 8, WIDTH // 8)
+    image = tensor(fan(1)[0])
+    with torch.inference_mode(), autocast(CPU, precision):
+        features = model.encode(image)
+        looked_up = model.correlate(features, features).lookup(flow)
+        context = model.read_context(image)
+        prepared = model.update_block.prepare(context.context)
+        hidden = model.update_block(context.hidden, looked_up, flow, prepared).hidden
+
+    def step() -> object:
+        with torch.inference_mode(), autocast(CPU, precision):
+            return model.update_block(hidden, looked_up, flow, prepared)
+
+    return step

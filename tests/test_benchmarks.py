@@ -1,0 +1,54 @@
+"""That benchmarks count, remember and judge rightly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from raft_core.config import LARGE, SMALL, RaftConfig
+from raft_core.raft import RAFT
+from tests.benchmarks import figures
+from tests.benchmarks.figures import Figure, append_to_history, earlier_ratios, line_of, medians
+from tests.benchmarks.models import HEIGHT, WIDTH
+from tests.benchmarks.speed import operations_of
+
+MACHINE = {"processor": "Z80", "threads": 1}
+
+
+@pytest.mark.parametrize("config", [SMALL, LARGE], ids=lambda config: config.name)
+def test_operations_are_those_that_torch_counts(config: RaftConfig) -> None:
+    block = RAFT(config).update_block  # its weights want gradients, so that it convolves directly
+    cells = (2, 3)
+    hidden, context, looked_up, flow = (
+        torch.rand(1, channels, *cells)
+        for channels in (config.hidden_channels, config.context_channels, config.correlation_channels, 2)
+    )
+    prepared = block.prepare(context)
+    with FlopCounterMode(display=False) as counter:
+        block(hidden, looked_up, flow, prepared)
+    assert operations_of(RAFT(config)) == counter.get_total_flops() // 6 * (HEIGHT // 8) * (WIDTH // 8)
+
+
+def test_a_ratio_above_its_limit_is_called_missed() -> None:
+    within, above = (line_of(Figure("pair", value, "s", "peer", 2.0, 0.5), 0.4) for value in (1.0, 1.1))
+    assert within.split() == ["pair", "1", "s", "peer", "2", "0.50", "<=", "0.50", "was", "0.40"]
+    assert above.endswith("0.55  <= 0.50 was 0.40  MISSED")
+    assert line_of(Figure("pair", 1.0, "s", "peer", None, 0.5), None).split() == ["pair", "1", "s", "no", "peer"]
+
+
+def test_the_history_tells_the_latest_ratios_of_such_a_machine(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(figures, "HISTORY", tmp_path / "history.jsonl")
+    assert earlier_ratios(MACHINE) == {}
+    for machine, seconds in ((MACHINE, 1.0), (MACHINE, 3.0), ({**MACHINE, "threads": 2}, 9.0)):
+        append_to_history(machine, [Figure("pair", seconds, "s", "peer", 4.0), Figure("updates", 5, "")])
+    assert earlier_ratios(MACHINE) == {"pair": 0.75}
+
+
+def test_ways_take_turns_and_the_first_round_does_not_count() -> None:
+    calls: list[str] = []
+    seconds = medians(rounds=2, one=lambda: calls.append("one"), other=lambda: calls.append("other"))
+    assert calls == ["one", "other"] * 3
+    assert list(seconds) == ["one", "other"]
