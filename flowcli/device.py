@@ -70,7 +70,25 @@ def free_bytes(device: torch.device) -> int | None:
     if device.type != "cpu" or not meminfo.exists():
         return None
     facts = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-    return int(facts["MemAvailable"].split()[0]) * 1024
+    free = int(facts["MemAvailable"].split()[0]) * 1024
+    return min([free, *left_in_container(Path("/sys/fs/cgroup"))])
+
+
+def left_in_container(groups: Path) -> list[int]:
+    """What this process's control group may still take, by version 2 or 1 of them; nothing where there is no limit.
+
+    A machine with much free memory kills whoever takes more than that. Cached files do not count: they make room.
+    """
+    left = []
+    for folder, most, used in (
+        (groups, "memory.max", "memory.current"),
+        (groups / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        if (folder / most).exists() and (limit := (folder / most).read_text().strip()) != "max":
+            statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            taken = int((folder / used).read_text()) - int(statistics["inactive_file"])
+            left.append(max(0, int(limit) - taken))
+    return left
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from flowcli.device import left_in_container
 from flowcli.errors import DeviceError, UsageError
 from flowcli.plan import Plan, amount, make_plan, parse_size
 from raft_core.config import LARGE, SMALL
@@ -75,3 +78,22 @@ def test_what_is_no_amount_of_memory_is_refused(text: str) -> None:
 
 def test_an_amount_is_written_for_people() -> None:
     assert [amount(size) for size in (100 * 2**20, 3 * GIB // 2)] == ["100 MiB", "1.5 GiB"]
+
+
+@pytest.mark.parametrize(
+    ("place", "most", "used"),
+    [(".", "memory.max", "memory.current"), ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes")],
+)
+def test_a_container_has_left_what_its_limit_leaves(tmp_path: Path, place: str, most: str, used: str) -> None:
+    folder = tmp_path / place
+    folder.mkdir(exist_ok=True)
+    assert left_in_container(tmp_path) == []
+    (folder / most).write_text("4000\n")
+    (folder / used).write_text("1500\n")
+    (folder / "memory.stat").write_text("anon 900\ninactive_file 500\n")
+    assert left_in_container(tmp_path) == [3000]
+
+
+def test_a_container_without_a_limit_has_none(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("max\n")
+    assert left_in_container(tmp_path) == []
