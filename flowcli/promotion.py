@@ -127,10 +127,20 @@ def reached(stages: list[dict[str, Any]], steps: int) -> Iterator[tuple[dict[str
 
 
 def loss_on(stage: dict[str, Any]) -> str:
-    """Which pixels a stage's loss counts, and to which power it is raised."""
+    """What a stage learns from: the pixels its loss counts, its power, other losses, and what is held or begun anew."""
     pixels = "visible pixels" if stage["visible_only"] else "all pixels"
     slow = f" slower than {stage['max_flow']:g} px" if stage["max_flow"] < UNREMARKABLE_FLOW else ""
-    return pixels + slow + (f", to the power {stage['power']:g}" if stage["power"] != 1 else "")
+    parts = [pixels + slow]
+    if stage["power"] != 1:
+        parts.append(f"to the power {stage['power']:g}")
+    # Runs of earlier versions know nothing of these.
+    if stage.get("matching"):
+        parts.append(f"and {stage['matching']:g} of the matching loss")
+    if stage.get("frozen"):
+        parts.append(f"{' and '.join(stage['frozen'])} frozen")
+    if stage.get("renew_context"):
+        parts.append("context begun anew")
+    return ", ".join(parts)
 
 
 def hours(records: Sequence[dict[str, Any]]) -> float:

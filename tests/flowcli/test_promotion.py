@@ -84,3 +84,10 @@ def test_the_model_card_says_what_each_stage_learnt_from() -> None:
     assert loss_on(everything) == "all pixels"
     some = everything | {"visible_only": True, "max_flow": 48.0, "power": 0.5}
     assert loss_on(some) == "visible pixels slower than 48 px, to the power 0.5"
+    new = everything | {"matching": 0.3, "frozen": ["context_encoder"], "renew_context": True}
+    assert loss_on(new) == "all pixels, and 0.3 of the matching loss, context_encoder frozen, context begun anew"
+
+
+def test_a_stage_of_an_older_run_is_described_without_what_it_did_not_know() -> None:
+    stage = dataclasses.asdict(Stage("one", 1, 1, (128, 128), 1, (0, 0)))
+    assert loss_on({key: stage[key] for key in ("visible_only", "max_flow", "power")}) == "all pixels"
