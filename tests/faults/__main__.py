@@ -19,6 +19,7 @@ SECTIONS = {
     "4.3": "checkpoints",
     "4.4": "surroundings",
     "4.5": "the system",
+    "4.6": "lists, records and inspect",
 }
 # What others survived of like faults, as measured for ../shared/reliability.md, section 1.
 PEERS = "motionflow 0.1.0: 52 of 82; ffmpeg 9.0.2: 12 of 14; princeton-vl's .flo reader: 0 of 8; OpenCV's: 7 of 8"
