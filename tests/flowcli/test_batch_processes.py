@@ -45,7 +45,9 @@ def line(weights: Path, *more: object) -> list[str]:
 
 
 def batch_of(weights: Path, *more: object) -> list[str]:
-    return ["batch", "clips", "-o", "out", "--save", "flo", "--iters", "1", "--weights", str(weights), *map(str, more)]
+    # In float32, because a child process would choose a precision of its own.
+    given = ["--save", "flo", "--iters", "1", "--precision", "fp32", "--weights", str(weights)]
+    return ["batch", "clips", "-o", "out", *given, *map(str, more)]
 
 
 def outcomes() -> dict[str, dict[str, Any]]:
@@ -159,7 +161,7 @@ class Mortal:
 
 
 def works(*keys: str) -> deque[Any]:
-    return deque(SimpleNamespace(clip=SimpleNamespace(key=key, path=Path(key)), chunk=None) for key in keys)
+    return deque(SimpleNamespace(clip=SimpleNamespace(key=key, path=Path(key)), chunk=None, asked="") for key in keys)
 
 
 def lost(error: BaseException) -> str | None:
