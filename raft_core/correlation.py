@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Int, Shaped
     from torch import Tensor
+
+
+MARGIN = 64
+"""How many zeros lie before and after a volume: more than a window's side, and whole cache lines."""
 
 
 class Correlation(Protocol):
@@ -48,13 +53,15 @@ class AllPairs:
         self.levels: list[Float[Tensor, "cells rows_l columns_l"]] = []
         with torch.autocast(first.device.type, enabled=False):
             precision = product_type(first, second)
+            # Gradients, and graphs of the model for other programs, need reads that know nothing of memory's layout.
+            self.margin = 0 if wants_gradient(first, second) or torch.compiler.is_compiling() else MARGIN
             # Scaling the features and pooling them gives the published volume, by linearity, without ever touching it.
             queries = (first.float().flatten(2).mT * channels**-0.5).to(precision)  # (B, rows*columns, C)
             pooled = second.float()
             for level in range(levels):
                 if level > 0:
                     pooled = F.avg_pool2d(pooled, 2)
-                volume = queries @ pooled.flatten(2).to(precision)  # (B, rows*columns, rows_l*columns_l)
+                volume = product(queries, pooled.flatten(2).to(precision), margin=self.margin)
                 self.levels.append(volume.view(batch * rows * columns, *pooled.shape[-2:]))
 
     def transposed(self) -> AllPairs:
@@ -69,9 +76,12 @@ class AllPairs:
         because the published weights were trained with that channel order.
         """
         batch, _, rows, columns = centers.shape
-        points = centers.float().permute(0, 2, 3, 1).reshape(-1, 2)  # (B*rows*columns, 2)
-        windows = [window(volume, points / 2**level, self.radius) for level, volume in enumerate(self.levels)]
-        return torch.cat(windows, dim=1).view(batch, rows, columns, -1).permute(0, 3, 1, 2)
+        points = centers.float().transpose(0, 1).flatten(1)  # (2, B*rows*columns)
+        windows = [
+            window(volume, points / 2**level, self.radius, margin=self.margin)
+            for level, volume in enumerate(self.levels)
+        ]
+        return torch.stack(windows).view(-1, batch, rows, columns).transpose(0, 1)
 
     def response(self, cell: Sequence[int], level: int, *, batch: int = 0) -> Float[Tensor, "rows_l columns_l"]:
         """The whole response map of one cell (row, column) of the first frame at one level."""
@@ -152,8 +162,9 @@ class OnDemand:
         for tile, cell in zip(torch.split(wild, at_once), torch.split(cells, at_once), strict=True):
             alone = self.products(tile, self.queries[tile, cell, None], corners[tile, cell, None], level=level, reach=0)
             values[tile, cell] = alone[:, 0]
-        fraction = (points - corner).flatten(0, 1)
-        return blended(values.view(-1, side, side), fraction).view(*points.shape[:2], -1)
+        fraction = (points - corner).flatten(0, 1).T
+        whole = values.view(-1, side * side).T.contiguous().view(side, side, -1)
+        return blended(whole, fraction.flip(0)).flatten(0, 1).T.reshape(*points.shape[:2], -1)
 
     def products(
         self,
@@ -189,37 +200,64 @@ def product_type(first: Tensor, second: Tensor) -> torch.dtype:
 
     That halves time and memory. float16 is not trusted with sums over all channels, as in the published code.
     """
-    wants_gradient = torch.is_grad_enabled() and (first.requires_grad or second.requires_grad)
     rounded = first.dtype == second.dtype == torch.bfloat16
-    return torch.bfloat16 if rounded and not wants_gradient else torch.float32
+    return torch.bfloat16 if rounded and not wants_gradient(first, second) else torch.float32
+
+
+def wants_gradient(first: Tensor, second: Tensor) -> bool:
+    """Whether what is made of the features will be differentiated."""
+    return torch.is_grad_enabled() and (first.requires_grad or second.requires_grad)
+
+
+def product(
+    queries: Float[Tensor, "batch cells channels"], features: Float[Tensor, "batch channels others"], *, margin: int
+) -> Float[Tensor, "batch cells others"]:
+    """All dot products; in memory, `margin` zeros lie before and after them."""
+    if not margin:
+        return queries @ features
+    shape = (*queries.shape[:2], features.shape[2])
+    store = queries.new_empty(math.prod(shape) + 2 * margin)
+    store[:margin] = store[-margin:] = 0
+    return torch.matmul(queries, features, out=store[margin:-margin].view(shape))
 
 
 def window(
-    volume: Float[Tensor, "cells rows columns"], centers: Float[Tensor, "cells 2"], radius: int
-) -> Float[Tensor, "cells offsets"]:
-    """Each cell's own map, read bilinearly at the (2r + 1)² points around its center, x offset slowest.
+    volume: Float[Tensor, "cells rows columns"], centers: Float[Tensor, "2 cells"], radius: int, *, margin: int = 0
+) -> Float[Tensor, "x_offsets y_offsets cells"]:
+    """Each cell's own map, read bilinearly at the (2r + 1)² points around its center (x, y).
 
-    All those points share one fractional part, so the (2r + 2)² whole cells around them are gathered and blended
-    along each axis.
+    All those points share one fractional part, so the (2r + 2)² whole cells around them are read and blended: one by
+    one, or, with so many zeros in memory on either side of the volume, row by row.
     """
     cells, rows, columns = volume.shape
+    side = 2 * radius + 2
     corner = centers.floor()
-    steps = torch.arange(-radius, radius + 2, device=volume.device)
-    x, weight_x = axis(corner[:, :1], steps, columns)
-    y, weight_y = axis(corner[:, 1:], steps, rows)
-    index = (y * columns)[:, None, :] + x[:, :, None]  # (cells, x offset, y offset)
-    values = volume.view(cells, -1).gather(1, index.flatten(1)).view(index.shape)
-    values = values * (weight_x[:, :, None] * weight_y[:, None, :])
-    return blended(values, centers - corner)
+    first = corner.nan_to_num()[..., None] - radius
+    steps = torch.arange(side, device=volume.device)
+    x, inside_x = axis(first[0], steps, columns)
+    y, inside_y = axis(first[1], steps, rows)
+    if margin:
+        # Whole rows of the window at once; rows outside are read in the margin, and what is left or right of the map in
+        # another of its rows.
+        left = first[0].clamp(-side, columns).long()
+        start = (torch.arange(cells, device=volume.device)[:, None] * rows + y) * columns + left + margin
+        everywhere = volume.as_strided((volume.numel() + 2 * margin - side + 1, side), (1, 1), 0)
+        values = everywhere.index_select(0, start.where(inside_y > 0, 0).flatten()).view(cells, -1)
+        inside = inside_x.T
+    else:
+        index = (y * columns)[:, :, None] + x[:, None, :]
+        values = volume.view(cells, -1).gather(1, index.flatten(1))
+        inside = inside_y.T[:, None] * inside_x.T
+    values = values.T.contiguous().view(side, side, cells).float() * inside
+    return blended(values, centers - corner).transpose(0, 1)
 
 
 def blended(
-    values: Float[Tensor, "cells x_plus_1 y_plus_1"], fraction: Float[Tensor, "cells 2"]
-) -> Float[Tensor, "cells offsets"]:
-    """Bilinear values between whole cells: all points of a window lie at the same fraction of one."""
-    values = torch.lerp(values[:, :-1], values[:, 1:], fraction[:, :1, None])
-    values = torch.lerp(values[:, :, :-1], values[:, :, 1:], fraction[:, 1:, None])
-    return values.flatten(1)
+    values: Float[Tensor, "rows_plus_1 columns_plus_1 cells"], fraction: Float[Tensor, "2 cells"]
+) -> Float[Tensor, "rows columns cells"]:
+    """Bilinear values between whole cells: all points of a window lie at the same fraction (x, y) of one."""
+    values = torch.lerp(values[:, :-1], values[:, 1:], fraction[0])
+    return torch.lerp(values[:-1], values[1:], fraction[1])
 
 
 def axis(corner: Shaped[Tensor, "cells 1"], steps: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -116,11 +116,10 @@ def read(observation: Observation, pixel: Pixel) -> Reading:
 
 def look_up(response: torch.Tensor, center: NDArray[np.float32], level: int, radius: int) -> Lookup:
     """What RAFT's own lookup reads in one response map around `center` (x, y in cells of level 0)."""
-    point = torch.from_numpy(center)[None] / 2**level
-    values = window(response[None].contiguous(), point, radius)[0]
+    point = torch.from_numpy(center)[:, None] / 2**level
     # The x offset varies slowest in RAFT's order: transposed, it is an image.
-    image = values.view(2 * radius + 1, 2 * radius + 1).T.numpy()
-    x, y = point[0].tolist()
+    image = window(response[None].contiguous(), point, radius)[..., 0].T.numpy()
+    x, y = point[:, 0].tolist()
     return Lookup(level, (x, y), image, (response.shape[0], response.shape[1]))
 
 
