@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from raft_core.config import LARGE, SMALL, RaftConfig
 from raft_core.raft import RAFT
 from tests.benchmarks import figures
+from tests.benchmarks.__main__ import OTHERS
 from tests.benchmarks.figures import Figure, append_to_history, earlier_ratios, line_of, medians
 from tests.benchmarks.models import HEIGHT, WIDTH
 from tests.benchmarks.speed import operations_of
@@ -52,3 +53,9 @@ def test_ways_take_turns_and_the_first_round_does_not_count() -> None:
     seconds = medians(rounds=2, one=lambda: calls.append("one"), other=lambda: calls.append("other"))
     assert calls == ["one", "other"] * 3
     assert list(seconds) == ["one", "other"]
+
+
+def test_every_benchmark_has_a_name_on_the_command_line() -> None:
+    folder = Path(__file__).parent / "benchmarks"
+    whole = {path.stem for path in folder.glob("*.py") if "\ndef run() -> None:" in path.read_text(encoding="utf-8")}
+    assert whole == set(OTHERS)

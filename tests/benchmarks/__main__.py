@@ -3,7 +3,7 @@
 Without NAME: how fast flowcli is, as a table of medians and their ratios to torchvision's RAFT and motionflow's
 Farneback, where those are installed (pip install --no-deps torchvision motionflow==0.1.0), OpenCV's DIS, and the limit
 that the processor's matrix products set. With some of the table's names: that part of it. `gpu` is for the first run on
-a GPU. The others tell about memory, drawing, warm start and occlusion.
+a GPU. The others tell about memory, long runs, batches in several processes, drawing, warm start and occlusion.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 
-from tests.benchmarks import drawing, gpu, memory, occlusion, processes, speed, warm_start
+from tests.benchmarks import batch, drawing, gpu, memory, occlusion, processes, soak, speed, warm_start
 from tests.benchmarks.figures import (
     append_to_history,
     earlier_ratios,
@@ -34,6 +34,8 @@ TABLE = {
 OTHERS = {
     "gpu": gpu.run,
     "memory": memory.run,
+    "soak": soak.run,
+    "batch": batch.run,
     "drawing": drawing.run,
     "warm_start": warm_start.run,
     "occlusion": occlusion.run,
