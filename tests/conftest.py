@@ -1,7 +1,12 @@
-"""One thread for every process that the tests start: on their small pictures, more threads only wait for each other."""
+"""What every test's processes start with."""
 
 from __future__ import annotations
 
 import os
+import signal
 
+# On the tests' small pictures, more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Under nohup it would be ignored, in every child process too.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -73,8 +73,8 @@ def test_parts_are_shared_out_without_remainder_or_repetition() -> None:
 def test_two_processes_learn_from_single_pairs_what_one_learns_from_batches_of_two() -> None:
     """The same pairs, two at once in one process, and one in each of two processes."""
     # At the other test's rate AdamW makes more of rounding than 1e-5: batches of two are convolved in another order.
-    apart = TRAIN.replace("4e-4", "5e-5")
-    together = apart.replace("10, 1, (128, 128), 2, (5e-5, 5e-5), parts=2", "10, 2, (128, 128), 2, (5e-5, 5e-5)")
+    apart = TRAIN.replace("4e-4", "2e-5")
+    together = apart.replace("10, 1, (128, 128), 2, (2e-5, 2e-5), parts=2", "10, 2, (128, 128), 2, (2e-5, 2e-5)")
     together = together.replace("def draw(number, stage):", "def single(number, stage):").replace(
         "torch.manual_seed(0)",
         "def draw(number, stage):\n"
