@@ -243,6 +243,12 @@ def test_a_frozen_part_keeps_its_weights_until_a_stage_thaws_it() -> None:
     assert not any(torch.equal(after[name], tensor) for name, tensor in copied(state.model).items() if name in kept)
 
 
+def test_a_part_that_the_model_lacks_is_not_frozen_in_silence() -> None:
+    stage = replace(RECIPE.stages[0], frozen=("contxt_encoder",))
+    with pytest.raises(ValueError, match="no part 'contxt_encoder'"):
+        next(steps(begin(), lambda *_: plain_batch(), replace(RECIPE, stages=(stage,))))
+
+
 def test_a_stage_renews_the_context_at_its_first_step_only(draw: Draw) -> None:
     renewing = replace(RECIPE.stages[1], steps=2, renew_context=True, frozen=("context_encoder",))
     recipe = replace(RECIPE, stages=(RECIPE.stages[0], renewing))
