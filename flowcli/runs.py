@@ -121,6 +121,7 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     torch.manual_seed(recipe.seed)
     weights = find(options.weights) if options.weights else None
     state = TrainingState.begin(load(weights) if weights else RAFT(SIZES[recipe.model]), device=device)
+    refuse_what_does_not_fit(state.model, recipe, options.recipe)
     if weights and group.leads:
         folder.log({"begun_with": weights.name, "sha256": weights.sha256})
     folder.take_up(state)
@@ -197,6 +198,22 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                 hint = f"run the same command again to go on from step {state.step}"
                 raise StoppedError(stopped, hint=hint)
     return epe
+
+
+def refuse_what_does_not_fit(model: RAFT, recipe: Recipe, name: str) -> None:
+    """Raises UsageError for a recipe that freezes or renews what the model does not have."""
+    parts = [part for part, _ in model.named_children()]
+    for stage in recipe.stages:
+        if unknown := set(stage.frozen) - set(parts):
+            raise UsageError(
+                f"recipe {name!r} freezes {min(unknown)!r}, which RAFT has not",
+                hint=f"its parts are {', '.join(parts)}",
+            )
+        if stage.renew_context and model.config.context_norm != "none":
+            raise UsageError(
+                f"recipe {name!r} renews the context, which {model.config.name} normalises",
+                hint="use weights of the small model",
+            )
 
 
 def in_parts(recipe: Recipe, count: int) -> Recipe:

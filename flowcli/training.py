@@ -155,9 +155,7 @@ def set_norms(model: RAFT, *, frozen: bool) -> None:
 
 
 def freeze(model: RAFT, names: Sequence[str]) -> None:
-    """Makes training leave these parts of the model as they are, and no others; raises ValueError for unknown ones."""
-    if unknown := set(names) - dict(model.named_modules()).keys():
-        raise ValueError(f"the model has no part {min(unknown)!r} to freeze")
+    """Makes training leave these parts of the model as they are, and no others."""
     for name, weight in model.named_parameters():
         weight.requires_grad_(not name.startswith(tuple(f"{part}." for part in names)))
         if not weight.requires_grad:

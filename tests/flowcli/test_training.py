@@ -21,7 +21,7 @@ from flowcli.interruption import StoppedError
 from flowcli.pool import Pool
 from flowcli.recipes import RECIPES, Recipe, Stage
 from flowcli.run_folder import RunFolder
-from flowcli.runs import TrainingOptions, run_training
+from flowcli.runs import TrainingOptions, refuse_what_does_not_fit, run_training
 from flowcli.synthesis import Scenes, TextureBank, render
 from flowcli.training import Progress, TrainingState, draw_from_pool, draw_rendered, follow, learn, train_steps
 from raft_core import checkpoint
@@ -241,12 +241,6 @@ def test_a_frozen_part_keeps_its_weights_until_a_stage_thaws_it() -> None:
     assert kept == {name for name in before if name.startswith("context_encoder.")}
     next(taken)
     assert not any(torch.equal(after[name], tensor) for name, tensor in copied(state.model).items() if name in kept)
-
-
-def test_a_part_that_the_model_lacks_is_not_frozen_in_silence() -> None:
-    stage = replace(RECIPE.stages[0], frozen=("contxt_encoder",))
-    with pytest.raises(ValueError, match="no part 'contxt_encoder'"):
-        next(steps(begin(), lambda *_: plain_batch(), replace(RECIPE, stages=(stage,))))
 
 
 def test_a_stage_renews_the_context_at_its_first_step_only(draw: Draw) -> None:
@@ -485,3 +479,18 @@ def test_a_run_notes_the_weights_it_was_begun_with(tmp_path: Path) -> None:
     first, *_ = (json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines())
     digest = hashlib.sha256((tmp_path / "older.safetensors").read_bytes()).hexdigest()
     assert first == {"begun_with": "older", "sha256": digest}
+
+
+@pytest.mark.parametrize(
+    ("size", "changes", "says"),
+    [
+        ("small", {"frozen": ("contxt_encoder",)}, "freezes 'contxt_encoder'"),
+        ("large", {"renew_context": True}, "renews the context"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_the_model_is_refused_with_a_hint(
+    size: str, changes: dict[str, object], says: str
+) -> None:
+    recipe = replace(RECIPE, stages=(replace(RECIPE.stages[0], **changes),))
+    with pytest.raises(UsageError, match=says):
+        refuse_what_does_not_fit(RAFT(LARGE) if size == "large" else RAFT(), recipe, "mine")
