@@ -23,7 +23,7 @@ LINES = {
     "batch": "batch clips --save video,flo --iters 30",
     "batch --isolate": "batch clips --save video,flo --iters 30 --isolate",
     "inspect": "inspect a.png b.png --iters 200",
-    "track": "track a.mp4 --points 10,10 --iters 30",
+    "track": "track a.mp4 --points 10,10 --iters 300",
 }
 # Three seconds are promised; a busy machine gets more here.
 SECONDS = 15
