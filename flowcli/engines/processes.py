@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
@@ -22,6 +21,7 @@ from flowcli.work import compute, prepare
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Generator
+    from multiprocessing.process import BaseProcess
 
     from flowcli.outcomes import Outcome
     from flowcli.work import Begun, Work
@@ -61,12 +61,14 @@ class Child:
         self._place = place
         # Not forked: neither CUDA nor threads survive that.
         self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-        self._begun: Future[int] | None = None
+        self._process: BaseProcess | None = None
 
-    def start(self) -> Future[int]:
+    def start(self) -> Future[None]:
         """Loads the model."""
-        self._begun = self._pool.submit(begin, self._place)
-        return self._begun
+        others = set(multiprocessing.active_children())
+        begun = self._pool.submit(begin, self._place)
+        (self._process,) = set(multiprocessing.active_children()) - others
+        return begun
 
     def submit(self, work: Work) -> Future[Outcome | Begun]:
         """Computes one clip."""
@@ -78,15 +80,14 @@ class Child:
         return Child(self._place)
 
     def stop(self) -> None:
-        """Ends the process."""
-        if self._begun and self._begun.done() and not self._begun.exception():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._begun.result(), signal.SIGTERM)
+        """Ends the process, which keeps what it has computed."""
+        if self._process:
+            self._process.terminate()
         self._pool.shutdown(cancel_futures=True)
 
 
-def begin(place: Place) -> int:
-    """Readies this process, and returns its number."""
+def begin(place: Place) -> None:
+    """Readies this process."""
     # Ctrl-C reaches all processes of a terminal; the parent alone decides what is stopped.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
@@ -97,7 +98,6 @@ def begin(place: Place) -> int:
     if place.gpu is not None:
         torch.cuda.set_device(place.gpu)
     loaded(place.weights)
-    return os.getpid()
 
 
 def end_with_parent() -> None:

@@ -11,12 +11,14 @@ import sys
 import time
 from collections import deque
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from flowcli.engines.processes import Child, Place
 from flowcli.engines.spread import spread
 from flowcli.errors import DeviceError, UsageError
 from flowcli.interruption import StoppedError
@@ -73,6 +75,13 @@ def test_a_crash_in_native_code_costs_one_clip(make_video, weights: Path) -> Non
         "c.mp4": "done",
     }
     assert outcomes()["b-evil.mp4"]["error"].startswith("the process that computed it died")
+
+
+def test_a_process_is_stopped_while_it_still_loads() -> None:
+    child = Child(Place("raft-small"))
+    begun = child.start()
+    child.stop()
+    assert isinstance(begun.exception(), BrokenProcessPool)
 
 
 def test_several_processes_give_what_one_gives(compute, make_video, weights: Path) -> None:
