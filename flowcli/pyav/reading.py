@@ -70,6 +70,7 @@ class VideoReader:
         self.frame_count = frame_count_of(self._stream, self._container, rate=self.rate)
         self._aspect = fraction(self._stream.sample_aspect_ratio) or Fraction(1)
         self._is_file = stream is None
+        self._bytes = self._bytes_now()
         self._missing: int | None = None
         self._missing = self._missing_now()
         self._promised_end = promised_end(self._stream)
@@ -176,6 +177,9 @@ class VideoReader:
                 return
             yield self._frame(index, time, decoded)
         self._clock.lost = max(self._clock.lost, self._missing_now() or 0)
+        if self._bytes_now() < self._bytes:
+            self._note("cut", "the file became shorter while it was read; how many frames that cost is unknown")
+            self._clock.lost = max(self._clock.lost, 1)
         if self._promised_end is not None:
             self._clock.lose_until(self._promised_end)
         if missing := self._clock.missing_in_gaps:
@@ -189,6 +193,12 @@ class VideoReader:
         with contextlib.suppress(OSError):
             return packets_beyond_end(self._stream, self.path) if self._is_file else None
         return self._missing
+
+    def _bytes_now(self) -> int:
+        """How long the file is; 0 for what is none, or is gone."""
+        with contextlib.suppress(OSError):
+            return self.path.stat().st_size if self._is_file else 0
+        return 0
 
     def _note_late_start(self, pts: int | None) -> None:
         if pts is not None and self._first_fed is not None:

@@ -102,7 +102,8 @@ def test_a_disk_that_is_full_from_a_picture_on_leaves_only_whole_files(run, monk
     assert playable(Path("out/a_flow.mp4"))
 
 
-def test_a_video_that_becomes_shorter_while_it_is_read_says_how_much_is_lost(run, monkeypatch) -> None:
+@pytest.mark.parametrize("container", ["mp4", "mpegts"])
+def test_a_video_that_becomes_shorter_while_it_is_read_says_that_frames_are_lost(run, monkeypatch, container: str) -> None:
     frames = VideoReader.frames
 
     def cut(self: VideoReader, *asked: Any, **named: Any) -> Iterator[Any]:
@@ -111,7 +112,7 @@ def test_a_video_that_becomes_shorter_while_it_is_read_says_how_much_is_lost(run
                 os.truncate("a.mp4", 2500)
             yield frame
 
-    clip("a.mp4", frames=200, size=(160, 120))
+    clip("a.mp4", frames=200, size=(160, 120), container_format=container)
     monkeypatch.setattr(VideoReader, "frames", cut)
     code, lines = run("flo", "--max-flow", "5")
     assert code == 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -351,6 +352,21 @@ def test_a_glimpse_is_spread_over_the_video(make_video):
     pairs = source.glimpse(count=4, skip=2)
     assert [pair.first.time for pair in pairs] == [Fraction(index, 25) for index in (4, 14, 23, 33)]
     assert all(pair.second.time - pair.first.time == Fraction(2, 25) for pair in pairs)
+
+
+def test_a_glimpse_holds_nothing_that_lies_between_its_frames(make_video, monkeypatch):
+    source = open_source(make_video(frames=40))
+    read, alive, most = VideoReader.frames, weakref.WeakSet(), [0]
+
+    def counted(self, *asked, **named):
+        for frame in read(self, *asked, **named):
+            alive.add(frame)
+            most[0] = max(most[0], len(alive))
+            yield frame
+
+    monkeypatch.setattr(VideoReader, "frames", counted)
+    assert source.glimpse(count=1, skip=30)
+    assert most[0] <= 4
 
 
 @pytest.mark.parametrize("name", ["clip.ts", "raw.h264"])
