@@ -16,7 +16,7 @@ def json_text(content: object, *, compact: bool = False) -> str:
         indent=None if compact else 1, separators=separators, ensure_ascii=False, allow_nan=False
     )
     # Piece by piece: all pieces of a long run's report at once are many times the text.
-    text = io.StringIO()
+    text = io.BytesIO()
     for piece in encoder.iterencode(content):
-        text.write(piece)
-    return text.getvalue().encode(errors="backslashreplace").decode()
+        text.write(piece.encode(errors="backslashreplace"))
+    return text.getvalue().decode()
