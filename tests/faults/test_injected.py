@@ -103,7 +103,9 @@ def test_a_disk_that_is_full_from_a_picture_on_leaves_only_whole_files(run, monk
 
 
 @pytest.mark.parametrize("container", ["mp4", "mpegts"])
-def test_a_video_that_becomes_shorter_while_it_is_read_says_that_frames_are_lost(run, monkeypatch, container: str) -> None:
+def test_a_video_that_becomes_shorter_while_it_is_read_says_that_frames_are_lost(
+    run, monkeypatch, container: str
+) -> None:
     frames = VideoReader.frames
 
     def cut(self: VideoReader, *asked: Any, **named: Any) -> Iterator[Any]:
