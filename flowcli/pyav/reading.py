@@ -176,6 +176,10 @@ class VideoReader:
             if wanted.ended(index, time, taken=index - first):
                 return
             yield self._frame(index, time, decoded)
+        self._count_losses(whole=wanted == EVERYTHING)
+
+    def _count_losses(self, *, whole: bool) -> None:
+        """Tells, at the end of the file, what of it did not come, of a pass over the `whole` of it."""
         self._clock.lost = max(self._clock.lost, self._missing_now() or 0)
         if self._bytes_now() < self._bytes:
             self._note("cut", "the file became shorter while it was read; how many frames that cost is unknown")
@@ -184,7 +188,7 @@ class VideoReader:
             self._clock.lose_until(self._promised_end)
         if missing := self._clock.missing_in_gaps:
             self._note("gaps", f"about {missing} frames seem to be missing: the others are evenly spaced")
-        elif wanted == EVERYTHING and not self.lost and self._clock.count < self._stream.frames:
+        elif whole and not self.lost and self._clock.count < self._stream.frames:
             promised = self._stream.frames
             self._note("count", f"frames are missing: the file promises {promised}, and {self._clock.count} came")
 
