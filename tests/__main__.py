@@ -9,7 +9,7 @@ CHECKS = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
     ("mypy",),
-    ("pytest",),
+    ("pytest", "-n", "auto", "--dist", "worksteal"),
 )
 FIXES = (("ruff", "format", "."), ("ruff", "check", "--fix", "."))
 
