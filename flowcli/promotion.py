@@ -138,6 +138,8 @@ def loss_on(stage: dict[str, Any]) -> str:
         parts.append(f"and {stage['matching']:g} of the matching loss")
     if stage.get("frozen"):
         parts.append(f"{' and '.join(stage['frozen'])} frozen")
+    if stage.get("slow"):
+        parts.append(f"{' and '.join(stage['slow'])} slow")
     if stage.get("renew_context"):
         parts.append("context begun anew")
     return ", ".join(parts)

@@ -17,8 +17,9 @@ class Stage:
     RAFT's one cycle up to that. `visible_only` masks pixels that the second frame does not show, and pixels faster than
     `max_flow` px never count. With `shifts` above zero the pairs are crops of one picture, up to that many pixels
     apart, instead of scenes. A step averages the gradients of `parts` batches, which several processes share.
-    `freeze_norm` keeps the statistics of batch normalisation as they are, `frozen` whole parts of the model by name.
-    `matching` is the weight of the features' own loss, and `renew_context` begins the context encoder anew.
+    `freeze_norm` keeps the statistics of batch normalisation as they are, `frozen` whole parts of the model by name;
+    `slow` ones learn at a fifth of the rate. `matching` is the weight of the features' own loss, and `renew_context`
+    begins the context encoder anew.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Stage:
     freeze_norm: bool = False
     matching: float = 0.0
     frozen: tuple[str, ...] = ()
+    slow: tuple[str, ...] = ()
     renew_context: bool = False
 
     def rate(self, step: int) -> float:

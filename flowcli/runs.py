@@ -201,12 +201,12 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
 
 
 def refuse_what_does_not_fit(model: RAFT, recipe: Recipe, name: str) -> None:
-    """Raises UsageError for a recipe that freezes or renews what the model does not have."""
+    """Raises UsageError for a recipe that freezes, slows or renews what the model does not have."""
     parts = [part for part, _ in model.named_children()]
     for stage in recipe.stages:
-        if unknown := set(stage.frozen) - set(parts):
+        if unknown := {*stage.frozen, *stage.slow} - set(parts):
             raise UsageError(
-                f"recipe {name!r} freezes {min(unknown)!r}, which RAFT has not",
+                f"recipe {name!r} freezes or slows {min(unknown)!r}, which RAFT has not",
                 hint=f"its parts are {', '.join(parts)}",
             )
         if stage.renew_context and model.config.context_norm != "none":

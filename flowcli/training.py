@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # Pairs that may be drawn for the first batch, and how many more for every next: a pair is drawn about three times.
 POOL_START = 512
 POOL_GROWTH_PER_BATCH = 2
+SLOW = 0.2
+"""The share of the learning rate that slow parts have."""
 
 ALONE = Group()
 
@@ -55,7 +57,8 @@ class TrainingState:
         average = copy.deepcopy(model).eval()
         for parameter in average.parameters():
             parameter.requires_grad = False
-        return cls(model, average, torch.optim.AdamW(model.parameters(), eps=1e-8))
+        parts = [{"params": list(part.parameters()), "part": name} for name, part in model.named_children()]
+        return cls(model, average, torch.optim.AdamW(parts, eps=1e-8))
 
     def save(self, path: Path) -> None:
         """Writes everything; the file appears complete or not at all."""
@@ -74,7 +77,9 @@ class TrainingState:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         self.model.load_state_dict(content["model"])
         self.average.load_state_dict(content["ema"])
-        self.optimiser.load_state_dict(content["optimiser"])
+        # What groups hold besides their weights is set at every step, and earlier versions had only one.
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": content["optimiser"]["state"], "param_groups": groups})
         self.step = content["step"]
 
 
@@ -111,7 +116,8 @@ def train_steps(
         started = time.perf_counter()
         stage, learning_rate = recipe.at(state.step)
         for options in state.optimiser.param_groups:
-            options.update(lr=learning_rate, weight_decay=stage.weight_decay)
+            pace = SLOW if options["part"] in stage.slow else 1.0
+            options.update(lr=pace * learning_rate, weight_decay=stage.weight_decay)
         set_norms(state.model, frozen=stage.freeze_norm)
         freeze(state.model, stage.frozen)
         if stage.renew_context and recipe.begins(state.step):

@@ -23,7 +23,7 @@ from flowcli.recipes import RECIPES, Recipe, Stage
 from flowcli.run_folder import RunFolder
 from flowcli.runs import TrainingOptions, refuse_what_does_not_fit, run_training
 from flowcli.synthesis import Scenes, TextureBank, render
-from flowcli.training import Progress, TrainingState, draw_from_pool, draw_rendered, follow, learn, train_steps
+from flowcli.training import SLOW, Progress, TrainingState, draw_from_pool, draw_rendered, follow, learn, train_steps
 from raft_core import checkpoint
 from raft_core.config import LARGE
 from raft_core.images import to_model_range
@@ -171,9 +171,10 @@ def test_each_step_uses_its_own_learning_rate_and_weight_decay() -> None:
     recipe = replace(RECIPE, stages=(RECIPE.stages[0], replace(RECIPE.stages[1], weight_decay=1e-5)))
     seen = []
     for progress in steps(state, lambda *_: plain_batch(), recipe):
-        (group,) = state.optimiser.param_groups
-        assert group["lr"] == progress.learning_rate
-        seen.append((progress.step, progress.stage, group["weight_decay"]))
+        groups = state.optimiser.param_groups
+        assert {group["lr"] for group in groups} == {progress.learning_rate}
+        (decay,) = {group["weight_decay"] for group in groups}
+        seen.append((progress.step, progress.stage, decay))
     assert seen == [(1, "one", 1e-4), (2, "one", 1e-4), *((step, "two", 1e-5) for step in (3, 4, 5, 6))]
 
 
@@ -241,6 +242,33 @@ def test_a_frozen_part_keeps_its_weights_until_a_stage_thaws_it() -> None:
     assert kept == {name for name in before if name.startswith("context_encoder.")}
     next(taken)
     assert not any(torch.equal(after[name], tensor) for name, tensor in copied(state.model).items() if name in kept)
+
+
+def test_a_slow_part_moves_by_a_fifth_of_what_it_would() -> None:
+    moved = []
+    for slow in ((), ("context_encoder",)):
+        state = begin()
+        before = copied(state.model)
+        stage = replace(RECIPE.stages[0], slow=slow, weight_decay=0.0)
+        next(steps(state, lambda *_: plain_batch(), replace(RECIPE, stages=(stage,))))
+        moved.append({name: tensor - before[name] for name, tensor in copied(state.model).items()})
+    for name, plainly in moved[0].items():
+        share = SLOW if name.startswith("context_encoder.") else 1.0
+        torch.testing.assert_close(moved[1][name], share * plainly, atol=1e-7, rtol=1e-3)
+
+
+def test_a_state_whose_optimiser_had_one_group_goes_on(tmp_path: Path) -> None:
+    state, older = begin(), begin()
+    older.optimiser = torch.optim.AdamW(older.model.parameters(), eps=1e-8)
+    older.optimiser.param_groups[0]["part"] = ""
+    for one in (state, older):
+        next(steps(one, lambda *_: plain_batch()))
+    older.save(tmp_path / "state.pt")
+    resumed = begin()
+    resumed.load(tmp_path / "state.pt")
+    for one in (state, resumed):
+        next(steps(one, lambda *_: plain_batch()))
+    assert_equal(copied(state.model), copied(resumed.model))
 
 
 def test_a_stage_renews_the_context_at_its_first_step_only(draw: Draw) -> None:
@@ -484,7 +512,8 @@ def test_a_run_notes_the_weights_it_was_begun_with(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("size", "changes", "says"),
     [
-        ("small", {"frozen": ("contxt_encoder",)}, "freezes 'contxt_encoder'"),
+        ("small", {"frozen": ("contxt_encoder",)}, "freezes or slows 'contxt_encoder'"),
+        ("small", {"slow": ("contxt_encoder",)}, "freezes or slows 'contxt_encoder'"),
         ("large", {"renew_context": True}, "renews the context"),
     ],
 )
