@@ -130,6 +130,7 @@ _GENTLE = AugmentationSettings(
 _LISTENING = Stage(
     "", 0, 6, (160, 208), 5, (1.5e-4, 0.0), power=0.5, parts=2, matching=0.1, frozen=("context_encoder",)
 )
+_LARGE = replace(_LISTENING, name="large", batch=4, crop=(208, 256), iterations=6)
 
 RECIPES: dict[str, Recipe] = {
     # Two CPU cores: 27k samples in about an hour and a half.
@@ -160,9 +161,19 @@ RECIPES: dict[str, Recipe] = {
             replace(_LISTENING, name="warm-up", steps=40, learning_rate=(1e-5, 4e-4), matching=0.3, renew_context=True),
             replace(_LISTENING, name="wide", steps=531, learning_rate=(4e-4, 3.45e-4), matching=0.3),
             replace(_LISTENING, name="settling", steps=780, learning_rate=(3.45e-4, 1.5e-4)),
-            replace(_LISTENING, name="large", steps=640, batch=4, crop=(208, 256), iterations=6),
+            replace(_LARGE, steps=640),
         ),
         pool_pairs=4032,
+        augmentation=_GENTLE,
+    ),
+    # From weights that make use of the context: 48k samples more, in two processes.
+    "longer": Recipe(
+        stages=(
+            replace(_LISTENING, name="warm-up", steps=60, learning_rate=(1e-5, 3.2e-4)),
+            replace(_LISTENING, name="wide", steps=2400, learning_rate=(3.2e-4, 1.7e-4)),
+            replace(_LARGE, steps=2400, learning_rate=(1.7e-4, 0.0)),
+        ),
+        pool_pairs=6016,
         augmentation=_GENTLE,
     ),
     # Seconds: to see that training works.
