@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from multiprocessing import get_context
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -14,9 +17,10 @@ from torch import Tensor
 from flowcli.fan import fan_frames
 from flowcli.frames import Frame, FramePair
 from flowcli.weights import find, load
-from raft_core.config import LARGE
+from raft_core.config import LARGE, SMALL
 from raft_core.images import to_model_range
 from raft_core.raft import RAFT
+from tests.benchmarks.figures import use_threads
 from tests.peers import torchvision_raft
 from tests.published_names import published_state
 
@@ -38,6 +42,61 @@ def theirs(model: RAFT) -> Any:
     peer = getattr(module, model.config.name.replace("-", "_"))(weights=None)
     peer.load_state_dict(published_state(model, "torchvision"))
     return peer.eval()
+
+
+class Peer:
+    """torchvision's model in a process of its own, as its users run it: what flowcli sets for itself does not reach it.
+
+    It keeps the images, so that a call to `compute` moves nothing between the processes.
+    """
+
+    def __init__(self, model: RAFT, images: Sequence[Tensor]) -> None:
+        start = (model.config.name, model.state_dict(), images, torch.get_num_threads())
+        context = get_context("spawn")
+        self._process = ProcessPoolExecutor(1, context, initializer=open_peer, initargs=start)
+        self.installed = self._process.submit(has_peer).result()
+
+    def compute(self) -> None:
+        """Computes the pair with 12 updates."""
+        self._process.submit(compute_peer).result()
+
+    def flow(self) -> Tensor:
+        """The flow that was computed last."""
+        return self._process.submit(peer_flow).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.shutdown()
+
+
+PEER: dict[str, Any] = {}
+"""What the peer's own process holds."""
+
+
+def open_peer(name: str, state: dict[str, Tensor], images: Sequence[Tensor], threads: int) -> None:
+    """Begins the peer's process."""
+    use_threads(threads)
+    model = RAFT(LARGE if name == LARGE.name else SMALL)
+    model.load_state_dict(state)
+    PEER.update(model=theirs(model), images=images)
+
+
+def has_peer() -> bool:
+    """Whether there is one."""
+    return PEER["model"] is not None
+
+
+def compute_peer() -> None:
+    """The peer's flow, kept there."""
+    with torch.inference_mode():
+        PEER["flow"] = PEER["model"](*PEER["images"], num_flow_updates=12)[-1]
+
+
+def peer_flow() -> Tensor:
+    """What `compute_peer` kept."""
+    return PEER["flow"].clone()
 
 
 def fan(count: int, *, height: int = HEIGHT, width: int = WIDTH) -> list[Frame]:

@@ -18,7 +18,7 @@ from flowcli.request import Request
 from flowcli.resolving import iterations_of
 from raft_core.raft import RAFT
 from tests.benchmarks.figures import Figure, medians
-from tests.benchmarks.models import HEIGHT, WIDTH, fan, ours, pairs_of, tensor, theirs
+from tests.benchmarks.models import HEIGHT, WIDTH, Peer, fan, ours, pairs_of, tensor
 
 CPU = torch.device("cpu")
 PAIRS = 8
@@ -36,17 +36,16 @@ def pair() -> Iterator[Figure]:
 def one_pair(size: str) -> Iterator[Figure]:
     """`pair` for one size."""
     model = ours(size)
-    peer = theirs(model)
     images = [tensor(frame) for frame in fan(2)]
-    ways = {"flowcli": lambda: model.estimate(*images).upsampled()}
-    if peer is not None:
-        ways["torchvision"] = lambda: peer(*images, num_flow_updates=12)[-1]
+    ways: dict[str, Callable[[], object]] = {"flowcli": lambda: model.estimate(*images).upsampled()}
     name = f"pair, float32, 12 updates, {size}"
-    with torch.inference_mode():
+    with torch.inference_mode(), Peer(model, images) as peer:
+        if peer.installed:
+            ways["torchvision"] = peer.compute
         seconds = medians(**ways)
         yield Figure(name, seconds["flowcli"], "s", "torchvision", seconds.get("torchvision"), 0.65)
-        if peer is not None:
-            difference = (ways["flowcli"]() - ways["torchvision"]()).abs().max().item()
+        if peer.installed:
+            difference = (model.estimate(*images).upsampled() - peer.flow()).abs().max().item()
             yield Figure(f"  largest difference, {size}", difference, "px", "allowed", 1e-3, 1.0)
 
 
@@ -76,20 +75,18 @@ def by_default(*, exact: float) -> Iterator[Figure]:
 
 def steady(model: RAFT, settings: Settings) -> tuple[float, list[Estimate], float | None]:
     """Median seconds of all pairs but the first, their flow, and the seconds of torchvision between them."""
-    peer = theirs(model)
     frames = fan(PAIRS + 1)
-    images = [tensor(frame) for frame in frames[:2]]
     estimates, taken, peer_taken = [], [], []
-    flows = FlowEstimator(model, device=CPU, settings=settings).estimate(pairs_of(frames))
-    for number in range(PAIRS):
-        started = time.perf_counter()
-        estimates.append(next(flows))
-        taken.append(time.perf_counter() - started)
-        if peer is not None and number < 4:
+    with Peer(model, [tensor(frame) for frame in frames[:2]]) as peer:
+        flows = FlowEstimator(model, device=CPU, settings=settings).estimate(pairs_of(frames))
+        for _ in range(PAIRS):
             started = time.perf_counter()
-            with torch.inference_mode():
-                peer(*images, num_flow_updates=12)
-            peer_taken.append(time.perf_counter() - started)
+            estimates.append(next(flows))
+            taken.append(time.perf_counter() - started)
+            if peer.installed:
+                started = time.perf_counter()
+                peer.compute()
+                peer_taken.append(time.perf_counter() - started)
     return statistics.median(taken[1:]), estimates, statistics.median(peer_taken[1:]) if peer_taken else None
 
 
