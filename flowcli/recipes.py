@@ -131,6 +131,7 @@ _LISTENING = Stage(
     "", 0, 6, (160, 208), 5, (1.5e-4, 0.0), power=0.5, parts=2, matching=0.1, frozen=("context_encoder",)
 )
 _LARGE = replace(_LISTENING, name="large", batch=4, crop=(208, 256), iterations=6)
+_THAWED = replace(_LARGE, frozen=(), slow=("context_encoder",))
 
 RECIPES: dict[str, Recipe] = {
     # Two CPU cores: 27k samples in about an hour and a half.
@@ -172,6 +173,19 @@ RECIPES: dict[str, Recipe] = {
             replace(_LISTENING, name="warm-up", steps=60, learning_rate=(1e-5, 3.2e-4)),
             replace(_LISTENING, name="wide", steps=2400, learning_rate=(3.2e-4, 1.7e-4)),
             replace(_LARGE, steps=2400, learning_rate=(1.7e-4, 0.0)),
+        ),
+        pool_pairs=6016,
+        augmentation=_GENTLE,
+    ),
+    # Larger crops, and the context encoder thaws: 47k samples more, in two processes.
+    "more": Recipe(
+        stages=(
+            replace(_LARGE, name="warm-up", steps=344, learning_rate=(1e-5, 2.35e-4)),
+            replace(_THAWED, steps=1448, learning_rate=(2.35e-4, 1.7e-4)),
+            replace(
+                _THAWED, name="visible", steps=2128, learning_rate=(1.75e-4, 8.6e-5), visible_only=True, max_flow=48
+            ),
+            replace(_THAWED, name="last", steps=2000, learning_rate=(8.6e-5, 0.0)),
         ),
         pool_pairs=6016,
         augmentation=_GENTLE,
