@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flowcli.request import Request
     from flowcli.run import Result
 
-FRAMES, HEIGHT, WIDTH = 48, 288, 384
+FRAMES, HEIGHT, WIDTH = 48, 480, 640
 
 
 @dataclass(frozen=True)
