@@ -19,9 +19,9 @@ def run(
         typer.Option(
             metavar="NAME",
             help="Stages and schedule: cpu (two hours on two cores), further (from --weights that match already, "
-            "in two processes), context (likewise, from such that pass over the first frame), longer (from those, "
-            "48k samples), smoke (a test, seconds); chairs, things, sintel, kitti (as published) and finetune train "
-            "on --data; or a .toml file like theirs.",
+            "in two processes), context (likewise, from such that pass over the first frame), longer and more "
+            "(from those, each two hours again), smoke (a test, seconds); chairs, things, sintel, kitti (as published) "
+            "and finetune train on --data; or a .toml file like theirs.",
         ),
     ] = "cpu",
     textures: Annotated[
