@@ -15,7 +15,7 @@ def run(
         "flowcli-demo"
     ),
     weights: _options.Weights = "raft-small",
-    iterations: _options.Iterations = 12,
+    iterations: _options.IterationsOrAuto = "auto",
     device: _options.Device = "auto",
     precision: _options.Precision = "auto",
 ) -> None:
@@ -35,7 +35,7 @@ def run(
         output=output,
         save="video,side",
         weights=weights,
-        iterations=str(iterations),
+        iterations=iterations,
         device=device,
         precision=precision,
         legend=True,
