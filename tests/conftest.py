@@ -7,6 +7,7 @@ import signal
 
 # On the tests' small pictures, more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Under nohup it would be ignored, in every child process too.
+# In the background the one, under nohup the other would be ignored, in every child process too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
