@@ -148,7 +148,7 @@ def _resample(
     sigma = torch.where(step > LARGEST_PLAIN_STEP, 0.5 * (step.square() - 1).clamp(min=0).sqrt(), 0.0)
     images = blur(frames.float(), sigma)
     truth = torch.cat([flow, visible.unsqueeze(1)], dim=1)
-    grid = _source_grid(placement, crop, size=(flow.shape[-2], flow.shape[-1])).to(device)
+    grid = _source_grid(placement, crop, size=(flow.shape[-2], flow.shape[-1]), device=device)
     # One pass for everything that is blended; truth once more unblended, for where its layers meet.
     blended = grid_sample(torch.cat([images, truth], dim=1), grid, padding_mode="border", align_corners=False)
     nearest = grid_sample(truth, grid, mode="nearest", padding_mode="border", align_corners=False)
@@ -165,13 +165,14 @@ def _resample(
 
 
 def _source_grid(
-    placement: _Placement, crop: tuple[int, int], *, size: tuple[int, int]
+    placement: _Placement, crop: tuple[int, int], *, size: tuple[int, int], device: torch.device
 ) -> Float[Tensor, "batch crop_height crop_width 2"]:
     axes = []
+    # Axis by axis: what is sent to a GPU is small, and spread out there.
     for axis, (count, extent) in enumerate([(crop[1], size[1]), (crop[0], size[0])]):
         centres = torch.arange(count, dtype=torch.float64) + 0.5
         source = centres / placement.scale[:, axis : axis + 1].double() + placement.origin[:, axis : axis + 1].double()
-        axes.append((source * (2 / extent) - 1).float())
+        axes.append((source * (2 / extent) - 1).float().to(device))
     batch, (height, width) = len(placement.scale), crop
     x = axes[0][:, None, :].expand(batch, height, width)
     y = axes[1][:, :, None].expand(batch, height, width)

@@ -132,6 +132,7 @@ _LISTENING = Stage(
 )
 _LARGE = replace(_LISTENING, name="large", batch=4, crop=(208, 256), iterations=6)
 _THAWED = replace(_LARGE, frozen=(), slow=("context_encoder",))
+_ON_GPU = replace(_THAWED, batch=16, parts=1, crop=(288, 384), iterations=8)
 
 RECIPES: dict[str, Recipe] = {
     # Two CPU cores: 27k samples in about an hour and a half.
@@ -188,6 +189,17 @@ RECIPES: dict[str, Recipe] = {
             replace(_THAWED, name="last", steps=2000, learning_rate=(8.6e-5, 0.0)),
         ),
         pool_pairs=6016,
+        augmentation=_GENTLE,
+    ),
+    # A GPU, for which other processes render: as many steps as fit into --minutes, or 13,000 (208k samples).
+    "gpu": Recipe(
+        stages=(
+            replace(_ON_GPU, name="warm-up", steps=300, learning_rate=(1e-5, 4e-4)),
+            replace(_ON_GPU, name="wide", steps=6700, learning_rate=(4e-4, 1.9e-4)),
+            replace(_ON_GPU, name="long", steps=6000, iterations=12, learning_rate=(1.9e-4, 0.0), matching=0.0),
+        ),
+        render_size=(400, 528),
+        pool_pairs=16384,
         augmentation=_GENTLE,
     ),
     # Seconds: to see that training works.

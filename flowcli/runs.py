@@ -6,7 +6,9 @@ import functools
 import math
 import statistics
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,17 +25,27 @@ from flowcli.parallel import Group
 from flowcli.pool import Pool
 from flowcli.recipe_file import find_recipe
 from flowcli.recipes import Recipe
+from flowcli.renderers import FreshPool
 from flowcli.run_folder import RunFolder
 from flowcli.synthesis import TextureBank, render
-from flowcli.training import Progress, TrainingState, draw_from_pool, draw_rendered, train_steps, validate
+from flowcli.training import (
+    Progress,
+    TrainingState,
+    compile_update,
+    draw_fresh,
+    draw_from_pool,
+    draw_rendered,
+    train_steps,
+    validate,
+)
 from flowcli.weights import find, load
 from raft_core.config import LARGE, SMALL
 from raft_core.raft import RAFT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from flowcli.augmentation import AugmentedBatch
+    from flowcli.mixture import Draw
     from flowcli.recipes import Stage
     from flowcli.synthesis import Scenes
 
@@ -43,6 +55,8 @@ MOST_SKIPPED = 20
 """Steps without a finite gradient, one after another, that end a run."""
 
 STEPS_BETWEEN_LINES = 25
+FRESH_PAIRS = 4096
+"""How many pairs are kept of what other processes render, where a recipe does not say."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,9 @@ class TrainingOptions:
     accumulate: int = 1
     workers: int = 4
     tensorboard: bool = False
+    minutes: float | None = None
+    compiled: bool = False
+    renderers: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +100,23 @@ def run_training(options: TrainingOptions) -> str:
         run = take_up(options, group)
         begun = run.state.step
         precision = training_precision(options.precision, run.device)
-        steps = train_steps(run.state, run.recipe, drawing(run), device=run.device, precision=precision, group=group)
-        # Not in a `finally`: what fails within a step leaves half of it behind, and the last save is whole.
-        epe = watch(steps, run)
+        with drawing(run) as draw:
+            steps = train_steps(
+                run.state,
+                run.recipe,
+                draw,
+                device=run.device,
+                precision=precision,
+                group=group,
+                minutes=options.minutes,
+            )
+            # Not in a `finally`: what fails within a step leaves half of it behind, and the last save is whole.
+            epe = watch(steps, run)
         if group.leads:
             run.folder.save(run.state)
     line = f"trained {run.state.step} of {run.recipe.steps} steps in {options.run}"
+    if options.minutes is not None:
+        line = f"trained {run.state.step} steps in {run.state.seconds / 60:.1f} minutes in {options.run}"
     if begun:
         line += f", {begun} of them before" if begun < run.state.step else ", all of them before"
     return line + (f"; validation EPE {epe['mean']:.3f} px" if epe else "")
@@ -101,6 +129,11 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
         raise UsageError(
             f"{group.size} processes cannot share the batches of recipe {options.recipe!r} evenly",
             hint="start as many processes as a step has parts, or split its batches with --accumulate",
+        )
+    if options.minutes is not None and any(stage.renew_context for stage in recipe.stages):
+        raise UsageError(
+            f"recipe {options.recipe!r} begins the context anew, at a step that --minutes might pass over",
+            hint="leave --minutes out",
         )
     device = choose_device(options.device)
     training_precision(options.precision, device)
@@ -125,30 +158,55 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     if weights and group.leads:
         folder.log({"begun_with": weights.name, "sha256": weights.sha256})
     folder.take_up(state)
+    if options.compiled:
+        compile_update(state.model)
     if group.leads:
         folder.forget_after(state.step)
     return TrainingRun(options, recipe, device, folder, state, group)
 
 
-def drawing(run: TrainingRun) -> Callable[[int, Stage], AugmentedBatch]:
-    """Where the run's batches come from: datasets, its pool, or a renderer on its device."""
-    recipe, textures = run.recipe, run.options.textures
+@contextmanager
+def drawing(run: TrainingRun) -> Iterator[Draw]:
+    """Where the run's batches come from: datasets, processes that render, its pool, or a renderer on its device."""
+    recipe, options = run.recipe, run.options
     if recipe.data:
-        mixture = Mixture(recipe, run.options.data)
-        if not run.options.workers:
-            return mixture.draw
-        turns = (
-            (step * stage.parts + part, stage)
-            for step in range(run.state.step, recipe.steps)
-            for stage, _ in [recipe.at(step)]
-            for part in run.group.share(stage.parts)
+        mixture = Mixture(recipe, options.data)
+        yield ahead(mixture.draw, run, workers=options.workers) if options.workers else mixture.draw
+        return
+    render = SceneRenderer(options.textures, recipe, torch.device("cpu"))
+    if options.renderers:
+        render.bank  # noqa: B018 - read once, for all processes
+        pool = FreshPool(
+            render,
+            size=recipe.render_size,
+            capacity=recipe.pool_pairs or FRESH_PAIRS,
+            workers=options.renderers,
+            begin=run.state.step * recipe.stages[0].batch,
+            device=run.device,
         )
-        batches = read_ahead(mixture.draw, turns, workers=run.options.workers)
-        return lambda *_: next(batches)
-    if not recipe.pool_pairs:
-        return draw_rendered(scene_renderer(textures, recipe, run.device), recipe)
-    pool = Pool(run.folder.path / "pool", scene_renderer(textures, recipe, torch.device("cpu")))
-    return draw_from_pool(pool.read, recipe)
+        with pool:
+            yield ahead(draw_fresh(pool, recipe), run, workers=1)
+    elif recipe.pool_pairs:
+        yield draw_from_pool(Pool(run.folder.path / "pool", render).read, recipe)
+    else:
+        yield draw_rendered(SceneRenderer(options.textures, recipe, run.device), recipe)
+
+
+def ahead(draw: Draw, run: TrainingRun, *, workers: int) -> Draw:
+    """The same batches, drawn by threads before they are asked for."""
+    recipe, minutes = run.recipe, run.options.minutes
+
+    def turns() -> Iterator[tuple[int, Stage]]:
+        for step in count(run.state.step):
+            due = step if minutes is None else run.state.reached(recipe, minutes)
+            if due >= recipe.steps:
+                return
+            stage, _ = recipe.at(due)
+            for part in run.group.share(stage.parts):
+                yield step * stage.parts + part, stage
+
+    batches = read_ahead(draw, turns(), workers=workers)
+    return lambda *_: next(batches)
 
 
 def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
@@ -160,32 +218,32 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
     skipped = 0
     minutes = options.minutes_between_saves
     seconds_between_saves = SECONDS_BETWEEN_SAVES if minutes is None else 60 * minutes
-    bar = tqdm(total=run.recipe.steps, initial=state.step, unit="step", disable=None if group.leads else True)
+    due = state.reached(run.recipe, options.minutes)
+    bar = tqdm(total=run.recipe.steps, initial=due, unit="step", disable=None if group.leads else True)
     with Interruption() as interruption, bar:
         for progress in steps:
             # Together, or the ones that go on would wait for the one that stopped.
             stopped = group.largest(interruption.number or 0)
             skipped = skipped + 1 if progress.skipped else 0
+            due = state.reached(run.recipe, options.minutes)
             if group.leads:
-                bar.update()
+                bar.update(due - bar.n)
                 recent.append(progress)
                 now = time.monotonic()
                 if len(recent) == STEPS_BETWEEN_LINES:
                     folder.log(averaged(recent))
                     recent.clear()
                 # Between two lines of the log, so that a run that is taken up writes the same ones.
-                due = now - saved > seconds_between_saves and not recent
-                if stopped or due or skipped == MOST_SKIPPED:
+                late = now - saved > seconds_between_saves and not recent
+                if stopped or late or skipped == MOST_SKIPPED:
                     folder.save(state)
                     saved = time.monotonic()
-                validating = (
-                    now - validated > 60 * options.minutes_between_validations or progress.step == run.recipe.steps
-                )
+                validating = now - validated > 60 * options.minutes_between_validations or due == run.recipe.steps
                 if validating and not stopped and options.validation:
                     epe = validate(
                         state.average, datasets.items(*validation_data(options.validation)), device=run.device
                     )
-                    best = folder.keep_best(state, epe, recipe=run.recipe)
+                    best = folder.keep_best(state, epe, recipe=run.recipe if options.minutes is None else as_done(run))
                     folder.log({"step": state.step, "validation": epe, "best": best})
                     folder.draw_curve()
                     validated = time.monotonic()
@@ -198,6 +256,12 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                 hint = f"run the same command again to go on from step {state.step}"
                 raise StoppedError(stopped, hint=hint)
     return epe
+
+
+def as_done(run: TrainingRun) -> Recipe:
+    """The recipe of a run by the clock with the steps that its stages had time for."""
+    stages = tuple(replace(stage, steps=run.state.done[stage.name]) for stage in run.recipe.stages)
+    return replace(run.recipe, stages=stages)
 
 
 def refuse_what_does_not_fit(model: RAFT, recipe: Recipe, name: str) -> None:
@@ -259,21 +323,25 @@ def averaged(steps: list[Progress]) -> dict[str, object]:
     }
 
 
-def scene_renderer(textures: Path | None, recipe: Recipe, device: torch.device) -> Callable[[int, int], Scenes]:
+@dataclass(frozen=True)
+class SceneRenderer:
     """Renders scenes of the recipe's size; textures are read when the first scene is asked for."""
 
-    @functools.cache
-    def bank() -> TextureBank:
-        if textures is None:
-            return TextureBank.procedural(seed=recipe.seed, device=device)
-        return TextureBank.from_folder(textures, device=device)
+    textures: Path | None
+    recipe: Recipe
+    device: torch.device
 
-    height, width = recipe.render_size
+    @functools.cached_property
+    def bank(self) -> TextureBank:
+        """The pictures that scenes are made of."""
+        if self.textures is None:
+            return TextureBank.procedural(seed=self.recipe.seed, device=self.device)
+        return TextureBank.from_folder(self.textures, device=self.device)
 
-    def make(count: int, seed: int) -> Scenes:
-        return render(bank(), count=count, height=height, width=width, seed=recipe.seed * 1_000_003 + seed)
-
-    return make
+    def __call__(self, count: int, seed: int) -> Scenes:
+        """So many scenes, which depend on the seed only."""
+        height, width = self.recipe.render_size
+        return render(self.bank, count=count, height=height, width=width, seed=self.recipe.seed * 1_000_003 + seed)
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:

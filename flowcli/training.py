@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from flowcli.datasets import FlowItem
     from flowcli.recipes import Recipe, Stage
+    from flowcli.renderers import FreshPool
     from flowcli.synthesis import Scenes
 
 # Pairs that may be drawn for the first batch, and how many more for every next: a pair is drawn about three times.
@@ -49,6 +52,10 @@ class TrainingState:
     average: RAFT
     optimiser: torch.optim.Optimizer
     step: int = 0
+    seconds: float = 0.0
+    """How long its steps took, without the first of every process: what a GPU needs is compiled in that."""
+    done: Counter[str] = field(default_factory=Counter)
+    """Steps by the name of their stage."""
 
     @classmethod
     def begin(cls, model: RAFT, *, device: torch.device) -> TrainingState:
@@ -58,7 +65,7 @@ class TrainingState:
         for parameter in average.parameters():
             parameter.requires_grad = False
         parts = [{"params": list(part.parameters()), "part": name} for name, part in model.named_children()]
-        return cls(model, average, torch.optim.AdamW(parts, eps=1e-8))
+        return cls(model, average, torch.optim.AdamW(parts, eps=1e-8, fused=device.type == "cuda"))
 
     def save(self, path: Path) -> None:
         """Writes everything; the file appears complete or not at all."""
@@ -67,6 +74,8 @@ class TrainingState:
             "ema": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
+            "seconds": self.seconds,
+            "done": dict(self.done),
         }
         part = path.with_name(f".{path.name}.part")
         torch.save(content, part)
@@ -81,6 +90,15 @@ class TrainingState:
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": content["optimiser"]["state"], "param_groups": groups})
         self.step = content["step"]
+        # Earlier versions did not count these.
+        self.seconds = content.get("seconds", 0.0)
+        self.done = Counter(content.get("done", {}))
+
+    def reached(self, recipe: Recipe, minutes: float | None) -> int:
+        """The step of the recipe that is due: the next one, or the one that the time says when all take `minutes`."""
+        if minutes is None:
+            return self.step
+        return min(recipe.steps, int(recipe.steps * self.seconds / (60 * minutes)))
 
 
 @dataclass(frozen=True)
@@ -107,14 +125,21 @@ def train_steps(
     device: torch.device,
     precision: torch.dtype,
     group: Group = ALONE,
+    minutes: float | None = None,
 ) -> Iterator[Progress]:
     """Runs the recipe from the state's step on, one step each time it is asked.
 
     The `parts` of a step are batches whose gradients are averaged: one after another, or shared out in the group.
+    With `minutes`, the recipe's steps only say how stages share that time, and as many are done as fit into it.
     """
-    while state.step < recipe.steps:
+    learning: Callable[[AugmentedBatch, Stage], Tensor]
+    learning = partial(learn, state.model, device=device, precision=precision)
+    if device.type == "cuda":
+        learning = Recorded(state.model, device=device, precision=precision)
+    begun = state.step
+    while (due := state.reached(recipe, minutes)) < recipe.steps:
         started = time.perf_counter()
-        stage, learning_rate = recipe.at(state.step)
+        stage, learning_rate = recipe.at(due)
         for options in state.optimiser.param_groups:
             pace = SLOW if options["part"] in stage.slow else 1.0
             options.update(lr=pace * learning_rate, weight_decay=stage.weight_decay)
@@ -127,7 +152,7 @@ def train_steps(
         measured = torch.zeros(2, device=device)
         for part in group.share(stage.parts):
             batch = draw(state.step * stage.parts + part, stage)
-            measured += learn(state.model, batch, stage, device=device, precision=precision)
+            measured += learning(batch, stage)
         gradients = [weight.grad for weight in state.model.parameters() if weight.grad is not None]
         group.sum_up([*gradients, measured])
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
@@ -140,9 +165,67 @@ def train_steps(
                 buffer.copy_(before)
         follow(state.average, state.model, decay=min(recipe.ema_decay, (1 + state.step) / (10 + state.step)))
         state.step += 1
+        state.done[stage.name] += 1
         loss, epe = measured.tolist()
         seconds = time.perf_counter() - started
+        if state.step > begun + 1:
+            state.seconds += seconds
         yield Progress(state.step, stage.name, loss, epe, learning_rate, seconds, skipped=not finite)
+
+
+class Recorded:
+    """`learn` on a GPU: recorded with the first batch of a stage, and played back with the others.
+
+    Of the thousands of small operations in a step each takes Python longer to start than the GPU to do.
+    """
+
+    def __init__(self, model: RAFT, *, device: torch.device, precision: torch.dtype) -> None:
+        self.model = model
+        self.learn = partial(learn, model, device=device, precision=precision)
+        self.device = device
+        self.recorded_for: tuple[object, ...] = ()
+
+    def __call__(self, batch: AugmentedBatch, stage: Stage) -> Float[Tensor, " 2"]:
+        """What `learn` does and returns."""
+        same = replace(stage, name="", steps=0, learning_rate=(0.0, 0.0), weight_decay=0.0, peak=0.0)
+        # Parts that a stage freezes have no gradients to add to.
+        held = tuple(id(weight.grad) for weight in self.model.parameters())
+        if self.recorded_for != (same, batch.first.shape, held):
+            self.record(batch, stage)
+            held = tuple(id(weight.grad) for weight in self.model.parameters())
+            self.recorded_for = (same, batch.first.shape, held)
+        for part in fields(batch):
+            getattr(self.batch, part.name).copy_(getattr(batch, part.name))
+        self.graph.replay()
+        return self.measured
+
+    def record(self, batch: AugmentedBatch, stage: Stage) -> None:
+        """Records a step; gradients and statistics stay as they are."""
+        self.graph = torch.cuda.CUDAGraph()
+        copies = {part.name: getattr(batch, part.name).to(self.device, copy=True) for part in fields(batch)}
+        self.batch = AugmentedBatch(**copies)
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        for weight in weights:
+            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        kept = [tensor for weight in weights if (tensor := weight.grad) is not None] + list(self.model.buffers())
+        before = [tensor.clone() for tensor in kept]
+        # Libraries choose their algorithms, and compilers compile, before anything is recorded.
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(2):
+                self.learn(self.batch, stage)
+        torch.cuda.current_stream().wait_stream(stream)
+        # Batches are drawn in other threads meanwhile.
+        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
+            self.measured = self.learn(self.batch, stage)
+        for tensor, value in zip(kept, before, strict=True):
+            tensor.copy_(value)
+
+
+def compile_update(model: RAFT) -> None:
+    """Compiles what every refinement repeats, for each size of batch and crop as it comes."""
+    model.update = torch.compile(model.update, dynamic=False)  # type: ignore[method-assign]
 
 
 def renew(state: TrainingState, batches: Sequence[AugmentedBatch], *, device: torch.device) -> None:
@@ -186,15 +269,15 @@ def learn(
     loss = (loss + stage.matching * matching) / stage.parts
     loss.backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        error = torch.linalg.vector_norm(flows[-1].float() - target, dim=1)[valid].mean() / stage.parts
+        distance = torch.linalg.vector_norm(flows[-1].float() - target, dim=1)
+        error = torch.where(valid, distance, 0.0).sum() / valid.sum() / stage.parts
     return torch.stack([loss.detach(), error])
 
 
 @torch.no_grad()
 def follow(average: RAFT, model: RAFT, *, decay: float) -> None:
     """Moves the average a little towards the model; running statistics are copied."""
-    for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
-        mean.lerp_(weight, 1 - decay)
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
     for copied, statistic in zip(average.buffers(), model.buffers(), strict=True):
         copied.copy_(statistic)
 
@@ -207,6 +290,17 @@ def draw_from_pool(read: Callable[[list[int]], Scenes], recipe: Recipe) -> Calla
         ready = min(POOL_START + POOL_GROWTH_PER_BATCH * number, recipe.pool_pairs)
         pairs = read(torch.randint(ready, (stage.batch,), generator=generator).tolist())
         return crops_of(pairs, stage, recipe, generator)
+
+    return draw
+
+
+def draw_fresh(pool: FreshPool, recipe: Recipe) -> Callable[[int, Stage], AugmentedBatch]:
+    """Batches of what other processes have rendered by now, augmented anew each time."""
+
+    def draw(number: int, stage: Stage) -> AugmentedBatch:
+        generator = generator_of(number, recipe)
+        places = torch.randint(pool.ready, (stage.batch,), generator=generator).tolist()
+        return crops_of(pool.read(places), stage, recipe, generator)
 
     return draw
 

@@ -68,17 +68,18 @@ def matching_loss(
     channels, rows, columns = first.shape[1:]
     flow = avg_pool2d(target, 8) / 8
     match = pixel_grid(rows, columns, like=flow) + flow
-    limits = flow.new_tensor([columns - 1, rows - 1]).view(1, 2, 1, 1)
-    inside = ((match >= 0) & (match <= limits)).all(dim=1)
+    x, y = match.unbind(1)
+    inside = (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
     counted = (inside & (avg_pool2d(valid.float()[:, None], 8)[:, 0] == 1)).flatten()
     logits = torch.einsum("bci,bcj->bij", first.flatten(2), second.flatten(2)).float() / channels**0.5
-    likelihoods = log_softmax(logits.flatten(0, 1)[counted], dim=1)
-    x, y = match.permute(1, 0, 2, 3).flatten(1)[:, counted]
+    likelihoods = log_softmax(logits.flatten(0, 1), dim=1)
+    # Cells that do not count are computed too, and left out by a mask: choosing them would make a GPU wait.
+    x, y = match.permute(1, 0, 2, 3).flatten(1).where(counted, 0.0)
     left, top = x.floor().clamp(max=columns - 2), y.floor().clamp(max=rows - 2)
     right, below = x - left, y - top
     total = likelihoods.new_zeros(())
     for dy, row_share in ((0, 1 - below), (1, below)):
         for dx, column_share in ((0, 1 - right), (1, right)):
             cells = ((top + dy) * columns + left + dx).long()
-            total = total - (row_share * column_share * likelihoods.gather(1, cells[:, None])[:, 0]).sum()
+            total = total - (counted * row_share * column_share * likelihoods.gather(1, cells[:, None])[:, 0]).sum()
     return total / counted.sum().clamp(min=1)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from raft_core.correlation import Correlation
+    from raft_core.update import PreparedPass, Step
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +117,7 @@ class RAFT(nn.Module):
         while True:
             flow = flow.detach()
             centers = grid + flow
-            correlation_features = correlation.lookup(centers)
-            step = self.update_block(hidden, correlation_features, flow, prepared)
+            correlation_features, step = self.update(correlation, centers, hidden, flow, prepared)
             hidden, delta = step.hidden, step.delta.float()
             flow = flow + delta
             yield Refinement(
@@ -131,6 +131,18 @@ class RAFT(nn.Module):
                 mask_head=self.mask_head,
             )
             iteration += 1
+
+    def update(
+        self,
+        correlation: Correlation,
+        centers: Float[Tensor, "batch 2 rows columns"],
+        hidden: Float[Tensor, "batch hidden rows columns"],
+        flow: Float[Tensor, "batch 2 rows columns"],
+        prepared: tuple[PreparedPass, ...],
+    ) -> tuple[Float[Tensor, "batch correlation rows columns"], Step]:
+        """One look around `centers`, and what the update operator makes of it: the part that `refine` repeats."""
+        correlation_features = correlation.lookup(centers)
+        return correlation_features, self.update_block(hidden, correlation_features, flow, prepared)
 
     def forward(
         self,

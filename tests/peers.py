@@ -8,6 +8,8 @@ from types import ModuleType
 import pytest
 import torch
 
+_kept: list[torch.library.Library] = []
+
 
 @cache
 def torchvision_raft() -> ModuleType:
@@ -15,9 +17,10 @@ def torchvision_raft() -> ModuleType:
 
     Beside a CPU build of torch, torchvision's wheel misses the operators of its compiled part; RAFT needs none of them.
     """
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    if torch.version.cuda is None:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _kept.append(library)  # the definitions go with it
     module: ModuleType = pytest.importorskip("torchvision.models.optical_flow")
-    module.library = library  # kept: the definitions go with it
     return module

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from flowcli.estimator import FlowEstimator, Settings
 from flowcli.frames import Frame, FramePair
 from flowcli.recipes import Recipe, Stage
 from flowcli.synthesis import TextureBank, render
-from flowcli.training import TrainingState, draw_rendered, train_steps
+from flowcli.training import Recorded, TrainingState, draw_rendered, learn, train_steps
 from raft_core.config import LARGE, SMALL, RaftConfig
 from raft_core.raft import RAFT
 from raft_core.warm_start import carry_forward
@@ -95,6 +97,26 @@ def test_training_lowers_the_error_of_one_batch() -> None:
     steps = train_steps(state, recipe, lambda *_: batch, device=CUDA, precision=torch.bfloat16)
     losses = [step.loss for step in steps]
     assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+
+
+def test_a_recorded_step_learns_what_a_step_does() -> None:
+    bank = TextureBank.procedural(seed=0, device=CUDA)
+    recipe = Recipe(stages=(Stage("any", 1, 2, (128, 160), 3, (1e-4, 1e-4), matching=0.1),))
+    draw = draw_rendered(lambda count, seed: render(bank, count=count, height=160, width=192, seed=seed), recipe)
+    torch.manual_seed(0)
+    model = RAFT().to(CUDA).train()
+    recorded = Recorded(model, device=CUDA, precision=torch.float32)
+    # Recorded with the first, played back with the second, and recorded anew for the last.
+    stages = [*2 * recipe.stages, replace(recipe.stages[0], iterations=4)]
+    for number, stage in enumerate(stages):
+        batch = draw(number, stage)
+        gradients = []
+        for step in (recorded, partial(learn, model, device=CUDA, precision=torch.float32)):
+            model.zero_grad(set_to_none=False)
+            measured = step(batch, stage).clone()
+            gradients.append([measured, *(weight.grad.clone() for weight in model.parameters())])
+        for found, expected in zip(*gradients, strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_float32_means_float32_within_the_estimator_only() -> None:

@@ -23,8 +23,8 @@ ROWS = (
     ("devices", "estimator device methods plan recovery resolving"),
     (
         "files",
-        "sources sinks formats datasets pyav seeking weights partfile pool lock fingerprint catalogue conversion "
-        "discovery listing exporting fetching gallery track_files download mixture",
+        "sources sinks formats datasets pyav seeking weights partfile pool renderers lock fingerprint catalogue "
+        "conversion discovery listing exporting fetching gallery track_files download mixture",
     ),
     (
         "values",

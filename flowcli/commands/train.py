@@ -20,8 +20,9 @@ def run(
             metavar="NAME",
             help="Stages and schedule: cpu (two hours on two cores), further (from --weights that match already, "
             "in two processes), context (likewise, from such that pass over the first frame), longer and more "
-            "(from those, each two hours again), smoke (a test, seconds); chairs, things, sintel, kitti (as published) "
-            "and finetune train on --data; or a .toml file like theirs.",
+            "(from those, each two hours again), gpu (from those, in minutes, with --renderers), smoke (a test, "
+            "seconds); chairs, things, sintel, kitti (as published) and finetune train on --data; or a .toml file "
+            "like theirs.",
         ),
     ] = "cpu",
     textures: Annotated[
@@ -54,6 +55,24 @@ def run(
         int, typer.Option(metavar="N", help="Parts of a batch whose gradients are added up, for less memory.", min=1)
     ] = 1,
     workers: Annotated[int, typer.Option(metavar="N", help="Threads that read --data ahead.", min=0)] = 4,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MIN", help="As many steps as fit into so many minutes, which the recipe's stages share.", min=0.01
+        ),
+    ] = None,
+    renderers: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Processes that render pairs all the while, for a GPU that would wait for them; which ones a step "
+            "sees depends on their speed.",
+            min=0,
+        ),
+    ] = 0,
+    compiled: Annotated[
+        bool, typer.Option("--compile", metavar="", help="Compile the model first: faster on a GPU, after a minute.")
+    ] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", metavar="", help="Write curves for TensorBoard into the run's folder.")
     ] = False,
@@ -100,5 +119,8 @@ def run(
         accumulate=accumulate,
         workers=workers,
         tensorboard=tensorboard,
+        minutes=minutes,
+        compiled=compiled,
+        renderers=renderers,
     )
     console.say(run_training(options))

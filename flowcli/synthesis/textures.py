@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,18 +53,10 @@ class TextureBank:
             raise UsageError(f"{folder} is not a folder", hint="name a folder of photographs")
         pictures: list[NDArray[np.uint8]] = []
         cutouts: list[NDArray[np.uint8]] = []
-        for path in sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES):
-            try:
-                decoded = decode(path, path.read_bytes(), cv2.IMREAD_UNCHANGED)
-            except (SourceError, OSError):
-                continue
-            if decoded.dtype != np.uint8 or min(decoded.shape[:2]) < 16:
-                continue
-            image = np.asarray(decoded, np.uint8)
-            if image.ndim == 3 and image.shape[2] == 4 and image[..., 3].min() < 128:
-                cutouts.append(_square_cutout(image))
-            else:
-                pictures.extend(_square_tiles(image))
+        paths = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
+        with ThreadPoolExecutor() as threads:
+            for is_cutout, squares in threads.map(_squares, paths):
+                (cutouts if is_cutout else pictures).extend(squares)
         if not pictures:
             raise SourceError(f"{folder} holds no opaque pictures", hint="put jpg, png or webp photographs there")
         patterns = generate_pictures(max(8, round(len(pictures) * _GENERATED_SHARE)), PICTURE_SIDE, seed=0)
@@ -107,6 +100,20 @@ def gather(
             small = functional.avg_pool2d(chosen[which], 1 << level)
             chosen[which] = functional.interpolate(small, chosen.shape[-2:], mode="bilinear")
     return chosen
+
+
+def _squares(path: Path) -> tuple[bool, list[NDArray[np.uint8]]]:
+    """Whether a file is a cut-out, and the squares that come of it: none of what is no picture, or too small."""
+    try:
+        decoded = decode(path, path.read_bytes(), cv2.IMREAD_UNCHANGED)
+    except (SourceError, OSError):
+        return False, []
+    if decoded.dtype != np.uint8 or min(decoded.shape[:2]) < 16:
+        return False, []
+    image = np.asarray(decoded, np.uint8)
+    if image.ndim == 3 and image.shape[2] == 4 and image[..., 3].min() < 128:
+        return True, [_square_cutout(image)]
+    return False, _square_tiles(image)
 
 
 def _square_tiles(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

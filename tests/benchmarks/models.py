@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 from multiprocessing import get_context
 from typing import Any, Self
@@ -99,6 +100,7 @@ def peer_flow() -> Tensor:
     return PEER["flow"].clone()
 
 
+@cache
 def fan(count: int, *, height: int = HEIGHT, width: int = WIDTH) -> list[Frame]:
     """The first frames of the demo's turning fan."""
     return list(fan_frames(count, height, width))

@@ -382,7 +382,7 @@ def options(folder: Path, **changes: object) -> TrainingOptions:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, make_scenes: Callable[[int, int], Scenes]) -> None:
     monkeypatch.setitem(RECIPES, "tiny", RECIPE)
-    monkeypatch.setattr(runs, "scene_renderer", lambda *_: make_scenes)
+    monkeypatch.setattr(runs, "SceneRenderer", lambda *_: make_scenes)
     monkeypatch.setattr(runs, "keep_memory", lambda: None)
 
 
