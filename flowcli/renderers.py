@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import count
+from multiprocessing import get_context
 from threading import Thread
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from flowcli.children import become_child
 from flowcli.synthesis import Scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from torch import Tensor
+    from jaxtyping import Bool, Float, UInt8
+    from numpy.typing import NDArray
+
+    Render = Callable[[int, int], Scenes]
+    Stored = tuple[
+        UInt8[NDArray[np.uint8], "pairs 6 height width"],
+        Float[NDArray[np.float16], "pairs 2 height width"],
+        Bool[NDArray[np.bool_], "pairs height width"],
+    ]
 
 PAIRS_AT_ONCE = 4
 FEWEST = 512
@@ -27,13 +37,13 @@ FEWEST = 512
 class FreshPool:
     """The latest pairs, drawn from while `workers` processes render the next: the oldest make room for them.
 
-    Which pairs are there at a step depends on how fast processes are; what a pair shows, on its number only. Use it as
-    a context, within which the processes run.
+    Pairs come in the order of their numbers, which alone decide what they show; how many are there at a step depends on
+    how fast the processes are. Use it as a context, within which they run.
     """
 
     def __init__(
         self,
-        render: Callable[[int, int], Scenes],
+        render: Render,
         *,
         size: tuple[int, int],
         capacity: int,
@@ -41,7 +51,7 @@ class FreshPool:
         begin: int,
         device: torch.device,
     ) -> None:
-        """`render(count, seed)` makes scenes of `size` on the CPU, beginning with number `begin`."""
+        """`render(count, seed)` makes scenes of `size` (height, width) on the CPU, beginning with number `begin`."""
         capacity -= capacity % PAIRS_AT_ONCE
         self.fewest = min(FEWEST, capacity)
         self.frames = torch.empty(capacity, 6, *size, dtype=torch.uint8, device=device)
@@ -49,23 +59,12 @@ class FreshPool:
         self.visible = torch.empty(capacity, *size, dtype=torch.bool, device=device)
         self.rendered = 0
         """Pairs that came so far."""
-        self.failure: Exception | None = None
-        self._open = False
-        self._loader = DataLoader(
-            Rendering(render, begin),
-            batch_size=None,
-            num_workers=workers,
-            pin_memory=device.type == "cuda",
-            worker_init_fn=ignore_interrupts,
-            # Elsewhere every process reads its own textures.
-            multiprocessing_context="fork" if sys.platform == "linux" else None,
-        )
-        self._thread = Thread(target=self._fill, name="flowcli-render", daemon=True)
+        self._failure: Exception | None = None
+        self._open = True
+        self._thread = Thread(target=self._fill, args=(render, workers, begin), name="flowcli-render", daemon=True)
 
     def __enter__(self) -> Self:
         """Starts the processes."""
-        self._open = True
-        self._batches = iter(self._loader)
         self._thread.start()
         return self
 
@@ -73,15 +72,14 @@ class FreshPool:
         """Ends them."""
         self._open = False
         self._thread.join()
-        del self._batches
 
     @property
     def ready(self) -> int:
         """How many pairs can be drawn; waits for the first ones, and raises what went wrong in a process."""
-        while self.rendered < self.fewest and self.failure is None:
+        while self.rendered < self.fewest and self._failure is None:
             time.sleep(0.05)
-        if self.failure is not None:
-            raise self.failure
+        if self._failure is not None:
+            raise self._failure
         return min(self.rendered, len(self.frames))
 
     def read(self, places: Sequence[int]) -> Scenes:
@@ -90,35 +88,47 @@ class FreshPool:
         frames = self.frames[index]
         return Scenes(frames[:, :3], frames[:, 3:], self.flow[index].float(), self.visible[index])
 
-    def _fill(self) -> None:
-        """Puts what comes in the place of the oldest."""
+    def _fill(self, render: Render, workers: int, begin: int) -> None:
+        """Has pairs rendered and takes them in, until the pool is closed or fails."""
         try:
-            while self._open:
-                start = self.rendered % len(self.frames)
-                place = slice(start, start + PAIRS_AT_ONCE)
-                for kept, new in zip((self.frames, self.flow, self.visible), next(self._batches), strict=True):
-                    kept[place].copy_(new, non_blocking=True)
-                self.rendered += PAIRS_AT_ONCE
+            # Not forked: neither CUDA nor threads survive that.
+            with ProcessPoolExecutor(workers, get_context("spawn"), begin_rendering, (render,)) as processes:
+                coming: deque[Future[Stored]] = deque()
+                numbers = count(begin, PAIRS_AT_ONCE)
+                while self._open:
+                    while len(coming) < 2 * workers:
+                        coming.append(processes.submit(render_there, next(numbers)))
+                    self._take_in(coming.popleft().result())
+                for future in coming:
+                    future.cancel()
         except Exception as error:
-            self.failure = error
+            self._failure = error
+
+    def _take_in(self, pairs: Stored) -> None:
+        """Puts pairs in the place of the oldest."""
+        start = self.rendered % len(self.frames)
+        for kept, values in zip((self.frames, self.flow, self.visible), pairs, strict=True):
+            new = torch.from_numpy(values)
+            # From pinned memory, a GPU takes them when it comes to it.
+            kept[start : start + PAIRS_AT_ONCE].copy_(new.pin_memory() if kept.is_cuda else new, non_blocking=True)
+        self.rendered += PAIRS_AT_ONCE
 
 
-def ignore_interrupts(_: int) -> None:
-    """Leaves it to the process that trains to end on Ctrl-C, which reaches all."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+class _Process:
+    """What a process renders with; set in its own memory."""
+
+    render: Render
 
 
-class Rendering(IterableDataset[tuple["Tensor", "Tensor", "Tensor"]]):
-    """Endless pairs, of which each of several processes renders its share."""
+def begin_rendering(render: Render) -> None:
+    """Readies a process; the pictures in `render` come in memory that all share."""
+    become_child()
+    torch.set_num_threads(1)
+    _Process.render = staticmethod(render)
 
-    def __init__(self, render: Callable[[int, int], Scenes], begin: int) -> None:
-        self.render = render
-        self.begin = begin
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Frames, flow and visibility of a few pairs at a time, as they are stored."""
-        worker = get_worker_info()
-        turns = count() if worker is None else count(worker.id, worker.num_workers)
-        for turn in turns:
-            scenes = self.render(PAIRS_AT_ONCE, self.begin + turn * PAIRS_AT_ONCE)
-            yield torch.cat([scenes.first, scenes.second], dim=1), scenes.flow.half(), scenes.visible
+def render_there(number: int) -> Stored:
+    """A few pairs, as they are stored."""
+    scenes = _Process.render(PAIRS_AT_ONCE, number)
+    frames = torch.cat([scenes.first, scenes.second], dim=1)
+    return frames.numpy(), scenes.flow.half().numpy(), scenes.visible.numpy()

@@ -175,7 +175,7 @@ def drawing(run: TrainingRun) -> Iterator[Draw]:
         return
     render = SceneRenderer(options.textures, recipe, torch.device("cpu"))
     if options.renderers:
-        render.bank  # noqa: B018 - read once, for all processes
+        render.bank  # noqa: B018 - read once, and shared with all processes
         pool = FreshPool(
             render,
             size=recipe.render_size,

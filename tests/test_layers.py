@@ -31,7 +31,7 @@ ROWS = (
         "__init__ augmentation baselines clock colour curve cuts drawing encoding errormap errors fan field frames "
         "geometry interruption json_text legends motion opencv orientation pairing parallel photometry prefetch "
         "published quality recipes report request scaling scores selection shifts sniffing stream_facts synthesis "
-        "unreachable tracking outputs streams augmentors board recipe_file renewal",
+        "unreachable tracking outputs streams augmentors board recipe_file renewal children",
     ),
 )
 ROW_OF = {name: number for number, (_, names) in enumerate(ROWS) for name in names.split()}

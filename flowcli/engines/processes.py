@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from flowcli.children import become_child
 from flowcli.engines.spread import spread, threads_each
 from flowcli.weights import find, load
 from flowcli.work import compute, prepare
@@ -88,24 +86,12 @@ class Child:
 
 def begin(place: Place) -> None:
     """Readies this process."""
-    # Ctrl-C reaches all processes of a terminal; the parent alone decides what is stopped.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, name="flowcli-parent", daemon=True).start()
+    become_child()
     if place.threads is not None:
         torch.set_num_threads(place.threads)
     if place.gpu is not None:
         torch.cuda.set_device(place.gpu)
     loaded(place.weights)
-
-
-def end_with_parent() -> None:
-    """Ends this process when its parent dies, however that happens, so that no clip stays taken."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def compute_there(work: Work, weights: str) -> Outcome | Begun:
