@@ -74,7 +74,7 @@ class Recipe:
     """Stages in order, and what they share.
 
     Scenes are rendered at `render_size` (height, width). With `pool_pairs` above zero they come from a pool on disk
-    that grows to that many as training goes on; at zero every batch is rendered afresh (for GPUs). With `data` they
+    that grows to that many as training goes on; at zero they are rendered all the while (for GPUs). With `data` they
     come from datasets instead. A run without weights begins with a new model of size `model`.
     """
 
@@ -191,7 +191,7 @@ RECIPES: dict[str, Recipe] = {
         pool_pairs=6016,
         augmentation=_GENTLE,
     ),
-    # A GPU, for which other processes render: as many steps as fit into --minutes, or 13,000 (208k samples).
+    # A GPU, for which other processes render: 208k samples, or as many as fit into --minutes.
     "gpu": Recipe(
         stages=(
             replace(_ON_GPU, name="warm-up", steps=300, learning_rate=(1e-5, 4e-4)),
@@ -199,7 +199,6 @@ RECIPES: dict[str, Recipe] = {
             replace(_ON_GPU, name="long", steps=6000, iterations=12, learning_rate=(1.9e-4, 0.0), matching=0.0),
         ),
         render_size=(400, 528),
-        pool_pairs=16384,
         augmentation=_GENTLE,
     ),
     # Seconds: to see that training works.

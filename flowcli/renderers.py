@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -34,6 +35,11 @@ FEWEST = 512
 """How many pairs there are before any is drawn."""
 
 
+def bytes_of_pair(size: tuple[int, int]) -> int:
+    """What a pair takes in memory: two frames, flow in float16 and visibility."""
+    return (6 + 4 + 1) * math.prod(size)
+
+
 class FreshPool:
     """The latest pairs, drawn from while `workers` processes render the next: the oldest make room for them.
 
@@ -52,7 +58,7 @@ class FreshPool:
         device: torch.device,
     ) -> None:
         """`render(count, seed)` makes scenes of `size` (height, width) on the CPU, beginning with number `begin`."""
-        capacity -= capacity % PAIRS_AT_ONCE
+        capacity = max(capacity - capacity % PAIRS_AT_ONCE, PAIRS_AT_ONCE)
         self.fewest = min(FEWEST, capacity)
         self.frames = torch.empty(capacity, 6, *size, dtype=torch.uint8, device=device)
         self.flow = torch.empty(capacity, 2, *size, dtype=torch.float16, device=device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import statistics
 import time
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from flowcli import datasets
 from flowcli.board import Board
-from flowcli.device import choose_device, choose_precision, keep_memory
+from flowcli.device import choose_device, choose_precision, free_bytes, keep_memory
 from flowcli.errors import PartialError, UsageError
 from flowcli.interruption import Interruption, StoppedError
 from flowcli.mixture import Mixture, read_ahead
@@ -25,7 +26,7 @@ from flowcli.parallel import Group
 from flowcli.pool import Pool
 from flowcli.recipe_file import find_recipe
 from flowcli.recipes import Recipe
-from flowcli.renderers import FreshPool
+from flowcli.renderers import FreshPool, bytes_of_pair
 from flowcli.run_folder import RunFolder
 from flowcli.synthesis import TextureBank, render
 from flowcli.training import (
@@ -55,8 +56,10 @@ MOST_SKIPPED = 20
 """Steps without a finite gradient, one after another, that end a run."""
 
 STEPS_BETWEEN_LINES = 25
-FRESH_PAIRS = 4096
-"""How many pairs are kept of what other processes render, where a recipe does not say."""
+FRESH_PAIRS = 16384
+"""How many pairs are kept of what other processes render, if they fit into a third of the device's free memory."""
+CORES_LEFT = 4
+"""How many cores are left to the process that trains when others render for it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class TrainingOptions:
     tensorboard: bool = False
     minutes: float | None = None
     compiled: bool = False
-    renderers: int = 0
+    renderers: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,13 +177,18 @@ def drawing(run: TrainingRun) -> Iterator[Draw]:
         yield ahead(mixture.draw, run, workers=options.workers) if options.workers else mixture.draw
         return
     render = SceneRenderer(options.textures, recipe, torch.device("cpu"))
-    if options.renderers:
+    workers = options.renderers
+    if workers is None:
+        workers = 0 if recipe.pool_pairs else max(1, (os.cpu_count() or 1) - CORES_LEFT)
+    if workers:
         render.bank  # noqa: B018 - read once, and shared with all processes
+        free = free_bytes(run.device)
+        room = FRESH_PAIRS if free is None else free // 3 // bytes_of_pair(recipe.render_size)
         pool = FreshPool(
             render,
             size=recipe.render_size,
-            capacity=recipe.pool_pairs or FRESH_PAIRS,
-            workers=options.renderers,
+            capacity=min(recipe.pool_pairs or FRESH_PAIRS, room),
+            workers=workers,
             begin=run.state.step * recipe.stages[0].batch,
             device=run.device,
         )

@@ -20,7 +20,7 @@ def run(
             metavar="NAME",
             help="Stages and schedule: cpu (two hours on two cores), further (from --weights that match already, "
             "in two processes), context (likewise, from such that pass over the first frame), longer and more "
-            "(from those, each two hours again), gpu (from those, in minutes, with --renderers), smoke (a test, "
+            "(from those, each two hours again), gpu (likewise, on a GPU, in minutes), smoke (a test, "
             "seconds); chairs, things, sintel, kitti (as published) and finetune train on --data; or a .toml file "
             "like theirs.",
         ),
@@ -62,14 +62,14 @@ def run(
         ),
     ] = None,
     renderers: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="N",
-            help="Processes that render pairs all the while, for a GPU that would wait for them; which ones a step "
-            "sees depends on their speed.",
+            help="Processes that render pairs all the while, instead of a pool or, with 0, the GPU; how many there are "
+            "at a step depends on their speed. Default: for gpu, all cores but 4.",
             min=0,
         ),
-    ] = 0,
+    ] = None,
     compiled: Annotated[
         bool, typer.Option("--compile", metavar="", help="Compile the model first: faster on a GPU, after a minute.")
     ] = False,
