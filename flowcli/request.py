@@ -18,7 +18,7 @@ class Request:
     save: str
     weights: str = "raft-small"
     iterations: str = "12"
-    tolerance: float = 0.2
+    tolerance: float = 0.1
     direction: str = "forward"
     occlusion_relative: float = 0.01
     occlusion_absolute: float = 0.5

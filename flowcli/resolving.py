@@ -53,7 +53,7 @@ def iterations_of(text: str, tolerance: float) -> tuple[int, float | None]:
     """How many steps at most, and, for `auto`, the change in pixels below which there are no more."""
     if text == "auto":
         if not 0 < tolerance < math.inf:
-            raise UsageError(f"--tolerance {tolerance} is no change in px", hint="give a number above 0, such as 0.2")
+            raise UsageError(f"--tolerance {tolerance} is no change in px", hint="give a number above 0, such as 0.1")
         return MOST_ITERATIONS, tolerance
     return positive(text, "--iters"), None
 

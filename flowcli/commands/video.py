@@ -35,7 +35,7 @@ def run(
     deinterlace: _options.Deinterlace = False,
     weights: _options.Weights = "raft-small",
     iterations: _options.IterationsOrAuto = "auto",
-    tolerance: _options.Tolerance = 0.2,
+    tolerance: _options.Tolerance = 0.1,
     direction: _options.Direction = "forward",
     occlusion_relative: _options.OcclusionRelative = 0.01,
     occlusion_absolute: _options.OcclusionAbsolute = 0.5,

@@ -12,11 +12,12 @@ from flowcli.cuts import number_shots
 from flowcli.estimator import FlowEstimator, Settings
 from flowcli.field import Estimate
 from flowcli.pairing import pair_up
+from flowcli.request import Request
 from flowcli.resolving import MOST_ITERATIONS
 from flowcli.weights import find, load
 from tests.benchmarks.sequences import Sequence, sequences
 
-AUTO = {"iterations": MOST_ITERATIONS, "tolerance": 0.2}
+AUTO = {"iterations": MOST_ITERATIONS, "tolerance": Request.tolerance}
 WAYS: dict[str, dict[str, object]] = {
     "cold, 12": {"iterations": 12},
     "warm, 12": {"iterations": 12, "warm_start": True},
