@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -140,6 +141,7 @@ def estimate_pair(request: Request, console: Console) -> Result:
     height, width = pair.first.image.shape[:2]
     run = Run(request, outputs, weights, (width, height))
     run.tell_how(console)
+    started = time.monotonic()
     estimates = list(run.estimator.estimate([pair]))
     run.scale = run.scale or replace(run.plain, max_flow=ColourScale.covering([magnitude(estimates[0].flow)]).max_flow)
     opened = partial(open_sinks, outputs, style=run.style, encoding=run.encoding, rate=Fraction(1), tick=Fraction(1))
@@ -147,6 +149,7 @@ def estimate_pair(request: Request, console: Console) -> Result:
         written = write_estimates(estimates, opened, interruption)
         if interruption.number and not written.complete:
             raise StoppedError(interruption.number, hint="run it again")
+    written = replace(written, seconds=time.monotonic() - started)
     return run.conclude("pair", written, job=job_of(request, outputs, weights))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from flowcli.errors import OutputError
+from flowcli.estimator import FlowEstimator
 from flowcli.pyav import VideoReader
 from flowcli.quality import photometric_error
 from flowcli.sinks import flo
@@ -39,6 +41,19 @@ def test_outputs_of_a_pair_have_the_names_of_the_design(compute, make_images) ->
         "0_warp.png",
     ]
     assert flo.read(Path("out/0_flow.flo")).shape == (48, 64, 2)
+
+
+def test_a_pairs_seconds_count_its_computing(compute, make_images, monkeypatch) -> None:
+    estimate_batch = FlowEstimator.estimate_batch
+
+    def slowly(*arguments):
+        time.sleep(0.5)
+        return estimate_batch(*arguments)
+
+    monkeypatch.setattr(FlowEstimator, "estimate_batch", slowly)
+    folder = make_images()
+    assert compute("pair", folder / "0.png", folder / "1.png", "--save", "flo", "-o", "out").code == 0
+    assert report_of("out/0_flow.json")["seconds"] >= 0.5
 
 
 def test_outputs_of_a_video_have_the_names_of_the_design(compute, make_video) -> None:
