@@ -6,15 +6,17 @@ import math
 import time
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import count
 from multiprocessing import get_context
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
 
 from flowcli.children import become_child
+from flowcli.errors import PartialError
 from flowcli.synthesis import Scenes
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class FreshPool:
         self.rendered = 0
         """Pairs that came so far."""
         self._failure: Exception | None = None
+        self._lock = Lock()
         self._open = True
         self._thread = Thread(target=self._fill, args=(render, workers, begin), name="flowcli-render", daemon=True)
 
@@ -91,8 +94,10 @@ class FreshPool:
     def read(self, places: Sequence[int]) -> Scenes:
         """The pairs at these places, each below `ready`."""
         index = torch.tensor(places, device=self.frames.device)
-        frames = self.frames[index]
-        return Scenes(frames[:, :3], frames[:, 3:], self.flow[index].float(), self.visible[index])
+        # A pair that is replaced meanwhile must not be half of one and half of the other.
+        with self._lock:
+            frames, flow, visible = self.frames[index], self.flow[index], self.visible[index]
+        return Scenes(frames[:, :3], frames[:, 3:], flow.float(), visible)
 
     def _fill(self, render: Render, workers: int, begin: int) -> None:
         """Has pairs rendered and takes them in, until the pool is closed or fails."""
@@ -107,16 +112,23 @@ class FreshPool:
                     self._take_in(coming.popleft().result())
                 for future in coming:
                     future.cancel()
+        except BrokenProcessPool:
+            self._failure = PartialError(
+                "a process that renders pairs died", hint="give fewer --renderers, which take less memory, and go on"
+            )
         except Exception as error:
             self._failure = error
 
     def _take_in(self, pairs: Stored) -> None:
         """Puts pairs in the place of the oldest."""
         start = self.rendered % len(self.frames)
-        for kept, values in zip((self.frames, self.flow, self.visible), pairs, strict=True):
-            new = torch.from_numpy(values)
+        new = [torch.from_numpy(values) for values in pairs]
+        if self.frames.is_cuda:
             # From pinned memory, a GPU takes them when it comes to it.
-            kept[start : start + PAIRS_AT_ONCE].copy_(new.pin_memory() if kept.is_cuda else new, non_blocking=True)
+            new = [values.pin_memory() for values in new]
+        with self._lock:
+            for kept, values in zip((self.frames, self.flow, self.visible), new, strict=True):
+                kept[start : start + PAIRS_AT_ONCE].copy_(values, non_blocking=True)
         self.rendered += PAIRS_AT_ONCE
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import os
 import statistics
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,28 +13,16 @@ import torch
 from tqdm import tqdm
 
 from flowcli import datasets
+from flowcli.batches import drawing
 from flowcli.board import Board
-from flowcli.device import choose_device, choose_precision, free_bytes, keep_memory
+from flowcli.device import choose_device, choose_precision, keep_memory
 from flowcli.errors import PartialError, UsageError
 from flowcli.interruption import Interruption, StoppedError
-from flowcli.mixture import Mixture, read_ahead
 from flowcli.parallel import Group
-from flowcli.pool import Pool
 from flowcli.recipe_file import find_recipe
 from flowcli.recipes import Recipe
-from flowcli.renderers import FreshPool, bytes_of_pair
 from flowcli.run_folder import RunFolder
-from flowcli.synthesis import TextureBank, render
-from flowcli.training import (
-    Progress,
-    TrainingState,
-    compile_update,
-    draw_fresh,
-    draw_from_pool,
-    draw_rendered,
-    train_steps,
-    validate,
-)
+from flowcli.training import Progress, TrainingState, compile_update, train_steps, validate
 from flowcli.weights import find, load
 from raft_core.config import LARGE, SMALL
 from raft_core.raft import RAFT
@@ -46,20 +30,12 @@ from raft_core.raft import RAFT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from flowcli.mixture import Draw
-    from flowcli.recipes import Stage
-    from flowcli.synthesis import Scenes
-
 SIZES = {"small": SMALL, "large": LARGE}
 SECONDS_BETWEEN_SAVES = 180
 MOST_SKIPPED = 20
 """Steps without a finite gradient, one after another, that end a run."""
 
 STEPS_BETWEEN_LINES = 25
-FRESH_PAIRS = 16384
-"""How many pairs are kept of what other processes render, if they fit into a third of the device's free memory."""
-CORES_LEFT = 4
-"""How many cores are left to the process that trains when others render for it."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +114,8 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
             f"recipe {options.recipe!r} begins the context anew, at a step that --minutes might pass over",
             hint="leave --minutes out",
         )
+    if options.renderers and recipe.data:
+        raise UsageError(f"recipe {options.recipe!r} trains on --data", hint="leave --renderers out")
     device = choose_device(options.device)
     training_precision(options.precision, device)
     if options.validation:
@@ -166,55 +144,6 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     if group.leads:
         folder.forget_after(state.step)
     return TrainingRun(options, recipe, device, folder, state, group)
-
-
-@contextmanager
-def drawing(run: TrainingRun) -> Iterator[Draw]:
-    """Where the run's batches come from: datasets, processes that render, its pool, or a renderer on its device."""
-    recipe, options = run.recipe, run.options
-    if recipe.data:
-        mixture = Mixture(recipe, options.data)
-        yield ahead(mixture.draw, run, workers=options.workers) if options.workers else mixture.draw
-        return
-    render = SceneRenderer(options.textures, recipe, torch.device("cpu"))
-    workers = options.renderers
-    if workers is None:
-        workers = 0 if recipe.pool_pairs else max(1, (os.cpu_count() or 1) - CORES_LEFT)
-    if workers:
-        render.bank  # noqa: B018 - read once, and shared with all processes
-        free = free_bytes(run.device)
-        room = FRESH_PAIRS if free is None else free // 3 // bytes_of_pair(recipe.render_size)
-        pool = FreshPool(
-            render,
-            size=recipe.render_size,
-            capacity=min(recipe.pool_pairs or FRESH_PAIRS, room),
-            workers=workers,
-            begin=run.state.step * recipe.stages[0].batch,
-            device=run.device,
-        )
-        with pool:
-            yield ahead(draw_fresh(pool, recipe), run, workers=1)
-    elif recipe.pool_pairs:
-        yield draw_from_pool(Pool(run.folder.path / "pool", render).read, recipe)
-    else:
-        yield draw_rendered(SceneRenderer(options.textures, recipe, run.device), recipe)
-
-
-def ahead(draw: Draw, run: TrainingRun, *, workers: int) -> Draw:
-    """The same batches, drawn by threads before they are asked for."""
-    recipe, minutes = run.recipe, run.options.minutes
-
-    def turns() -> Iterator[tuple[int, Stage]]:
-        for step in count(run.state.step):
-            due = step if minutes is None else run.state.reached(recipe, minutes)
-            if due >= recipe.steps:
-                return
-            stage, _ = recipe.at(due)
-            for part in run.group.share(stage.parts):
-                yield step * stage.parts + part, stage
-
-    batches = read_ahead(draw, turns(), workers=workers)
-    return lambda *_: next(batches)
 
 
 def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
@@ -329,27 +258,6 @@ def averaged(steps: list[Progress]) -> dict[str, object]:
         "time": round(time.time()),
         **({"skipped": bad} if (bad := sum(step.skipped for step in steps)) else {}),
     }
-
-
-@dataclass(frozen=True)
-class SceneRenderer:
-    """Renders scenes of the recipe's size; textures are read when the first scene is asked for."""
-
-    textures: Path | None
-    recipe: Recipe
-    device: torch.device
-
-    @functools.cached_property
-    def bank(self) -> TextureBank:
-        """The pictures that scenes are made of."""
-        if self.textures is None:
-            return TextureBank.procedural(seed=self.recipe.seed, device=self.device)
-        return TextureBank.from_folder(self.textures, device=self.device)
-
-    def __call__(self, count: int, seed: int) -> Scenes:
-        """So many scenes, which depend on the seed only."""
-        height, width = self.recipe.render_size
-        return render(self.bank, count=count, height=height, width=width, seed=self.recipe.seed * 1_000_003 + seed)
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from flowcli.augmentation import AugmentedBatch, augment
+from flowcli.augmentation import AugmentedBatch
 from flowcli.device import autocast
 from flowcli.estimator import FlowEstimator, Settings
 from flowcli.evaluation import evaluate
 from flowcli.parallel import Group
 from flowcli.renewal import renew_context
-from flowcli.shifts import shifted_crops
 from raft_core.images import to_model_range
 from raft_core.loss import matching_loss, sequence_loss
 from raft_core.raft import RAFT
@@ -32,12 +31,7 @@ if TYPE_CHECKING:
 
     from flowcli.datasets import FlowItem
     from flowcli.recipes import Recipe, Stage
-    from flowcli.renderers import FreshPool
-    from flowcli.synthesis import Scenes
 
-# Pairs that may be drawn for the first batch, and how many more for every next: a pair is drawn about three times.
-POOL_START = 512
-POOL_GROWTH_PER_BATCH = 2
 SLOW = 0.2
 """The share of the learning rate that slow parts have."""
 
@@ -130,7 +124,8 @@ def train_steps(
     """Runs the recipe from the state's step on, one step each time it is asked.
 
     The `parts` of a step are batches whose gradients are averaged: one after another, or shared out in the group.
-    With `minutes`, the recipe's steps only say how stages share that time, and as many are done as fit into it.
+    With `minutes`, the recipe's steps only say how stages share that time, and as many are done as fit into it; the
+    slowest of a group's processes keeps the time for all.
     """
     learning: Callable[[AugmentedBatch, Stage], Tensor]
     learning = partial(learn, state.model, device=device, precision=precision)
@@ -169,7 +164,7 @@ def train_steps(
         loss, epe = measured.tolist()
         seconds = time.perf_counter() - started
         if state.step > begun + 1:
-            state.seconds += seconds
+            state.seconds += seconds if minutes is None else group.largest(round(1e6 * seconds)) / 1e6
         yield Progress(state.step, stage.name, loss, epe, learning_rate, seconds, skipped=not finite)
 
 
@@ -280,54 +275,6 @@ def follow(average: RAFT, model: RAFT, *, decay: float) -> None:
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
     for copied, statistic in zip(average.buffers(), model.buffers(), strict=True):
         copied.copy_(statistic)
-
-
-def draw_from_pool(read: Callable[[list[int]], Scenes], recipe: Recipe) -> Callable[[int, Stage], AugmentedBatch]:
-    """Batches as a function of their number: pairs of a slowly growing pool, augmented anew each time."""
-
-    def draw(number: int, stage: Stage) -> AugmentedBatch:
-        generator = generator_of(number, recipe)
-        ready = min(POOL_START + POOL_GROWTH_PER_BATCH * number, recipe.pool_pairs)
-        pairs = read(torch.randint(ready, (stage.batch,), generator=generator).tolist())
-        return crops_of(pairs, stage, recipe, generator)
-
-    return draw
-
-
-def draw_fresh(pool: FreshPool, recipe: Recipe) -> Callable[[int, Stage], AugmentedBatch]:
-    """Batches of what other processes have rendered by now, augmented anew each time."""
-
-    def draw(number: int, stage: Stage) -> AugmentedBatch:
-        generator = generator_of(number, recipe)
-        places = torch.randint(pool.ready, (stage.batch,), generator=generator).tolist()
-        return crops_of(pool.read(places), stage, recipe, generator)
-
-    return draw
-
-
-def draw_rendered(render: Callable[[int, int], Scenes], recipe: Recipe) -> Callable[[int, Stage], AugmentedBatch]:
-    """Batches as a function of their number: every pair rendered for its one use, on the device that renders."""
-    return lambda number, stage: crops_of(render(stage.batch, number), stage, recipe, generator_of(number, recipe))
-
-
-def crops_of(pairs: Scenes, stage: Stage, recipe: Recipe, generator: torch.Generator) -> AugmentedBatch:
-    """The pairs as the stage wants them."""
-    if stage.shifts:
-        return shifted_crops(pairs.first, crop=stage.crop, reach=stage.shifts, generator=generator)
-    return augment(
-        pairs.first,
-        pairs.second,
-        pairs.flow,
-        pairs.visible,
-        crop=stage.crop,
-        settings=recipe.augmentation,
-        generator=generator,
-    )
-
-
-def generator_of(number: int, recipe: Recipe) -> torch.Generator:
-    """The randomness of one batch, wherever the run is taken up."""
-    return torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)
 
 
 def validate(model: RAFT, items: Iterable[FlowItem], *, device: torch.device, iterations: int = 12) -> dict[str, float]:

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from flowcli.batches import draw_rendered
 from flowcli.device import autocast
 from flowcli.estimator import FlowEstimator, Settings
 from flowcli.frames import Frame, FramePair
 from flowcli.recipes import Recipe, Stage
 from flowcli.synthesis import TextureBank, render
-from flowcli.training import Recorded, TrainingState, draw_rendered, learn, train_steps
+from flowcli.training import Recorded, TrainingState, learn, train_steps
 from raft_core.config import LARGE, SMALL, RaftConfig
 from raft_core.raft import RAFT
 from raft_core.warm_start import carry_forward

@@ -16,9 +16,9 @@ ROWS = (
     ("people", "__main__ cli commands console"),
     (
         "the order of things",
-        "api assembly batch chunks engines outcomes overview rollcall task work converting pipeline rehearsal run "
-        "writing segments job inspection glimpse runs run_folder comparison promotion demonstration evaluation journal "
-        "submission training checkup tracks sides versus",
+        "api assembly batch batches chunks engines outcomes overview rollcall task work converting pipeline rehearsal "
+        "run writing segments job inspection glimpse runs run_folder comparison promotion demonstration evaluation "
+        "journal submission training checkup tracks sides versus",
     ),
     ("devices", "estimator device methods plan recovery resolving"),
     (

@@ -71,7 +71,8 @@ def run(
         ),
     ] = None,
     compiled: Annotated[
-        bool, typer.Option("--compile", metavar="", help="Compile the model first: faster on a GPU, after a minute.")
+        bool,
+        typer.Option("--compile", metavar="", help="Compile the update first: faster on a GPU, after half a minute."),
     ] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", metavar="", help="Write curves for TensorBoard into the run's folder.")

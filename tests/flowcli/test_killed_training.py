@@ -15,14 +15,14 @@ ROOT = Path(__file__).parents[2]
 # Trains six tiny steps, saving each; kills itself while it draws the batch of the step named on its command line.
 TRAIN = """
 import os, signal, sys
-from flowcli import pool, recipes, runs
+from flowcli import batches, pool, recipes, runs
 from flowcli.cli import main
 
 kill_at = int(sys.argv.pop())
 stage = recipes.Stage("tiny", 6, 1, (128, 128), 2, (4e-4, 1e-4))
 recipes.RECIPES["smoke"] = recipes.Recipe(stages=(stage,), render_size=(136, 144), pool_pairs=8)
 pool.SHARD_PAIRS, runs.SECONDS_BETWEEN_SAVES, runs.STEPS_BETWEEN_LINES = 4, 0, 1
-draw_from_pool = runs.draw_from_pool
+draw_from_pool = batches.draw_from_pool
 
 def draw_or_die(*arguments):
     draw = draw_from_pool(*arguments)
@@ -32,7 +32,7 @@ def draw_or_die(*arguments):
         return draw(number, stage)
     return drawn
 
-runs.draw_from_pool = draw_or_die
+batches.draw_from_pool = draw_or_die
 main()
 """
 

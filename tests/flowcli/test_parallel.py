@@ -50,11 +50,16 @@ def start(environment: dict[str, str], text: str = TRAIN) -> subprocess.Popen[st
     )
 
 
-def test_two_processes_learn_what_one_learns_from_twice_the_batch() -> None:
+def meeting_of_two() -> dict[str, str]:
+    """What tells two processes, as torchrun would, where to find each other."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+
+
+def test_two_processes_learn_what_one_learns_from_twice_the_batch() -> None:
+    meeting = meeting_of_two()
     processes = [start({}), *(start({**meeting, "RANK": str(rank)}) for rank in (0, 1))]
     outputs = [process.communicate(timeout=120)[0] for process in processes]
     (_, alone), (largest, first), (_, second) = (json.loads(output) for output in outputs)
@@ -82,10 +87,7 @@ def test_two_processes_learn_from_single_pairs_what_one_learns_from_batches_of_t
         "    return AugmentedBatch(**{name: torch.cat([half[name] for half in halves]) for name in halves[0]})\n\n"
         "torch.manual_seed(0)",
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    meeting = meeting_of_two()
     processes = [start({**meeting, "RANK": str(rank)}, apart) for rank in (0, 1)]
     _, alone = json.loads(subprocess.check_output([sys.executable, "-c", together], cwd=ROOT, text=True))
     _, shared = json.loads(processes[0].communicate(timeout=120)[0])
@@ -93,3 +95,21 @@ def test_two_processes_learn_from_single_pairs_what_one_learns_from_batches_of_t
     assert len(alone) == len(shared) == 10
     for found, expected in zip(shared, alone, strict=True):
         assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_processes_by_the_clock_end_together_though_their_clocks_differ() -> None:
+    text = TRAIN.replace("group=group)", "group=group, minutes=0.05)").replace(
+        "    state = ",
+        "    clock = time.perf_counter\n"
+        "    training.time = SimpleNamespace(perf_counter=lambda: clock() * (1 + group.rank))\n"
+        "    state = ",
+    )
+    text = f"import time\nfrom types import SimpleNamespace\nfrom flowcli import training\n{text}"
+    meeting = meeting_of_two()
+    processes = [start({**meeting, "RANK": str(rank)}, text) for rank in (0, 1)]
+    try:
+        (_, first), (_, second) = (json.loads(process.communicate(timeout=60)[0]) for process in processes)
+    finally:
+        for process in processes:
+            process.kill()
+    assert len(first) == len(second) > 1

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import time
 from collections import Counter
-from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,12 +17,14 @@ import pytest
 import torch
 
 from flowcli import runs
-from flowcli.errors import UsageError
+from flowcli.augmentation import AugmentedBatch
+from flowcli.batches import draw_from_pool, draw_rendered
+from flowcli.errors import PartialError, UsageError
 from flowcli.recipes import RECIPES, Recipe, Stage
 from flowcli.renderers import FreshPool
 from flowcli.runs import TrainingOptions, run_training
 from flowcli.synthesis import Scenes, TextureBank, render
-from flowcli.training import TrainingState, compile_update, draw_fresh, draw_rendered, learn, train_steps
+from flowcli.training import TrainingState, compile_update, learn, train_steps
 from raft_core.raft import RAFT
 
 CPU = torch.device("cpu")
@@ -33,15 +35,23 @@ RECIPE = Recipe(
     render_size=SIZE,
     pool_pairs=12,
 )
-BANK = TextureBank.procedural(seed=1, device=CPU)
+
+
+@cache
+def bank() -> TextureBank:
+    return TextureBank.procedural(seed=1, device=CPU)
 
 
 def make(count: int, seed: int) -> Scenes:
-    return render(BANK, count=count, height=SIZE[0], width=SIZE[1], seed=seed)
+    return render(bank(), count=count, height=SIZE[0], width=SIZE[1], seed=seed)
 
 
 def fresh_pool(make: object = make, *, capacity: int = 12, begin: int = 0) -> FreshPool:
     return FreshPool(make, size=SIZE, capacity=capacity, workers=2, begin=begin, device=CPU)  # type: ignore[arg-type]
+
+
+def drawn(pool: FreshPool) -> AugmentedBatch:
+    return draw_from_pool(pool.read, RECIPE, ready=lambda _: pool.ready)(0, STAGE)
 
 
 def until(pool: FreshPool, rendered: int) -> None:
@@ -91,9 +101,9 @@ def die(*_: int) -> Scenes:
 
 def test_what_goes_wrong_in_a_process_reaches_whoever_draws() -> None:
     with fresh_pool(fail) as pool, pytest.raises(ValueError, match="no 4 scenes of"):
-        draw_fresh(pool, RECIPE)(0, STAGE)
-    with fresh_pool(die) as pool, pytest.raises(BrokenProcessPool):
-        draw_fresh(pool, RECIPE)(0, STAGE)
+        drawn(pool)
+    with fresh_pool(die) as pool, pytest.raises(PartialError, match=r"^a process that renders pairs died$"):
+        drawn(pool)
 
 
 def options(folder: Path, **others: object) -> TrainingOptions:
@@ -160,6 +170,11 @@ def test_a_run_by_the_clock_goes_on_where_the_clock_was() -> None:
     assert not list(train_steps(state, RECIPE, draw_nothing, device=CPU, precision=torch.float32, minutes=1.0))
 
 
+def test_a_recipe_that_renders_nothing_takes_no_renderers(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^recipe 'chairs' trains on --data$"):
+        run_training(options(tmp_path, recipe="chairs"))
+
+
 def draw_nothing(*_: object) -> object:
     raise AssertionError("the time is over")
 
@@ -175,7 +190,7 @@ def test_a_compiled_update_learns_the_same() -> None:
     torch.manual_seed(0)
     model = RAFT()
     with fresh_pool() as pool:
-        batch = draw_fresh(pool, RECIPE)(0, STAGE)
+        batch = drawn(pool)
 
     def gradients() -> list[torch.Tensor]:
         model.zero_grad()

@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from flowcli import batches, runs
 from flowcli import pool as pool_module
-from flowcli import runs
 from flowcli.augmentation import AugmentedBatch
+from flowcli.batches import draw_from_pool, draw_rendered
 from flowcli.errors import UsageError
 from flowcli.interruption import StoppedError
 from flowcli.pool import Pool
@@ -23,7 +24,7 @@ from flowcli.recipes import RECIPES, Recipe, Stage
 from flowcli.run_folder import RunFolder
 from flowcli.runs import TrainingOptions, refuse_what_does_not_fit, run_training
 from flowcli.synthesis import Scenes, TextureBank, render
-from flowcli.training import SLOW, Progress, TrainingState, draw_from_pool, draw_rendered, follow, learn, train_steps
+from flowcli.training import SLOW, Progress, TrainingState, follow, learn, train_steps
 from raft_core import checkpoint
 from raft_core.config import LARGE
 from raft_core.images import to_model_range
@@ -382,7 +383,7 @@ def options(folder: Path, **changes: object) -> TrainingOptions:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, make_scenes: Callable[[int, int], Scenes]) -> None:
     monkeypatch.setitem(RECIPES, "tiny", RECIPE)
-    monkeypatch.setattr(runs, "SceneRenderer", lambda *_: make_scenes)
+    monkeypatch.setattr(batches, "SceneRenderer", lambda *_: make_scenes)
     monkeypatch.setattr(runs, "keep_memory", lambda: None)
 
 
@@ -403,7 +404,7 @@ def test_a_run_trains_to_its_end_and_then_has_nothing_to_do(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("tiny")
 def test_a_signal_stops_a_run_between_two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    draw_step = runs.draw_from_pool
+    draw_step = batches.draw_from_pool
 
     def interrupted(*arguments: object) -> Draw:
         draw = draw_step(*arguments)  # type: ignore[arg-type]
@@ -415,7 +416,7 @@ def test_a_signal_stops_a_run_between_two_steps(tmp_path: Path, monkeypatch: pyt
 
         return draw_and_interrupt
 
-    monkeypatch.setattr(runs, "draw_from_pool", interrupted)
+    monkeypatch.setattr(batches, "draw_from_pool", interrupted)
     with pytest.raises(StoppedError) as stopped:
         run_training(options(tmp_path))
     assert stopped.value.exit_code == 143
