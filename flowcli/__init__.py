@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowcli.version import __version__
+
 if TYPE_CHECKING:
     from flowcli.api import estimate, load, video
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "estimate", "load", "video"]
 
 

@@ -20,11 +20,11 @@ from flowcli.estimator import FlowEstimator, Settings
 from flowcli.frames import Frame, FramePair
 from flowcli.geometry import Reduction
 from flowcli.pairing import pair_up
-from flowcli.prefetch import prefetch
 from flowcli.request import Request
 from flowcli.resolving import iterations_of
 from flowcli.selection import parse_selection
 from flowcli.sources import open_source
+from flowcli.system.threads import prefetch
 from flowcli.weights import DEFAULT, find
 from flowcli.weights import load as load_weights
 from raft_core.raft import RAFT

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flowcli.opencv import cv2
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, UInt8

@@ -14,13 +14,13 @@ from flowcli.device import choose_device
 from flowcli.engines import Crew, computed
 from flowcli.errors import UsageError
 from flowcli.glimpse import parse_mode, parse_scale
-from flowcli.interruption import Stop, StoppedError
-from flowcli.lock import Lock
 from flowcli.outcomes import Batch, Outcome, read_outcomes
 from flowcli.overview import page
-from flowcli.partfile import write_whole
 from flowcli.resolving import resolve
 from flowcli.selection import parse_rate, parse_selection
+from flowcli.system.files import write_whole
+from flowcli.system.lock import Lock
+from flowcli.system.signals import Stop, StoppedError
 from flowcli.task import Task
 from flowcli.work import Work, state_of
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from flowcli.console import Console
     from flowcli.discovery import Clip
     from flowcli.request import Request
+    from flowcli.system.console import Console
 
 SECONDS_BETWEEN_NOTES = 1.0
 """What is noted later than it is done costs a look at the clip's own report, should this process be killed."""

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from flowcli.errors import WeightsError
-from flowcli.json_text import json_text
 from flowcli.published import LICENCE, PUBLISHED
+from flowcli.system.json_text import json_text
 from flowcli.weights import cache, embedded, find, present, translated
 from raft_core import checkpoint
 

@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowcli import __version__
 from flowcli.errors import FlowcliError
-from flowcli.json_text import json_text
 from flowcli.plan import amount, make_plan
+from flowcli.system.json_text import json_text
+from flowcli.version import __version__
 from raft_core.config import LARGE, SMALL
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def look_at_opencv(checkup: Checkup) -> None:
             f"{' and '.join(kinds)} own the same files",
             f"pip uninstall -y {' '.join(kinds)}, then pip install {kinds[0]}",
         )
-    module = loaded(checkup, "flowcli.opencv", package="opencv")
+    module = loaded(checkup, "flowcli.system.opencv", package="opencv")
     if module is not None:
         checkup.note(
             "opencv", f"{module.cv2.__version__}, from {', '.join(kinds) or 'no package'}", module.cv2.__version__

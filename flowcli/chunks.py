@@ -14,23 +14,22 @@ from typing import TYPE_CHECKING
 from flowcli.cuts import number_shots
 from flowcli.errors import UsageError
 from flowcli.estimator import Memory
-from flowcli.interruption import Interruption, StoppedError
 from flowcli.pairing import pair_up
 from flowcli.pipeline import expected_pairs, opened_source, opener, under_way
-from flowcli.prefetch import prefetch
 from flowcli.run import Run
 from flowcli.segments import Segment, folder_of, is_closed, part_of, read_manifest, write_segment
 from flowcli.selection import parse_moment
+from flowcli.system.signals import Interruption, StoppedError
+from flowcli.system.threads import prefetch
 from flowcli.writing import write_estimates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flowcli.console import Console
     from flowcli.frames import Frame
     from flowcli.request import Request
-    from flowcli.run import Result
     from flowcli.sources import Source
+    from flowcli.system.console import Console, Result
     from flowcli.task import Task
     from raft_core.raft import RAFT
 

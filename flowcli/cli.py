@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flowcli import __version__, commands
-from flowcli.console import LOG, close_log, tell
+from flowcli import commands
 from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
-from flowcli.interruption import Interruption, Stop, StoppedError
-from flowcli.streams import take_over
+from flowcli.system.console import LOG, close_log, tell
+from flowcli.system.signals import Interruption, Stop, StoppedError
+from flowcli.system.streams import take_over
+from flowcli.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable

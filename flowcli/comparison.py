@@ -9,20 +9,20 @@ from flowcli import datasets
 from flowcli.errors import UsageError
 from flowcli.evaluation import Report, score
 from flowcli.gallery import Gallery
-from flowcli.interruption import Stop, StoppedError
 from flowcli.journal import Journal
 from flowcli.methods import methods
-from flowcli.partfile import write_whole
 from flowcli.scores import Scores
+from flowcli.system.files import write_whole
+from flowcli.system.signals import Stop, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
-    from flowcli.console import Console
     from flowcli.datasets import Sample
     from flowcli.journal import Done
     from flowcli.methods import Method, Ways
+    from flowcli.system.console import Console
 
 
 @dataclass(frozen=True)

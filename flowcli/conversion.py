@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, get_args
 import torch
 
 from flowcli.errors import UsageError
-from flowcli.outputs import refuse_output
-from flowcli.partfile import reported
+from flowcli.system.files import reported
+from flowcli.system.outputs import refuse_output
 from flowcli.weights import translated
 from raft_core import checkpoint
 from raft_core.names import Origin

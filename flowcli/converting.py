@@ -17,20 +17,20 @@ from flowcli.drawing import Style
 from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
 from flowcli.formats import FORMATS, PICTURES, extras, format_of, reader, stem_of, writer
 from flowcli.glimpse import parse_scale, plain_scale
-from flowcli.outputs import refuse_output
 from flowcli.pyav import VideoWriter
-from flowcli.run import Result
 from flowcli.selection import parse_rate
-from flowcli.sinks._hosts import write_png
 from flowcli.sources._sequence import DEFAULT_RATE
+from flowcli.system.console import Result
+from flowcli.system.opencv import write_png
+from flowcli.system.outputs import refuse_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from flowcli.console import Console
     from flowcli.formats import Flow
+    from flowcli.system.console import Console
 
 SAMPLED_FOR_COLOUR = 9
 BACKWARD = "_backward"

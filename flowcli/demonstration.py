@@ -13,7 +13,7 @@ from flowcli.drawing import labelled_row
 from flowcli.fan import FAN_RATE, fan_flow, fan_frames
 from flowcli.frames import FramePair, VideoMeta
 from flowcli.pipeline import estimate_source
-from flowcli.sinks._hosts import write_png
+from flowcli.system.opencv import write_png
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from flowcli.console import Console
     from flowcli.field import Estimate
     from flowcli.frames import Frame
     from flowcli.request import Request
-    from flowcli.run import Result
+    from flowcli.system.console import Console, Result
 
 FRAMES, HEIGHT, WIDTH = 48, 480, 640
 

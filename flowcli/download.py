@@ -14,18 +14,18 @@ from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 
-from flowcli import __version__
 from flowcli.errors import OutputError, WeightsError
-from flowcli.interruption import Stop, StoppedError
-from flowcli.partfile import output_error
+from flowcli.system.files import output_error
+from flowcli.system.signals import Stop, StoppedError
 from flowcli.unreachable import refused, unreachable
+from flowcli.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from flowcli.console import Console
     from flowcli.published import Published
+    from flowcli.system.console import Console
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 PATIENCE_SECONDS = 30

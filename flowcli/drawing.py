@@ -9,7 +9,7 @@ import numpy as np
 
 from flowcli.colour import ColourScale, colour_flow, is_unknown, magnitude
 from flowcli.legends import inset, legend, legend_size, speed_legend
-from flowcli.opencv import cv2
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ import numpy as np
 
 from flowcli.colour import ColourScale, colour_flow, magnitude
 from flowcli.drawing import labelled_row
-from flowcli.opencv import cv2
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, UInt8

@@ -15,7 +15,7 @@ from torch import nn
 
 from flowcli.conversion import check_output
 from flowcli.errors import DeviceError, OutputError, UsageError
-from flowcli.partfile import write_whole
+from flowcli.system.files import write_whole
 from flowcli.weights import load
 from raft_core.images import Padding
 

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from flowcli.download import Download, receive
 from flowcli.errors import UsageError, WeightsError
-from flowcli.partfile import reported
+from flowcli.system.files import reported
 from raft_core import checkpoint
 from raft_core.errors import CheckpointError
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from flowcli.console import Console
     from flowcli.published import Published
+    from flowcli.system.console import Console
 
 
 def fetch(weights: Published, folder: Path, *, url: str | None, console: Console) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.errormap import error_picture
-from flowcli.sinks._hosts import write_png
+from flowcli.system.opencv import write_png
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.opencv import cv2
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8

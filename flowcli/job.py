@@ -7,8 +7,8 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from flowcli import __version__
-from flowcli.fingerprint import fingerprint
+from flowcli.system.fingerprint import fingerprint
+from flowcli.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

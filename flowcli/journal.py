@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
 from flowcli.evaluation import ItemScore
-from flowcli.partfile import reported, write_whole
+from flowcli.system.files import reported, write_whole
 from raft_core.metrics import Average, FlowMetrics
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import PartialError, UsageError
-from flowcli.json_text import json_text
+from flowcli.system.json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,18 +14,19 @@ from flowcli.colour import ColourScale, magnitude
 from flowcli.cuts import number_shots
 from flowcli.errors import UsageError
 from flowcli.frames import Frame, FramePair, Sound
-from flowcli.interruption import Interruption, StoppedError
 from flowcli.job import job_of
 from flowcli.pairing import pair_up
-from flowcli.prefetch import prefetch
 from flowcli.pyav import has_sound
 from flowcli.request import Request
-from flowcli.run import Result, Run, created
+from flowcli.run import Run, created
 from flowcli.segments import Journal, check_journal
 from flowcli.selection import parse_rate, parse_selection
 from flowcli.sinks import FILM, check_outputs, choose, open_sinks
 from flowcli.sources import comes_once, open_source
 from flowcli.sources._images import read_image
+from flowcli.system.console import Result
+from flowcli.system.signals import Interruption, StoppedError
+from flowcli.system.threads import prefetch
 from flowcli.task import Task, planned_outputs
 from flowcli.weights import find
 from flowcli.writing import write_estimates
@@ -33,9 +34,9 @@ from flowcli.writing import write_estimates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from flowcli.console import Console
     from flowcli.sinks import Output, Sink
     from flowcli.sources import Source
+    from flowcli.system.console import Console
     from raft_core.raft import RAFT
 
 

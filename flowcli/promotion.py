@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from flowcli.comparison import Comparison, compare
 from flowcli.errors import UsageError
 from flowcli.methods import Ways
-from flowcli.partfile import write_whole
 from flowcli.run_folder import RunFolder
+from flowcli.system.files import write_whole
 from flowcli.weights import find, load
 from raft_core import checkpoint
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from flowcli.console import Console
     from flowcli.scores import Scores
+    from flowcli.system.console import Console
 
 # A pause between two lines of the log that is longer than this was no training.
 LONGEST_STEP_SECONDS = 600

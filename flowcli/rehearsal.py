@@ -8,16 +8,16 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from flowcli import __version__
 from flowcli.estimator import Memory
 from flowcli.frames import VideoMeta
-from flowcli.json_text import json_text
 from flowcli.pairing import pair_up
 from flowcli.pipeline import expected_pairs, opened_source, read_pair
 from flowcli.plan import amount
 from flowcli.run import Run, too_short
 from flowcli.sinks import check_outputs, report_path
+from flowcli.system.json_text import json_text
 from flowcli.task import planned_outputs
+from flowcli.version import __version__
 from flowcli.weights import find
 
 if TYPE_CHECKING:

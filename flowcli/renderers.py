@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
-from flowcli.children import become_child
 from flowcli.errors import PartialError
 from flowcli.synthesis import Scenes
+from flowcli.system.processes import become_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,9 +8,9 @@ from fractions import Fraction
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from flowcli import __version__
-from flowcli.json_text import json_text
-from flowcli.opencv import cv2
+from flowcli.system.json_text import json_text
+from flowcli.system.opencv import cv2
+from flowcli.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from flowcli.errors import FlowcliError
-from flowcli.json_text import json_text
 from flowcli.pipeline import expected_pairs, opened_source
+from flowcli.system.json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,19 @@ import torch
 
 from flowcli.device import choose_device, keep_memory
 from flowcli.drawing import Style
-from flowcli.errors import FlowcliError, PartialError, SourceError
+from flowcli.errors import PartialError, SourceError
 from flowcli.estimator import FlowEstimator
 from flowcli.glimpse import glimpsed_scale, parse_mode, parse_scale, plain_scale
-from flowcli.interruption import Interruption, StoppedError
-from flowcli.partfile import partial_name, write_whole
 from flowcli.quality import mean_error
 from flowcli.report import Report
 from flowcli.resolving import encoding_of, resolve
 from flowcli.scaling import ScaleByPast, scale_by_pair
 from flowcli.segments import Segment, in_segments, part_of
-from flowcli.sinks import Part, draws, join_parts, missing_folders, remove_empty, remove_stale, report_path
+from flowcli.sinks import Part, draws, join_parts, missing_folders, remove_stale, report_path
+from flowcli.system.console import Result
+from flowcli.system.files import partial_name, write_whole
+from flowcli.system.outputs import remove_empty
+from flowcli.system.signals import Interruption, StoppedError
 from flowcli.weights import Weights, load
 from flowcli.writing import write_estimates
 
@@ -31,25 +33,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.colour import ColourScale
-    from flowcli.console import Console
     from flowcli.field import Estimate
     from flowcli.frames import FramePair, Sound
     from flowcli.request import Request
     from flowcli.segments import Journal
     from flowcli.sinks import Output, Sink
     from flowcli.sources import Source
+    from flowcli.system.console import Console
     from raft_core.raft import RAFT
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run made, what it says of it, and what it survived."""
-
-    outputs: tuple[Path, ...]
-    summary: str
-    report: str
-    problem: FlowcliError | None = None
-    notes: tuple[str, ...] = ()
 
 
 class Run:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from flowcli.curve import draw_curve
 from flowcli.errors import UsageError, WeightsError
-from flowcli.partfile import reported, write_whole
-from flowcli.sinks._hosts import write_png
+from flowcli.system.files import reported, write_whole
+from flowcli.system.opencv import write_png
 from raft_core import checkpoint
 
 if TYPE_CHECKING:

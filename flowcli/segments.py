@@ -23,10 +23,10 @@ import torch
 
 from flowcli.errors import UsageError
 from flowcli.estimator import Memory
-from flowcli.lock import Lock
-from flowcli.partfile import write_whole
 from flowcli.report import Stamp
 from flowcli.sinks import Part
+from flowcli.system.files import write_whole
+from flowcli.system.lock import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

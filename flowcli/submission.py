@@ -10,14 +10,14 @@ from flowcli import datasets
 from flowcli.comparison import to_estimate
 from flowcli.datasets._reading import read_pair
 from flowcli.errors import UsageError
-from flowcli.interruption import Stop, StoppedError
 from flowcli.methods import methods
+from flowcli.system.signals import Stop, StoppedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.console import Console
     from flowcli.methods import Ways
+    from flowcli.system.console import Console
 
 WRITERS = {".flo": "flowcli.sinks.flo", ".png": "flowcli.sinks.kitti"}
 

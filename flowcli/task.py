@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.job import job_of, report_of
 from flowcli.resolving import direction_of, encoding_of
-from flowcli.run import Result
 from flowcli.sinks import choose, journal_folder, plan_outputs, report_path
+from flowcli.system.console import Result
 from flowcli.weights import find
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from flowcli.json_text import json_text
-from flowcli.opencv import cv2
-from flowcli.partfile import PartFile, reported
 from flowcli.pyav import VideoWriter
+from flowcli.system.files import PartFile, reported
+from flowcli.system.json_text import json_text
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from flowcli import __version__
 from flowcli.cuts import number_shots
 from flowcli.device import choose_device, keep_memory
 from flowcli.errors import PartialError, SourceError, UsageError
 from flowcli.estimator import FlowEstimator
-from flowcli.interruption import Interruption, StoppedError
-from flowcli.outputs import refuse_output
 from flowcli.pairing import pair_up
-from flowcli.prefetch import Background, prefetch
 from flowcli.resolving import resolve
-from flowcli.run import Result
 from flowcli.selection import parse_rate, parse_selection
-from flowcli.sinks._naming import output_folder
 from flowcli.sources import name_of, open_source
+from flowcli.system.console import Result
+from flowcli.system.outputs import output_folder, refuse_output
+from flowcli.system.signals import Interruption, StoppedError
+from flowcli.system.threads import Background, prefetch
 from flowcli.track_files import Film, record, table
 from flowcli.tracking import follow, grid_points, parse_points
+from flowcli.version import __version__
 from flowcli.weights import find, load
 from flowcli.writing import all_or_none
 
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from flowcli.console import Console
     from flowcli.request import Request
     from flowcli.sources import Source
+    from flowcli.system.console import Console
     from flowcli.track_files import TrackFile
     from flowcli.tracking import Seen
     from flowcli.weights import Weights

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli import __version__
 from flowcli.colour import colour_flow, is_unknown, magnitude
 from flowcli.cuts import number_shots
 from flowcli.device import keep_memory
@@ -17,19 +16,19 @@ from flowcli.errormap import colour_error, key
 from flowcli.errors import PartialError, SourceError
 from flowcli.geometry import Reduction, shrunk
 from flowcli.glimpse import parse_scale
-from flowcli.interruption import Interruption, StoppedError
-from flowcli.json_text import json_text
-from flowcli.outputs import refuse_output
 from flowcli.pairing import pair_up
-from flowcli.partfile import write_whole
-from flowcli.prefetch import prefetch
 from flowcli.pyav import VideoWriter
 from flowcli.quality import photometric_error
-from flowcli.run import Result
 from flowcli.selection import parse_rate, parse_selection
 from flowcli.sides import side_of
-from flowcli.sinks._naming import output_folder
 from flowcli.sources import name_of, open_source
+from flowcli.system.console import Result
+from flowcli.system.files import write_whole
+from flowcli.system.json_text import json_text
+from flowcli.system.outputs import output_folder, refuse_output
+from flowcli.system.signals import Interruption, StoppedError
+from flowcli.system.threads import prefetch
+from flowcli.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,11 +37,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.colour import ColourScale
-    from flowcli.console import Console
     from flowcli.formats import Flow
     from flowcli.frames import FramePair
     from flowcli.request import Request
     from flowcli.sides import Side
+    from flowcli.system.console import Console
 
 STATISTICS = ("mean", "median", "percentile_95", "above_1", "above_3", "unwarped")
 PANEL_SIDE = 960

@@ -13,25 +13,24 @@ import torch
 
 from flowcli.chunks import begin_chunks, compute_chunk, count_chunks, join_chunks
 from flowcli.errors import FlowcliError, PartialError
-from flowcli.fingerprint import fingerprint
-from flowcli.interruption import StoppedError
 from flowcli.outcomes import Outcome
 from flowcli.overview import preview_path
-from flowcli.partfile import reported
 from flowcli.pipeline import carry_out, opened_source
 from flowcli.run import incomplete
 from flowcli.sinks._preview import preview_at
+from flowcli.system.files import reported
+from flowcli.system.fingerprint import fingerprint
+from flowcli.system.signals import StoppedError
 from flowcli.task import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.chunks import Chunk
-    from flowcli.console import Console
     from flowcli.discovery import Clip
     from flowcli.request import Request
-    from flowcli.run import Result
     from flowcli.sources import Source
+    from flowcli.system.console import Console, Result
     from raft_core.raft import RAFT
 
 

@@ -6,17 +6,17 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from flowcli.prefetch import Background
 from flowcli.quality import PhotometricError
 from flowcli.report import Stamp
 from flowcli.segments import Segment
+from flowcli.system.threads import Background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from flowcli.field import Estimate
-    from flowcli.interruption import Interruption
     from flowcli.sinks import Sink
+    from flowcli.system.signals import Interruption
 
 
 def write_estimates(

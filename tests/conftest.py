@@ -1,9 +1,20 @@
-"""What every test's processes start with."""
+"""What every test starts with: processes, and videos, images and estimates made in code."""
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowcli.field import Estimate
+from flowcli.frames import Frame, FramePair
 
 # On the tests' small pictures, more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -11,3 +22,171 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def quarters(width: int = 64, height: int = 48, *, shift: int = 0) -> np.ndarray:
+    """A picture whose four quarters differ, so that every turn and mirroring of it does: red, green / blue, white."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[: height // 2, : width // 2] = (200, 0, 0)
+    image[: height // 2, width // 2 :] = (0, 200, 0)
+    image[height // 2 :, : width // 2] = (0, 0, 200)
+    image[height // 2 :, width // 2 :] = (200, 200, 200)
+    image[4 + shift : 12 + shift, 4:12] = 90
+    return image
+
+
+@pytest.fixture(autouse=True)
+def every_processor_is_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--precision auto` is float32 in tests, whatever the processor can do."""
+    monkeypatch.setattr("flowcli.device.multiplies_bfloat16", lambda: False)
+
+
+@pytest.fixture
+def make_video(tmp_path: Path):
+    """Writes a video and returns its path; `prepare` gets the stream before the first frame."""
+
+    def make(
+        name: str = "clip.mp4",
+        *,
+        images: list[np.ndarray] | None = None,
+        frames: int = 10,
+        rate: Fraction = Fraction(25),
+        pts: list[int] | None = None,
+        tick: Fraction | None = None,
+        codec: str = "libx264",
+        pix_fmt: str = "yuv420p",
+        options: dict[str, str] | None = None,
+        prepare: Any = None,
+    ) -> Path:
+        import av
+
+        path = tmp_path / name
+        pictures = images if images is not None else [quarters(shift=i) for i in range(frames)]
+        with av.open(str(path), "w", options=options or {}) as container:
+            stream: Any = container.add_stream(codec, rate=rate)
+            stream.height, stream.width = pictures[0].shape[:2]
+            stream.pix_fmt = pix_fmt
+            if tick is not None:
+                stream.codec_context.time_base = tick
+            if prepare is not None:
+                prepare(stream)
+            for number, picture in enumerate(pictures):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                if pts is not None:
+                    frame.pts, frame.time_base = pts[number], tick
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def make_estimate():
+    """An estimate of the given flow (height, width, 2), or of no motion, and of what else is known."""
+
+    def make(
+        flow: np.ndarray | None = None,
+        *,
+        backward: np.ndarray | None = None,
+        occluded: np.ndarray | None = None,
+        index: int = 0,
+        time: Fraction | None = None,
+        size: tuple[int, int] = (48, 64),
+    ) -> Estimate:
+        import torch
+
+        flow = np.zeros((*size, 2), np.float32) if flow is None else flow.astype(np.float32)
+        height, width = flow.shape[:2]
+        start = Fraction(index, 25) if time is None else time
+        first = Frame(index, start, quarters(width, height))
+        second = Frame(index + 1, start + Fraction(1, 25), quarters(width, height, shift=1))
+        forward = torch.from_numpy(flow).permute(2, 0, 1)
+        return Estimate(
+            FramePair(first, second, continues=False),
+            forward,
+            iterations=12,
+            warm=False,
+            backward=None if backward is None else torch.from_numpy(backward.astype(np.float32)).permute(2, 0, 1),
+            occluded=None if occluded is None else torch.from_numpy(occluded),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A RAFT-small that has learnt nothing: enough for whatever does not ask how good flow is."""
+    import torch
+
+    from raft_core import checkpoint
+    from raft_core.raft import RAFT
+
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        checkpoint.save(RAFT(), path)
+    return path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit code, and the lines it wrote."""
+
+    code: int
+    out: list[str]
+    err: list[str]
+
+
+@pytest.fixture
+def flowcli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Runs a command line in this process, on a terminal of 80 columns."""
+    from flowcli.cli import run
+
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*arguments: object) -> Ended:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Ended(code, out.splitlines(), err.splitlines())
+
+    return call
+
+
+@pytest.fixture
+def compute(flowcli, weights: Path):
+    """Runs a command with one refinement step of the untrained weights."""
+
+    def call(*arguments: object) -> Ended:
+        return flowcli(*arguments, "--weights", weights, "--iters", 1)
+
+    return call
+
+
+@pytest.fixture
+def make_images(tmp_path: Path):
+    """Writes a folder of pictures that shift by a pixel each, and returns it."""
+    import cv2
+
+    def make(name: str = "shots", *, count: int = 2, size: tuple[int, int] = (48, 64)) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        for number in range(count):
+            cv2.imwrite(str(folder / f"{number}.png"), quarters(size[1], size[0], shift=number))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def no_thread_stays():
+    yield
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("flowcli")] == []

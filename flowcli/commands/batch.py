@@ -89,13 +89,13 @@ def run(
     without --shard, to have all in one batch.json and report.
     """
     from flowcli.batch import run_batch, share
-    from flowcli.console import Console
     from flowcli.discovery import discover
     from flowcli.engines import Crew
     from flowcli.listing import read_list
     from flowcli.request import Request
     from flowcli.rollcall import RollCall
     from flowcli.sources import name_of
+    from flowcli.system.console import Console
 
     target = output or folder.resolve().with_name(f"{name_of(folder.resolve())}_flow")
     request = Request(inputs=(folder,), output=target, split=split, **options)

@@ -49,8 +49,8 @@ def run(
 
     Example: flowcli compare in.mp4 raft-small,iters=4 raft-small,iters=20 --max-frames 50
     """
-    from flowcli.console import Console
     from flowcli.request import Request
+    from flowcli.system.console import Console
     from flowcli.versus import compare_sides
 
     request = Request(

@@ -43,8 +43,8 @@ def run(
 
     Example: flowcli convert out/in_flow in.mp4 --max-flow 20 --legend
     """
-    from flowcli.console import Console
     from flowcli.converting import Wish, convert
+    from flowcli.system.console import Console
 
     wish = Wish(
         source=source,

@@ -26,9 +26,9 @@ def run(
 
     Example: flowcli demo
     """
-    from flowcli.console import Console
     from flowcli.demonstration import demonstrate
     from flowcli.request import Request
+    from flowcli.system.console import Console
 
     request = Request(
         inputs=(Path("fan"),),

@@ -13,6 +13,6 @@ def run(json: _options.Json = False) -> None:
     Example: flowcli doctor
     """
     from flowcli.checkup import check_up
-    from flowcli.console import Console
+    from flowcli.system.console import Console
 
     Console(json=json).facts(check_up())

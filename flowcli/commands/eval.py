@@ -71,9 +71,9 @@ def run(
     Example: flowcli eval pairs my-pairs --baseline dis,farneback,zero
     """
     from flowcli.comparison import Comparison, compare
-    from flowcli.console import Console
     from flowcli.methods import ways_of
     from flowcli.submission import Submission, submit
+    from flowcli.system.console import Console
 
     console = Console(quiet=quiet, json=json)
     ways = ways_of(

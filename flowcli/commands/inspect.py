@@ -71,8 +71,8 @@ def run(
 
     Example: flowcli inspect a.png b.png --at 320,200 --auto 3
     """
-    from flowcli.console import Console
     from flowcli.inspection.run import Request, inspect
+    from flowcli.system.console import Console
 
     request = Request(
         inputs=tuple(inputs),

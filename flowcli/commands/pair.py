@@ -48,10 +48,10 @@ def run(
 
     Example: flowcli pair a.png b.png --save png,flo,warp -o out
     """
-    from flowcli.console import Console
     from flowcli.pipeline import estimate_pair
     from flowcli.rehearsal import rehearse_pair
     from flowcli.request import Request
+    from flowcli.system.console import Console
 
     request = Request(
         inputs=(first, second),

@@ -45,8 +45,8 @@ def run(
 
     Example: flowcli track in.mp4 --points '320,180;100,60' --save csv,json,video
     """
-    from flowcli.console import Console
     from flowcli.request import Request
+    from flowcli.system.console import Console
     from flowcli.tracks import track
 
     request = Request(

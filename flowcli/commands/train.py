@@ -93,11 +93,11 @@ def run(
 
     Example: flowcli train --run runs/first --textures ~/Pictures --validation pairs
     """
-    from flowcli.console import Console
     from flowcli.errors import UsageError
     from flowcli.promotion import Promotion
     from flowcli.promotion import promote as promote_weights
     from flowcli.runs import TrainingOptions, folders, run_training
+    from flowcli.system.console import Console
 
     console = Console()
     if promote:

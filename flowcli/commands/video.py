@@ -86,10 +86,10 @@ def run(
 
     Example: flowcli video in.mp4 --skip 2 --save video,flo -o out
     """
-    from flowcli.console import Console
     from flowcli.pipeline import estimate_video
     from flowcli.rehearsal import rehearse_video
     from flowcli.request import Request
+    from flowcli.system.console import Console
 
     request = Request(
         inputs=(input,),

@@ -26,8 +26,8 @@ def list_all(json: _options.Json = False, quiet: _options.Quiet = False) -> None
     Example: flowcli weights list
     """
     from flowcli.catalogue import catalogue
-    from flowcli.console import Console
     from flowcli.published import LICENCE
+    from flowcli.system.console import Console
     from flowcli.weights import storage
 
     console = Console(quiet=quiet, json=json)
@@ -43,7 +43,7 @@ def show(weights: NameOrFile, json: _options.Json = False) -> None:
     Example: flowcli weights show raft-things.pth
     """
     from flowcli.catalogue import profile
-    from flowcli.console import Console
+    from flowcli.system.console import Console
     from flowcli.weights import find
 
     Console(json=json).facts(profile(find(weights)))
@@ -62,9 +62,9 @@ def fetch(
 
     Example: flowcli weights fetch raft_large_C_T_SKHT_V2
     """
-    from flowcli.console import Console
     from flowcli.fetching import fetch as fetch_weights
     from flowcli.published import choose
+    from flowcli.system.console import Console
     from flowcli.weights import storage
 
     console = Console(quiet=quiet)
@@ -84,8 +84,8 @@ def verify(
     Example: flowcli weights verify
     """
     from flowcli.catalogue import verify as verify_weights
-    from flowcli.console import Console
     from flowcli.errors import WeightsError
+    from flowcli.system.console import Console
 
     verdicts = verify_weights(weights or [])
     Console(json=json).table(verdicts)
@@ -110,8 +110,8 @@ def convert(
 
     Example: flowcli weights convert raft-small raft-small.pth --to princeton
     """
-    from flowcli.console import Console
     from flowcli.conversion import convert_weights
+    from flowcli.system.console import Console
     from flowcli.weights import find
 
     console = Console(quiet=quiet)
@@ -135,8 +135,8 @@ def export(
 
     Example: flowcli weights export raft-small raft.onnx --size 640x360 --iters 12
     """
-    from flowcli.console import Console
     from flowcli.exporting import export_onnx, parse_frame_size
+    from flowcli.system.console import Console
     from flowcli.weights import find
 
     console = Console(quiet=quiet)

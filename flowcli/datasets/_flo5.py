@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import DeviceError, SourceError
-from flowcli.partfile import write_whole
+from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

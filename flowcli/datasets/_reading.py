@@ -9,7 +9,7 @@ import numpy as np
 
 from flowcli.datasets._values import FlowItem, Truth
 from flowcli.errors import SourceError
-from flowcli.opencv import cv2, decode
+from flowcli.system.opencv import cv2, decode
 
 if TYPE_CHECKING:
     from pathlib import Path

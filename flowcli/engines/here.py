@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowcli.prefetch import prefetch
+from flowcli.system.threads import prefetch
 from flowcli.weights import find, load
 from flowcli.work import compute, prepare
 

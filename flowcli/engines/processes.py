@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from flowcli.children import become_child
 from flowcli.engines.spread import spread, threads_each
+from flowcli.system.processes import become_child
 from flowcli.weights import find, load
 from flowcli.work import compute, prepare
 

@@ -19,7 +19,7 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from flowcli.engines.spread import spread
 from flowcli.errors import DeviceError
-from flowcli.lock import wait_until_free
+from flowcli.system.lock import wait_until_free
 from flowcli.weights import find, load
 from flowcli.work import compute, prepare
 

@@ -18,7 +18,7 @@ import numpy as np
 from flowcli.fan.paint import paint_rotor, paint_stand, paint_wall
 from flowcli.fan.shapes import rotor_distance, stand_distance
 from flowcli.frames import Frame
-from flowcli.opencv import cv2
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

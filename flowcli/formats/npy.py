@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError
-from flowcli.partfile import write_whole
 from flowcli.sinks._reading import MAX_SIDE, opened
+from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

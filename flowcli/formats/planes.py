@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError
-from flowcli.opencv import cv2, decode
-from flowcli.partfile import write_whole
 from flowcli.sinks._reading import opened
+from flowcli.system.files import write_whole
+from flowcli.system.opencv import cv2, decode
 
 if TYPE_CHECKING:
     from pathlib import Path

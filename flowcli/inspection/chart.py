@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.inspection.canvas import INK, MUTED, blank, text_width, write
-from flowcli.opencv import cv2
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

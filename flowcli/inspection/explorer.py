@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.colour import wheel
-from flowcli.opencv import cv2
+from flowcli.system.opencv import cv2
 from raft_core.upsample import FACTOR
 
 if TYPE_CHECKING:

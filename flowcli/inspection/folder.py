@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flowcli.errors import OutputError, UsageError
-from flowcli.partfile import reported
-from flowcli.sinks import remove_empty
+from flowcli.system.files import reported
+from flowcli.system.outputs import remove_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

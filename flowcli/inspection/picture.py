@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flowcli.partfile import write_whole
 from flowcli.pyav import encode_gif
-from flowcli.sinks._hosts import write_png
+from flowcli.system.files import write_whole
+from flowcli.system.opencv import write_png
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli import __version__
 from flowcli.inspection.explorer import averaging
 from flowcli.inspection.maps import feature_maps, hidden_films, motion_films, upsampling_difference
 from flowcli.inspection.reading import zoom
-from flowcli.json_text import json_text
+from flowcli.system.json_text import json_text
+from flowcli.version import __version__
 from raft_core.images import STRIDE
 
 if TYPE_CHECKING:

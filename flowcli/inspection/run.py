@@ -23,16 +23,16 @@ from flowcli.inspection.pictures import draw_all
 from flowcli.inspection.reading import read
 from flowcli.inspection.record import record_of
 from flowcli.inspection.subject import open_subject
-from flowcli.partfile import write_whole
-from flowcli.run import Result
-from flowcli.sinks._naming import output_folder
+from flowcli.system.console import Result
+from flowcli.system.files import write_whole
+from flowcli.system.outputs import output_folder
 from flowcli.weights import find, load
 
 if TYPE_CHECKING:
-    from flowcli.console import Console
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.picture import Picture
     from flowcli.inspection.subject import Subject
+    from flowcli.system.console import Console
     from raft_core.config import RaftConfig
 
 AUTOMATIC = 4

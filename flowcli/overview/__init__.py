@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from flowcli import __version__
+from flowcli.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

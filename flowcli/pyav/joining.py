@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import av
 
-from flowcli.partfile import output_error
 from flowcli.pyav.sound import SoundTrack
 from flowcli.stream_facts import fraction
+from flowcli.system.files import output_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

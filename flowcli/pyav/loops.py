@@ -11,8 +11,8 @@ import numpy as np
 from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 
-from flowcli.opencv import cv2
 from flowcli.pyav.writing import ContainerWriter
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from flowcli.encoding import DEFAULT
 from flowcli.errors import OutputError
-from flowcli.partfile import PartFile, output_error
+from flowcli.system.files import PartFile, output_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

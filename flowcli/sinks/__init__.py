@@ -29,7 +29,6 @@ from flowcli.sinks._naming import (
     missing_folders,
     names_of,
     plan_outputs,
-    remove_empty,
     remove_stale,
     report_path,
 )
@@ -57,7 +56,6 @@ __all__ = [
     "names_of",
     "open_sinks",
     "plan_outputs",
-    "remove_empty",
     "remove_stale",
     "report_path",
     "sink_names",

@@ -10,9 +10,9 @@ import numpy as np
 
 from flowcli.field import as_array
 from flowcli.legends import swatch
-from flowcli.opencv import cv2
-from flowcli.partfile import PartFile, partial_name, reported, write_whole
 from flowcli.pyav import GifWriter, VideoWriter, WebpWriter
+from flowcli.system.files import PartFile, partial_name, reported
+from flowcli.system.opencv import write_png
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -149,10 +149,3 @@ class Records:
         with reported(path):
             self._compose(self._records, path)
         return path
-
-
-def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Writes an RGB picture."""
-    # Encoded to memory: OpenCV's own file writing hides a full disk, and crashes on names that are not UTF-8.
-    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    write_whole(path, data.data)

@@ -7,8 +7,8 @@ import functools
 import importlib
 from typing import TYPE_CHECKING
 
-from flowcli.partfile import PartFile, reported
 from flowcli.pyav import join_videos
+from flowcli.system.files import PartFile, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

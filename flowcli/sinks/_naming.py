@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 from collections import Counter
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import OutputError, UsageError
-from flowcli.partfile import reported
 from flowcli.sources import name_of
+from flowcli.system.files import reported
+from flowcli.system.outputs import output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -165,11 +165,6 @@ def journal_folder(report: Path) -> Path:
     return report.with_name(f".{report.stem}.run")
 
 
-def output_folder(source: Path, output: Path | None) -> Path:
-    """The folder of `-o`, or that of the source."""
-    return source.resolve().parent if output is None and source.is_dir() else output or source.parent
-
-
 def check_outputs(outputs: Sequence[Output], inputs: Sequence[Path], *, overwrite: bool) -> None:
     """Refuses what must not be written over, and folders that cannot be written; nothing is touched."""
     for output in outputs:
@@ -190,13 +185,6 @@ def missing_folders(outputs: Sequence[Output]) -> list[Path]:
     needed = {output.path.absolute() if output.numbered else output.path.absolute().parent for output in outputs}
     missing = {place for folder in needed for place in _upwards(folder) if not place.exists()}
     return sorted(missing, key=lambda folder: len(folder.parts), reverse=True)
-
-
-def remove_empty(folders: Sequence[Path]) -> None:
-    """Removes those of the folders, innermost first, that nothing came into."""
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
 
 
 def remove_stale(output: Output, indices: Collection[int]) -> None:

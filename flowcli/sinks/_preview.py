@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flowcli.colour import ColourScale, colour_flow, magnitude
-from flowcli.json_text import json_text
 from flowcli.motion import Motion
-from flowcli.opencv import cv2
-from flowcli.partfile import write_whole
 from flowcli.sinks._naming import Naming, Output
+from flowcli.system.files import write_whole
+from flowcli.system.json_text import json_text
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

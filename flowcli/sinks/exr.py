@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.partfile import write_whole
 from flowcli.pyav import decode_exr, encode_exr
 from flowcli.sinks._reading import opened
+from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

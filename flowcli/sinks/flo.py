@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError
-from flowcli.partfile import write_whole
 from flowcli.sinks._reading import check_claim, opened
+from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

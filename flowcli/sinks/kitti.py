@@ -8,10 +8,10 @@ import numpy as np
 
 from flowcli.colour import is_unknown
 from flowcli.errors import SourceError
-from flowcli.opencv import cv2, decode
-from flowcli.partfile import write_whole
 from flowcli.sinks._naming import Naming
 from flowcli.sinks._reading import opened
+from flowcli.system.files import write_whole
+from flowcli.system.opencv import cv2, decode
 
 if TYPE_CHECKING:
     from pathlib import Path

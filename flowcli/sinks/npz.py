@@ -14,8 +14,8 @@ import numpy as np
 from flowcli.colour import is_unknown
 from flowcli.errors import SourceError
 from flowcli.field import as_array
-from flowcli.partfile import write_whole
 from flowcli.sinks._reading import MAX_SIDE, opened
+from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,12 @@ import math
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from flowcli.json_text import json_text
 from flowcli.motion import MOVING, STILL, Motion
-from flowcli.partfile import write_whole
 from flowcli.quality import photometric_error
 from flowcli.report import Stamp
 from flowcli.sinks._naming import Naming
+from flowcli.system.files import write_whole
+from flowcli.system.json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

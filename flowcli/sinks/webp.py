@@ -6,9 +6,9 @@ import struct
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from flowcli.partfile import write_whole
 from flowcli.sinks import png
 from flowcli.sinks._naming import Naming
+from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

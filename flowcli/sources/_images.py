@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError, UsageError
-from flowcli.opencv import cv2, decode
+from flowcli.system.opencv import cv2, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

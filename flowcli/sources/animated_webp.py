@@ -11,9 +11,9 @@ import numpy as np
 
 from flowcli.errors import SourceError, UsageError
 from flowcli.frames import Frame, VideoMeta
-from flowcli.opencv import cv2
 from flowcli.pairing import pair_up
 from flowcli.selection import EVERYTHING, nothing_selected, renumbered, selected
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

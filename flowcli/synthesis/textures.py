@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 
 from flowcli.errors import SourceError, UsageError
-from flowcli.opencv import cv2, decode
 from flowcli.synthesis.patterns import generate_cutouts, generate_pictures
+from flowcli.system.opencv import cv2, decode
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.partfile import PartFile
 from flowcli.pyav import VideoReader, reading
 from flowcli.pyav.writing import ContainerWriter
 from flowcli.sinks import flo
+from flowcli.system.files import PartFile
 from raft_core.raft import RAFT
 from tests.faults.making import clip
 from tests.faults.running import playable, run_here

@@ -20,7 +20,7 @@ from flowcli import batch, work
 from flowcli.engines import here
 from flowcli.errors import DeviceError, UsageError
 from flowcli.estimator import FlowEstimator
-from flowcli.lock import Lock
+from flowcli.system.lock import Lock
 from tests.outputs import files_below
 
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")

@@ -21,7 +21,7 @@ import pytest
 from flowcli.engines.processes import Child, Place
 from flowcli.engines.spread import spread
 from flowcli.errors import DeviceError, UsageError
-from flowcli.interruption import StoppedError
+from flowcli.system.signals import StoppedError
 from tests.outputs import files_below
 
 pytestmark = pytest.mark.usefixtures("place")

@@ -220,7 +220,7 @@ def test_a_full_stdout_is_no_bug() -> None:
 
 
 def test_a_reader_that_went_away_is_no_failure() -> None:
-    script = "from flowcli.console import hand_over\nfor _ in range(3): hand_over('x' * 100_000)"
+    script = "from flowcli.system.console import hand_over\nfor _ in range(3): hand_over('x' * 100_000)"
     read, write = os.pipe()
     os.close(read)
     ended = subprocess.run([sys.executable, "-c", script], stdout=write, stderr=subprocess.PIPE, check=False)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from flowcli.errors import SourceError, UsageError
-from flowcli.prefetch import prefetch
 from flowcli.selection import parse_selection
 from flowcli.sources import open_source
 from flowcli.sources.pipe import Stream
+from flowcli.system.threads import prefetch
 
 STDIN = Path("-")
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.console import Console
 from flowcli.errors import UsageError
 from flowcli.promotion import Promotion, hours, loss_on, promote, samples
 from flowcli.recipes import RECIPES, Stage
+from flowcli.system.console import Console
 from raft_core import checkpoint
 from raft_core.raft import RAFT
 

@@ -18,9 +18,9 @@ import pytest
 
 from flowcli.errors import UsageError
 from flowcli.estimator import FlowEstimator
-from flowcli.lock import Lock
 from flowcli.pyav import VideoReader, VideoWriter, join_videos
 from flowcli.segments import in_segments
+from flowcli.system.lock import Lock
 from tests.outputs import files_below, times_of
 
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")
@@ -181,7 +181,7 @@ def test_a_second_run_in_the_same_place_is_refused_with_the_first_ones_pid(compu
 
 
 def test_a_lock_is_free_once_its_holder_is_dead() -> None:
-    code = "import os, pathlib; from flowcli.lock import Lock; Lock(pathlib.Path('held')); os._exit(1)"
+    code = "import os, pathlib; from flowcli.system.lock import Lock; Lock(pathlib.Path('held')); os._exit(1)"
     subprocess.run([sys.executable, "-c", code], check=False)
     lock = Lock(Path("held"))
     with pytest.raises(UsageError, match=f"process {os.getpid()} holds held"):

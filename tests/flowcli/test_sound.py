@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from flowcli.pyav import VideoReader
-from tests.flowcli.conftest import quarters
+from tests.conftest import quarters
 
 pytestmark = pytest.mark.usefixtures("place")
 

@@ -18,12 +18,12 @@ from flowcli import pool as pool_module
 from flowcli.augmentation import AugmentedBatch
 from flowcli.batches import draw_from_pool, draw_rendered
 from flowcli.errors import UsageError
-from flowcli.interruption import StoppedError
 from flowcli.pool import Pool
 from flowcli.recipes import RECIPES, Recipe, Stage
 from flowcli.run_folder import RunFolder
 from flowcli.runs import TrainingOptions, refuse_what_does_not_fit, run_training
 from flowcli.synthesis import Scenes, TextureBank, render
+from flowcli.system.signals import StoppedError
 from flowcli.training import SLOW, Progress, TrainingState, follow, learn, train_steps
 from raft_core import checkpoint
 from raft_core.config import LARGE

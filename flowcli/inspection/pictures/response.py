@@ -25,7 +25,7 @@ from flowcli.inspection.canvas import (
     titled,
 )
 from flowcli.inspection.picture import Picture, place_of
-from flowcli.opencv import cv2
+from flowcli.system.opencv import cv2
 from raft_core.images import STRIDE
 
 if TYPE_CHECKING:

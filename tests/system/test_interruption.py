@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from flowcli.interruption import Interruption, Stop
+from flowcli.system.signals import Interruption, Stop
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows knows no HUP")
 

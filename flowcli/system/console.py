@@ -9,16 +9,15 @@ import re
 import sys
 import time
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from flowcli.errors import OutputError, UsageError
+from flowcli.errors import FlowcliError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from flowcli.run import Result
-    from flowcli.scores import Scores
 
 T = TypeVar("T")
 
@@ -46,6 +45,22 @@ class Facts(Protocol):
 
     def text(self) -> str:
         """The whole result as JSON."""
+
+
+class ScoreTables(Protocol):
+    """Scores of several methods, as whoever shows them needs them."""
+
+    def tables(self, worst: int) -> list[list[list[str]]]:
+        """Tables, each a header and rows; the last one lists so many of the `worst` items, if any."""
+
+    def notes(self) -> list[str]:
+        """What must be known to compare the figures, a line each."""
+
+    def csv(self) -> str:
+        """A line for each method and item."""
+
+    def text(self) -> str:
+        """All of it as JSON."""
 
 
 class Console:
@@ -123,7 +138,7 @@ class Console:
         """A table, or JSON, on stdout."""
         hand_over(result.text() if self.json else columns(result.rows()))
 
-    def scores(self, scores: Scores, *, csv: bool = False, worst: int = 0) -> None:
+    def scores(self, scores: ScoreTables, *, csv: bool = False, worst: int = 0) -> None:
         """Scores as JSON, as CSV, or as tables with what must be known to compare them, on stdout."""
         if self.json or csv:
             hand_over(scores.text() if self.json else scores.csv())
@@ -229,3 +244,14 @@ def number_of(character: str) -> int:
     """A character's number; that of a byte which is no text, and which Python holds as a surrogate, is its own."""
     number = ord(character)
     return number - 0xDC00 if 0xDC80 <= number <= 0xDCFF else number
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run made, what it says of it, and what it survived."""
+
+    outputs: tuple[Path, ...]
+    summary: str
+    report: str
+    problem: FlowcliError | None = None
+    notes: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from flowcli.errors import UsageError
-from flowcli.partfile import reported
+from flowcli.system.files import reported
 
 if TYPE_CHECKING:
     from pathlib import Path

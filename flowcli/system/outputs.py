@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 
@@ -20,3 +21,15 @@ def refuse_output(path: Path, inputs: Iterable[Path], *, overwrite: bool) -> Non
         raise UsageError(f"{path} is the input itself", hint="write somewhere else")
     if os.path.lexists(path) and not overwrite:
         raise UsageError(f"{path} exists already", hint="-y overwrites it; or write somewhere else")
+
+
+def output_folder(source: Path, output: Path | None) -> Path:
+    """The folder of `-o`, or that of the source."""
+    return source.resolve().parent if output is None and source.is_dir() else output or source.parent
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Removes those of the folders, innermost first, that nothing came into."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()

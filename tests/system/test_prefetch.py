@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from flowcli.prefetch import Background, prefetch
+from flowcli.system.threads import Background, prefetch
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flowcli.errors import DeviceError, SourceError
-from flowcli.streams import hushed
+from flowcli.system.files import write_whole
+from flowcli.system.streams import hushed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,3 +48,10 @@ def decode(path: Path, data: bytes, mode: int = cv2.IMREAD_COLOR) -> NDArray[Any
     if image is None:
         raise SourceError(f"{path} {reason}", hint="give a PNG, JPEG, WebP, TIFF or BMP")
     return np.asarray(image)
+
+
+def write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    """Writes an RGB picture."""
+    # Encoded to memory: OpenCV's own file writing hides a full disk, and crashes on names that are not UTF-8.
+    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    write_whole(path, data.data)
