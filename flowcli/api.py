@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowcli.cuts import number_shots
 from flowcli.device import choose_device, choose_precision
 from flowcli.estimator import FlowEstimator, Settings
-from flowcli.frames import Frame, FramePair
 from flowcli.geometry import Reduction
-from flowcli.pairing import pair_up
+from flowcli.media.cuts import number_shots
+from flowcli.media.frames import Frame, FramePair
+from flowcli.media.pairs import pair_up
+from flowcli.media.selection import parse_selection
+from flowcli.media.sources import open_source
 from flowcli.request import Request
 from flowcli.resolving import iterations_of
-from flowcli.selection import parse_selection
-from flowcli.sources import open_source
 from flowcli.system.threads import prefetch
 from flowcli.weights import DEFAULT, find
 from flowcli.weights import load as load_weights
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from flowcli.estimator import Direction
     from flowcli.field import Estimate
-    from flowcli.sources import Source
+    from flowcli.media.sources import Source
 
 
 def load(weights: str | Path = DEFAULT) -> RAFT:

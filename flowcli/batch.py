@@ -14,10 +14,10 @@ from flowcli.device import choose_device
 from flowcli.engines import Crew, computed
 from flowcli.errors import UsageError
 from flowcli.glimpse import parse_mode, parse_scale
+from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.outcomes import Batch, Outcome, read_outcomes
 from flowcli.overview import page
 from flowcli.resolving import resolve
-from flowcli.selection import parse_rate, parse_selection
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
 from flowcli.system.signals import Stop, StoppedError

@@ -192,7 +192,7 @@ def look_at_opencv(checkup: Checkup) -> None:
 
 def look_at_pyav(checkup: Checkup) -> None:
     """PyAV, and what it encodes."""
-    inventory = loaded(checkup, "flowcli.pyav.inventory", package="av")
+    inventory = loaded(checkup, "flowcli.media.pyav.inventory", package="av")
     if inventory is None:
         return
     have = inventory.encoders()

@@ -11,14 +11,14 @@ from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from flowcli.cuts import number_shots
 from flowcli.errors import UsageError
 from flowcli.estimator import Memory
-from flowcli.pairing import pair_up
-from flowcli.pipeline import expected_pairs, opened_source, opener, under_way
+from flowcli.media.cuts import number_shots
+from flowcli.media.pairs import expected_pairs, pair_up
+from flowcli.media.selection import parse_moment
+from flowcli.pipeline import opened_source, opener, under_way
 from flowcli.run import Run
 from flowcli.segments import Segment, folder_of, is_closed, part_of, read_manifest, write_segment
-from flowcli.selection import parse_moment
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.system.threads import prefetch
 from flowcli.writing import write_estimates
@@ -26,9 +26,9 @@ from flowcli.writing import write_estimates
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flowcli.frames import Frame
+    from flowcli.media.frames import Frame
+    from flowcli.media.sources import Source
     from flowcli.request import Request
-    from flowcli.sources import Source
     from flowcli.system.console import Console, Result
     from flowcli.task import Task
     from raft_core.raft import RAFT
@@ -65,7 +65,7 @@ def first_frame(request: Request) -> int:
 
 def count_chunks(source: Source, request: Request) -> int:
     """How many chunks a source makes; 1 where it stays whole."""
-    pairs = expected_pairs(source.meta.frame_count, request)
+    pairs = expected_pairs(source.meta.frame_count, skip=request.skip, sliding=request.sliding)
     return 1 if request.split is None or pairs is None else max(1, -(-pairs // request.split))
 
 

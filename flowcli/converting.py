@@ -17,9 +17,9 @@ from flowcli.drawing import Style
 from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
 from flowcli.formats import FORMATS, PICTURES, extras, format_of, reader, stem_of, writer
 from flowcli.glimpse import parse_scale, plain_scale
-from flowcli.pyav import VideoWriter
-from flowcli.selection import parse_rate
-from flowcli.sources._sequence import DEFAULT_RATE
+from flowcli.media.pyav import VideoWriter
+from flowcli.media.selection import parse_rate
+from flowcli.media.sources._sequence import DEFAULT_RATE
 from flowcli.system.console import Result
 from flowcli.system.opencv import write_png
 from flowcli.system.outputs import refuse_output

@@ -10,24 +10,19 @@ import numpy as np
 from flowcli.baselines import dis
 from flowcli.colour import ColourScale, colour_flow, magnitude
 from flowcli.drawing import labelled_row
-from flowcli.fan import FAN_RATE, fan_flow, fan_frames
-from flowcli.frames import FramePair, VideoMeta
+from flowcli.media.demo_clip import fan_flow
+from flowcli.media.demo_clip.source import HEIGHT, WIDTH, FanSource
 from flowcli.pipeline import estimate_source
 from flowcli.system.opencv import write_png
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-    from typing import Self
 
     from numpy.typing import NDArray
 
     from flowcli.field import Estimate
-    from flowcli.frames import Frame
     from flowcli.request import Request
     from flowcli.system.console import Console, Result
-
-FRAMES, HEIGHT, WIDTH = 48, 480, 640
 
 
 @dataclass(frozen=True)
@@ -47,35 +42,6 @@ def demonstrate(request: Request, console: Console) -> Demonstration:
     picture = result.outputs[0].with_name("fan_compared.png")
     write_png(picture, score.picture())
     return Demonstration(result, float(np.mean(score.ours)), float(np.mean(score.dis)), picture)
-
-
-class FanSource:
-    """The fan as a source of frames."""
-
-    lost = 0
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.meta = VideoMeta("fan", WIDTH, HEIGHT, FAN_RATE, FRAMES, tick=1 / FAN_RATE)
-
-    def frames(self) -> Iterator[Frame]:
-        """Every frame, painted when it is asked for."""
-        return fan_frames(FRAMES, HEIGHT, WIDTH)
-
-    def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
-        """The first pair: the fan turns evenly, so that it tells how fast the others are."""
-        first, second = fan_frames(2, HEIGHT, WIDTH)
-        return [FramePair(first, second, continues=False)][:count] if skip == 1 else []
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-    def __enter__(self) -> Self:
-        """Nothing to open."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
 
 
 class Score:

@@ -11,8 +11,8 @@ import torch
 
 from flowcli.device import autocast, free_bytes
 from flowcli.field import Estimate
-from flowcli.frames import Frame, FramePair
 from flowcli.geometry import Reduction, shrunk
+from flowcli.media.frames import Frame, FramePair
 from flowcli.plan import MOST_PAIRS, Plan, make_plan
 from flowcli.recovery import Recovery
 from raft_core.consistency import ABSOLUTE, RELATIVE, find_occluded

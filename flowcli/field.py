@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from flowcli.colour import ColourScale
-    from flowcli.frames import Frame, FramePair
+    from flowcli.media.frames import Frame, FramePair
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from flowcli.geometry import Reduction, shrunk
 
 if TYPE_CHECKING:
     from flowcli.estimator import FlowEstimator
-    from flowcli.sources import Source
+    from flowcli.media.sources import Source
 
 # A video's colour scale comes from this many pairs, shrunk to this many pixels on the longer side.
 GLIMPSES = 5

@@ -11,7 +11,7 @@ from flowcli.baselines import BASELINES
 from flowcli.device import choose_device, choose_precision, keep_memory
 from flowcli.errors import UsageError
 from flowcli.estimator import FlowEstimator, Memory, Settings
-from flowcli.frames import Frame, FramePair
+from flowcli.media.frames import Frame, FramePair
 from flowcli.weights import find, load
 
 if TYPE_CHECKING:

@@ -11,19 +11,19 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcli.colour import ColourScale, magnitude
-from flowcli.cuts import number_shots
 from flowcli.errors import UsageError
-from flowcli.frames import Frame, FramePair, Sound
 from flowcli.job import job_of
-from flowcli.pairing import pair_up
-from flowcli.pyav import has_sound
+from flowcli.media.cuts import number_shots
+from flowcli.media.frames import Frame, FramePair, Sound
+from flowcli.media.pairs import expected_pairs, pair_up
+from flowcli.media.pyav import has_sound
+from flowcli.media.selection import parse_rate, parse_selection
+from flowcli.media.sources import comes_once, open_source
+from flowcli.media.sources._images import read_image
 from flowcli.request import Request
 from flowcli.run import Run, created
 from flowcli.segments import Journal, check_journal
-from flowcli.selection import parse_rate, parse_selection
 from flowcli.sinks import FILM, check_outputs, choose, open_sinks
-from flowcli.sources import comes_once, open_source
-from flowcli.sources._images import read_image
 from flowcli.system.console import Result
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.system.threads import prefetch
@@ -34,8 +34,8 @@ from flowcli.writing import write_estimates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from flowcli.media.sources import Source
     from flowcli.sinks import Output, Sink
-    from flowcli.sources import Source
     from flowcli.system.console import Console
     from raft_core.raft import RAFT
 
@@ -100,7 +100,7 @@ def left_to_do(source: Source, request: Request, console: Console, journal: Jour
     """The pairs that no closed segment holds; the others are decoded too, so that cuts and gaps are the same."""
     pairs = pair_up(prefetch(number_shots(source.frames())), skip=request.skip, sliding=request.sliding)
     done = len(journal.done.stamps)
-    total = expected_pairs(source.meta.frame_count, request)
+    total = expected_pairs(source.meta.frame_count, skip=request.skip, sliding=request.sliding)
     return console.follow(islice(pairs, done, None), total=None if total is None else total - done, unit="pair")
 
 
@@ -161,10 +161,3 @@ def read_pair(request: Request) -> FramePair:
         sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
         raise UsageError(f"the images differ in size: {sizes}", hint="give two images of one size")
     return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(0), second), continues=False)
-
-
-def expected_pairs(frames: int | None, request: Request) -> int | None:
-    """How many pairs that many frames make, if the count is known."""
-    if frames is None:
-        return None
-    return max(0, frames - request.skip if request.sliding else (frames - 1) // request.skip)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowcli.field import Estimate
-    from flowcli.frames import FramePair
+    from flowcli.media.frames import FramePair
     from flowcli.plan import Plan
 
     Compute = Callable[[list[FramePair], Plan, torch.dtype], list[Estimate]]

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcli.estimator import Memory
-from flowcli.frames import VideoMeta
-from flowcli.pairing import pair_up
-from flowcli.pipeline import expected_pairs, opened_source, read_pair
+from flowcli.media.frames import VideoMeta
+from flowcli.media.pairs import expected_pairs, pair_up
+from flowcli.pipeline import opened_source, read_pair
 from flowcli.plan import amount
 from flowcli.run import Run, too_short
 from flowcli.sinks import check_outputs, report_path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.estimator import FlowEstimator
-    from flowcli.frames import FramePair
+    from flowcli.media.frames import FramePair
     from flowcli.request import Request
     from flowcli.weights import Weights
 
@@ -131,7 +131,7 @@ def rehearse(command: str, run: Run, meta: VideoMeta, pairs: list[FramePair]) ->
         memory_bytes=plan.bytes,
         weights=run.weights,
         settings=run.settings(),
-        flows=expected_pairs(meta.frame_count, run.request),
+        flows=expected_pairs(meta.frame_count, skip=run.request.skip, sliding=run.request.sliding),
         seconds_per_flow=seconds_of_last(run.estimator, pairs),
         outputs=(
             *(output.path for output in run.outputs),

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING, get_args
 
 from flowcli.device import choose_precision
-from flowcli.encoding import Encoding
 from flowcli.errors import UsageError
 from flowcli.estimator import Direction, Occlusion, Settings
 from flowcli.geometry import Reduction
+from flowcli.media.encoding import Encoding
 from flowcli.plan import parse_size
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from flowcli.errors import FlowcliError
-from flowcli.pipeline import expected_pairs, opened_source
+from flowcli.media.pairs import expected_pairs
+from flowcli.pipeline import opened_source
 from flowcli.system.json_text import json_text
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def present(clip: Clip, request: Request) -> Present:
         with opened_source(own) as source:
             count, rate = source.meta.frame_count, source.meta.rate
         seconds = None if count is None else float(count / rate)
-        return Present(clip.key, count, expected_pairs(count, own), seconds, size_bytes)
+        return Present(clip.key, count, expected_pairs(count, skip=own.skip, sliding=own.sliding), seconds, size_bytes)
     except FlowcliError as error:
         return Present(clip.key, None, None, None, size_bytes, str(error))
 

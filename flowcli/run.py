@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
     from flowcli.colour import ColourScale
     from flowcli.field import Estimate
-    from flowcli.frames import FramePair, Sound
+    from flowcli.media.frames import FramePair, Sound
+    from flowcli.media.sources import Source
     from flowcli.request import Request
     from flowcli.segments import Journal
     from flowcli.sinks import Output, Sink
-    from flowcli.sources import Source
     from flowcli.system.console import Console
     from raft_core.raft import RAFT
 

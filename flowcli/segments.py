@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from flowcli.frames import FramePair
+    from flowcli.media.frames import FramePair
     from flowcli.sinks import Output
 
 

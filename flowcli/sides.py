@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from flowcli.formats import Flow
-    from flowcli.frames import FramePair
+    from flowcli.media.frames import FramePair
+    from flowcli.media.sources import Source
     from flowcli.request import Request
-    from flowcli.sources import Source
 
 # What may follow a side's weights, as it is spelled and as Request calls it.
 SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from flowcli.pyav import VideoWriter
+from flowcli.media.pyav import VideoWriter
 from flowcli.system.files import PartFile, reported
 from flowcli.system.json_text import json_text
 from flowcli.system.opencv import cv2

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from flowcli.field import Estimate
-    from flowcli.frames import Frame, FramePair
+    from flowcli.media.frames import Frame, FramePair
 
 USUAL_POINTS = 300
 """About how many points a grid has, unless its spacing is given."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from flowcli.cuts import number_shots
 from flowcli.device import choose_device, keep_memory
 from flowcli.errors import PartialError, SourceError, UsageError
 from flowcli.estimator import FlowEstimator
-from flowcli.pairing import pair_up
+from flowcli.media.cuts import number_shots
+from flowcli.media.pairs import pair_up
+from flowcli.media.selection import parse_rate, parse_selection
+from flowcli.media.sources import name_of, open_source
 from flowcli.resolving import resolve
-from flowcli.selection import parse_rate, parse_selection
-from flowcli.sources import name_of, open_source
 from flowcli.system.console import Result
 from flowcli.system.outputs import output_folder, refuse_output
 from flowcli.system.signals import Interruption, StoppedError
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from flowcli.media.sources import Source
     from flowcli.request import Request
-    from flowcli.sources import Source
     from flowcli.system.console import Console
     from flowcli.track_files import TrackFile
     from flowcli.tracking import Seen

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.colour import colour_flow, is_unknown, magnitude
-from flowcli.cuts import number_shots
 from flowcli.device import keep_memory
 from flowcli.drawing import labelled_row
 from flowcli.errormap import colour_error, key
 from flowcli.errors import PartialError, SourceError
 from flowcli.geometry import Reduction, shrunk
 from flowcli.glimpse import parse_scale
-from flowcli.pairing import pair_up
-from flowcli.pyav import VideoWriter
+from flowcli.media.cuts import number_shots
+from flowcli.media.pairs import pair_up
+from flowcli.media.pyav import VideoWriter
+from flowcli.media.selection import parse_rate, parse_selection
+from flowcli.media.sources import name_of, open_source
 from flowcli.quality import photometric_error
-from flowcli.selection import parse_rate, parse_selection
 from flowcli.sides import side_of
-from flowcli.sources import name_of, open_source
 from flowcli.system.console import Result
 from flowcli.system.files import write_whole
 from flowcli.system.json_text import json_text
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from flowcli.colour import ColourScale
     from flowcli.formats import Flow
-    from flowcli.frames import FramePair
+    from flowcli.media.frames import FramePair
     from flowcli.request import Request
     from flowcli.sides import Side
     from flowcli.system.console import Console

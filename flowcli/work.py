@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from flowcli.chunks import Chunk
     from flowcli.discovery import Clip
+    from flowcli.media.sources import Source
     from flowcli.request import Request
-    from flowcli.sources import Source
     from flowcli.system.console import Console, Result
     from raft_core.raft import RAFT
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from flowcli.field import Estimate
-from flowcli.frames import Frame, FramePair
+from flowcli.media.frames import Frame, FramePair
 
 # On the tests' small pictures, more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from flowcli.pyav import VideoReader
+from flowcli.media.pyav import VideoReader
 
 
 def files_below(folder: str) -> list[str]:

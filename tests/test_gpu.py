@@ -14,7 +14,7 @@ import torch
 from flowcli.batches import draw_rendered
 from flowcli.device import autocast
 from flowcli.estimator import FlowEstimator, Settings
-from flowcli.frames import Frame, FramePair
+from flowcli.media.frames import Frame, FramePair
 from flowcli.recipes import Recipe, Stage
 from flowcli.synthesis import TextureBank, render
 from flowcli.training import Recorded, TrainingState, learn, train_steps

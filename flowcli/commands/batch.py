@@ -92,9 +92,9 @@ def run(
     from flowcli.discovery import discover
     from flowcli.engines import Crew
     from flowcli.listing import read_list
+    from flowcli.media.sources import name_of
     from flowcli.request import Request
     from flowcli.rollcall import RollCall
-    from flowcli.sources import name_of
     from flowcli.system.console import Console
 
     target = output or folder.resolve().with_name(f"{name_of(folder.resolve())}_flow")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from flowcli.device import autocast
-from flowcli.frames import Frame
 from flowcli.inspection.grid import Grid
+from flowcli.media.frames import Frame
 from raft_core.raft import last
 from raft_core.upsample import upsample_bilinear
 from raft_core.warm_start import carry_forward

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flowcli.pyav import encode_gif
+from flowcli.media.pyav import encode_gif
 from flowcli.system.files import write_whole
 from flowcli.system.opencv import write_png
 

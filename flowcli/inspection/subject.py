@@ -10,10 +10,10 @@ import numpy as np
 
 from flowcli.colour import is_unknown
 from flowcli.errors import SourceError, UsageError
-from flowcli.fan import fan_flow, fan_frames
+from flowcli.media.demo_clip import fan_flow, fan_frames
+from flowcli.media.sources import open_source
+from flowcli.media.sources._images import read_image
 from flowcli.sinks import flo, npz
-from flowcli.sources import open_source
-from flowcli.sources._images import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, UInt8
     from numpy.typing import NDArray
 
-    from flowcli.frames import Frame
+    from flowcli.media.frames import Frame
 
     Image = UInt8[NDArray[np.uint8], "height width 3"]
 

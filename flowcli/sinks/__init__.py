@@ -18,8 +18,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from flowcli.encoding import DEFAULT
 from flowcli.errors import UsageError
+from flowcli.media.encoding import DEFAULT
 from flowcli.sinks._naming import (
     FILM,
     Output,
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flowcli.drawing import Style
-    from flowcli.encoding import Encoding
     from flowcli.field import Estimate
-    from flowcli.frames import Sound
+    from flowcli.media.encoding import Encoding
+    from flowcli.media.frames import Sound
 
 __all__ = [
     "FILM",

@@ -10,7 +10,7 @@ import numpy as np
 
 from flowcli.field import as_array
 from flowcli.legends import swatch
-from flowcli.pyav import GifWriter, VideoWriter, WebpWriter
+from flowcli.media.pyav import GifWriter, VideoWriter, WebpWriter
 from flowcli.system.files import PartFile, partial_name, reported
 from flowcli.system.opencv import write_png
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.drawing import Style
-    from flowcli.encoding import Encoding
     from flowcli.field import Estimate
+    from flowcli.media.encoding import Encoding
     from flowcli.sinks import Sink
     from flowcli.sinks._naming import Output
 

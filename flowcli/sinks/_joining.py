@@ -7,14 +7,14 @@ import functools
 import importlib
 from typing import TYPE_CHECKING
 
-from flowcli.pyav import join_videos
+from flowcli.media.pyav import join_videos
 from flowcli.system.files import PartFile, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from flowcli.frames import Sound
+    from flowcli.media.frames import Sound
     from flowcli.sinks._naming import Output, Part
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import OutputError, UsageError
-from flowcli.sources import name_of
+from flowcli.media.sources import name_of
 from flowcli.system.files import reported
 from flowcli.system.outputs import output_folder
 

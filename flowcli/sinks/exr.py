@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.pyav import decode_exr, encode_exr
+from flowcli.media.pyav import decode_exr, encode_exr
 from flowcli.sinks._reading import opened
 from flowcli.system.files import write_whole
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from numpy.typing import NDArray
 
-    from flowcli.encoding import Encoding
     from flowcli.field import Estimate
+    from flowcli.media.encoding import Encoding
 
     Flow = Float[NDArray[np.float32], "height width 2"]
     Mask = Bool[NDArray[np.bool_], "height width"]

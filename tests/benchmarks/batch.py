@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from flowcli.pyav import VideoWriter
+from flowcli.media.pyav import VideoWriter
 
 CLIPS, FRAMES, SIZE = 24, 9, (320, 240)
 WAYS = {

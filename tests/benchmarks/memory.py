@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flowcli.pyav import VideoWriter
+from flowcli.media.pyav import VideoWriter
 
 SHORT, LONG = 200, 2000
 HEIGHT, WIDTH = 240, 320

@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowcli.fan import fan_frames
-from flowcli.frames import Frame, FramePair
+from flowcli.media.demo_clip import fan_frames
+from flowcli.media.frames import Frame, FramePair
 from flowcli.weights import find, load
 from raft_core.config import LARGE, SMALL
 from raft_core.images import to_model_range

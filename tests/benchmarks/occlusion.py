@@ -7,7 +7,7 @@ from fractions import Fraction
 import torch
 
 from flowcli.estimator import FlowEstimator, Settings
-from flowcli.frames import Frame, FramePair
+from flowcli.media.frames import Frame, FramePair
 from flowcli.synthesis import Recipe, TextureBank, render
 from flowcli.weights import find, load
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from flowcli.pyav import VideoWriter
+from flowcli.media.pyav import VideoWriter
 from tests.benchmarks.figures import Figure, medians
 from tests.benchmarks.models import HEIGHT, WIDTH, fan, noise
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from flowcli.fan import fan_flow, fan_frames
-from flowcli.frames import Frame
+from flowcli.media.demo_clip import fan_flow, fan_frames
+from flowcli.media.frames import Frame
 
 PAIRS = Path(__file__).parents[3] / "shared" / "pairs"
 HEIGHT, WIDTH = 288, 384

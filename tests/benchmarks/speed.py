@@ -12,8 +12,8 @@ import torch
 
 from flowcli.device import autocast, choose_precision, keep_memory
 from flowcli.estimator import FlowEstimator, Settings
-from flowcli.fan import fan_flow
 from flowcli.field import Estimate
+from flowcli.media.demo_clip import fan_flow
 from flowcli.request import Request
 from flowcli.resolving import iterations_of
 from raft_core.raft import RAFT

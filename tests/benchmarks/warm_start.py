@@ -8,10 +8,10 @@ import time
 import numpy as np
 import torch
 
-from flowcli.cuts import number_shots
 from flowcli.estimator import FlowEstimator, Settings
 from flowcli.field import Estimate
-from flowcli.pairing import pair_up
+from flowcli.media.cuts import number_shots
+from flowcli.media.pairs import pair_up
 from flowcli.request import Request
 from flowcli.resolving import MOST_ITERATIONS
 from flowcli.weights import find, load

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowcli.cli import run
-from flowcli.pyav import VideoReader
+from flowcli.media.pyav import VideoReader
 from tests.faults.registry import Fault
 
 SECONDS = 60

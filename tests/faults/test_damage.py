@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flowcli.errors import FlowcliError
-from flowcli.sources import open_source
+from flowcli.media.sources import open_source
 from tests.faults.making import clip
 
 FRAMES = 40

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.pyav import VideoReader, reading
-from flowcli.pyav.writing import ContainerWriter
+from flowcli.media.pyav import VideoReader, reading
+from flowcli.media.pyav.writing import ContainerWriter
 from flowcli.sinks import flo
 from flowcli.system.files import PartFile
 from raft_core.raft import RAFT

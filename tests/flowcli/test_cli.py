@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from flowcli.media.sources._images import EXTENSIONS
 from flowcli.recipe_file import names
 from flowcli.sinks import descriptions
-from flowcli.sources._images import EXTENSIONS
 
 COMMANDS = ("compare", "convert", "demo", "doctor", "eval", "pair", "track", "train", "video", "weights")
 

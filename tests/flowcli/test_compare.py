@@ -12,7 +12,7 @@ import pytest
 from flowcli.colour import ColourScale
 from flowcli.errormap import colour_error
 from flowcli.formats import writer
-from flowcli.frames import Frame, FramePair
+from flowcli.media.frames import Frame, FramePair
 from flowcli.request import Request
 from flowcli.sides import numbered, setting, side_of
 from flowcli.sinks import flo

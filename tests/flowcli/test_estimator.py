@@ -14,9 +14,9 @@ from torch import Tensor
 
 from flowcli.estimator import Estimate, FlowEstimator, Occlusion, Settings, in_batches
 from flowcli.field import as_array
-from flowcli.frames import Frame, FramePair
 from flowcli.geometry import Reduction, shrunk
-from flowcli.pairing import pair_up
+from flowcli.media.frames import Frame, FramePair
+from flowcli.media.pairs import pair_up
 from flowcli.plan import Plan
 from raft_core.config import LARGE, SMALL, RaftConfig
 from raft_core.consistency import find_occluded

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowcli.encoding import Encoding
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.encoding import Encoding
 from flowcli.sinks import exr, flo, kitti, npz, pfm, sink_names
 
 FLOW = (20 * np.random.default_rng(0).normal(size=(5, 7, 2))).astype(np.float32)

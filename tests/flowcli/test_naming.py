@@ -152,7 +152,7 @@ def test_every_output_says_what_it_is():
 
 def test_names_and_descriptions_need_no_heavy_import():
     script = (
-        "import sys, flowcli.sinks, flowcli.sources; flowcli.sinks.descriptions();"
+        "import sys, flowcli.sinks, flowcli.media.sources; flowcli.sinks.descriptions();"
         "print([name for name in ('av', 'cv2', 'numpy', 'torch') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from flowcli import estimator
-from flowcli.pyav import VideoReader
+from flowcli.media.pyav import VideoReader
 from flowcli.sinks import draws, flo, plan_outputs, sink_names
 from flowcli.sinks._naming import naming_of
 from tests.outputs import files_below

@@ -12,7 +12,7 @@ import pytest
 
 from flowcli.errors import OutputError
 from flowcli.estimator import FlowEstimator
-from flowcli.pyav import VideoReader
+from flowcli.media.pyav import VideoReader
 from flowcli.quality import photometric_error
 from flowcli.sinks import flo
 from flowcli.sinks import video as video_sink

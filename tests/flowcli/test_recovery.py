@@ -13,7 +13,7 @@ import torch
 
 from flowcli.errors import DeviceError
 from flowcli.estimator import FlowEstimator, Settings
-from flowcli.pairing import pair_up
+from flowcli.media.pairs import pair_up
 from flowcli.recovery import ran_out_of_memory
 from flowcli.sinks import flo
 from raft_core.raft import RAFT

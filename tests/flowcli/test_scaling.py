@@ -11,7 +11,7 @@ import pytest
 
 from flowcli.colour import ColourScale
 from flowcli.drawing import Style
-from flowcli.pyav import VideoReader
+from flowcli.media.pyav import VideoReader
 from flowcli.scaling import ScaleByPast, scale_by_pair
 from flowcli.sinks import open_sinks, plan_outputs
 

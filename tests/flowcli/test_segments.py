@@ -18,7 +18,7 @@ import pytest
 
 from flowcli.errors import UsageError
 from flowcli.estimator import FlowEstimator
-from flowcli.pyav import VideoReader, VideoWriter, join_videos
+from flowcli.media.pyav import VideoReader, VideoWriter, join_videos
 from flowcli.segments import in_segments
 from flowcli.system.lock import Lock
 from tests.outputs import files_below, times_of

@@ -11,7 +11,7 @@ import pytest
 from flowcli.colour import ColourScale, colour_flow
 from flowcli.drawing import Style
 from flowcli.errors import OutputError
-from flowcli.pyav import VideoReader
+from flowcli.media.pyav import VideoReader
 from flowcli.sinks import Output, open_sinks, plan_outputs, remove_stale, sink_names
 
 STYLE = Style(ColourScale(4.0))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.pyav import VideoReader
+from flowcli.media.pyav import VideoReader
 from flowcli.sinks import flo
 from tests.outputs import files_below
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.fan import fan_flow
-from flowcli.fan.clip import _motions, _pixels, _top_layer
 from flowcli.field import Estimate
-from flowcli.frames import Frame, FramePair
+from flowcli.media.demo_clip import fan_flow
+from flowcli.media.demo_clip.clip import _motions, _pixels, _top_layer
+from flowcli.media.frames import Frame, FramePair
 from flowcli.track_files import drawn
 from flowcli.tracking import Seen, follow, grid_points, parse_points
 from tests.outputs import times_of

@@ -1,0 +1,51 @@
+"""Which frames flow is computed between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.media.frames import FramePair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from flowcli.media.frames import Frame
+
+
+def pair_up(frames: Iterable[Frame], *, skip: int = 1, sliding: bool = False) -> Iterator[FramePair]:
+    """Pairs of frames that are `skip` apart, the next one starting at t + skip, or at t + 1 when `sliding`.
+
+    Of n frames that gives (n - 1) // skip pairs, or n - skip when sliding. No pair reaches over a lost frame to a
+    later one: its flow would be of another length of time. At most skip + 1 frames are held.
+    """
+    waiting: dict[int, Frame] = {}
+    previous = None
+    for frame in frames:
+        first = waiting.pop(frame.index - skip, None)
+        if sliding or frame.index % skip == 0:
+            waiting = {index: kept for index, kept in waiting.items() if index > frame.index - skip}
+            waiting[frame.index] = frame
+        if first is not None:
+            pair = FramePair(first, frame, continues=follows(first, frame, previous), cut=first.shot != frame.shot)
+            yield pair
+            previous = pair
+
+
+def follows(first: Frame, second: Frame, previous: FramePair | None) -> bool:
+    """Whether the previous pair's flow tells something about this one's.
+
+    It does where they touch, in one shot without a hole, of frames that were stored in one size.
+    """
+    return (
+        previous is not None
+        and first.index <= previous.second.index
+        and previous.first.shot == previous.second.shot == second.shot
+        and previous.first.scaled_from == previous.second.scaled_from == second.scaled_from
+    )
+
+
+def expected_pairs(frames: int | None, *, skip: int, sliding: bool) -> int | None:
+    """How many pairs `frames` frames make; None where their number is not known."""
+    if frames is None:
+        return None
+    return max(0, frames - skip if sliding else (frames - 1) // skip)

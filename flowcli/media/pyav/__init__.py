@@ -1,0 +1,24 @@
+"""Video files through PyAV: only here is `av` imported, so that its moving API is met in one place."""
+
+from __future__ import annotations
+
+from flowcli.media.pyav.animation import GifWriter, WebpWriter
+from flowcli.media.pyav.audio import has_sound
+from flowcli.media.pyav.exr import decode_exr, encode_exr
+from flowcli.media.pyav.gif import encode_gif
+from flowcli.media.pyav.joining import join_videos
+from flowcli.media.pyav.reading import MAX_BAD_IN_A_ROW, VideoReader
+from flowcli.media.pyav.writing import VideoWriter
+
+__all__ = [
+    "MAX_BAD_IN_A_ROW",
+    "GifWriter",
+    "VideoReader",
+    "VideoWriter",
+    "WebpWriter",
+    "decode_exr",
+    "encode_exr",
+    "encode_gif",
+    "has_sound",
+    "join_videos",
+]

@@ -1,0 +1,78 @@
+"""The sound of a video file, copied without being decoded."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+
+from flowcli.errors import UsageError
+from flowcli.media.pyav.stream_facts import fraction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Self
+
+    from flowcli.media.frames import Sound
+
+FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+
+
+def has_sound(sound: Sound, extension: str) -> bool:
+    """Whether there is any, which is to go into a file with this extension; raises UsageError where it cannot."""
+    with av.open(str(sound.path.absolute())) as container:
+        stream = _stream_of(container)
+        if stream is None:
+            return False
+        with av.open(io.BytesIO(), "w", format=FORMATS[extension]) as trial:
+            try:
+                trial.add_stream_from_template(stream, opaque=True)
+            except ValueError as error:
+                raise UsageError(
+                    f"the sound of {sound.path} is {stream.codec_context.name}, which {extension} files cannot hold",
+                    hint="leave --audio out, or use another --codec, or -o NAME.mkv",
+                ) from error
+    return True
+
+
+class SoundTrack:
+    """Sound on its way into a video, packet by packet beside the pictures."""
+
+    def __init__(self, sound: Sound, video: Any) -> None:
+        self._container = av.open(str(sound.path.absolute()))
+        self._video = video
+        source: Any = _stream_of(self._container)
+        self._copied = video.add_stream_from_template(source, opaque=True)
+        self._tick = fraction(source.time_base) or Fraction(1)
+        self._shift = round(sound.start / self._tick)
+        self._packets = self._wanted(source)
+        self._next: Any = next(self._packets, None)
+
+    def write_until(self, time: Fraction) -> None:
+        """Copies what begins before `time`, in seconds from the video's start."""
+        while self._next is not None and self._next.pts * self._tick < time:
+            self._next.stream = self._copied
+            self._video.mux(self._next)
+            self._next = next(self._packets, None)
+
+    def _wanted(self, source: Any) -> Iterator[Any]:
+        """Packets from the video's start on, timed from it."""
+        for packet in self._container.demux(source):
+            if packet.pts is None:
+                continue
+            packet.pts -= self._shift
+            packet.dts = packet.pts
+            if packet.pts >= 0:
+                yield packet
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+
+def _stream_of(container: Any) -> Any:
+    return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)

@@ -1,0 +1,70 @@
+"""Videos put one after another without touching a picture, and perhaps sound beside them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+
+from flowcli.media.pyav.audio import SoundTrack
+from flowcli.media.pyav.stream_facts import fraction
+from flowcli.system.files import output_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from flowcli.media.frames import Sound
+
+
+def join_videos(parts: Sequence[tuple[Path, Fraction]], path: Path, *, sound: Sound | None = None) -> None:
+    """Copies the packets of videos that one encoder's settings made, in order, into one file at `path`.
+
+    Each part comes with the time of its first frame, which it does not hold itself. `sound` is copied as far as the
+    pictures last.
+    """
+    options = {"movflags": "+faststart"} if path.suffix.lower() in {".mp4", ".mov"} else {}
+    try:
+        with ExitStack() as stack:
+            joined = stack.enter_context(av.open(str(path.absolute()), "w", options=options))
+            copied, track, end = None, None, Fraction(0)
+            for packet in _packets(parts):
+                if copied is None:
+                    copied = _add_copy(packet.stream, joined, path)
+                    track = None if sound is None else stack.enter_context(SoundTrack(sound, joined))
+                begin = packet.pts * packet.time_base
+                if track is not None:
+                    track.write_until(begin)
+                end = begin + (packet.duration or 0) * packet.time_base
+                packet.stream = copied
+                joined.mux(packet)
+            if track is not None:
+                track.write_until(end)
+    except av.FFmpegError as error:
+        raise output_error(path, error if isinstance(error, OSError) else OSError(None, str(error))) from error
+
+
+def _packets(parts: Sequence[tuple[Path, Fraction]]) -> Iterator[Any]:
+    """Every part's packets, timed as in the whole."""
+    for part, time in parts:
+        with av.open(str(part.absolute())) as container:
+            stream = container.streams.video[0]
+            tick = fraction(stream.time_base) or Fraction(1)
+            shift: int | None = None
+            for packet in container.demux(stream):
+                if packet.pts is not None:
+                    shift = round(time / tick) - packet.pts if shift is None else shift
+                    # Without B-frames these are the same; Matroska notes only one of them.
+                    packet.pts = packet.dts = packet.pts + shift
+                    yield packet
+
+
+def _add_copy(stream: Any, joined: Any, path: Path) -> Any:
+    # Opaque: for AV1 there is no encoder of the decoder's name.
+    copied = joined.add_stream_from_template(stream, opaque=True)
+    if stream.codec_context.name == "hevc" and path.suffix.lower() != ".mkv":
+        copied.codec_context.codec_tag = "hvc1"
+    return copied

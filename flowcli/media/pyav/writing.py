@@ -1,0 +1,167 @@
+"""Frames as videos."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from abc import ABC, abstractmethod
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+
+from flowcli.errors import OutputError
+from flowcli.media.encoding import DEFAULT
+from flowcli.system.files import PartFile, output_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from flowcli.media.encoding import Encoding
+
+
+# Said here because SVT-AV1 asks nothing else before it writes its settings to stderr.
+os.environ.setdefault("SVT_LOG", "-1")
+
+_CONTAINERS = {
+    ".mp4": {"format": "mp4", "movflags": "+hybrid_fragmented"},
+    ".mov": {"format": "mov", "movflags": "+hybrid_fragmented"},
+    ".mkv": {"format": "matroska", "cluster_time_limit": "1000"},
+    ".webm": {"format": "webm", "cluster_time_limit": "1000"},
+}
+
+
+class ContainerWriter(ABC):
+    """A file of pictures in the making; it has its name only once it is closed."""
+
+    def __init__(self, path: Path, *, tick: Fraction) -> None:
+        self._part = PartFile(path)
+        self._tick = tick
+        self._last_pts: int | None = None
+        self._container: Any = None
+        self._stream: Any = None
+
+    @abstractmethod
+    def write(self, image: NDArray[np.uint8], *, time: Fraction) -> None:
+        """Appends an RGB image that is shown from `time` on."""
+
+    def close(self) -> None:
+        """Completes the file under its name. A file without a picture is not left behind."""
+        if self._finish():
+            self._part.commit()
+
+    def finish_partial(self) -> Path | None:
+        """Completes what there is as `NAME.partial.EXT` and returns that path, or None where there is no picture."""
+        return self._part.commit_partial() if self._finish() else None
+
+    def abort(self) -> None:
+        """Removes what was written."""
+        with contextlib.suppress(av.FFmpegError, OSError):
+            self._close_container()
+        self._part.discard()
+
+    def _create(self, options: dict[str, str]) -> None:
+        # An absolute path keeps `http:x.mp4` a file.
+        path = os.path.abspath(self._part.path)  # noqa: PTH100 - Path.absolute would keep `..`
+        self._container = av.open(path, "w", format=options.pop("format"), options=options)
+
+    def _flush(self) -> None:  # noqa: B027 - most have nothing waiting
+        """Encodes what is still waiting."""
+
+    def _finish(self) -> bool:
+        if self._container is None:
+            self._part.discard()
+            return False
+        with self._translated():
+            self._flush()
+            self._container.mux(self._stream.encode(None))
+            self._close_container()
+        return True
+
+    def _close_container(self) -> None:
+        container, self._container = self._container, None
+        if container is not None:
+            container.close()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            self.abort()
+            cause = error if isinstance(error, OSError) else OSError(None, str(error))
+            raise output_error(self._part.final, cause) from error
+
+
+class VideoWriter(ContainerWriter):
+    """A video with exact times, H.264 that every browser plays unless `encoding` says otherwise.
+
+    Odd sizes are padded by repeating the last row or column where colour is stored for pairs of pixels. What is written
+    so far can be played even after the process is killed. Matroska and WebM hold times to the millisecond.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rate: Fraction,
+        tick: Fraction,
+        encoding: Encoding = DEFAULT,
+        pixel_aspect: Fraction = Fraction(1),
+    ) -> None:
+        super().__init__(path, tick=tick)
+        self._rate = rate
+        self._pixel_aspect = pixel_aspect
+        self._encoding = encoding
+        self._reformatter = VideoReformatter()
+
+    def write(self, image: NDArray[np.uint8], *, time: Fraction) -> None:
+        """Appends an RGB image that is shown from `time` on."""
+        height, width = image.shape[:2]
+        pixels = self._encoding.format
+        right, below = width % 2 * ("42" in pixels), height % 2 * ("420" in pixels)
+        if right or below:
+            image = np.pad(image, ((0, below), (0, right), (0, 0)), mode="edge")
+        with self._translated():
+            if self._container is None:
+                self._open(width + right, height + below)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            if "yuv" in pixels:
+                matrix = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
+                frame = self._reformatter.reformat(frame, format=pixels, **matrix)
+            else:
+                frame = self._reformatter.reformat(frame, format=pixels)
+            earliest = 0 if self._last_pts is None else self._last_pts + 1
+            self._last_pts = max(earliest, round(time / self._tick))
+            frame.pts, frame.time_base = self._last_pts, self._tick
+            self._container.mux(self._stream.encode(frame))
+
+    def _open(self, width: int, height: int) -> None:
+        encoding = self._encoding
+        self._create({**_CONTAINERS[self._part.path.suffix.lower()], "flush_packets": "1"})
+        second = max(1, min(250, round(self._rate)))
+        stream: Any = self._container.add_stream(
+            encoding.encoder, rate=self._rate, options={**encoding.options, "g": str(second)}
+        )
+        stream.width, stream.height, stream.pix_fmt = width, height, encoding.format
+        context = stream.codec_context
+        context.time_base = self._tick
+        context.sample_aspect_ratio = self._pixel_aspect
+        if "yuv" in encoding.format:
+            context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+            context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        if encoding.codec == "h265" and self._part.path.suffix.lower() != ".mkv":
+            context.codec_tag = "hvc1"  # without it, Apple's players show nothing
+        try:
+            context.open()
+        except av.FFmpegError as error:
+            raise OutputError(
+                f"{encoding.codec} cannot encode pictures of {width} x {height}", hint="use another --codec"
+            ) from error
+        self._stream = stream

@@ -1,0 +1,111 @@
+"""An animated WebP."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.errors import SourceError, UsageError
+from flowcli.media.frames import Frame, VideoMeta
+from flowcli.media.pairs import pair_up
+from flowcli.media.selection import EVERYTHING, nothing_selected, renumbered, selected
+from flowcli.system.opencv import cv2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Self
+
+    from flowcli.media.frames import FramePair
+    from flowcli.media.selection import Selection
+
+_TICK = Fraction(1, 1000)
+_AT_ONCE = 32
+"""Frames decoded at once: OpenCV holds all that it is asked for, and reaches later ones by decoding those before."""
+
+
+def accepts(path: Path) -> bool:
+    """True for files that say they are animated WebP."""
+    if not path.is_file() or not os.access(path, os.R_OK):
+        return False
+    with path.open("rb") as file:
+        head = file.read(21)
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20] & 2)
+
+
+class Source:
+    """The frames of an animated WebP, each with its own time; what is transparent is ignored."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rate: Fraction | None = None,
+        selection: Selection = EVERYTHING,
+        deinterlace: bool = False,
+    ) -> None:
+        if rate is not None:
+            raise UsageError(f"{path} has times of its own", hint="--fps is for images, and for video without times")
+        self.path = path
+        self.lost = 0
+        self.notes: list[str] = []
+        self._selection = selection
+        self._data = np.fromfile(path, np.uint8)
+        durations = frame_durations(self._data.tobytes())
+        self._times = [ms * _TICK for ms in accumulate(durations, initial=0)][:-1]
+        head = list(islice(selected(self._every(), selection), 2))
+        if not head and durations and not selection.from_first:
+            raise nothing_selected(path, selection)
+        if len(head) < 2:
+            raise SourceError(f"{path} has fewer than two frames that can be decoded", hint="flow needs two frames")
+        height, width = head[0].image.shape[:2]
+        rate = len(durations) / (sum(durations) * _TICK)
+        count = selection.count_of(len(durations), rate)
+        self.meta = VideoMeta(path.name, width, height, rate, count, _TICK, start=head[0].time, sought=False)
+
+    def frames(self) -> Iterator[Frame]:
+        """The selected frames in order, counted and timed from the first of them."""
+        return renumbered(selected(self._every(), self._selection))
+
+    def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
+        """At most `count` pairs, `skip` frames apart, of the first frames: later ones cannot be sought."""
+        held = list(islice(self.frames(), min(count + skip, _AT_ONCE)))
+        return list(pair_up(held, skip=skip, sliding=True))
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _every(self) -> Iterator[Frame]:
+        self.lost = 0
+        for start in range(0, len(self._times), _AT_ONCE):
+            asked = self._times[start : start + _AT_ONCE]
+            _, animation = cv2.imdecodeanimation(self._data, start, len(asked))
+            for index, image in enumerate(animation.frames, start):
+                rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGB), np.uint8)
+                yield Frame(index, self._times[index], rgb)
+            if len(animation.frames) < len(asked):
+                self.lost = len(self._times) - start - len(animation.frames)
+                return
+
+
+def frame_durations(data: bytes) -> list[int]:
+    """How long each frame is shown, in milliseconds, as browsers do: what asks for less than 11 gets 100."""
+    durations = []
+    place = 12
+    while place + 24 <= len(data):
+        kind, size = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "little")
+        if kind == b"ANMF":
+            asked = int.from_bytes(data[place + 20 : place + 23], "little")
+            durations.append(asked if asked > 10 else 100)
+        place += 8 + size + size % 2
+    return durations

@@ -1,0 +1,50 @@
+"""A folder of images, in natural order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.errors import SourceError
+from flowcli.media.selection import EVERYTHING
+from flowcli.media.sources._images import EXTENSIONS, in_natural_order
+from flowcli.media.sources._sequence import Sequence
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+    from pathlib import Path
+
+    from flowcli.media.selection import Selection
+
+
+def accepts(path: Path) -> bool:
+    """True for folders."""
+    return path.is_dir()
+
+
+class Source(Sequence):
+    """The images of one folder."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rate: Fraction | None = None,
+        selection: Selection = EVERYTHING,
+        deinterlace: bool = False,
+    ) -> None:
+        images = images_in(path)
+        if len(images) < 2:
+            raise SourceError(
+                f"{path} has {'only one image' if images else 'no images'}",
+                hint="a folder needs two or more of " + ", ".join(sorted(EXTENSIONS)),
+            )
+        super().__init__(path, images, name=path.resolve().name, rate=rate, selection=selection)
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The visible images of a folder, 2 before 10."""
+    try:
+        files = list(folder.iterdir())
+    except OSError as error:
+        raise SourceError(f"{folder} cannot be read: {error.strerror}", hint="check its permissions") from error
+    return in_natural_order(files)

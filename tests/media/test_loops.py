@@ -1,0 +1,96 @@
+"""GIF and animated WebP, read back by OpenCV."""
+
+from __future__ import annotations
+
+import importlib
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from flowcli.colour import ColourScale, colour_flow
+from flowcli.legends import swatch
+from flowcli.media.pyav import GifWriter, WebpWriter
+from flowcli.sinks import Part
+
+SCALE = ColourScale(10)
+KINDS = ("gif", "webp")
+
+
+def _writer(path, rate=25):
+    if path.suffix == ".webp":
+        return WebpWriter(path)
+    return GifWriter(path, rate=Fraction(rate), colours=swatch(SCALE))
+
+
+def _picture(number, size=(100, 160)):
+    """All flows, turning; at the left nothing moves, at the right all moves alike."""
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    u, v = (x - size[1] / 2) / 8, (y - size[0] / 2) / 8
+    turn = number / 5
+    flow = np.dstack([u * np.cos(turn) - v * np.sin(turn), u * np.sin(turn) + v * np.cos(turn)])
+    flow[:, :30] = 0
+    flow[:, -30:] = (3, 1)
+    return colour_flow(flow.astype(np.float32), scale=SCALE)
+
+
+def _write(path, numbers, *, rate=25, size=(100, 160)):
+    writer = _writer(path, rate)
+    for number in numbers:
+        writer.write(_picture(number, size), time=Fraction(number - numbers[0], rate))
+    writer.close()
+    return path
+
+
+def _read(path):
+    known, animation = cv2.imreadanimation(str(path))
+    assert known
+    return [np.ascontiguousarray(frame[..., 2::-1]) for frame in animation.frames], list(animation.durations), animation
+
+
+@pytest.mark.parametrize(("kind", "closeness"), [("gif", 28), ("webp", 32)])
+def test_a_loop_shows_every_picture_for_its_time_and_repeats(tmp_path, kind, closeness):
+    frames, durations, animation = _read(_write(tmp_path / f"a.{kind}", range(6)))
+    assert durations == [40] * 6
+    assert animation.loop_count == 0
+    for number, frame in enumerate(frames):
+        assert cv2.PSNR(frame, _picture(number)) > closeness
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_moves_alike_looks_alike_in_every_picture_of_a_loop(tmp_path, kind):
+    frames, _, _ = _read(_write(tmp_path / f"a.{kind}", range(6)))
+    tolerance = 0 if kind == "gif" else 3
+    for frame in frames:
+        assert np.abs(frame[8:-8, -20:].astype(int) - frames[0][8:-8, -20:]).max() <= tolerance
+        assert 255 - frame[8:-8, :20].min() <= tolerance
+
+
+def test_a_gif_is_no_faster_than_browsers_play_it(tmp_path):
+    _, durations, _ = _read(_write(tmp_path / "a.gif", range(12), rate=60))
+    assert min(durations) >= 20
+    assert sum(durations) == pytest.approx(200, abs=20)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("size", "expected"), [((540, 960), (270, 480)), ((960, 60), (480, 30)), ((33, 21), (33, 21))])
+def test_a_loop_is_small(tmp_path, kind, size, expected):
+    frames, _, _ = _read(_write(tmp_path / f"a.{kind}", range(2), size=size))
+    assert frames[0].shape[:2] == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("counts", [(7, 5), (5, 1), (1, 4, 1)])
+def test_joined_parts_are_the_loop_in_one_piece(tmp_path, kind, counts):
+    total, parts = sum(counts), []
+    for count in counts:
+        begin = total - sum(counts[len(parts) :])
+        path = _write(tmp_path / f"{begin}.{kind}", range(begin, begin + count))
+        parts.append(Part(path, Fraction(begin, 25)))
+    importlib.import_module(f"flowcli.sinks.{kind}").join(parts, tmp_path / f"joined.{kind}")
+    frames, durations, animation = _read(tmp_path / f"joined.{kind}")
+    assert durations == [40] * total
+    assert animation.loop_count == 0
+    for number, frame in enumerate(frames):
+        assert cv2.PSNR(frame, _picture(number)) > 28

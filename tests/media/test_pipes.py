@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flowcli.errors import SourceError, UsageError
+from flowcli.media.selection import parse_selection
+from flowcli.media.sources import open_source
+from flowcli.media.sources.pipe import Stream
+from flowcli.system.threads import prefetch
+
+STDIN = Path("-")
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch):
+    """Lets bytes come in at standard input, through a pipe, which nobody can seek in."""
+    ends: list[io.IOBase] = []
+
+    def send(data: bytes) -> None:
+        read, write = os.pipe()
+        source = os.fdopen(read, "rb")
+        ends.append(source)
+
+        def feed() -> None:
+            with os.fdopen(write, "wb") as sink:
+                try:
+                    sink.write(data)
+                except BrokenPipeError:
+                    return
+
+        threading.Thread(target=feed, daemon=True).start()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(source))
+
+    yield send
+    monkeypatch.undo()
+    for end in ends:
+        end.close()
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "clip.ts", "clip.nut", "clip.avi", "front.mp4"])
+def test_a_piped_video_gives_the_frames_of_the_file(make_video, pipe, name):
+    path = make_video(name, frames=12, options={"movflags": "faststart"} if name == "front.mp4" else None)
+    with open_source(path) as file:
+        expected = list(file.frames())
+    pipe(path.read_bytes())
+    with open_source(STDIN) as source:
+        assert (source.meta.name, source.meta.width, source.meta.height) == ("stdin", 64, 48)
+        frames = list(source.frames())
+    assert [frame.index for frame in frames] == [frame.index for frame in expected]
+    assert [frame.time for frame in frames] == [frame.time for frame in expected]
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(frames, expected, strict=True))
+
+
+def test_a_glimpse_of_a_pipe_takes_no_frame_away(make_video, pipe):
+    pipe(make_video("clip.mkv", frames=12).read_bytes())
+    with open_source(STDIN) as source:
+        pairs = source.glimpse(count=3, skip=2)
+        assert [(pair.first.index, pair.second.index) for pair in pairs] == [(0, 2), (1, 3), (2, 4)]
+        assert [frame.index for frame in source.frames()] == list(range(12))
+
+
+def test_a_part_of_a_pipe_is_reached_by_decoding(make_video, pipe):
+    pipe(make_video("clip.mkv", frames=12).read_bytes())
+    with open_source(STDIN, selection=parse_selection("#3", "0.36", None)) as source:
+        assert source.meta.start == Fraction(3, 25)
+        assert [(frame.index, frame.time) for frame in source.frames()] == [(n, Fraction(n, 25)) for n in range(6)]
+
+
+def test_flow_of_a_pipe_is_called_stdin(compute, make_video, pipe, place):
+    pipe(make_video("clip.mkv", frames=4).read_bytes())
+    assert compute("video", "-").out == ["stdin_flow.mp4"]
+    assert (place / "stdin_flow.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"", "stdin is not a video that can be read"), (b"hello\n" * 99, "stdin is not a video that can be read")],
+)
+def test_a_pipe_without_video_is_named(pipe, data, message):
+    pipe(data)
+    with pytest.raises(SourceError) as failure:
+        open_source(STDIN)
+    assert str(failure.value) == message
+
+
+def test_a_pipe_that_ends_before_the_start_is_wrong_usage(make_video, pipe):
+    pipe(make_video("clip.mkv", frames=4).read_bytes())
+    with pytest.raises(UsageError, match=r"^stdin ends before --start 9$"):
+        open_source(STDIN, selection=parse_selection("9", None, None))
+
+
+def test_a_terminal_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    with pytest.raises(UsageError, match=r"^stdin is a terminal$"):
+        open_source(STDIN)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_read_once(make_video, tmp_path):
+    data = make_video("clip.mkv", frames=6).read_bytes()
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    feeder = threading.Thread(target=lambda: path.write_bytes(data))
+    feeder.start()
+    with open_source(path) as source:
+        assert source.meta.name == "pipe"
+        assert [frame.index for frame in source.frames()] == list(range(6))
+    feeder.join()
+
+
+@pytest.fixture
+def silent():
+    """A stream in which nothing comes, and which nobody ends."""
+    read, write = os.pipe()
+    with os.fdopen(read, "rb", buffering=0) as file:
+        yield Stream(file)
+    os.close(write)
+
+
+def test_a_stream_that_is_not_wanted_any_more_ends(silent):
+    threading.Timer(0.1, lambda: setattr(silent, "ended", True)).start()
+    assert silent.read(100) == b""
+
+
+def test_a_signal_that_stops_a_read_comes_out_behind_it(silent):
+    class Signal(BaseException):
+        pass
+
+    def stop() -> bool:
+        raise Signal
+
+    silent._has_come = stop
+    with pytest.raises(Signal), silent.stopping():
+        assert silent.read(100) == b""
+        assert silent.read(100) == b""
+
+
+@pytest.mark.usefixtures("no_thread_stays")
+def test_frames_that_do_not_come_do_not_keep_anyone(silent):
+    def frames():
+        yield 1
+        silent.read(100)
+
+    ahead = prefetch(frames())
+    assert next(ahead) == 1
+    ahead.close()
+    silent.ended = True
+    for thread in threading.enumerate():
+        if thread.name == "flowcli-prefetch":
+            thread.join(5)

@@ -1,0 +1,125 @@
+"""Sound that is copied into the videos a run writes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from flowcli.media.pyav import VideoReader
+from tests.conftest import quarters
+
+pytestmark = pytest.mark.usefixtures("place")
+
+RATE = 48000
+
+
+@pytest.fixture
+def loud():
+    """Writes a video whose sound is a click at every whole tenth of a second, and returns its path."""
+
+    def make(name: str = "loud.mp4", *, frames: int = 40, codec: str = "aac", start: int = 0) -> Path:
+        with av.open(name, "w") as container:
+            video = container.add_stream("libx264", rate=25, options={"bf": "0", "g": "10"})
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            audio = container.add_stream(codec, rate=RATE, layout="mono")
+            for number in range(frames):
+                frame = av.VideoFrame.from_ndarray(quarters(shift=number % 8), format="rgb24")
+                frame.pts, frame.time_base = number + start, Fraction(1, 25)
+                container.mux(video.encode(frame))
+            samples = np.zeros(frames * RATE // 25, np.float32)
+            for click in range(0, len(samples), RATE // 10):
+                samples[click : click + 200] = 0.9
+            block = audio.codec_context.frame_size or 1024
+            for begin in range(0, len(samples) - block, block):
+                sound = av.AudioFrame.from_ndarray(samples[None, begin : begin + block], format="fltp", layout="mono")
+                sound.sample_rate, sound.pts, sound.time_base = RATE, begin + start * RATE // 25, Fraction(1, RATE)
+                container.mux(audio.encode(sound))
+            container.mux(video.encode(None))
+            container.mux(audio.encode(None))
+        return Path(name)
+
+    return make
+
+
+def _packets(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(container.streams.audio[0]) if packet.size]
+
+
+def _clicks(path: Path) -> list[float]:
+    """When clicks begin, in seconds by the file's clock."""
+    times, samples = [], []
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        for frame in container.decode(stream):
+            values = frame.to_ndarray()[0]
+            times.append(float(frame.pts * frame.time_base) + np.arange(len(values)) / frame.sample_rate)
+            samples.append(values)
+    time, loud = np.concatenate(times), np.abs(np.concatenate(samples)) > 0.4
+    starts = time[1:][loud[1:] & ~loud[:-1]]
+    return [float(start) for before, start in zip([-1.0, *starts], starts, strict=False) if start - before > 0.05]
+
+
+def test_sound_is_copied_packet_by_packet_into_every_video(compute, loud) -> None:
+    loud()
+    assert compute("video", "loud.mp4", "--audio", "--save", "video,side", "--max-flow", 4, "--segment", 9).code == 0
+    original = _packets(Path("loud.mp4"))
+    for name in ("loud_flow.mp4", "loud_side.mp4"):
+        copied = _packets(Path(name))
+        assert len(copied) > 0.9 * len(original)
+        assert all(packet in original for packet in copied)
+        with VideoReader(Path(name)) as reader:
+            assert [frame.time for frame in reader.frames()] == [Fraction(number, 25) for number in range(39)]
+
+
+@pytest.mark.parametrize("options", [[], ["--skip", 3], ["--start", "0.6", "--end", "1.4"]], ids=str)
+@pytest.mark.parametrize("start", [0, 70])
+def test_sound_stays_beside_its_pictures_and_ends_with_them(compute, loud, options, start) -> None:
+    loud(start=start)
+    assert compute("video", "loud.mp4", "--audio", "--max-flow", 4, *options).code == 0
+    clicks = _clicks(Path("loud_flow.mp4"))
+    assert len(clicks) >= 5
+    assert all(abs(click * 10 - round(click * 10)) < 0.03 for click in clicks), clicks
+    with av.open("loud_flow.mp4") as container:
+        ends = [float((stream.duration or 0) * stream.time_base) for stream in container.streams]
+    assert abs(ends[0] - ends[1]) < 0.06
+
+
+def test_without_being_asked_for_there_is_no_sound(compute, loud) -> None:
+    loud()
+    assert compute("video", "loud.mp4", "--max-flow", 4).code == 0
+    with av.open("loud_flow.mp4") as container:
+        assert len(container.streams) == 1
+
+
+def test_a_silent_video_is_told_and_done_all_the_same(compute, make_video) -> None:
+    make_video(frames=3)
+    ended = compute("video", "clip.mp4", "--audio")
+    assert (ended.code, ended.err[0]) == (0, "clip.mp4 has no sound to copy")
+
+
+def test_sound_that_a_container_cannot_hold_is_refused_before_anything_is_computed(compute, loud) -> None:
+    loud(frames=10)
+    ended = compute("video", "loud.mp4", "--audio", "--codec", "vp9")
+    assert ended.code == 2
+    assert ended.err == [
+        "error: the sound of loud.mp4 is aac, which .webm files cannot hold",
+        "hint: leave --audio out, or use another --codec, or -o NAME.mkv",
+    ]
+    assert compute("video", "loud.mp4", "--audio", "--codec", "vp9", "-o", "x.mkv").code == 0
+    assert _packets(Path("x.mkv"))
+
+
+def test_pixels_that_are_not_square_stay_so(compute, make_video) -> None:
+    def widen(stream) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+
+    make_video(frames=5, prepare=widen)
+    for length in (99, 2):
+        assert compute("video", "clip.mp4", "--max-flow", 4, "--segment", length, "-y").code == 0
+        with av.open("clip_flow.mp4") as container:
+            assert container.streams.video[0].codec_context.sample_aspect_ratio == Fraction(4, 3)
