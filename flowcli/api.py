@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.estimator import Direction
-    from flowcli.field import Estimate
+    from flowcli.flow.estimate import Estimate
     from flowcli.media.sources import Source
 
 

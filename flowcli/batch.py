@@ -13,7 +13,7 @@ from flowcli.chunks import first_frame
 from flowcli.device import choose_device
 from flowcli.engines import Crew, computed
 from flowcli.errors import UsageError
-from flowcli.glimpse import parse_mode, parse_scale
+from flowcli.flow.colour import parse_mode, parse_scale
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.outcomes import Batch, Outcome, read_outcomes
 from flowcli.overview import page

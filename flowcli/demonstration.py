@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.baselines import dis
-from flowcli.colour import ColourScale, colour_flow, magnitude
-from flowcli.drawing import labelled_row
+from flowcli.flow.colour import ColourScale, colour_flow, magnitude
+from flowcli.flow.drawing import labelled_row
 from flowcli.media.demo_clip import fan_flow
 from flowcli.media.demo_clip.source import HEIGHT, WIDTH, FanSource
 from flowcli.pipeline import estimate_source
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from flowcli.field import Estimate
+    from flowcli.flow.estimate import Estimate
     from flowcli.request import Request
     from flowcli.system.console import Console, Result
 

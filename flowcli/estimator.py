@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from flowcli.device import autocast, free_bytes
-from flowcli.field import Estimate
+from flowcli.flow.estimate import Estimate
 from flowcli.geometry import Reduction, shrunk
 from flowcli.media.frames import Frame, FramePair
 from flowcli.plan import MOST_PAIRS, Plan, make_plan

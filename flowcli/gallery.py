@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowcli.errormap import error_picture
+from flowcli.flow.error_map import error_picture
 from flowcli.system.opencv import write_png
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from flowcli.flow.outputs import Output
     from flowcli.request import Request
-    from flowcli.sinks import Output
     from flowcli.weights import Weights
 
 # These say where and how to work, not what to do.

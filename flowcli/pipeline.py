@@ -10,8 +10,9 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from flowcli.colour import ColourScale, magnitude
 from flowcli.errors import UsageError
+from flowcli.flow.colour import ColourScale, magnitude
+from flowcli.flow.outputs import FILM, check_outputs, choose, open_sinks
 from flowcli.job import job_of
 from flowcli.media.cuts import number_shots
 from flowcli.media.frames import Frame, FramePair, Sound
@@ -23,7 +24,6 @@ from flowcli.media.sources._images import read_image
 from flowcli.request import Request
 from flowcli.run import Run, created
 from flowcli.segments import Journal, check_journal
-from flowcli.sinks import FILM, check_outputs, choose, open_sinks
 from flowcli.system.console import Result
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.system.threads import prefetch
@@ -34,8 +34,8 @@ from flowcli.writing import write_estimates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from flowcli.flow.outputs import Output, Sink
     from flowcli.media.sources import Source
-    from flowcli.sinks import Output, Sink
     from flowcli.system.console import Console
     from raft_core.raft import RAFT
 

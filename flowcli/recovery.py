@@ -12,7 +12,7 @@ from flowcli.errors import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowcli.field import Estimate
+    from flowcli.flow.estimate import Estimate
     from flowcli.media.frames import FramePair
     from flowcli.plan import Plan
 

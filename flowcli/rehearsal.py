@@ -9,12 +9,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcli.estimator import Memory
+from flowcli.flow.outputs import check_outputs, report_path
 from flowcli.media.frames import VideoMeta
 from flowcli.media.pairs import expected_pairs, pair_up
 from flowcli.pipeline import opened_source, read_pair
 from flowcli.plan import amount
 from flowcli.run import Run, too_short
-from flowcli.sinks import check_outputs, report_path
 from flowcli.system.json_text import json_text
 from flowcli.task import planned_outputs
 from flowcli.version import __version__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -15,9 +15,8 @@ from flowcli.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Any
 
-    from flowcli.field import Estimate
+    from flowcli.flow.estimate import Stamp
     from flowcli.weights import Weights
 
 
@@ -68,41 +67,3 @@ class Report:
             "pairs": [pair.record() for pair in self.pairs],
         }
         return json_text(content) + "\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """Which frames a flow lies between, when they are shown, and how it was found."""
-
-    first: int
-    second: int
-    time: Fraction
-    second_time: Fraction
-    iterations: int
-    warm: bool
-    cut: bool
-    finite: bool
-
-    @classmethod
-    def of(cls, estimate: Estimate) -> Stamp:
-        """The stamp of an estimate."""
-        first, second = estimate.pair.first, estimate.pair.second
-        return cls(
-            first=first.index,
-            second=second.index,
-            time=first.time,
-            second_time=second.time,
-            iterations=estimate.iterations,
-            warm=estimate.warm,
-            cut=estimate.pair.cut,
-            finite=estimate.finite,
-        )
-
-    def record(self) -> dict[str, object]:
-        """As JSON: frame numbers, times in seconds as exact fractions."""
-        return {**asdict(self), "time": str(self.time), "second_time": str(self.second_time)}
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Stamp:
-        """What `record` gave."""
-        return cls(**{**record, "time": Fraction(record["time"]), "second_time": Fraction(record["second_time"])})

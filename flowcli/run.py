@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from flowcli.device import choose_device, keep_memory
-from flowcli.drawing import Style
 from flowcli.errors import PartialError, SourceError
 from flowcli.estimator import FlowEstimator
-from flowcli.glimpse import glimpsed_scale, parse_mode, parse_scale, plain_scale
-from flowcli.quality import mean_error
+from flowcli.flow.colour import parse_mode, parse_scale, plain_scale
+from flowcli.flow.drawing import Style
+from flowcli.flow.naming import Part
+from flowcli.flow.outputs import draws, join_parts, missing_folders, remove_stale, report_path
+from flowcli.flow.photometric import mean_error
+from flowcli.glimpse import glimpsed_scale
 from flowcli.report import Report
 from flowcli.resolving import encoding_of, resolve
 from flowcli.scaling import ScaleByPast, scale_by_pair
 from flowcli.segments import Segment, in_segments, part_of
-from flowcli.sinks import Part, draws, join_parts, missing_folders, remove_stale, report_path
 from flowcli.system.console import Result
 from flowcli.system.files import partial_name, write_whole
 from flowcli.system.outputs import remove_empty
@@ -32,13 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from flowcli.colour import ColourScale
-    from flowcli.field import Estimate
+    from flowcli.flow.colour import ColourScale
+    from flowcli.flow.estimate import Estimate
+    from flowcli.flow.outputs import Output, Sink
     from flowcli.media.frames import FramePair, Sound
     from flowcli.media.sources import Source
     from flowcli.request import Request
     from flowcli.segments import Journal
-    from flowcli.sinks import Output, Sink
     from flowcli.system.console import Console
     from raft_core.raft import RAFT
 

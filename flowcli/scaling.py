@@ -6,13 +6,13 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flowcli.colour import ColourScale, fast_speed, magnitude, typical
-from flowcli.field import as_array
+from flowcli.flow.colour import ColourScale, fast_speed, magnitude, typical
+from flowcli.flow.estimate import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from flowcli.field import Estimate
+    from flowcli.flow.estimate import Estimate
 
 _REMEMBERED = 250
 _LOOKED_AT = 90

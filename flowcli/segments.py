@@ -23,8 +23,8 @@ import torch
 
 from flowcli.errors import UsageError
 from flowcli.estimator import Memory
-from flowcli.report import Stamp
-from flowcli.sinks import Part
+from flowcli.flow.estimate import Stamp
+from flowcli.flow.naming import Part
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from flowcli.flow.outputs import Output
     from flowcli.media.frames import FramePair
-    from flowcli.sinks import Output
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from flowcli.colour import ColourScale, magnitude
 from flowcli.device import choose_device
 from flowcli.errors import SourceError, UsageError
 from flowcli.estimator import FlowEstimator
-from flowcli.formats import FORMATS, format_of, reader, stem_of
+from flowcli.flow.colour import ColourScale, magnitude
+from flowcli.flow.formats import FORMATS, format_of, reader, stem_of
 from flowcli.glimpse import glimpsed_scale
 from flowcli.resolving import resolve
 from flowcli.weights import find, load
@@ -21,7 +21,7 @@ from flowcli.weights import find, load
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from flowcli.formats import Flow
+    from flowcli.flow.formats import Flow
     from flowcli.media.frames import FramePair
     from flowcli.media.sources import Source
     from flowcli.request import Request

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowcli.methods import Ways
     from flowcli.system.console import Console
 
-WRITERS = {".flo": "flowcli.sinks.flo", ".png": "flowcli.sinks.kitti"}
+WRITERS = {".flo": "flowcli.flow.formats.flo", ".png": "flowcli.flow.formats.kitti"}
 
 
 @dataclass(frozen=True)

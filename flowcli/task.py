@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from flowcli.flow.outputs import choose, journal_folder, plan_outputs, report_path
 from flowcli.job import job_of, report_of
 from flowcli.resolving import direction_of, encoding_of
-from flowcli.sinks import choose, journal_folder, plan_outputs, report_path
 from flowcli.system.console import Result
 from flowcli.weights import find
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flowcli.flow.outputs import Output
     from flowcli.request import Request
-    from flowcli.sinks import Output
     from flowcli.weights import Weights
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from flowcli.device import choose_device, keep_memory
 from flowcli.errors import PartialError, SourceError, UsageError
 from flowcli.estimator import FlowEstimator
+from flowcli.flow.track_files import Film, record, table
+from flowcli.flow.tracking import follow, grid_points, parse_points
 from flowcli.media.cuts import number_shots
 from flowcli.media.pairs import pair_up
 from flowcli.media.selection import parse_rate, parse_selection
@@ -17,8 +19,6 @@ from flowcli.system.console import Result
 from flowcli.system.outputs import output_folder, refuse_output
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.system.threads import Background, prefetch
-from flowcli.track_files import Film, record, table
-from flowcli.tracking import follow, grid_points, parse_points
 from flowcli.version import __version__
 from flowcli.weights import find, load
 from flowcli.writing import all_or_none
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from flowcli.flow.track_files import TrackFile
+    from flowcli.flow.tracking import Seen
     from flowcli.media.sources import Source
     from flowcli.request import Request
     from flowcli.system.console import Console
-    from flowcli.track_files import TrackFile
-    from flowcli.tracking import Seen
     from flowcli.weights import Weights
 
 ENDINGS = {"csv": ".csv", "json": ".json", "video": ".mp4"}

@@ -13,11 +13,11 @@ import torch
 
 from flowcli.chunks import begin_chunks, compute_chunk, count_chunks, join_chunks
 from flowcli.errors import FlowcliError, PartialError
+from flowcli.flow.outputs._preview import preview_at
 from flowcli.outcomes import Outcome
 from flowcli.overview import preview_path
 from flowcli.pipeline import carry_out, opened_source
 from flowcli.run import incomplete
-from flowcli.sinks._preview import preview_at
 from flowcli.system.files import reported
 from flowcli.system.fingerprint import fingerprint
 from flowcli.system.signals import StoppedError

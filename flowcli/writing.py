@@ -6,16 +6,16 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from flowcli.quality import PhotometricError
-from flowcli.report import Stamp
+from flowcli.flow.estimate import Stamp
+from flowcli.flow.photometric import PhotometricError
 from flowcli.segments import Segment
 from flowcli.system.threads import Background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from flowcli.field import Estimate
-    from flowcli.sinks import Sink
+    from flowcli.flow.estimate import Estimate
+    from flowcli.flow.outputs import Sink
     from flowcli.system.signals import Interruption
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowcli.field import Estimate
+from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import Frame, FramePair
 
 # On the tests' small pictures, more threads only wait for each other.

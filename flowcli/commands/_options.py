@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flowcli.sinks import descriptions
+from flowcli.flow.outputs import descriptions
 
 Command = Callable[..., None]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flowcli.commands import _options
-from flowcli.formats import FORMATS, PICTURES
+from flowcli.flow.formats import FORMATS, PICTURES
 
 EPILOG = _options.listed(
     "Formats, the values of --to and --from",
@@ -43,7 +43,7 @@ def run(
 
     Example: flowcli convert out/in_flow in.mp4 --max-flow 20 --legend
     """
-    from flowcli.converting import Wish, convert
+    from flowcli.flow.convert import Wish, convert
     from flowcli.system.console import Console
 
     wish = Wish(

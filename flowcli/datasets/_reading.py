@@ -23,12 +23,12 @@ INCOMPLETE = "the dataset is incomplete: unpack it again, or copy the file"
 UNKNOWN_FLOW = 1e9
 
 _READERS = {
-    ".flo": "flowcli.sinks.flo",
-    ".png": "flowcli.sinks.kitti",
-    ".pfm": "flowcli.sinks.pfm",
-    ".npz": "flowcli.sinks.npz",
-    ".npy": "flowcli.datasets._npy",
-    ".flo5": "flowcli.datasets._flo5",
+    ".flo": "flowcli.flow.formats.flo",
+    ".png": "flowcli.flow.formats.kitti",
+    ".pfm": "flowcli.flow.formats.pfm",
+    ".npz": "flowcli.flow.formats.npz",
+    ".npy": "flowcli.flow.formats.npy",
+    ".flo5": "flowcli.flow.formats.flo5",
 }
 
 

@@ -10,7 +10,7 @@ from flowcli.datasets import _layout as layout
 from flowcli.datasets._reading import must_exist, plain_truth, read_flow
 from flowcli.datasets._values import Sample, Truth
 from flowcli.errors import SourceError
-from flowcli.sinks import npz
+from flowcli.flow.formats import npz
 
 if TYPE_CHECKING:
     from pathlib import Path

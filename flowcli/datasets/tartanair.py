@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.datasets import _layout as layout
-from flowcli.datasets import _npy as npy
 from flowcli.datasets._reading import must_exist, read_flow
 from flowcli.datasets._values import Truth
+from flowcli.flow.formats import npy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LAYOUT = "ROOT holds ENVIRONMENT/Easy/P000/image_left/000000_left.png and …/P000/flow/000000_000001_flow.npy"
 # What the mask says of a pixel: seen in both frames, hidden by something else, by itself, or beyond the border.
 SEEN = 0
+_MASK = "an .npy file of whole numbers, (height, width)"
 
 
 def samples(root: Path, part: Part) -> list[Sample]:
@@ -48,5 +49,5 @@ def _truth(flows: Path, number: int) -> Callable[[], Truth]:
 
 
 def _read(flow: Path, mask: Path) -> Truth:
-    occluded = np.not_equal(npy.read_array(mask, axes=2, kinds="biu"), SEEN) if mask.is_file() else None
+    occluded = np.not_equal(npy.read_array(mask, axes=2, kinds="biu", kind=_MASK), SEEN) if mask.is_file() else None
     return Truth(flow, read_flow(flow), occluded=occluded)

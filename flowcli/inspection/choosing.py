@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.colour import magnitude
 from flowcli.errors import UsageError
+from flowcli.flow.colour import magnitude
 from flowcli.inspection.grid import Cell
 from flowcli.inspection.reading import Pixel
 

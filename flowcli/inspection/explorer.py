@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.colour import wheel
+from flowcli.flow.colour import wheel
 from flowcli.system.opencv import cv2
 from raft_core.upsample import FACTOR
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from numpy.typing import NDArray
 
-    from flowcli.colour import ColourScale
+    from flowcli.flow.colour import ColourScale
     from flowcli.inspection.channels import Channels
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.reading import Reading

@@ -8,11 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowcli.colour import ColourScale, magnitude
 from flowcli.device import choose_device, choose_precision, keep_memory
 from flowcli.errors import UsageError
 from flowcli.estimator import FlowEstimator, Settings
-from flowcli.glimpse import parse_scale
+from flowcli.flow.colour import ColourScale, magnitude, parse_scale
 from flowcli.inspection import explorer
 from flowcli.inspection.channels import Channels, parse_channels
 from flowcli.inspection.choosing import choose_pixels, parse_pixels

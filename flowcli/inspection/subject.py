@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.colour import is_unknown
 from flowcli.errors import SourceError, UsageError
+from flowcli.flow.colour import is_unknown
+from flowcli.flow.formats import flo, npz
 from flowcli.media.demo_clip import fan_flow, fan_frames
 from flowcli.media.sources import open_source
 from flowcli.media.sources._images import read_image
-from flowcli.sinks import flo, npz
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

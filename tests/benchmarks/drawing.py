@@ -8,9 +8,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from flowcli import drawing
-from flowcli.colour import ColourScale, colour_flow, colour_speed
-from flowcli.legends import legend
+from flowcli.flow import drawing
+from flowcli.flow.colour import ColourScale, colour_flow, colour_speed
+from flowcli.flow.drawing import legend
 
 HEIGHT, WIDTH, ROUNDS = 1080, 1920, 9
 

@@ -12,7 +12,7 @@ import torch
 
 from flowcli.device import autocast, choose_precision, keep_memory
 from flowcli.estimator import FlowEstimator, Settings
-from flowcli.field import Estimate
+from flowcli.flow.estimate import Estimate
 from flowcli.media.demo_clip import fan_flow
 from flowcli.request import Request
 from flowcli.resolving import iterations_of

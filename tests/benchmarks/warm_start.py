@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from flowcli.estimator import FlowEstimator, Settings
-from flowcli.field import Estimate
+from flowcli.flow.estimate import Estimate
 from flowcli.media.cuts import number_shots
 from flowcli.media.pairs import pair_up
 from flowcli.request import Request

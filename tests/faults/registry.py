@@ -46,6 +46,6 @@ def fault(
 
 def shape_of(path: str) -> tuple[int, ...]:
     """The size of a flow file: height, width, 2."""
-    from flowcli.sinks import flo
+    from flowcli.flow.formats import flo
 
     return tuple(flo.read(Path(path)).shape)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
+from flowcli.flow.formats import flo
 from flowcli.media.pyav import VideoReader, reading
 from flowcli.media.pyav.writing import ContainerWriter
-from flowcli.sinks import flo
 from flowcli.system.files import PartFile
 from raft_core.raft import RAFT
 from tests.faults.making import clip

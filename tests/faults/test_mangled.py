@@ -60,7 +60,7 @@ def whole(name: str) -> None:
         gif = {"codec": "gif", "pix_fmt": "rgb8", "codec_options": {}} if ending == ".gif" else {}
         clip(name, frames=6, **gif)
     elif ending in {".flo", ".npz"}:
-        from flowcli.sinks import flo, npz
+        from flowcli.flow.formats import flo, npz
 
         (flo if ending == ".flo" else npz).write(Path(name), picture()[..., :2].astype("float32"))
     elif ending in {".csv", ".jsonl"}:

@@ -16,7 +16,7 @@ import pytest
 
 from flowcli import work
 from flowcli.errors import SourceError
-from flowcli.sinks.flo import read
+from flowcli.flow.formats.flo import read
 from tests.outputs import files_below, times_of
 
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")

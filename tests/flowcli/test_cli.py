@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from flowcli.flow.outputs import descriptions
 from flowcli.media.sources._images import EXTENSIONS
 from flowcli.recipe_file import names
-from flowcli.sinks import descriptions
 
 COMMANDS = ("compare", "convert", "demo", "doctor", "eval", "pair", "track", "train", "video", "weights")
 

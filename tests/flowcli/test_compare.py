@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flowcli.colour import ColourScale
-from flowcli.errormap import colour_error
-from flowcli.formats import writer
+from flowcli.flow.colour import ColourScale
+from flowcli.flow.error_map import colour_error
+from flowcli.flow.formats import flo, writer
 from flowcli.media.frames import Frame, FramePair
 from flowcli.request import Request
 from flowcli.sides import numbered, setting, side_of
-from flowcli.sinks import flo
 from flowcli.versus import measure, picture
 from tests.outputs import times_of
 

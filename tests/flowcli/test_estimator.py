@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flowcli.estimator import Estimate, FlowEstimator, Occlusion, Settings, in_batches
-from flowcli.field import as_array
+from flowcli.flow.estimate import as_array
 from flowcli.geometry import Reduction, shrunk
 from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import pair_up

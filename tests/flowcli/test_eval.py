@@ -14,9 +14,9 @@ import torch
 from flowcli import comparison, methods
 from flowcli.comparison import Comparison, compare, to_estimate
 from flowcli.datasets import Sample
-from flowcli.errormap import colour_error, error_picture
+from flowcli.flow.error_map import colour_error, error_picture
+from flowcli.flow.formats import flo, kitti
 from flowcli.methods import Ways, ways_of
-from flowcli.sinks import flo, kitti
 from flowcli.system.console import Console
 from flowcli.system.signals import Stop, StoppedError
 from tests import trees

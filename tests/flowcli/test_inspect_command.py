@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.sinks import flo
+from flowcli.flow.formats import flo
 
 pytestmark = pytest.mark.usefixtures("place")
 

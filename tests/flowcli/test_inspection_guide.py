@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.sinks import flo
+from flowcli.flow.formats import flo
 from raft_core import checkpoint
 from raft_core.config import LARGE
 from raft_core.raft import RAFT

@@ -141,7 +141,7 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_flow_may_come_as_flo(tmp_path: Path) -> None:
-    pytest.importorskip("flowcli.sinks.flo")
+    pytest.importorskip("flowcli.flow.formats.flo")
     folder = write_pair(tmp_path, "a")
     (folder / "flow.npz").unlink()
     flow = np.random.default_rng(0).normal(size=(*SIZE, 2)).astype("<f4")

@@ -13,9 +13,9 @@ import torch
 
 from flowcli.errors import DeviceError
 from flowcli.estimator import FlowEstimator, Settings
+from flowcli.flow.formats import flo
 from flowcli.media.pairs import pair_up
 from flowcli.recovery import ran_out_of_memory
-from flowcli.sinks import flo
 from raft_core.raft import RAFT
 from tests.flowcli.test_estimator import MODEL, frames
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flowcli.colour import ColourScale
-from flowcli.drawing import Style
+from flowcli.flow.colour import ColourScale
+from flowcli.flow.drawing import Style
+from flowcli.flow.outputs import open_sinks, plan_outputs
 from flowcli.media.pyav import VideoReader
 from flowcli.scaling import ScaleByPast, scale_by_pair
-from flowcli.sinks import open_sinks, plan_outputs
 
 PLAIN = ColourScale(4.0, gamma=1.5)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flowcli.estimator import FlowEstimator
-from flowcli.sinks._hosts import Film
+from flowcli.flow.outputs._writers import Film
 from tests.outputs import files_below, times_of
 
 SIGNALS = [("SIGINT", 130, "Ctrl-C"), ("SIGTERM", 143, "TERM"), ("SIGHUP", 129, "HUP")]

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from flowcli.flow.formats import flo
 from flowcli.media.pyav import VideoReader
-from flowcli.sinks import flo
 from tests.outputs import files_below
 
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")

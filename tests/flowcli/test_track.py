@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.field import Estimate
+from flowcli.flow.estimate import Estimate
+from flowcli.flow.track_files import drawn
+from flowcli.flow.tracking import Seen, follow, grid_points, parse_points
 from flowcli.media.demo_clip import fan_flow
 from flowcli.media.demo_clip.clip import _motions, _pixels, _top_layer
 from flowcli.media.frames import Frame, FramePair
-from flowcli.track_files import drawn
-from flowcli.tracking import Seen, follow, grid_points, parse_points
 from tests.outputs import times_of
 
 pytestmark = pytest.mark.usefixtures("place")

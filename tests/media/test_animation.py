@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from flowcli.colour import wheel
+from flowcli.flow.colour import wheel
 from flowcli.media.pyav import encode_gif
 
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.colour import ColourScale, colour_flow
-from flowcli.legends import swatch
+from flowcli.flow.colour import ColourScale, colour_flow
+from flowcli.flow.drawing import swatch
+from flowcli.flow.naming import Part
 from flowcli.media.pyav import GifWriter, WebpWriter
-from flowcli.sinks import Part
 
 SCALE = ColourScale(10)
 KINDS = ("gif", "webp")
@@ -88,7 +88,7 @@ def test_joined_parts_are_the_loop_in_one_piece(tmp_path, kind, counts):
         begin = total - sum(counts[len(parts) :])
         path = _write(tmp_path / f"{begin}.{kind}", range(begin, begin + count))
         parts.append(Part(path, Fraction(begin, 25)))
-    importlib.import_module(f"flowcli.sinks.{kind}").join(parts, tmp_path / f"joined.{kind}")
+    importlib.import_module(f"flowcli.flow.outputs.{kind}").join(parts, tmp_path / f"joined.{kind}")
     frames, durations, animation = _read(tmp_path / f"joined.{kind}")
     assert durations == [40] * total
     assert animation.loop_count == 0

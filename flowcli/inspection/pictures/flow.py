@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.colour import ColourScale, colour_flow, wheel
+from flowcli.flow.colour import ColourScale, colour_flow, wheel
 from flowcli.inspection.canvas import (
     SERIES,
     arrow,

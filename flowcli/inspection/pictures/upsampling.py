@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.colour import colour_flow
+from flowcli.flow.colour import colour_flow
 from flowcli.inspection.canvas import (
     MUTED,
     RED,

@@ -1,0 +1,243 @@
+"""Flow files turned into other formats, into pictures, or a folder of them into a video; what is lost is measured."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
+from flowcli.flow.colour import ColourScale, colour_flow, is_unknown, magnitude, parse_scale, plain_scale
+from flowcli.flow.drawing import Style
+from flowcli.flow.formats import FORMATS, PICTURES, extras, format_of, reader, stem_of, writer
+from flowcli.media.pyav import VideoWriter
+from flowcli.media.selection import parse_rate
+from flowcli.media.sources._sequence import DEFAULT_RATE
+from flowcli.system.console import Result
+from flowcli.system.opencv import write_png
+from flowcli.system.outputs import refuse_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from flowcli.flow.formats import Flow
+    from flowcli.system.console import Console
+
+SAMPLED_FOR_COLOUR = 9
+BACKWARD = "_backward"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `flowcli convert` was asked for, as spelled on the command line."""
+
+    source: Path
+    output: Path
+    to: str | None = None
+    given: str | None = None
+    bound: float = 20.0
+    half: bool = False
+    max_flow: str = "auto"
+    gamma: float = 1.0
+    background: str = "white"
+    legend: bool = False
+    fps: str | None = None
+    overwrite: bool = False
+
+
+@dataclass
+class Loss:
+    """What reading files back shows to have changed: by so many px at most, and so many vectors for good."""
+
+    error: float = 0.0
+    lost: int = 0
+    made_up: int = 0
+
+    def note(self, flow: Flow, back: Flow) -> None:
+        """Compares what was to be written with what is there now."""
+        known, known_now = ~is_unknown(flow), ~is_unknown(back)
+        self.lost += int((known & ~known_now).sum())
+        self.made_up += int((known_now & ~known).sum())
+        both = known & known_now
+        self.error = max(self.error, float(np.abs(flow[both] - back[both]).max(initial=0)))
+
+    def __str__(self) -> str:
+        changes = [f"vectors changed by up to {self.error:.2g} px"] if self.error else []
+        changes += [f"{self.lost:,} that did not fit are marked unknown"] if self.lost else []
+        changes += [f"{self.made_up:,} unknown ones are written as no motion"] if self.made_up else []
+        return "; ".join(changes) or "without loss"
+
+
+def convert(wish: Wish, console: Console) -> Result:
+    """Converts one file, or every flow file of a folder; a file of many that cannot be read is passed over and told."""
+    if not 0 < wish.bound < math.inf:
+        raise UsageError(f"--bound {wish.bound} is no motion in px", hint="give a number above 0, such as 20")
+    files, kind = find_files(wish)
+    target = target_of(wish)
+    outputs = plan(wish, files, kind, target)
+    for path in outputs:
+        refuse_output(path, files, overwrite=wish.overwrite)
+    read = reader(kind, bound=wish.bound)
+    if target in PICTURES:
+        return paint(wish, files, outputs, read, console)
+    write, read_back = writer(target, bound=wish.bound, half=wish.half), reader(target, bound=wish.bound)
+    loss, failed, left_out = Loss(), [], set[str]()
+    for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
+        try:
+            flow = read(source)
+        except SourceError as error:
+            if len(files) == 1:
+                raise
+            failed.append(error)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, flow)
+        loss.note(flow, read_back(path))
+        left_out |= set(extras(source)) if kind == "npz" else set()
+    summary = f"{counted(len(files) - len(failed))} from {kind} to {target}, {loss}"
+    summary += f"; {' and '.join(sorted(left_out))} left out" if left_out else ""
+    paths = tuple(path for path in outputs if path.exists())
+    return Result(paths if len(files) == 1 else (wish.output,), summary, report="", problem=problem(failed))
+
+
+def find_files(wish: Wish) -> tuple[list[Path], str]:
+    """The files to convert, in order, and their format; a folder must hold one format, or `--from` chooses."""
+    if wish.given is not None and wish.given not in FORMATS:
+        raise UsageError(f"--from {wish.given} is not known", hint=f"use {', '.join(FORMATS)}")
+    if not wish.source.exists():
+        raise UsageError(f"{wish.source} does not exist", hint="check the path")
+    if not wish.source.is_dir():
+        kind = wish.given or format_of(wish.source)
+        if kind is None:
+            hint = "pictures of flow cannot be turned back" if wish.source.suffix == ".png" else known_formats()
+            raise SourceError(f"{wish.source} is no flow file that is known", hint=hint)
+        return [wish.source], kind
+    found: dict[str, list[Path]] = {}
+    for path in sorted(wish.source.iterdir()):
+        if path.is_file() and not path.name.startswith(".") and (kind := format_of(path)):
+            found.setdefault(kind, []).append(path)
+    kinds = [wish.given] if wish.given else list(found)
+    if len(kinds) > 1:
+        raise UsageError(f"{wish.source} holds {' and '.join(kinds)}", hint=f"choose one: --from {kinds[0]}")
+    if not kinds or kinds[0] not in found:
+        raise SourceError(f"{wish.source} holds no {wish.given or 'flow'} files", hint=known_formats())
+    return found[kinds[0]], kinds[0]
+
+
+def known_formats() -> str:
+    """A hint that names all formats."""
+    return "flow is read from " + ", ".join(f"{name} ({each.ending})" for name, each in FORMATS.items())
+
+
+def target_of(wish: Wish) -> str:
+    """The format to write: `--to`, or what the output's name says."""
+    known = [*FORMATS, *PICTURES]
+    if wish.to is not None:
+        if wish.to not in known:
+            raise UsageError(f"--to {wish.to} is not known", hint=f"use {', '.join(known)}")
+        return wish.to
+    name = wish.output.name.lower()
+    endings = {**{each.ending: kind for kind, each in FORMATS.items()}, ".png": "png", ".mp4": "video"}
+    kind = next((kind for ending, kind in endings.items() if name.endswith(ending)), None)
+    if kind is None:
+        raise UsageError(f"{wish.output} does not say what to write", hint=f"give --to: {', '.join(known)}")
+    return kind
+
+
+def plan(wish: Wish, files: Sequence[Path], kind: str, target: str) -> list[Path]:
+    """Where each file goes; one path for a video."""
+    if target == "video":
+        if not wish.source.is_dir():
+            raise UsageError("a video takes a folder of flow", hint="--to png makes a picture of one")
+        return [
+            wish.output if wish.output.suffix.lower() == ".mp4" else wish.output / f"{wish.source.resolve().name}.mp4"
+        ]
+    ending = ".png" if target == "png" else FORMATS[target].ending
+    names_a_file = wish.output.name.lower().endswith(ending) and not wish.output.is_dir()
+    if not wish.source.is_dir() and wish.output.suffix and not wish.output.is_dir():
+        # KITTI's own files do not end with `_kitti`.
+        if not wish.output.name.lower().endswith(".png" if target == "kitti" else ending):
+            raise UsageError(f"{wish.output} does not end with {ending}", hint=f"that is how {target} files end")
+        return [wish.output]
+    if names_a_file:
+        raise UsageError(f"{wish.output} is one file, and {wish.source} holds {len(files)}", hint="name a folder")
+    return [wish.output / f"{stem_of(path, kind)}{ending}" for path in files]
+
+
+def paint(
+    wish: Wish, files: Sequence[Path], outputs: Sequence[Path], read: Callable[[Path], Flow], console: Console
+) -> Result:
+    """Pictures, or the video, all in one colour scale."""
+    sampled = files[:: math.ceil(len(files) / SAMPLED_FOR_COLOUR)]
+    scale = parse_scale(wish.max_flow, gamma=wish.gamma, background=wish.background)
+    if scale is None:
+        typical = ColourScale.covering(magnitude(read(path)) for path in sampled).max_flow
+        scale = replace(plain_scale(wish.gamma, wish.background), max_flow=typical)
+    style = Style(scale, wish.legend)
+    outputs[0].parent.mkdir(parents=True, exist_ok=True)
+    if outputs[0].suffix.lower() == ".mp4":
+        # A folder may hold either direction; a video shows one.
+        shown = [path for path in files if BACKWARD not in path.stem] or files
+        clock = times_of(wish, shown)
+        drawings = ((path, style.finish(colour_flow(read(path), scale=scale))) for path in shown)
+        film(outputs[0], console.follow(drawings, total=len(shown), unit="file"), clock)
+        return Result((outputs[0],), drawn(len(shown), scale), report="")
+    for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
+        write_png(path, style.finish(colour_flow(read(source), scale=scale)))
+    return Result(tuple(outputs) if len(files) == 1 else (wish.output,), drawn(len(files), scale), report="")
+
+
+def drawn(files: int, scale: ColourScale) -> str:
+    """What was drawn, and what its colours mean."""
+    return f"{counted(files)} drawn, full colour at {scale.max_flow:.3g} px"
+
+
+def times_of(wish: Wish, files: Sequence[Path]) -> list[Fraction]:
+    """When each file's frame is shown: as the clip's report beside the folder says, else at `--fps`."""
+    rate = parse_rate(wish.fps)
+    report = wish.source.with_name(f"{wish.source.resolve().name}.json")
+    if rate is None and report.is_file():
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            pairs = json.loads(report.read_text(encoding="utf-8"))["pairs"]
+            times = {int(pair["first"]): Fraction(pair["time"]) for pair in pairs}
+            return [times[int(path.stem.split("_")[0])] for path in files]
+    return [number / (rate or DEFAULT_RATE) for number in range(len(files))]
+
+
+def film(path: Path, drawings: Iterable[tuple[Path, NDArray[np.uint8]]], times: Sequence[Fraction]) -> None:
+    """A video of what was drawn of each file, at its time; all must have one size."""
+    length = times[1] - times[0] if len(times) > 1 else 1 / DEFAULT_RATE
+    # The longest tick that every time is a whole number of.
+    tick = Fraction(1, math.lcm(*(time.denominator for time in (*times, length))))
+    writer = VideoWriter(path, rate=1 / length, tick=tick)
+    size: tuple[int, ...] | None = None
+    try:
+        for (source, image), time in zip(drawings, times, strict=True):
+            if image.shape != (size := size or image.shape):
+                sizes = f"{image.shape[1]} x {image.shape[0]}, but the first is {size[1]} x {size[0]}"
+                raise SourceError(f"{source} is {sizes}", hint="a video has one size")
+            writer.write(image, time=time)
+        writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+
+
+def problem(failed: Sequence[FlowcliError]) -> PartialError | None:
+    """What to raise in the end where some files could not be read."""
+    if not failed:
+        return None
+    return PartialError(f"{counted(len(failed))} could not be converted: {failed[0]}", hint=failed[0].hint)
+
+
+def counted(files: int) -> str:
+    """`1 file`, `2 files`."""
+    return f"{files} file{'s' * (files != 1)}"

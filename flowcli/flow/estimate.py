@@ -1,0 +1,111 @@
+"""What comes out of the estimator: flow for one pair of frames."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    import numpy as np
+    from jaxtyping import Bool, Float
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from flowcli.flow.colour import ColourScale
+    from flowcli.media.frames import Frame, FramePair
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Flow of one pair, on the device until a sink asks for NumPy.
+
+    `forward` (2, height, width) is the displacement first → second in source pixels on the first frame's grid,
+    channel 0 right, channel 1 down. `backward` is second → first on the second frame's grid; at least one of them is
+    there. `occluded` (height, width) marks pixels of the first frame that the second does not show. `iterations` were
+    run; `warm` says whether they began from an earlier pair's flow. `scale` is the colour scale that this pair is drawn
+    with, where the run has not one for all.
+    """
+
+    pair: FramePair
+    forward: Float[Tensor, "2 height width"] | None
+    iterations: int
+    warm: bool
+    backward: Float[Tensor, "2 height width"] | None = None
+    occluded: Bool[Tensor, "height width"] | None = None
+    scale: ColourScale | None = None
+
+    @cached_property
+    def flow(self) -> NDArray[np.float32]:
+        """The flow that pictures show, (height, width, 2) float32 in source pixels: backward only where it is alone."""
+        return as_array(self.backward if self.forward is None else self.forward)
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether the model gave a number for every pixel."""
+        flows = [flow for flow in (self.forward, self.backward) if flow is not None]
+        return all(bool(flow.isfinite().all()) for flow in flows)
+
+    @property
+    def start(self) -> Frame:
+        """The frame on whose grid `flow` lies."""
+        return self.pair.second if self.forward is None else self.pair.first
+
+    @property
+    def end(self) -> Frame:
+        """The frame that `flow` leads to."""
+        return self.pair.first if self.forward is None else self.pair.second
+
+    @cached_property
+    def occlusion(self) -> NDArray[np.bool_] | None:
+        """`occluded` as (height, width) bool, where it is known."""
+        return None if self.occluded is None else self.occluded.cpu().numpy()
+
+
+def as_array(flow: Float[Tensor, "2 height width"] | None) -> NDArray[np.float32]:
+    """Flow as (height, width, 2) float32 on the CPU; raises ValueError for an estimate without any."""
+    if flow is None:
+        raise ValueError("this estimate has neither forward nor backward flow")
+    return flow.float().permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which frames a flow lies between, when they are shown, and how it was found."""
+
+    first: int
+    second: int
+    time: Fraction
+    second_time: Fraction
+    iterations: int
+    warm: bool
+    cut: bool
+    finite: bool
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> Stamp:
+        """The stamp of an estimate."""
+        first, second = estimate.pair.first, estimate.pair.second
+        return cls(
+            first=first.index,
+            second=second.index,
+            time=first.time,
+            second_time=second.time,
+            iterations=estimate.iterations,
+            warm=estimate.warm,
+            cut=estimate.pair.cut,
+            finite=estimate.finite,
+        )
+
+    def record(self) -> dict[str, object]:
+        """As JSON: frame numbers, times in seconds as exact fractions."""
+        return {**asdict(self), "time": str(self.time), "second_time": str(self.second_time)}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Stamp:
+        """What `record` gave."""
+        return cls(**{**record, "time": Fraction(record["time"]), "second_time": Fraction(record["second_time"])})

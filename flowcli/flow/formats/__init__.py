@@ -1,0 +1,98 @@
+"""Files of flow: which formats there are, how a file is told, and how it is read and written.
+
+Most are read and written by what saves them (`flowcli.flow.outputs`); the others have a file here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import zipfile
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flowcli.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+    from jaxtyping import Float
+    from numpy.typing import NDArray
+
+    Flow = Float[NDArray[np.float32], "height width 2"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format: what its files end with, what it keeps, and the module that reads and writes it."""
+
+    ending: str
+    keeps: str
+    module: str
+
+
+FORMATS = {
+    "flo": Format(".flo", "float32, exact", "flowcli.flow.formats.flo"),
+    "npz": Format(
+        ".npz", "float32, exact, or float16 with --half; and which vectors are valid", "flowcli.flow.formats.npz"
+    ),
+    "npy": Format(".npy", "float32, exact", "flowcli.flow.formats.npy"),
+    "pfm": Format(".pfm", "float32, exact", "flowcli.flow.formats.pfm"),
+    "exr": Format(".exr", "float32, exact", "flowcli.flow.formats.exr"),
+    "flo5": Format(".flo5", "float32, exact; Spring's HDF5, extra `hdf5`", "flowcli.flow.formats.flo5"),
+    "kitti": Format("_kitti.png", "steps of 1/64 px up to 512 px; and which are valid", "flowcli.flow.formats.kitti"),
+    "planes": Format(
+        "_x.jpg", "x and y as grey JPEG up to --bound px, for two-stream networks", "flowcli.flow.formats.planes"
+    ),
+}
+SAVED = ("exr", "flo", "kitti", "npz", "pfm")
+"""Those that --save writes."""
+PICTURES = {"png": "the flow in colour", "video": "the flow of a folder in colour, an .mp4"}
+"""What flow can be turned into, but not read from."""
+
+
+def format_of(path: Path) -> str | None:
+    """The format of a file by its name, and of a PNG by its depth; None where it holds no flow."""
+    if path.suffix.lower() == ".png":
+        return "kitti" if is_deep(path) else None
+    endings = {each.ending: name for name, each in FORMATS.items()}
+    return next((name for ending, name in endings.items() if path.name.lower().endswith(ending)), None)
+
+
+def is_deep(path: Path) -> bool:
+    """Whether a PNG has 16 bits in each channel, as KITTI's have and pictures of flow have not."""
+    with path.open("rb") as file:
+        return file.read(25)[24:] == b"\x10"
+
+
+def stem_of(path: Path, name: str) -> str:
+    """What a file of this format is called without its ending; KITTI's own files have no `_kitti` to lose."""
+    lower = path.name.lower()
+    ending = FORMATS[name].ending
+    return path.name[: -len(ending)] if lower.endswith(ending) else path.stem
+
+
+def reader(name: str, *, bound: float) -> Callable[[Path], Flow]:
+    """Reads files of a format; planes need to know the `bound` that they were written with."""
+    read: Callable[..., Flow] = importlib.import_module(FORMATS[name].module).read
+    return partial(read, bound=bound) if name == "planes" else read
+
+
+def writer(name: str, *, bound: float, half: bool) -> Callable[[Path, Flow], None]:
+    """Writes files of a format."""
+    write: Callable[..., None] = importlib.import_module(FORMATS[name].module).write
+    if name == "planes":
+        return partial(write, bound=bound)
+    return partial(write, half=half) if name == "npz" else write
+
+
+def extras(path: Path) -> list[str]:
+    """What else an .npz file holds beside flow and its mask."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{path} cannot be read: {error}", hint="copy it again") from error
+    return sorted(names - {"flow", "valid"})

@@ -1,0 +1,51 @@
+"""Flow as two grey JPEGs, x and y, as two-stream networks (Simonyan and Zisserman, 2014) are trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.errors import SourceError
+from flowcli.flow.formats._reading import opened
+from flowcli.system.files import write_whole
+from flowcli.system.opencv import cv2, decode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jaxtyping import Float
+    from numpy.typing import NDArray
+
+QUALITY = 95
+
+
+def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"], *, bound: float) -> None:
+    """Writes `NAME_x.jpg`, which is `path`, and `NAME_y.jpg`: -bound px is black, 0 grey, +bound white.
+
+    Faster motion is clipped, unknown flow is written as none.
+    """
+    known = np.clip(np.nan_to_num(flow, posinf=0, neginf=0), -bound, bound)
+    planes = np.rint((known + bound) * np.float32(255 / (2 * bound))).astype(np.uint8)
+    for number, name in enumerate((path, sibling(path))):
+        _, data = cv2.imencode(".jpg", np.ascontiguousarray(planes[..., number]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        write_whole(name, data.data)
+
+
+def read(path: Path, *, bound: float) -> Float[NDArray[np.float32], "height width 2"]:
+    """Reads `path`, which is `NAME_x.jpg`, and `NAME_y.jpg` beside it."""
+    x, y = (grey(name) for name in (path, sibling(path)))
+    if x.shape != y.shape:
+        raise SourceError(f"{path} and {sibling(path).name} differ in size", hint="give two planes of one flow")
+    return np.stack((x, y), axis=-1).astype(np.float32) * np.float32(2 * bound / 255) - np.float32(bound)
+
+
+def grey(path: Path) -> NDArray[np.uint8]:
+    """One plane."""
+    with opened(path, kind="a grey JPEG, NAME_x.jpg or NAME_y.jpg") as file:
+        return np.asarray(decode(path, file.read(), cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def sibling(path: Path) -> Path:
+    """The plane of y beside that of x."""
+    return path.with_name(path.name[: -len("_x.jpg")] + "_y.jpg")

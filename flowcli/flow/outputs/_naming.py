@@ -1,0 +1,235 @@
+"""What outputs are called and where they go, known before anything is computed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowcli.errors import OutputError, UsageError
+from flowcli.flow.formats import SAVED
+from flowcli.flow.naming import Naming
+from flowcli.media.sources import name_of
+from flowcli.system.files import reported
+from flowcli.system.outputs import output_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from types import ModuleType
+
+_FILE_EXTENSIONS = frozenset(
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".avi",
+        ".webm",
+        ".gif",
+        ".webp",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".flo",
+        ".npz",
+        ".npy",
+        ".pfm",
+        ".exr",
+        ".json",
+    ]
+)
+
+FILM = ".mp4"
+BACKWARD = "_backward"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One planned output: a file, or a folder of files numbered by their pair's first frame.
+
+    `backward` says that it shows the flow from second to first frames, as `_backward` in its files' names does.
+    """
+
+    sink: str
+    path: Path
+    naming: Naming
+    numbered: bool
+    backward: bool = False
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether it is a value of --save, not something that flowcli keeps for itself."""
+        return not self.sink.startswith("_")
+
+    def file_for(self, index: int) -> Path:
+        """The file of the pair that starts at frame `index`."""
+        return self.path / f"{index:06d}{self._ending}" if self.numbered else self.path
+
+    def existing(self) -> list[Path]:
+        """The files that this output would replace."""
+        if not self.numbered:
+            return [self.path] if os.path.lexists(self.path) else []
+        return sorted(self.path.glob(f"[0-9][0-9][0-9][0-9][0-9][0-9]{self._ending}"))
+
+    @property
+    def _ending(self) -> str:
+        return f"{BACKWARD * self.backward}{self.naming.tag}{self.naming.extension}"
+
+
+def module_of(sink: str) -> ModuleType:
+    """The file that declares a value of --save, which is here, or a format of flow files."""
+    return importlib.import_module(f"flowcli.flow.{'formats' if sink in SAVED else 'outputs'}.{sink}")
+
+
+def naming_of(sink: str) -> Naming:
+    """The sink's own `NAMING`, or the usual one of its kind."""
+    module = module_of(sink)
+    usual = Naming(sink, ".png", film=".mp4") if hasattr(module, "draw") else Naming("flow", f".{sink}")
+    naming: Naming = getattr(module, "NAMING", usual)
+    return naming
+
+
+def names_of(inputs: Sequence[Path]) -> list[str]:
+    """NAME of each input: its stem, or with its extension where two would collide."""
+    stems = [name_of(path) for path in inputs]
+    count = Counter(stems)
+    # "a.mp4" may be a name with its extension, and the stem of "a.mp4.mkv".
+    whole = {_full_name(path) for path in inputs}
+    return [
+        stem if count[stem] == 1 and stem not in whole - {_full_name(path)} else _full_name(path)
+        for stem, path in zip(stems, inputs, strict=True)
+    ]
+
+
+def plan_outputs(
+    sinks: Sequence[str],
+    source: Path,
+    *,
+    video: bool,
+    output: Path | None = None,
+    name: str | None = None,
+    direction: str = "forward",
+    containers: Sequence[str] = (FILM,),
+) -> list[Output]:
+    """Every output of a run on `source`, under its final name; nothing is touched.
+
+    `output` is `-o`: the file itself when exactly one is written and its extension fits, else a folder. `name` replaces
+    the source's own NAME. Of the extensions that a film may have, `containers`, the first is the usual one.
+    """
+    kinds = [(sink, naming_of(sink), backward) for sink in sinks for backward in _directions(sink, direction)]
+    for sink, naming, _ in kinds:
+        if not video and not naming.pairs:
+            raise UsageError(f"--save {sink} needs a video", hint="use --save png for a pair of images")
+    endings = [_endings(naming, video=video, containers=containers) for _, naming, _ in kinds]
+    file = _as_file(output, [(sink, known) for (sink, _, _), known in zip(kinds, endings, strict=True)])
+    if file is not None:
+        ((sink, naming, backward),) = kinds
+        return [Output(sink, file, naming, numbered=False, backward=backward)]
+    base = output_folder(source, output) / (name or names_of([source])[0])
+    return [
+        Output(sink, _place(base, naming, ending, backward), naming, numbered=not ending, backward=backward)
+        for (sink, naming, backward), (ending, *_) in zip(kinds, endings, strict=True)
+    ]
+
+
+def report_path(outputs: Sequence[Output], source: Path, *, name: str | None = None) -> Path:
+    """`NAME_flow.json` beside the outputs."""
+    return outputs[0].path.parent / f"{name or names_of([source])[0]}_flow.json"
+
+
+def journal_folder(report: Path) -> Path:
+    """`.NAME_flow.run` beside the report: where a run under way keeps its segments."""
+    return report.with_name(f".{report.stem}.run")
+
+
+def check_outputs(outputs: Sequence[Output], inputs: Sequence[Path], *, overwrite: bool) -> None:
+    """Refuses what must not be written over, and folders that cannot be written; nothing is touched."""
+    for output in outputs:
+        with reported(output.path):
+            _refuse_input(output.path, inputs)
+            if not output.numbered and output.path.is_dir():
+                raise UsageError(f"{output.path} is a folder", hint="move it away, or choose another -o")
+            if output.numbered and output.path.exists() and not output.path.is_dir():
+                raise UsageError(f"{output.path} is a file, but a folder is needed", hint="choose another -o")
+            existing = output.existing()
+            if existing and not overwrite:
+                raise UsageError(f"{existing[0]} exists already", hint="-y overwrites it, -o writes elsewhere")
+            _check_folder(output.path if output.numbered else output.path.parent)
+
+
+def missing_folders(outputs: Sequence[Output]) -> list[Path]:
+    """The folders that outputs need and that are not there yet, innermost first."""
+    needed = {output.path.absolute() if output.numbered else output.path.absolute().parent for output in outputs}
+    missing = {place for folder in needed for place in _upwards(folder) if not place.exists()}
+    return sorted(missing, key=lambda folder: len(folder.parts), reverse=True)
+
+
+def remove_stale(output: Output, indices: Collection[int]) -> None:
+    """Removes numbered files of an earlier run that this one had no pair for, so that no folder mixes two runs."""
+    for path in set(output.existing()) - {output.file_for(index) for index in indices}:
+        with reported(path):
+            path.unlink()
+
+
+def _full_name(path: Path) -> str:
+    return path.name or path.resolve().name
+
+
+def _directions(sink: str, direction: str) -> tuple[bool, ...]:
+    """For each output of a sink, whether it is of backward flow; only files of one flow come in both directions."""
+    module = module_of(sink)
+    if direction == "both" and hasattr(module, "write") and not hasattr(module, "save"):
+        return (False, True)
+    return (direction == "backward",)
+
+
+def _endings(naming: Naming, *, video: bool, containers: Sequence[str]) -> Sequence[str]:
+    """The extensions that an output's one file may have, the usual one first; an empty one stands for a folder."""
+    if not video:
+        return [naming.extension]
+    return containers if naming.film == FILM else [naming.film or ""]
+
+
+def _place(base: Path, naming: Naming, ending: str, backward: bool) -> Path:
+    details = f"{BACKWARD * backward}{naming.tag}{ending}" if ending else ""
+    return base.with_name(f"{base.name}_{naming.stem}{details}")
+
+
+def _as_file(output: Path | None, endings: Sequence[tuple[str, Sequence[str]]]) -> Path | None:
+    """`-o` where it is the one file to write, None where it is a folder."""
+    if output is None or output.is_dir():
+        return None
+    extension = output.suffix.lower()
+    if len(endings) == 1 and extension and extension in endings[0][1]:
+        return output
+    if extension in _FILE_EXTENSIONS:
+        wanted = ", ".join(f"{sink} ({' or '.join(known) or 'a folder'})" for sink, known in endings)
+        raise UsageError(f"-o {output} does not fit what is saved: {wanted}", hint="give a folder to -o")
+    if output.exists():
+        raise UsageError(f"-o {output} is a file, but a folder is needed", hint="give a folder to -o")
+    return None
+
+
+def _refuse_input(output: Path, inputs: Sequence[Path]) -> None:
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise UsageError(f"{output} is the input itself", hint="choose another -o")
+
+
+def _check_folder(folder: Path) -> None:
+    nearest = next(place for place in _upwards(folder.absolute()) if place.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{folder} cannot be a folder: {nearest} is a file", hint="choose another folder with -o")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder} cannot be written: permission denied", hint="choose another folder with -o")
+
+
+def _upwards(folder: Path) -> Iterator[Path]:
+    yield folder
+    yield from folder.parents

@@ -1,0 +1,96 @@
+"""What a batch's report shows of a clip: how fast it is over time, and its fastest pair in small pictures."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flowcli.flow.colour import ColourScale, colour_flow, magnitude
+from flowcli.flow.naming import Naming
+from flowcli.flow.outputs._naming import Output
+from flowcli.flow.statistics import Motion
+from flowcli.system.files import write_whole
+from flowcli.system.json_text import json_text
+from flowcli.system.opencv import cv2
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from flowcli.flow.estimate import Estimate
+    from flowcli.flow.naming import Part
+
+NAMING = Naming("preview", ".json", film=".json")
+
+SIDE = 240
+"""Pixels of a picture's longer side; also about how finely motion is looked at."""
+_QUALITY = 75
+
+
+def preview_at(path: Path) -> Output:
+    """The output that is written to `path`."""
+    return Output("_preview", path, NAMING, numbered=False)
+
+
+def measure(estimate: Estimate) -> dict[str, Any]:
+    """The motion of one pair, and its pictures."""
+    flow, frame = estimate.flow, estimate.start.image
+    height, width = flow.shape[:2]
+    # Of thousands of pixels, means are what they are of all.
+    coarse = np.ascontiguousarray(flow[:: max(1, height // SIDE), :: max(1, width // SIDE)])
+    motion = Motion.of(coarse)
+    scale = ColourScale.covering([magnitude(coarse)])
+    shrink = min(1.0, SIDE / max(height, width))
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    small = np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_NEAREST), np.float32)
+    return {
+        "time": float(estimate.pair.first.time),
+        "cut": estimate.pair.cut,
+        "mean": rounded(motion.mean),
+        "fast": rounded(motion.p95),
+        "moving": rounded(motion.moving),
+        "direction": rounded(motion.direction),
+        "poster": {
+            "frame": picture(np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)),
+            "flow": picture(colour_flow(small, scale=scale)),
+            "scale": rounded(scale.max_flow),
+        },
+    }
+
+
+def compose(records: Sequence[dict[str, Any]], path: Path) -> None:
+    """Writes all records, of which only the fastest that is no cut keeps its pictures."""
+    best = max(range(len(records)), key=lambda number: rank(records[number]))
+    kept = [record if number == best else without_poster(record) for number, record in enumerate(records)]
+    write_whole(path, json_text(kept, compact=True).encode())
+
+
+def join(parts: Sequence[Part], path: Path) -> None:
+    """Puts the records of several files one after another."""
+    compose([record for part in parts for record in json.loads(part.path.read_bytes())], path)
+
+
+def rank(record: dict[str, Any]) -> tuple[bool, bool, float]:
+    """The greater, the more a pair shows of its clip."""
+    return "poster" in record, not record["cut"], record["mean"] or 0.0
+
+
+def without_poster(record: dict[str, Any]) -> dict[str, Any]:
+    """The numbers alone."""
+    return {name: value for name, value in record.items() if name != "poster"}
+
+
+def rounded(value: float | None) -> float | None:
+    """A number as short as a report needs it."""
+    return None if value is None else round(value, 3)
+
+
+def picture(image: NDArray[np.uint8]) -> str:
+    """An RGB picture as a data URI."""
+    _, data = cv2.imencode(".webp", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+    return f"data:image/webp;base64,{b64encode(data.tobytes()).decode()}"

@@ -1,0 +1,151 @@
+"""The hosts that turn a sink file's one function into a whole output: a film, a file per pair, a list of records."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.flow.drawing import swatch
+from flowcli.flow.estimate import as_array
+from flowcli.flow.outputs._naming import module_of
+from flowcli.media.pyav import GifWriter, VideoWriter, WebpWriter
+from flowcli.system.files import PartFile, partial_name, reported
+from flowcli.system.opencv import write_png
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from fractions import Fraction
+    from pathlib import Path
+    from types import ModuleType
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from flowcli.flow.drawing import Style
+    from flowcli.flow.estimate import Estimate
+    from flowcli.flow.outputs import Sink
+    from flowcli.flow.outputs._naming import Output
+    from flowcli.media.encoding import Encoding
+
+    Draw = Callable[[Estimate, Style], NDArray[np.uint8]]
+    Save = Callable[[Path, Estimate], None]
+    Measure = Callable[[Estimate], dict[str, Any]]
+    Compose = Callable[[Sequence[dict[str, Any]], Path], None]
+
+
+def open_sink(
+    output: Output, *, style: Style, encoding: Encoding, rate: Fraction, tick: Fraction, pixel_aspect: Fraction
+) -> Sink:
+    """The planned output, ready to be written."""
+    module = module_of(output.sink)
+    draw: Draw | None = getattr(module, "draw", None)
+    if hasattr(module, "measure"):
+        return Records(output.path, module.measure, module.compose)
+    if draw is None:
+        return Files(output, _saving(module, encoding, backward=output.backward))
+    if output.numbered or output.path.suffix.lower() == ".png":
+        return Files(output, lambda path, estimate: write_png(path, draw(estimate, style.of(estimate))))
+    if output.naming.film == ".gif":
+        return Film(GifWriter(output.path, rate=rate, colours=swatch(style.scale)), draw, style)
+    if output.naming.film == ".webp":
+        return Film(WebpWriter(output.path), draw, style)
+    writer = VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding, pixel_aspect=pixel_aspect)
+    return Film(writer, draw, style)
+
+
+def _saving(module: ModuleType, encoding: Encoding, *, backward: bool) -> Save:
+    """How a sink file that stores flow writes the file of a pair."""
+    if hasattr(module, "save"):
+        return lambda path, estimate: module.save(path, estimate, encoding)
+    return lambda path, estimate: module.write(path, as_array(estimate.backward if backward else estimate.forward))
+
+
+class Film:
+    """Pictures as frames of one video, each shown from its pair's first frame on."""
+
+    def __init__(self, writer: VideoWriter | GifWriter | WebpWriter, draw: Draw, style: Style) -> None:
+        self._writer = writer
+        self._draw = draw
+        self._style = style
+
+    def write(self, estimate: Estimate, /) -> None:
+        """Draws and encodes one picture."""
+        self._writer.write(self._draw(estimate, self._style.of(estimate)), time=estimate.pair.first.time)
+
+    def close(self) -> None:
+        """Completes the video."""
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Removes the video."""
+        self._writer.abort()
+
+    def finish_partial(self) -> Path | None:
+        """Completes what there is as a partial video."""
+        return self._writer.finish_partial()
+
+
+class Files:
+    """A file per pair, each complete as soon as it has its name."""
+
+    def __init__(self, output: Output, save: Save) -> None:
+        self._output = output
+        self._save = save
+        self._written = False
+        # Made and removed, so that a folder that cannot be written is found before anything is computed.
+        PartFile(output.file_for(0)).discard()
+
+    def write(self, estimate: Estimate, /) -> None:
+        """Writes the file of one pair."""
+        path = self._output.file_for(estimate.pair.first.index)
+        with reported(path):
+            self._save(path, estimate)
+        self._written = True
+
+    def close(self) -> None:
+        """Nothing to complete."""
+
+    def abort(self) -> None:
+        """Leaves the files that are complete, but no empty folder."""
+        if self._output.numbered:
+            with contextlib.suppress(OSError):
+                self._output.path.rmdir()
+
+    def finish_partial(self) -> Path | None:
+        """Where the complete files are."""
+        return self._output.path if self._written else None
+
+
+class Records:
+    """What every pair was measured to be, in one file."""
+
+    def __init__(self, path: Path, measure: Measure, compose: Compose) -> None:
+        self._path = path
+        self._measure = measure
+        self._compose = compose
+        self._records: list[dict[str, Any]] = []
+        PartFile(path).discard()
+
+    def write(self, estimate: Estimate, /) -> None:
+        """Measures one pair."""
+        self._records.append(self._measure(estimate))
+
+    def close(self) -> None:
+        """Writes the file. One without a record is not left behind."""
+        self._complete(self._path)
+
+    def abort(self) -> None:
+        """Nothing is written yet."""
+
+    def finish_partial(self) -> Path | None:
+        """Writes what there is under a name that says so."""
+        return self._complete(partial_name(self._path))
+
+    def _complete(self, path: Path) -> Path | None:
+        if not self._records:
+            return None
+        with reported(path):
+            self._compose(self._records, path)
+        return path

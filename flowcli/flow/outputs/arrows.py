@@ -1,0 +1,27 @@
+"""Arrows on the first frame, from where motion begins; --arrow-grid and --arrow-min choose them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.flow import drawing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcli.flow.drawing import Style
+    from flowcli.flow.estimate import Estimate
+
+
+def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
+    """Where things go, and how fast."""
+    return style.finish(
+        drawing.arrows(
+            estimate.start.image,
+            estimate.flow,
+            scale=style.scale,
+            spacing=style.arrow_grid,
+            shortest=style.arrow_min,
+        )
+    )

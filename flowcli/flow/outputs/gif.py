@@ -1,0 +1,45 @@
+"""Flow in colour, as a small animated GIF that repeats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.flow.naming import Naming
+from flowcli.flow.outputs import png
+from flowcli.system.files import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcli.flow.drawing import Style
+    from flowcli.flow.estimate import Estimate
+    from flowcli.flow.naming import Part
+
+NAMING = Naming("flow", ".gif", film=".gif", pairs=False)
+
+_LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0"
+_END = b";"
+
+
+def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
+    """The same picture as a PNG's."""
+    return png.draw(estimate, style)
+
+
+def join(parts: Sequence[Part], path: Path) -> None:
+    """Puts the pictures of several GIFs of one size and palette one after another."""
+    head, first = _split(parts[0].path.read_bytes())
+    write_whole(path, head + first + b"".join(_split(part.path.read_bytes())[1] for part in parts[1:]) + _END)
+
+
+def _split(gif: bytes) -> tuple[bytes, bytes]:
+    """What comes before a GIF's pictures, and the pictures."""
+    palette = 3 << (gif[10] & 7) + 1 if gif[10] & 0x80 else 0
+    start = 13 + palette
+    if gif.startswith(_LOOP, start):
+        start += len(_LOOP)
+    return gif[:start], gif[start:].removesuffix(_END)

@@ -1,0 +1,19 @@
+"""Speed alone, from violet for still to yellow for fast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.flow.colour import colour_speed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcli.flow.drawing import Style
+    from flowcli.flow.estimate import Estimate
+
+
+def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
+    """How fast, whichever way."""
+    return style.finish_speed(colour_speed(estimate.flow, scale=style.scale))

@@ -1,0 +1,21 @@
+"""White where the second frame hides what the first shows; computes both directions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.flow.drawing import mask
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcli.flow.drawing import Style
+    from flowcli.flow.estimate import Estimate
+
+
+def draw(estimate: Estimate, _: Style) -> NDArray[np.uint8]:
+    """The mask that the forward-backward check gives."""
+    if estimate.occlusion is None:
+        raise ValueError("occlusion is known only where both directions are computed")
+    return mask(estimate.occlusion)

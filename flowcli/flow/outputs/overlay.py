@@ -1,0 +1,19 @@
+"""Flow colours blended onto the first frame by speed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.flow import drawing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcli.flow.drawing import Style
+    from flowcli.flow.estimate import Estimate
+
+
+def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
+    """What moves is coloured, what is still looks as filmed."""
+    return style.finish(drawing.overlay(estimate.start.image, estimate.flow, scale=style.scale))

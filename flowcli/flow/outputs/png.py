@@ -1,0 +1,22 @@
+"""Flow in colour, a PNG per pair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.flow.colour import colour_flow
+from flowcli.flow.naming import Naming
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcli.flow.drawing import Style
+    from flowcli.flow.estimate import Estimate
+
+NAMING = Naming("flow", ".png")
+
+
+def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
+    """Hue for direction, saturation for speed."""
+    return style.finish(colour_flow(estimate.flow, scale=style.scale))

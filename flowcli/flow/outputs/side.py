@@ -1,0 +1,20 @@
+"""The first frame and its flow in colour, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.flow.colour import colour_flow
+from flowcli.flow.drawing import side_by_side
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcli.flow.drawing import Style
+    from flowcli.flow.estimate import Estimate
+
+
+def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
+    """The frame left, its flow right."""
+    return side_by_side(estimate.start.image, style.finish(colour_flow(estimate.flow, scale=style.scale)))

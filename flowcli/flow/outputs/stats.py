@@ -1,0 +1,93 @@
+"""Motion in numbers, one JSON file: speeds, direction, what moves, errors, cuts and stills of every pair."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from typing import TYPE_CHECKING, Any
+
+from flowcli.flow.estimate import Stamp
+from flowcli.flow.naming import Naming
+from flowcli.flow.photometric import photometric_error
+from flowcli.flow.statistics import MOVING, STILL, Motion
+from flowcli.system.files import write_whole
+from flowcli.system.json_text import json_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from flowcli.flow.estimate import Estimate
+    from flowcli.flow.naming import Part
+
+NAMING = Naming("stats", ".json", film=".json")
+
+_UNITS = {
+    "magnitude": "px per pair",
+    "speed": "px per second",
+    "dominant_direction": "degrees clockwise from the right; 90 is down",
+    "photometric_error": "grey levels",
+    "moving": f"from {MOVING} px on",
+    "still": f"less than {STILL:.1%} of the pixels moving",
+}
+
+
+def measure(estimate: Estimate) -> dict[str, Any]:
+    """The record of one pair."""
+    motion = Motion.of(estimate.flow)
+    pair = estimate.pair
+    seconds = pair.second.time - pair.first.time
+    before, after = photometric_error(estimate.start.image, estimate.end.image, estimate.flow)
+    magnitude = {"mean": motion.mean, "median": motion.median, "p95": motion.p95}
+    per_second = {name: None if value is None or not seconds else value / seconds for name, value in magnitude.items()}
+    return {
+        **Stamp.of(estimate).record(),
+        "magnitude": _rounded(magnitude),
+        "speed": _rounded(per_second),
+        "known_fraction": round(motion.known, 4),
+        "moving_fraction": round(motion.moving, 4),
+        "dominant_direction": None if motion.direction is None else round(motion.direction, 1),
+        "occluded_fraction": None if estimate.occlusion is None else round(float(estimate.occlusion.mean()), 4),
+        "photometric_error": _rounded({"before": before, "after": after}),
+        "still": motion.still,
+    }
+
+
+def compose(records: Sequence[dict[str, Any]], path: Path) -> None:
+    """Writes all records, and their means over the pairs that are no cuts."""
+    within = [record for record in records if not record["cut"]]
+    summary = {
+        "pairs": len(records),
+        "cuts": len(records) - len(within),
+        "still": sum(record["still"] for record in within),
+        "magnitude": {name: _mean(within, "magnitude", name) for name in ("mean", "median", "p95")},
+        "speed": {name: _mean(within, "speed", name) for name in ("mean", "median", "p95")},
+        "moving_fraction": _mean(within, "moving_fraction"),
+        "photometric_error": {name: _mean(within, "photometric_error", name) for name in ("before", "after")},
+    }
+    content = {"units": _UNITS, "summary": summary, "pairs": list(records)}
+    write_whole(path, (json_text(content) + "\n").encode())
+
+
+def join(parts: Sequence[Part], path: Path) -> None:
+    """Puts the records of several files one after another."""
+    compose([record for part in parts for record in json.loads(part.path.read_bytes())["pairs"]], path)
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, float | None]:
+    return {
+        name: None if value is None or not math.isfinite(value) else round(float(value), 4)
+        for name, value in values.items()
+    }
+
+
+def _mean(records: Sequence[dict[str, Any]], *keys: str) -> float | None:
+    values = []
+    for record in records:
+        value: Any = record
+        for key in keys:
+            value = value[key]
+        if value is not None:
+            values.append(value)
+    return round(statistics.fmean(values), 4) if values else None

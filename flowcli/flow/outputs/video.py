@@ -1,0 +1,22 @@
+"""Flow in colour, as an H.264 video."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.flow.naming import Naming
+from flowcli.flow.outputs import png
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcli.flow.drawing import Style
+    from flowcli.flow.estimate import Estimate
+
+NAMING = Naming("flow", ".mp4", film=".mp4", pairs=False)
+
+
+def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
+    """The same picture as a PNG's."""
+    return png.draw(estimate, style)

@@ -1,0 +1,19 @@
+"""The second frame pulled onto the first along the flow, and blended with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcli.flow import drawing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcli.flow.drawing import Style
+    from flowcli.flow.estimate import Estimate
+
+
+def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
+    """Sharp where the flow is right, hatched where the second frame cannot tell."""
+    return drawing.warp(estimate.start.image, estimate.end.image, estimate.flow, occluded=estimate.occlusion)

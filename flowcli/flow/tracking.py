@@ -1,0 +1,133 @@
+"""Points carried through a video: each flow moves them on, until a check of both flows says that they are hidden."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from flowcli.errors import UsageError
+from raft_core.consistency import ABSOLUTE, RELATIVE
+from raft_core.grid import sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from jaxtyping import Bool, Float, Int
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from flowcli.flow.estimate import Estimate
+    from flowcli.media.frames import Frame, FramePair
+
+USUAL_POINTS = 300
+"""About how many points a grid has, unless its spacing is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The points that one frame shows: their `numbers`, their `places` (x, y) in px, and where they `end`.
+
+    An end is empty while a point goes on, else why this frame is its last: it is `hidden` or has `left` the picture in
+    the next one, a `cut` or a `gap` follows, or the video is at its `end`.
+    """
+
+    frame: Frame
+    numbers: Int[NDArray[np.int64], " points"]
+    places: Float[NDArray[np.float32], "points 2"]
+    ends: Sequence[str]
+
+
+def follow(
+    points: Float[NDArray[np.float32], "points 2"],
+    estimates: Iterable[Estimate],
+    *,
+    relative: float = RELATIVE,
+    absolute: float = ABSOLUTE,
+) -> Iterator[Seen]:
+    """Follows points (x, y) of the first frame along estimates of both directions, and yields what each frame shows.
+
+    A point is hidden in the next frame where |f + b|² > relative · (|f|² + |b|²) + absolute in px², b being the
+    backward flow at the place that f leads to: see `raft_core.consistency`. It does not come back. Ends when no point
+    is left.
+    """
+    numbers = torch.arange(len(points))
+    places = torch.from_numpy(np.asarray(points, np.float32))
+    last: FramePair | None = None
+    for estimate in estimates:
+        pair = estimate.pair
+        if last is not None and pair.first.index != last.second.index:
+            yield seen(last.second, numbers, places, ["gap"] * len(numbers))
+            return
+        if pair.cut:
+            yield seen(pair.first, numbers, places, ["cut"] * len(numbers))
+            return
+        arrived, hidden = step(places, estimate, relative=relative, absolute=absolute)
+        height, width = pair.first.image.shape[:2]
+        left = ((arrived < 0) | (arrived > torch.tensor([width - 1, height - 1]))).any(dim=1)
+        ends = [
+            "left" if out else "hidden" if gone else ""
+            for out, gone in zip(left.tolist(), hidden.tolist(), strict=True)
+        ]
+        yield seen(pair.first, numbers, places, ends)
+        stays = ~(left | hidden)
+        numbers, places, last = numbers[stays], arrived[stays], pair
+        if not len(numbers):
+            return
+    if last is not None:
+        yield seen(last.second, numbers, places, ["end"] * len(numbers))
+
+
+def step(
+    places: Float[Tensor, "points 2"], estimate: Estimate, *, relative: float, absolute: float
+) -> tuple[Float[Tensor, "points 2"], Bool[Tensor, " points"]]:
+    """Where points arrive, and which of them the second frame hides; raises ValueError without both directions."""
+    if estimate.forward is None or estimate.backward is None:
+        raise ValueError("points are followed along flow of both directions")
+    there = at(places, estimate.forward)
+    arrived = places + there
+    back = at(arrived, estimate.backward)
+    disagreement = (there + back).square().sum(dim=1)
+    length = there.square().sum(dim=1) + back.square().sum(dim=1)
+    # Asked in this direction, unknown flow hides.
+    return arrived, ~(disagreement <= relative * length + absolute)
+
+
+def at(places: Float[Tensor, "points 2"], flow: Float[Tensor, "2 height width"]) -> Float[Tensor, "points 2"]:
+    """The flow at places between pixels, on the CPU."""
+    points = places.to(flow).T[None, :, None]  # (1, 2, 1, points)
+    return sample(flow[None], points)[0, :, 0].T.cpu().float()
+
+
+def seen(frame: Frame, numbers: Tensor, places: Tensor, ends: Sequence[str]) -> Seen:
+    """As NumPy."""
+    return Seen(frame, numbers.numpy(), places.numpy(), ends)
+
+
+def parse_points(text: str, *, height: int, width: int) -> Float[NDArray[np.float32], "points 2"]:
+    """Points from `x,y;x,y`, in pixels of a frame of that size; raises UsageError for anything else."""
+    points = []
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)", part)
+        if not match:
+            raise UsageError(f"{part!r} is no point", hint="write points like '120,80;300.5,200'")
+        x, y = float(match[1]), float(match[2])
+        if x > width - 1 or y > height - 1:
+            raise UsageError(f"the point {part} lies outside of the frames, {width} x {height}", hint="x first, from 0")
+        points.append((x, y))
+    if not points:
+        raise UsageError("--points names no point", hint="write points like '120,80;300.5,200'")
+    return np.array(points, np.float32)
+
+
+def grid_points(height: int, width: int, *, spacing: float | None) -> Float[NDArray[np.float32], "points 2"]:
+    """A grid of points with so many px between them, centred in the frame; about 300 where no spacing is given."""
+    spacing = spacing or max(1.0, math.sqrt(height * width / USUAL_POINTS))
+    columns, rows = (max(1, int(side / spacing)) for side in (width, height))
+    xs = (width - 1) / 2 + spacing * (np.arange(columns) - (columns - 1) / 2)
+    ys = (height - 1) / 2 + spacing * (np.arange(rows) - (rows - 1) / 2)
+    return np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2).astype(np.float32)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import importlib
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from flowcli.errors import OutputError
+from flowcli.flow.colour import ColourScale, colour_flow
+from flowcli.flow.drawing import Style
+from flowcli.flow.outputs import Output, open_sinks, plan_outputs, remove_stale, sink_names
+from flowcli.flow.outputs._naming import module_of
+from flowcli.media.pyav import VideoReader
+
+STYLE = Style(ColourScale(4.0))
+RIGHT = np.full((48, 64, 2), (3, 0), np.float32)
+VISIBLE = np.zeros((48, 64), bool)
+
+
+def _open(sinks, folder, *, video=True, style=STYLE, direction="forward", rate=Fraction(25), tick=Fraction(1, 1000)):
+    source = Path("clip.mp4" if video else "a.png")
+    outputs = plan_outputs(sinks, source, video=video, output=folder, direction=direction)
+    return open_sinks(outputs, style=style, rate=rate, tick=tick)
+
+
+def _run(sinks, folder, estimates, **options):
+    for sink in _open(sinks, folder, **options):
+        for estimate in estimates:
+            sink.write(estimate)
+        sink.close()
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("name", sink_names())
+def test_every_sink_declares_one_way_to_be_written(name):
+    module = module_of(name)
+    assert [hasattr(module, way) for way in ("draw", "write", "measure")].count(True) == 1
+    assert hasattr(module, "read") == hasattr(module, "write")
+    assert hasattr(module, "compose") == hasattr(module, "measure")
+
+
+@pytest.mark.parametrize("name", sink_names())
+def test_every_sink_writes_what_was_planned_and_nothing_else(tmp_path, make_estimate, name):
+    outputs = plan_outputs([name], Path("clip.mp4"), video=True, output=tmp_path)
+    _run([name], tmp_path, [make_estimate(RIGHT, occluded=VISIBLE, index=index) for index in (0, 1)])
+    assert list(tmp_path.iterdir()) == [outputs[0].path]
+    assert not list(tmp_path.rglob("*.part.*"))
+
+
+def test_a_video_of_flow_has_the_frames_own_times(tmp_path, make_estimate):
+    times = [Fraction(0), Fraction(40, 1000), Fraction(500, 1000)]
+    estimates = [make_estimate(RIGHT, index=i, time=time) for i, time in enumerate(times)]
+    assert _run(["video"], tmp_path, estimates) == ["clip_flow.mp4"]
+    with VideoReader(tmp_path / "clip_flow.mp4") as reader:
+        frames = list(reader.frames())
+    assert [frame.time for frame in frames] == times
+    expected = colour_flow(RIGHT, scale=STYLE.scale)
+    assert np.abs(frames[0].image.astype(int) - expected).max() <= 4
+
+
+def test_numbers_are_those_of_the_first_frames(tmp_path, make_estimate):
+    estimates = [make_estimate(index=index) for index in (0, 2, 7)]
+    names = _run(["png", "flo"], tmp_path, estimates)
+    assert names == [f"clip_flow/{number:06d}.{kind}" for number in (0, 2, 7) for kind in ("flo", "png")]
+
+
+def test_a_pair_gives_one_file_each(tmp_path, make_estimate):
+    names = _run(["png", "flo", "overlay", "warp"], tmp_path, [make_estimate(RIGHT)], video=False)
+    assert names == ["a_flow.flo", "a_flow.png", "a_overlay.png", "a_warp.png"]
+    written = cv2.cvtColor(cv2.imread(str(tmp_path / "a_flow.png")), cv2.COLOR_BGR2RGB)
+    assert np.array_equal(written, colour_flow(RIGHT, scale=STYLE.scale))
+    assert np.array_equal(cv2.readOpticalFlow(str(tmp_path / "a_flow.flo")), RIGHT)
+
+
+def test_both_directions_are_written_each_from_its_own_flow(tmp_path, make_estimate):
+    estimate = make_estimate(RIGHT, backward=-2 * RIGHT)
+    names = _run(["flo", "pfm", "npz", "png"], tmp_path, [estimate], video=False, direction="both")
+    flows = ["a_flow.flo", "a_flow.pfm", "a_flow_backward.flo", "a_flow_backward.pfm"]
+    assert names == sorted([*flows, "a_flow.npz", "a_flow.png"])
+    assert np.array_equal(cv2.readOpticalFlow(str(tmp_path / "a_flow.flo")), RIGHT)
+    assert np.array_equal(cv2.readOpticalFlow(str(tmp_path / "a_flow_backward.flo")), -2 * RIGHT)
+    with np.load(tmp_path / "a_flow.npz") as arrays:
+        assert np.array_equal(arrays["backward"], -2 * RIGHT)
+
+
+def test_still_frames_are_white(tmp_path, make_estimate):
+    _run(["png"], tmp_path, [make_estimate()], video=False, style=Style(ColourScale.covering([])))
+    assert cv2.imread(str(tmp_path / "a_flow.png")).min() == 255
+
+
+def test_files_of_a_longer_run_before_are_stale_and_those_of_other_kinds_are_not(tmp_path, make_estimate):
+    _run(["png", "flo"], tmp_path, [make_estimate(index=index) for index in range(3)])
+    (output,) = plan_outputs(["png"], Path("clip.mp4"), video=True, output=tmp_path)
+    remove_stale(output, [0, 1])
+    names = [path.name for path in sorted((tmp_path / "clip_flow").iterdir())]
+    assert names == ["000000.flo", "000000.png", "000001.flo", "000001.png", "000002.flo"]
+
+
+def test_an_aborted_run_leaves_no_part_and_no_video(tmp_path, make_estimate):
+    sinks = _open(["video", "png"], tmp_path)
+    for sink in sinks:
+        sink.write(make_estimate())
+        sink.abort()
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["000000.png"]
+
+
+def test_a_run_that_fails_at_once_leaves_nothing(tmp_path):
+    for sink in _open(sink_names(), tmp_path):
+        sink.abort()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_run_says_so_in_the_name(tmp_path, make_estimate):
+    sinks = _open(["video", "overlay", "png"], tmp_path)
+    kept = []
+    for sink in sinks:
+        sink.write(make_estimate())
+        kept.append(sink.finish_partial())
+    assert kept == [tmp_path / "clip_flow.partial.mp4", tmp_path / "clip_overlay.partial.mp4", tmp_path / "clip_flow"]
+    assert not (tmp_path / "clip_flow.mp4").exists()
+
+
+def test_a_folder_that_cannot_be_made_fails_when_opened_and_undoes_the_others(tmp_path):
+    (tmp_path / "clip_flow").write_text("a file")
+    with pytest.raises(OutputError) as failure:
+        _open(["overlay", "png"], tmp_path)
+    assert failure.value.exit_code == 7
+    assert [path.name for path in tmp_path.iterdir()] == ["clip_flow"]
+
+
+def test_a_failed_write_is_an_output_error_and_leaves_no_part(tmp_path, make_estimate, monkeypatch):
+    (sink,) = _open(["flo"], tmp_path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError) as failure:
+        sink.write(make_estimate())
+    path = tmp_path / "clip_flow" / "000000.flo"
+    assert str(failure.value) == f"{path} cannot be written: the disk is full"
+    assert list((tmp_path / "clip_flow").iterdir()) == []
+
+
+def test_the_legend_changes_only_its_corner(tmp_path, make_estimate):
+    estimate = make_estimate(np.tile(RIGHT, (4, 4, 1)))
+    plain = importlib.import_module("flowcli.flow.outputs.png").draw(estimate, STYLE)
+    keyed = importlib.import_module("flowcli.flow.outputs.png").draw(estimate, Style(STYLE.scale, legend=True))
+    changed = np.argwhere((plain != keyed).any(axis=2))
+    assert len(changed)
+    assert changed.min(axis=0).tolist() > [96, 128]
+
+
+def test_an_output_is_a_value():
+    first, second = (plan_outputs(["flo"], Path("a.mp4"), video=True)[0] for _ in range(2))
+    assert isinstance(first, Output)
+    assert first == second
