@@ -14,19 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowcli.device import choose_device, choose_precision
-from flowcli.estimator import FlowEstimator, Settings
-from flowcli.geometry import Reduction
 from flowcli.media.cuts import number_shots
 from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import pair_up
 from flowcli.media.selection import parse_selection
 from flowcli.media.sources import open_source
+from flowcli.model.device import choose_device, choose_precision
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.resize import Reduction
+from flowcli.model.settings import Settings
+from flowcli.model.weights import DEFAULT, find
+from flowcli.model.weights import load as load_weights
 from flowcli.request import Request
 from flowcli.resolving import iterations_of
 from flowcli.system.threads import prefetch
-from flowcli.weights import DEFAULT, find
-from flowcli.weights import load as load_weights
 from raft_core.raft import RAFT
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from numpy.typing import NDArray
 
-    from flowcli.estimator import Direction
     from flowcli.flow.estimate import Estimate
     from flowcli.media.sources import Source
+    from flowcli.model.settings import Direction
 
 
 def load(weights: str | Path = DEFAULT) -> RAFT:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from flowcli.assembly import whole_clips
 from flowcli.chunks import first_frame
-from flowcli.device import choose_device
 from flowcli.engines import Crew, computed
 from flowcli.errors import UsageError
 from flowcli.flow.colour import parse_mode, parse_scale
 from flowcli.media.selection import parse_rate, parse_selection
+from flowcli.model.device import choose_device
 from flowcli.outcomes import Batch, Outcome, read_outcomes
 from flowcli.overview import page
 from flowcli.resolving import resolve

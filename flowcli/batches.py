@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from flowcli.augmentation import AugmentedBatch, augment
-from flowcli.device import free_bytes
 from flowcli.mixture import Mixture, read_ahead
+from flowcli.model.device import free_bytes
 from flowcli.pool import Pool
 from flowcli.recipes import Recipe
 from flowcli.renderers import FreshPool, bytes_of_pair

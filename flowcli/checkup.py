@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import FlowcliError
-from flowcli.plan import amount, make_plan
+from flowcli.model.memory_plan import amount, make_plan
 from flowcli.system.json_text import json_text
 from flowcli.version import __version__
 from raft_core.config import LARGE, SMALL
@@ -119,7 +119,7 @@ def look_at_torch(checkup: Checkup) -> None:
         )
     if has_driver and not torch.version.cuda:
         checkup.complain("an NVIDIA driver is here, but torch is built for CPUs", "pip install --force-reinstall torch")
-    from flowcli.device import choose_device, choose_precision, free_bytes  # noqa: PLC0415 - imports torch
+    from flowcli.model.device import choose_device, choose_precision, free_bytes  # noqa: PLC0415 - imports torch
 
     names = [
         *(f"cuda:{n}" for n in range(torch.cuda.device_count())),
@@ -210,10 +210,10 @@ def look_at_pyav(checkup: Checkup) -> None:
 
 def look_at_weights(checkup: Checkup) -> None:
     """The weights that have names, checked, and the folder that fetched ones go to."""
-    weights = loaded(checkup, "flowcli.weights", package="weights", mend="mend torch first")
+    weights = loaded(checkup, "flowcli.model.weights", package="weights", mend="mend torch first")
     if weights is None:
         return
-    catalogue = importlib.import_module("flowcli.catalogue")
+    catalogue = importlib.import_module("flowcli.model.weights.catalogue")
     verdicts = catalogue.verify([])
     for name in verdicts.failed:
         checksum, tensors = verdicts.items[name]

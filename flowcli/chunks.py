@@ -12,10 +12,10 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
-from flowcli.estimator import Memory
 from flowcli.media.cuts import number_shots
 from flowcli.media.pairs import expected_pairs, pair_up
 from flowcli.media.selection import parse_moment
+from flowcli.model.memory import Memory
 from flowcli.pipeline import opened_source, opener, under_way
 from flowcli.run import Run
 from flowcli.segments import Segment, folder_of, is_closed, part_of, read_manifest, write_segment

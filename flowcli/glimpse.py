@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.flow.colour import ColourScale, magnitude
-from flowcli.geometry import Reduction, shrunk
+from flowcli.model.resize import Reduction, shrunk
 
 if TYPE_CHECKING:
-    from flowcli.estimator import FlowEstimator
     from flowcli.media.sources import Source
+    from flowcli.model.estimator import FlowEstimator
 
 # A video's colour scale comes from this many pairs, shrunk to this many pixels on the longer side.
 GLIMPSES = 5

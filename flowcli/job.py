@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.flow.outputs import Output
+    from flowcli.model.weights import Weights
     from flowcli.request import Request
-    from flowcli.weights import Weights
 
 # These say where and how to work, not what to do.
 _NO_PART = ("inputs", "output", "weights", "overwrite", "resume", "name")

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from flowcli import datasets
 from flowcli.baselines import BASELINES
-from flowcli.device import choose_device, choose_precision, keep_memory
 from flowcli.errors import UsageError
-from flowcli.estimator import FlowEstimator, Memory, Settings
 from flowcli.media.frames import Frame, FramePair
-from flowcli.weights import find, load
+from flowcli.model.device import choose_device, choose_precision, keep_memory
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.memory import Memory
+from flowcli.model.settings import Settings
+from flowcli.model.weights import find, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -21,6 +21,7 @@ from flowcli.media.pyav import has_sound
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.media.sources import comes_once, open_source
 from flowcli.media.sources._images import read_image
+from flowcli.model.weights import find
 from flowcli.request import Request
 from flowcli.run import Run, created
 from flowcli.segments import Journal, check_journal
@@ -28,7 +29,6 @@ from flowcli.system.console import Result
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.system.threads import prefetch
 from flowcli.task import Task, planned_outputs
-from flowcli.weights import find
 from flowcli.writing import write_estimates
 
 if TYPE_CHECKING:

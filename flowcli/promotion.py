@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from flowcli.comparison import Comparison, compare
 from flowcli.errors import UsageError
 from flowcli.methods import Ways
+from flowcli.model.weights import find, load
 from flowcli.run_folder import RunFolder
 from flowcli.system.files import write_whole
-from flowcli.weights import find, load
 from raft_core import checkpoint
 
 if TYPE_CHECKING:

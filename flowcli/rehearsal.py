@@ -8,26 +8,26 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from flowcli.estimator import Memory
 from flowcli.flow.outputs import check_outputs, report_path
 from flowcli.media.frames import VideoMeta
 from flowcli.media.pairs import expected_pairs, pair_up
+from flowcli.model.memory import Memory
+from flowcli.model.memory_plan import amount
+from flowcli.model.weights import find
 from flowcli.pipeline import opened_source, read_pair
-from flowcli.plan import amount
 from flowcli.run import Run, too_short
 from flowcli.system.json_text import json_text
 from flowcli.task import planned_outputs
 from flowcli.version import __version__
-from flowcli.weights import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from flowcli.estimator import FlowEstimator
     from flowcli.media.frames import FramePair
+    from flowcli.model.estimator import FlowEstimator
+    from flowcli.model.weights import Weights
     from flowcli.request import Request
-    from flowcli.weights import Weights
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.flow.estimate import Stamp
-    from flowcli.weights import Weights
+    from flowcli.model.weights import Weights
 
 
 @dataclass(frozen=True)

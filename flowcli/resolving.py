@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, get_args
 
-from flowcli.device import choose_precision
 from flowcli.errors import UsageError
-from flowcli.estimator import Direction, Occlusion, Settings
-from flowcli.geometry import Reduction
 from flowcli.media.encoding import Encoding
-from flowcli.plan import parse_size
+from flowcli.model.device import choose_precision
+from flowcli.model.memory_plan import parse_size
+from flowcli.model.resize import Reduction
+from flowcli.model.settings import Direction, Occlusion, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from flowcli.device import choose_device, keep_memory
 from flowcli.errors import PartialError, SourceError
-from flowcli.estimator import FlowEstimator
 from flowcli.flow.colour import parse_mode, parse_scale, plain_scale
 from flowcli.flow.drawing import Style
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs import draws, join_parts, missing_folders, remove_stale, report_path
 from flowcli.flow.photometric import mean_error
 from flowcli.glimpse import glimpsed_scale
+from flowcli.model.device import choose_device, keep_memory
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.weights import Weights, load
 from flowcli.report import Report
 from flowcli.resolving import encoding_of, resolve
 from flowcli.scaling import ScaleByPast, scale_by_pair
@@ -27,7 +28,6 @@ from flowcli.system.console import Result
 from flowcli.system.files import partial_name, write_whole
 from flowcli.system.outputs import remove_empty
 from flowcli.system.signals import Interruption, StoppedError
-from flowcli.weights import Weights, load
 from flowcli.writing import write_estimates
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from tqdm import tqdm
 from flowcli import datasets
 from flowcli.batches import drawing
 from flowcli.board import Board
-from flowcli.device import choose_device, choose_precision, keep_memory
 from flowcli.errors import PartialError, UsageError
+from flowcli.model.device import choose_device, choose_precision, keep_memory
+from flowcli.model.weights import find, load
 from flowcli.parallel import Group
 from flowcli.recipe_file import find_recipe
 from flowcli.recipes import Recipe
 from flowcli.run_folder import RunFolder
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.training import Progress, TrainingState, compile_update, train_steps, validate
-from flowcli.weights import find, load
 from raft_core.config import LARGE, SMALL
 from raft_core.raft import RAFT
 

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from flowcli.errors import UsageError
-from flowcli.estimator import Memory
 from flowcli.flow.estimate import Stamp
 from flowcli.flow.naming import Part
+from flowcli.model.memory import Memory
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
 

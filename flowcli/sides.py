@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from flowcli.device import choose_device
 from flowcli.errors import SourceError, UsageError
-from flowcli.estimator import FlowEstimator
 from flowcli.flow.colour import ColourScale, magnitude
 from flowcli.flow.formats import FORMATS, format_of, reader, stem_of
 from flowcli.glimpse import glimpsed_scale
+from flowcli.model.device import choose_device
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.weights import find, load
 from flowcli.resolving import resolve
-from flowcli.weights import find, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.outputs import choose, journal_folder, plan_outputs, report_path
 from flowcli.job import job_of, report_of
+from flowcli.model.weights import find
 from flowcli.resolving import direction_of, encoding_of
 from flowcli.system.console import Result
-from flowcli.weights import find
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.flow.outputs import Output
+    from flowcli.model.weights import Weights
     from flowcli.request import Request
-    from flowcli.weights import Weights
 
 
 @dataclass(frozen=True)

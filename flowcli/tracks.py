@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from flowcli.device import choose_device, keep_memory
 from flowcli.errors import PartialError, SourceError, UsageError
-from flowcli.estimator import FlowEstimator
 from flowcli.flow.track_files import Film, record, table
 from flowcli.flow.tracking import follow, grid_points, parse_points
 from flowcli.media.cuts import number_shots
 from flowcli.media.pairs import pair_up
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.media.sources import name_of, open_source
+from flowcli.model.device import choose_device, keep_memory
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.weights import find, load
 from flowcli.resolving import resolve
 from flowcli.system.console import Result
 from flowcli.system.outputs import output_folder, refuse_output
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.system.threads import Background, prefetch
 from flowcli.version import __version__
-from flowcli.weights import find, load
 from flowcli.writing import all_or_none
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from flowcli.flow.track_files import TrackFile
     from flowcli.flow.tracking import Seen
     from flowcli.media.sources import Source
+    from flowcli.model.weights import Weights
     from flowcli.request import Request
     from flowcli.system.console import Console
-    from flowcli.weights import Weights
 
 ENDINGS = {"csv": ".csv", "json": ".json", "video": ".mp4"}
 

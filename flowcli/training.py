@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from flowcli.augmentation import AugmentedBatch
-from flowcli.device import autocast
-from flowcli.estimator import FlowEstimator, Settings
 from flowcli.evaluation import evaluate
+from flowcli.model.device import autocast
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.settings import Settings
 from flowcli.parallel import Group
 from flowcli.renewal import renew_context
 from raft_core.images import to_model_range

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.device import keep_memory
 from flowcli.errors import PartialError, SourceError
 from flowcli.flow.colour import colour_flow, is_unknown, magnitude, parse_scale
 from flowcli.flow.drawing import labelled_row
 from flowcli.flow.error_map import colour_error, key
 from flowcli.flow.photometric import photometric_error
-from flowcli.geometry import Reduction, shrunk
 from flowcli.media.cuts import number_shots
 from flowcli.media.pairs import pair_up
 from flowcli.media.pyav import VideoWriter
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.media.sources import name_of, open_source
+from flowcli.model.device import keep_memory
+from flowcli.model.resize import Reduction, shrunk
 from flowcli.sides import side_of
 from flowcli.system.console import Result
 from flowcli.system.files import write_whole

@@ -38,7 +38,7 @@ def quarters(width: int = 64, height: int = 48, *, shift: int = 0) -> np.ndarray
 @pytest.fixture(autouse=True)
 def every_processor_is_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--precision auto` is float32 in tests, whatever the processor can do."""
-    monkeypatch.setattr("flowcli.device.multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr("flowcli.model.device.multiplies_bfloat16", lambda: False)
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from flowcli.batches import draw_rendered
-from flowcli.device import autocast
-from flowcli.estimator import FlowEstimator, Settings
 from flowcli.media.frames import Frame, FramePair
+from flowcli.model.device import autocast
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.settings import Settings
 from flowcli.recipes import Recipe, Stage
 from flowcli.synthesis import TextureBank, render
 from flowcli.training import Recorded, TrainingState, learn, train_steps

@@ -25,10 +25,10 @@ def list_all(json: _options.Json = False, quiet: _options.Quiet = False) -> None
 
     Example: flowcli weights list
     """
-    from flowcli.catalogue import catalogue
-    from flowcli.published import LICENCE
+    from flowcli.model.weights import storage
+    from flowcli.model.weights.catalogue import catalogue
+    from flowcli.model.weights.published import LICENCE
     from flowcli.system.console import Console
-    from flowcli.weights import storage
 
     console = Console(quiet=quiet, json=json)
     console.table(catalogue())
@@ -42,9 +42,9 @@ def show(weights: NameOrFile, json: _options.Json = False) -> None:
 
     Example: flowcli weights show raft-things.pth
     """
-    from flowcli.catalogue import profile
+    from flowcli.model.weights import find
+    from flowcli.model.weights.catalogue import profile
     from flowcli.system.console import Console
-    from flowcli.weights import find
 
     Console(json=json).facts(profile(find(weights)))
 
@@ -62,10 +62,10 @@ def fetch(
 
     Example: flowcli weights fetch raft_large_C_T_SKHT_V2
     """
-    from flowcli.fetching import fetch as fetch_weights
-    from flowcli.published import choose
+    from flowcli.model.weights import storage
+    from flowcli.model.weights.fetch import fetch as fetch_weights
+    from flowcli.model.weights.published import choose
     from flowcli.system.console import Console
-    from flowcli.weights import storage
 
     console = Console(quiet=quiet)
     console.show(fetch_weights(choose(name), storage(), url=url, console=console))
@@ -83,8 +83,8 @@ def verify(
 
     Example: flowcli weights verify
     """
-    from flowcli.catalogue import verify as verify_weights
     from flowcli.errors import WeightsError
+    from flowcli.model.weights.catalogue import verify as verify_weights
     from flowcli.system.console import Console
 
     verdicts = verify_weights(weights or [])
@@ -110,9 +110,9 @@ def convert(
 
     Example: flowcli weights convert raft-small raft-small.pth --to princeton
     """
-    from flowcli.conversion import convert_weights
+    from flowcli.model.weights import find
+    from flowcli.model.weights.convert import convert_weights
     from flowcli.system.console import Console
-    from flowcli.weights import find
 
     console = Console(quiet=quiet)
     console.say(convert_weights(find(weights), output, names=to, precision=precision, overwrite=overwrite))
@@ -135,9 +135,9 @@ def export(
 
     Example: flowcli weights export raft-small raft.onnx --size 640x360 --iters 12
     """
-    from flowcli.exporting import export_onnx, parse_frame_size
+    from flowcli.model.weights import find
+    from flowcli.model.weights.onnx import export_onnx, parse_frame_size
     from flowcli.system.console import Console
-    from flowcli.weights import find
 
     console = Console(quiet=quiet)
     size_of_frames = parse_frame_size(size)

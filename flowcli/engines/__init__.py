@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from flowcli.device import choose_device
 from flowcli.errors import UsageError
+from flowcli.model.device import choose_device
 
 if TYPE_CHECKING:
     from collections import deque

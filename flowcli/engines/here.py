@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowcli.model.weights import find, load
 from flowcli.system.threads import prefetch
-from flowcli.weights import find, load
 from flowcli.work import compute, prepare
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from flowcli.engines.spread import spread, threads_each
+from flowcli.model.weights import find, load
 from flowcli.system.processes import become_child
-from flowcli.weights import find, load
 from flowcli.work import compute, prepare
 
 if TYPE_CHECKING:

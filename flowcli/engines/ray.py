@@ -19,8 +19,8 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from flowcli.engines.spread import spread
 from flowcli.errors import DeviceError
+from flowcli.model.weights import find, load
 from flowcli.system.lock import wait_until_free
-from flowcli.weights import find, load
 from flowcli.work import compute, prepare
 
 if TYPE_CHECKING:

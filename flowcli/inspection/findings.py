@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.reading import Reading
     from flowcli.inspection.subject import Subject, Truth
-    from flowcli.weights import Weights
+    from flowcli.model.weights import Weights
 
 LOSS_DECAY = 0.8
 """RAFT's sequence loss weighs the flow after update i of N by this to the power N - i."""

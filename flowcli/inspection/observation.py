@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from flowcli.device import autocast
 from flowcli.inspection.grid import Grid
 from flowcli.media.frames import Frame
+from flowcli.model.device import autocast
 from raft_core.raft import last
 from raft_core.upsample import upsample_bilinear
 from raft_core.warm_start import carry_forward
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from flowcli.estimator import FlowEstimator
     from flowcli.inspection.subject import Subject
+    from flowcli.model.estimator import FlowEstimator
     from raft_core.config import RaftConfig
     from raft_core.correlation import Correlation
     from raft_core.raft import Refinement

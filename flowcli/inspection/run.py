@@ -8,9 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowcli.device import choose_device, choose_precision, keep_memory
 from flowcli.errors import UsageError
-from flowcli.estimator import FlowEstimator, Settings
 from flowcli.flow.colour import ColourScale, magnitude, parse_scale
 from flowcli.inspection import explorer
 from flowcli.inspection.channels import Channels, parse_channels
@@ -22,10 +20,13 @@ from flowcli.inspection.pictures import draw_all
 from flowcli.inspection.reading import read
 from flowcli.inspection.record import record_of
 from flowcli.inspection.subject import open_subject
+from flowcli.model.device import choose_device, choose_precision, keep_memory
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.settings import Settings
+from flowcli.model.weights import find, load
 from flowcli.system.console import Result
 from flowcli.system.files import write_whole
 from flowcli.system.outputs import output_folder
-from flowcli.weights import find, load
 
 if TYPE_CHECKING:
     from flowcli.inspection.observation import Observation

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from flowcli.device import PRECISIONS, autocast
-from flowcli.estimator import FlowEstimator, Settings
+from flowcli.model.device import PRECISIONS, autocast
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.settings import Settings
 from raft_core.raft import RAFT
 from tests.benchmarks.figures import Figure, line_of, machine, medians, print_head
 from tests.benchmarks.models import fan, ours, pairs_of, tensor, theirs

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from flowcli.media.demo_clip import fan_frames
 from flowcli.media.frames import Frame, FramePair
-from flowcli.weights import find, load
+from flowcli.model.weights import find, load
 from raft_core.config import LARGE, SMALL
 from raft_core.images import to_model_range
 from raft_core.raft import RAFT

@@ -6,10 +6,11 @@ from fractions import Fraction
 
 import torch
 
-from flowcli.estimator import FlowEstimator, Settings
 from flowcli.media.frames import Frame, FramePair
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.settings import Settings
+from flowcli.model.weights import find, load
 from flowcli.synthesis import Recipe, TextureBank, render
-from flowcli.weights import find, load
 
 PAIRS, HEIGHT, WIDTH = 24, 288, 384
 

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import torch
 
-from flowcli.device import autocast, choose_precision, keep_memory
-from flowcli.estimator import FlowEstimator, Settings
 from flowcli.flow.estimate import Estimate
 from flowcli.media.demo_clip import fan_flow
+from flowcli.model.device import autocast, choose_precision, keep_memory
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.settings import Settings
 from flowcli.request import Request
 from flowcli.resolving import iterations_of
 from raft_core.raft import RAFT

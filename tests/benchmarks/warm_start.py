@@ -8,13 +8,14 @@ import time
 import numpy as np
 import torch
 
-from flowcli.estimator import FlowEstimator, Settings
 from flowcli.flow.estimate import Estimate
 from flowcli.media.cuts import number_shots
 from flowcli.media.pairs import pair_up
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.settings import Settings
+from flowcli.model.weights import find, load
 from flowcli.request import Request
 from flowcli.resolving import MOST_ITERATIONS
-from flowcli.weights import find, load
 from tests.benchmarks.sequences import Sequence, sequences
 
 AUTO = {"iterations": MOST_ITERATIONS, "tolerance": Request.tolerance}

@@ -10,9 +10,10 @@ import torch
 
 import flowcli
 import raft_core
-from flowcli.device import choose_device
 from flowcli.errors import SourceError, UsageError, WeightsError
-from flowcli.estimator import FlowEstimator, Settings
+from flowcli.model.device import choose_device
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.settings import Settings
 from raft_core.raft import RAFT
 
 

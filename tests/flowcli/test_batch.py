@@ -19,7 +19,7 @@ import pytest
 from flowcli import batch, work
 from flowcli.engines import here
 from flowcli.errors import DeviceError, UsageError
-from flowcli.estimator import FlowEstimator
+from flowcli.model.estimator import FlowEstimator
 from flowcli.system.lock import Lock
 from tests.outputs import files_below
 

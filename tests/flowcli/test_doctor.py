@@ -14,7 +14,7 @@ import torch
 from flowcli import checkup
 from flowcli.checkup import Checkup
 from flowcli.errors import DeviceError
-from flowcli.plan import make_plan
+from flowcli.model.memory_plan import make_plan
 from raft_core.config import LARGE, SMALL
 
 HEADINGS = ["flowcli", "python", "system", "torch", "devices", "auto", "frames", "opencv", "av", "weights", "cache"]

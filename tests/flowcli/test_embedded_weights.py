@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from flowcli import datasets
+from flowcli.model.weights import find, load
 from flowcli.training import validate
-from flowcli.weights import find, load
 from raft_core.raft import RAFT
 from tests.peers import torchvision_raft
 from tests.published_names import published_state

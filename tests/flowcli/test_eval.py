@@ -179,7 +179,7 @@ def test_warm_start_begins_a_pair_from_the_flow_before_it(weights) -> None:
 
 def test_warm_flow_is_that_of_the_published_recipe(weights) -> None:
     """Princeton-vl: the 1/8 flow of the pair before, carried forward along itself, is added to where RAFT starts."""
-    from flowcli.weights import find, load
+    from flowcli.model.weights import find, load
     from raft_core.images import to_model_range
     from raft_core.warm_start import carry_forward
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.estimator import FlowEstimator, Settings
 from flowcli.inspection.observation import observe
 from flowcli.inspection.reading import Pixel, read
 from flowcli.inspection.subject import Subject
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.settings import Settings
 from raft_core import checkpoint
 from tests.peers import torchvision_raft
 

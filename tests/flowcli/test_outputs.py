@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli import estimator
 from flowcli.flow.formats import flo
 from flowcli.flow.outputs import draws, plan_outputs, sink_names
 from flowcli.flow.outputs._naming import naming_of
 from flowcli.media.pyav import VideoReader
+from flowcli.model import estimator
 from tests.outputs import files_below
 
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")

@@ -86,7 +86,7 @@ def test_a_later_run_can_write_the_page_without_computing(flowcli, run, monkeypa
     run()
     before = entries()
     Path("out/report.html").unlink()
-    monkeypatch.setattr("flowcli.estimator.FlowEstimator.estimate_batch", lambda *_: pytest.fail("it computed"))
+    monkeypatch.setattr("flowcli.model.estimator.FlowEstimator.estimate_batch", lambda *_: pytest.fail("it computed"))
     run()
     assert entries() == before
 

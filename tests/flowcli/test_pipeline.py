@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from flowcli.errors import OutputError
-from flowcli.estimator import FlowEstimator
 from flowcli.flow.formats import flo
 from flowcli.flow.outputs import video as video_sink
 from flowcli.flow.photometric import photometric_error
 from flowcli.media.pyav import VideoReader
+from flowcli.model.estimator import FlowEstimator
 from tests.outputs import files_below, times_of
 
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")

@@ -17,13 +17,13 @@ SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL
 @pytest.fixture
 def inputs(tmp_path: Path, make_video, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the snippets name, in the current folder."""
-    import flowcli.weights
+    import flowcli.model.weights
 
     texture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 72, 3), np.uint8), (0, 0), 2)
     for name, shift in (("a.png", 4), ("b.png", 0)):
         cv2.imwrite(str(tmp_path / name), texture[:, shift : shift + 64])
     make_video("in.mp4", frames=5)
-    embedded = flowcli.weights.find("raft-small").path
+    embedded = flowcli.model.weights.find("raft-small").path
     (tmp_path / embedded.name).write_bytes(embedded.read_bytes())
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from flowcli.errors import UsageError
-from flowcli.estimator import FlowEstimator
 from flowcli.media.pyav import VideoReader, VideoWriter, join_videos
+from flowcli.model.estimator import FlowEstimator
 from flowcli.segments import in_segments
 from flowcli.system.lock import Lock
 from tests.outputs import files_below, times_of
@@ -89,13 +89,13 @@ def test_a_run_that_was_cut_off_ends_as_an_uninterrupted_one(compute, make_video
 def test_another_processor_goes_on_in_the_precision_that_the_run_began_in(compute, make_video, monkeypatch) -> None:
     make_video(frames=6)
     line = ("video", "clip.mp4", "--save", "flo", "--segment", 2)
-    monkeypatch.setattr("flowcli.device.multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr("flowcli.model.device.multiplies_bfloat16", lambda: True)
     assert compute(*line, "-o", "whole").code == 0
     with monkeypatch.context() as patch:
         cut_off(patch, at=4)
         with pytest.raises(Killed):
             compute(*line, "-o", "cut")
-    monkeypatch.setattr("flowcli.device.multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr("flowcli.model.device.multiplies_bfloat16", lambda: False)
     assert compute(*line, "-o", "cut", "--resume").code == 0
     assert json.loads(Path("cut/clip_flow.json").read_bytes())["settings"]["precision"] == "bfloat16"
     assert_same_outputs("cut", "whole")

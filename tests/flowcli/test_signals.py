@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from flowcli.estimator import FlowEstimator
 from flowcli.flow.outputs._writers import Film
+from flowcli.model.estimator import FlowEstimator
 from tests.outputs import files_below, times_of
 
 SIGNALS = [("SIGINT", 130, "Ctrl-C"), ("SIGTERM", 143, "TERM"), ("SIGHUP", 129, "HUP")]

@@ -66,7 +66,7 @@ def test_flow_computed_smaller_comes_back_in_source_pixels(flowcli, options) -> 
 
 def test_each_axis_has_its_own_scale(compute, monkeypatch) -> None:
     """A side that does not shrink evenly: 101 x 7 at most 10 wide is computed at 10 x 1."""
-    from flowcli import estimator
+    from flowcli.model import estimator
 
     asked = []
     resize = estimator.resize_flow

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flowcli.device import left_in_container
 from flowcli.errors import DeviceError, UsageError
-from flowcli.plan import Plan, amount, make_plan, parse_size
+from flowcli.model.device import left_in_container
+from flowcli.model.memory_plan import Plan, amount, make_plan, parse_size
 from raft_core.config import LARGE, SMALL
 
 GIB = 2**30

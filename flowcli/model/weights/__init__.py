@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from flowcli.errors import WeightsError
-from flowcli.published import PUBLISHED
+from flowcli.model.weights.published import PUBLISHED
 from raft_core import checkpoint
 from raft_core.errors import CheckpointError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from flowcli import device
-from flowcli.device import choose_precision
+from flowcli.model import device
+from flowcli.model.device import choose_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 multiplies_bfloat16 = device.multiplies_bfloat16  # the real one, before tests are told otherwise

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowcli import download
-from flowcli.published import PUBLISHED, Published
+from flowcli.model.weights import download
+from flowcli.model.weights.published import PUBLISHED, Published
 from raft_core.raft import RAFT
 
 NAME = "raft_small_C_T_V2"

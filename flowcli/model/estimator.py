@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
-from flowcli.device import autocast, free_bytes
 from flowcli.flow.estimate import Estimate
-from flowcli.geometry import Reduction, shrunk
 from flowcli.media.frames import Frame, FramePair
-from flowcli.plan import MOST_PAIRS, Plan, make_plan
-from flowcli.recovery import Recovery
-from raft_core.consistency import ABSOLUTE, RELATIVE, find_occluded
+from flowcli.model.device import autocast, free_bytes
+from flowcli.model.memory import Encoded, Memory, carried
+from flowcli.model.memory_plan import MOST_PAIRS, Plan, make_plan
+from flowcli.model.recovery import Recovery
+from flowcli.model.resize import shrunk
+from flowcli.model.settings import Settings
+from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
-from raft_core.images import Padding, Placement, to_model_range
+from raft_core.images import Padding, to_model_range
 from raft_core.raft import Context, last, settle
-from raft_core.warm_start import carry_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,39 +30,6 @@ if TYPE_CHECKING:
 
     from raft_core.correlation import Correlation
     from raft_core.raft import RAFT
-
-Direction = Literal["forward", "backward", "both"]
-
-
-@dataclass(frozen=True)
-class Occlusion:
-    """When the forward-backward check calls a pixel occluded: see `raft_core.consistency`."""
-
-    relative: float = RELATIVE
-    absolute: float = ABSOLUTE
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How flow is computed.
-
-    `iterations` refinement steps, or, with a `tolerance` in pixels, as few as settle a pair and no more than those.
-    `batch` counts pairs per model call, and `on_demand` says how correlations are made; None leaves either to the plan.
-    `memory` bounds what that takes, in bytes. `warm_start` begins a pair from an earlier flow. Frames
-    are padded as `placement` says.
-    """
-
-    iterations: int = 12
-    tolerance: float | None = None
-    direction: Direction = "forward"
-    warm_start: bool = False
-    batch: int | None = 1
-    on_demand: bool | None = None
-    memory: int | None = None
-    precision: torch.dtype = torch.float32
-    reduction: Reduction = field(default_factory=Reduction)
-    occlusion: Occlusion = field(default_factory=Occlusion)
-    placement: Placement = "centre"
 
 
 class FlowEstimator:
@@ -216,54 +182,6 @@ class FlowEstimator:
         )
 
 
-@dataclass(eq=False)
-class Encoded:
-    """A frame on the device: padded, in model range, with its features; `source` is the picture it was made from."""
-
-    source: NDArray[np.uint8]
-    image: Float[Tensor, "1 3 height width"]
-    features: Float[Tensor, "1 channels rows columns"]
-    context: Context | None = None
-
-
-class Memory:
-    """What one batch leaves to the next.
-
-    Encoded frames by index, the indices of the last pair's frames, and that pair's flows at 1/8 resolution.
-    """
-
-    def __init__(self) -> None:
-        self.frames: dict[int, Encoded] = {}
-        self.last: tuple[int, int] | None = None
-        self.forward: Float[Tensor, "1 2 rows columns"] | None = None
-        self.backward: Float[Tensor, "1 2 rows columns"] | None = None
-
-    def forget(self) -> None:
-        """Has the next pair start cold, from frames encoded afresh."""
-        self.frames.clear()
-        self.last = self.forward = self.backward = None
-
-    def forget_frames(self) -> None:
-        """Has every frame encoded afresh, as in a run that begins here."""
-        self.frames.clear()
-
-    def keep(self, indices: list[int]) -> None:
-        """Forgets every frame outside the range of `indices`; those within it are wanted by later sliding pairs."""
-        wanted = range(min(indices), max(indices) + 1)
-        self.frames = {index: encoded for index, encoded in self.frames.items() if index in wanted}
-
-    def knows(self, frame: Frame) -> bool:
-        """Whether this very picture is encoded; another clip may number its frames alike."""
-        return frame.index in self.frames and self.frames[frame.index].source is frame.image
-
-    def steps_to(self, batch: list[FramePair]) -> list[float]:
-        """How far each pair of the batch starts after the one before it, in lengths of a pair."""
-        assert self.last is not None  # noqa: S101 - asked for warm starts only
-        start, end = self.last
-        starts = [start, *(pair.first.index for pair in batch)]
-        return [(after - before) / (end - start) for before, after in pairwise(starts)]
-
-
 class Plans:
     """The plan for every size of frame that comes along."""
 
@@ -277,19 +195,6 @@ class Plans:
         if size not in self._known:
             self._known[size] = self._estimator.plan(*size)
         return self._known[size]
-
-
-def carried(
-    flow: Float[Tensor, "1 2 rows columns"] | None, steps: Sequence[float]
-) -> Float[Tensor, "steps 2 rows columns"] | None:
-    """The flow carried forward by one step after another, a start for each; None where there is nothing to carry."""
-    if flow is None or not steps:
-        return None
-    starts = []
-    for step in steps:
-        flow = carry_forward(flow, share=step)
-        starts.append(flow)
-    return torch.cat(starts)
 
 
 def in_batches(pairs: Iterable[FramePair], *, size: Callable[[FramePair], int]) -> Iterator[list[FramePair]]:

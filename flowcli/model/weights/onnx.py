@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from flowcli.conversion import check_output
 from flowcli.errors import DeviceError, OutputError, UsageError
+from flowcli.model.weights import load
+from flowcli.model.weights.convert import check_output
 from flowcli.system.files import write_whole
-from flowcli.weights import load
 from raft_core.images import Padding
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from flowcli.weights import Weights
+    from flowcli.model.weights import Weights
     from raft_core.raft import RAFT
 
 OPSET = 18

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, get_args
 import torch
 
 from flowcli.errors import UsageError
+from flowcli.model.weights import translated
 from flowcli.system.files import reported
 from flowcli.system.outputs import refuse_output
-from flowcli.weights import translated
 from raft_core import checkpoint
 from raft_core.names import Origin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.weights import Weights
+    from flowcli.model.weights import Weights
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 PRECISIONS = ("auto", "fp32", "fp16")

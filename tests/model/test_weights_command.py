@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli import exporting
-from flowcli.published import PUBLISHED
+from flowcli.model.weights import onnx as exporting
+from flowcli.model.weights.published import PUBLISHED
 from raft_core import checkpoint
 from raft_core.config import LARGE, SMALL
 from raft_core.raft import RAFT
@@ -139,8 +139,9 @@ def test_an_exported_model_computes_our_flow_from_pictures_of_any_size(flowcli, 
     pytest.importorskip("onnxscript")
     ended = flowcli("weights", "export", weights, "raft.onnx", "--size", "133x129", "--iters", 2)
     assert (ended.code, ended.out) == (0, ["raft.onnx"])
-    from flowcli.device import choose_device
-    from flowcli.estimator import FlowEstimator, Settings
+    from flowcli.model.device import choose_device
+    from flowcli.model.estimator import FlowEstimator
+    from flowcli.model.settings import Settings
 
     first, second = np.random.default_rng(0).integers(0, 256, (2, 129, 133, 3), np.uint8)
     estimator = FlowEstimator(checkpoint.load(weights), device=choose_device("cpu"), settings=Settings(iterations=2))

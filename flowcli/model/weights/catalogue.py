@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from flowcli.errors import WeightsError
-from flowcli.published import LICENCE, PUBLISHED
+from flowcli.model.weights import cache, embedded, find, present, translated
+from flowcli.model.weights.published import LICENCE, PUBLISHED
 from flowcli.system.json_text import json_text
-from flowcli.weights import cache, embedded, find, present, translated
 from raft_core import checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.weights import Weights
+    from flowcli.model.weights import Weights
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flowcli.estimator import Estimate, FlowEstimator, Occlusion, Settings, in_batches
 from flowcli.flow.estimate import as_array
-from flowcli.geometry import Reduction, shrunk
 from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import pair_up
-from flowcli.plan import Plan
+from flowcli.model.estimator import Estimate, FlowEstimator, in_batches
+from flowcli.model.memory_plan import Plan
+from flowcli.model.resize import Reduction, shrunk
+from flowcli.model.settings import Occlusion, Settings
 from raft_core.config import LARGE, SMALL, RaftConfig
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow

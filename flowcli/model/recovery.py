@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from flowcli.flow.estimate import Estimate
     from flowcli.media.frames import FramePair
-    from flowcli.plan import Plan
+    from flowcli.model.memory_plan import Plan
 
     Compute = Callable[[list[FramePair], Plan, torch.dtype], list[Estimate]]
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from flowcli.download import Download, receive
 from flowcli.errors import UsageError, WeightsError
+from flowcli.model.weights.download import Download, receive
 from flowcli.system.files import reported
 from raft_core import checkpoint
 from raft_core.errors import CheckpointError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from flowcli.published import Published
+    from flowcli.model.weights.published import Published
     from flowcli.system.console import Console
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from flowcli import weights
 from flowcli.errors import WeightsError
+from flowcli.model import weights
 from raft_core import checkpoint
 from raft_core.raft import RAFT
 

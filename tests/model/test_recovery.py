@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from flowcli.errors import DeviceError
-from flowcli.estimator import FlowEstimator, Settings
 from flowcli.flow.formats import flo
 from flowcli.media.pairs import pair_up
-from flowcli.recovery import ran_out_of_memory
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.recovery import ran_out_of_memory
+from flowcli.model.settings import Settings
 from raft_core.raft import RAFT
-from tests.flowcli.test_estimator import MODEL, frames
+from tests.model.test_estimator import MODEL, frames
 
 CPU = torch.device("cpu")
 Batches = list[tuple[int, bool]]
