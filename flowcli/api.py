@@ -25,8 +25,8 @@ from flowcli.model.resize import Reduction
 from flowcli.model.settings import Settings
 from flowcli.model.weights import DEFAULT, find
 from flowcli.model.weights import load as load_weights
-from flowcli.request import Request
-from flowcli.resolving import iterations_of
+from flowcli.pipeline.request import Request
+from flowcli.pipeline.settings import iterations_of
 from flowcli.system.threads import prefetch
 from raft_core.raft import RAFT
 

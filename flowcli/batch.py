@@ -17,11 +17,11 @@ from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.model.device import choose_device
 from flowcli.outcomes import Batch, Outcome, read_outcomes
 from flowcli.overview import page
-from flowcli.resolving import resolve
+from flowcli.pipeline.settings import resolve
+from flowcli.pipeline.task import Task
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
 from flowcli.system.signals import Stop, StoppedError
-from flowcli.task import Task
 from flowcli.work import Work, state_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.discovery import Clip
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
 
 SECONDS_BETWEEN_NOTES = 1.0

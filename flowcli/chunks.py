@@ -16,21 +16,21 @@ from flowcli.media.cuts import number_shots
 from flowcli.media.pairs import expected_pairs, pair_up
 from flowcli.media.selection import parse_moment
 from flowcli.model.memory import Memory
-from flowcli.pipeline import opened_source, opener, under_way
-from flowcli.run import Run
-from flowcli.segments import Segment, folder_of, is_closed, part_of, read_manifest, write_segment
+from flowcli.pipeline.run import Run
+from flowcli.pipeline.segments import Segment, folder_of, is_closed, part_of, read_manifest, write_segment
+from flowcli.pipeline.video import opened_source, opener, under_way
+from flowcli.pipeline.writing import write_estimates
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.system.threads import prefetch
-from flowcli.writing import write_estimates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flowcli.media.frames import Frame
     from flowcli.media.sources import Source
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
+    from flowcli.pipeline.task import Task
     from flowcli.system.console import Console, Result
-    from flowcli.task import Task
     from raft_core.raft import RAFT
 
 

@@ -12,7 +12,7 @@ from flowcli.flow.colour import ColourScale, colour_flow, magnitude
 from flowcli.flow.drawing import labelled_row
 from flowcli.media.demo_clip import fan_flow
 from flowcli.media.demo_clip.source import HEIGHT, WIDTH, FanSource
-from flowcli.pipeline import estimate_source
+from flowcli.pipeline.video import estimate_source
 from flowcli.system.opencv import write_png
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.flow.estimate import Estimate
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console, Result
 
 

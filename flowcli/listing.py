@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flowcli.discovery import chosen, named
 from flowcli.errors import SourceError, UsageError
 from flowcli.media.sources import check_name
-from flowcli.request import Request
+from flowcli.pipeline.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import FlowcliError
 from flowcli.media.pairs import expected_pairs
-from flowcli.pipeline import opened_source
+from flowcli.pipeline.video import opened_source
 from flowcli.system.json_text import json_text
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.discovery import Clip
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
 
 
 @dataclass(frozen=True)

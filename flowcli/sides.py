@@ -12,11 +12,11 @@ import numpy as np
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.colour import ColourScale, magnitude
 from flowcli.flow.formats import FORMATS, format_of, reader, stem_of
-from flowcli.glimpse import glimpsed_scale
 from flowcli.model.device import choose_device
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.weights import find, load
-from flowcli.resolving import resolve
+from flowcli.pipeline.colour_scale import glimpsed_scale
+from flowcli.pipeline.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flowcli.flow.formats import Flow
     from flowcli.media.frames import FramePair
     from flowcli.media.sources import Source
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
 
 # What may follow a side's weights, as it is spelled and as Request calls it.
 SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from flowcli.flow.colour import ColourScale
     from flowcli.flow.formats import Flow
     from flowcli.media.frames import FramePair
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
     from flowcli.sides import Side
     from flowcli.system.console import Console
 

@@ -16,12 +16,12 @@ from flowcli.errors import FlowcliError, PartialError
 from flowcli.flow.outputs._preview import preview_at
 from flowcli.outcomes import Outcome
 from flowcli.overview import preview_path
-from flowcli.pipeline import carry_out, opened_source
-from flowcli.run import incomplete
+from flowcli.pipeline.run import incomplete
+from flowcli.pipeline.task import Task
+from flowcli.pipeline.video import carry_out, opened_source
 from flowcli.system.files import reported
 from flowcli.system.fingerprint import fingerprint
 from flowcli.system.signals import StoppedError
-from flowcli.task import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowcli.chunks import Chunk
     from flowcli.discovery import Clip
     from flowcli.media.sources import Source
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console, Result
     from raft_core.raft import RAFT
 

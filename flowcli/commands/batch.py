@@ -93,7 +93,7 @@ def run(
     from flowcli.engines import Crew
     from flowcli.listing import read_list
     from flowcli.media.sources import name_of
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
     from flowcli.rollcall import RollCall
     from flowcli.system.console import Console
 

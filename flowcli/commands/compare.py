@@ -49,7 +49,7 @@ def run(
 
     Example: flowcli compare in.mp4 raft-small,iters=4 raft-small,iters=20 --max-frames 50
     """
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
     from flowcli.versus import compare_sides
 

@@ -27,7 +27,7 @@ def run(
     Example: flowcli demo
     """
     from flowcli.demonstration import demonstrate
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
 
     request = Request(

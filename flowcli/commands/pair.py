@@ -48,9 +48,9 @@ def run(
 
     Example: flowcli pair a.png b.png --save png,flo,warp -o out
     """
-    from flowcli.pipeline import estimate_pair
-    from flowcli.rehearsal import rehearse_pair
-    from flowcli.request import Request
+    from flowcli.pipeline.dry_run import rehearse_pair
+    from flowcli.pipeline.pair import estimate_pair
+    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
 
     request = Request(

@@ -45,9 +45,9 @@ def run(
 
     Example: flowcli track in.mp4 --points '320,180;100,60' --save csv,json,video
     """
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
+    from flowcli.pipeline.track import track
     from flowcli.system.console import Console
-    from flowcli.tracks import track
 
     request = Request(
         inputs=(input,),

@@ -86,9 +86,9 @@ def run(
 
     Example: flowcli video in.mp4 --skip 2 --save video,flo -o out
     """
-    from flowcli.pipeline import estimate_video
-    from flowcli.rehearsal import rehearse_video
-    from flowcli.request import Request
+    from flowcli.pipeline.dry_run import rehearse_video
+    from flowcli.pipeline.request import Request
+    from flowcli.pipeline.video import estimate_video
     from flowcli.system.console import Console
 
     request = Request(

@@ -15,8 +15,8 @@ from flowcli.media.demo_clip import fan_flow
 from flowcli.model.device import autocast, choose_precision, keep_memory
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
-from flowcli.request import Request
-from flowcli.resolving import iterations_of
+from flowcli.pipeline.request import Request
+from flowcli.pipeline.settings import iterations_of
 from raft_core.raft import RAFT
 from tests.benchmarks.figures import Figure, medians
 from tests.benchmarks.models import HEIGHT, WIDTH, Peer, fan, ours, pairs_of, tensor

@@ -14,8 +14,8 @@ from flowcli.media.pairs import pair_up
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
 from flowcli.model.weights import find, load
-from flowcli.request import Request
-from flowcli.resolving import MOST_ITERATIONS
+from flowcli.pipeline.request import Request
+from flowcli.pipeline.settings import MOST_ITERATIONS
 from tests.benchmarks.sequences import Sequence, sequences
 
 AUTO = {"iterations": MOST_ITERATIONS, "tolerance": Request.tolerance}

@@ -189,7 +189,7 @@ def test_a_bug_is_a_traceback_and_a_request_to_report_it(place, compute, monkeyp
         raise EOFError
 
     # Typer takes an EOFError for a wish to stop.
-    monkeypatch.setattr("flowcli.pipeline.open_source", broken)
+    monkeypatch.setattr("flowcli.pipeline.video.open_source", broken)
     ended = compute("video", "clip.mp4")
     assert ended.code == 1
     assert "Traceback (most recent call last):" in ended.err

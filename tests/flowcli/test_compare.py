@@ -13,7 +13,7 @@ from flowcli.flow.colour import ColourScale
 from flowcli.flow.error_map import colour_error
 from flowcli.flow.formats import flo, writer
 from flowcli.media.frames import Frame, FramePair
-from flowcli.request import Request
+from flowcli.pipeline.request import Request
 from flowcli.sides import numbered, setting, side_of
 from flowcli.versus import measure, picture
 from tests.outputs import times_of

@@ -15,13 +15,13 @@ from flowcli.media.sources import name_of, open_source
 from flowcli.model.device import choose_device, keep_memory
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.weights import find, load
-from flowcli.resolving import resolve
+from flowcli.pipeline.settings import resolve
+from flowcli.pipeline.writing import all_or_none
 from flowcli.system.console import Result
 from flowcli.system.outputs import output_folder, refuse_output
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.system.threads import Background, prefetch
 from flowcli.version import __version__
-from flowcli.writing import all_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from flowcli.flow.tracking import Seen
     from flowcli.media.sources import Source
     from flowcli.model.weights import Weights
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
 
 ENDINGS = {"csv": ".csv", "json": ".json", "video": ".mp4"}

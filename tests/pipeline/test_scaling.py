@@ -13,7 +13,7 @@ from flowcli.flow.colour import ColourScale
 from flowcli.flow.drawing import Style
 from flowcli.flow.outputs import open_sinks, plan_outputs
 from flowcli.media.pyav import VideoReader
-from flowcli.scaling import ScaleByPast, scale_by_pair
+from flowcli.pipeline.colour_scale import ScaleByPast, scale_by_pair
 
 PLAIN = ColourScale(4.0, gamma=1.5)
 

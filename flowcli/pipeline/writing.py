@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.estimate import Stamp
 from flowcli.flow.photometric import PhotometricError
-from flowcli.segments import Segment
+from flowcli.pipeline.segments import Segment
 from flowcli.system.threads import Background
 
 if TYPE_CHECKING:

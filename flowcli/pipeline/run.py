@@ -16,19 +16,18 @@ from flowcli.flow.drawing import Style
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs import draws, join_parts, missing_folders, remove_stale, report_path
 from flowcli.flow.photometric import mean_error
-from flowcli.glimpse import glimpsed_scale
 from flowcli.model.device import choose_device, keep_memory
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.weights import Weights, load
-from flowcli.report import Report
-from flowcli.resolving import encoding_of, resolve
-from flowcli.scaling import ScaleByPast, scale_by_pair
-from flowcli.segments import Segment, in_segments, part_of
+from flowcli.pipeline.colour_scale import ScaleByPast, glimpsed_scale, scale_by_pair
+from flowcli.pipeline.report import Report
+from flowcli.pipeline.segments import Segment, in_segments, part_of
+from flowcli.pipeline.settings import encoding_of, resolve
+from flowcli.pipeline.writing import write_estimates
 from flowcli.system.console import Result
 from flowcli.system.files import partial_name, write_whole
 from flowcli.system.outputs import remove_empty
 from flowcli.system.signals import Interruption, StoppedError
-from flowcli.writing import write_estimates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,8 +38,8 @@ if TYPE_CHECKING:
     from flowcli.flow.outputs import Output, Sink
     from flowcli.media.frames import FramePair, Sound
     from flowcli.media.sources import Source
-    from flowcli.request import Request
-    from flowcli.segments import Journal
+    from flowcli.pipeline.request import Request
+    from flowcli.pipeline.segments import Journal
     from flowcli.system.console import Console
     from raft_core.raft import RAFT
 

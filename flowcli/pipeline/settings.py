@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
 
 MOST_ITERATIONS = 12
 """How many steps `--iters auto` takes at most: as many as are taken without it. Later ones add time, not accuracy."""

@@ -19,7 +19,7 @@ import pytest
 from flowcli.errors import UsageError
 from flowcli.media.pyav import VideoReader, VideoWriter, join_videos
 from flowcli.model.estimator import FlowEstimator
-from flowcli.segments import in_segments
+from flowcli.pipeline.segments import in_segments
 from flowcli.system.lock import Lock
 from tests.outputs import files_below, times_of
 

@@ -14,10 +14,11 @@ from flowcli.media.pairs import expected_pairs, pair_up
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import amount
 from flowcli.model.weights import find
-from flowcli.pipeline import opened_source, read_pair
-from flowcli.run import Run, too_short
+from flowcli.pipeline.pair import read_pair
+from flowcli.pipeline.run import Run, too_short
+from flowcli.pipeline.task import planned_outputs
+from flowcli.pipeline.video import opened_source
 from flowcli.system.json_text import json_text
-from flowcli.task import planned_outputs
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from flowcli.media.frames import FramePair
     from flowcli.model.estimator import FlowEstimator
     from flowcli.model.weights import Weights
-    from flowcli.request import Request
+    from flowcli.pipeline.request import Request
 
 
 @dataclass(frozen=True)

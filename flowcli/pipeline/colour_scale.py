@@ -1,4 +1,4 @@
-"""Colour scales that change from pair to pair: for those who ask for it, and for what cannot be looked at ahead."""
+"""The colour scale of a run, settled before its first flow is drawn."""
 
 from __future__ import annotations
 
@@ -8,15 +8,32 @@ from typing import TYPE_CHECKING
 
 from flowcli.flow.colour import ColourScale, fast_speed, magnitude, typical
 from flowcli.flow.estimate import as_array
+from flowcli.model.resize import Reduction, shrunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from flowcli.flow.estimate import Estimate
+    from flowcli.media.sources import Source
+    from flowcli.model.estimator import FlowEstimator
 
+# A video's colour scale comes from this many pairs, shrunk to this many pixels on the longer side.
+GLIMPSES = 5
+GLIMPSE_SIDE = 640
 _REMEMBERED = 250
 _LOOKED_AT = 90
 """About as many rows, and as many columns, are enough to tell how fast fast motion is."""
+
+
+def glimpsed_scale(source: Source, estimator: FlowEstimator, *, skip: int) -> ColourScale:
+    """One colour scale for a whole video, from a few pairs spread over it."""
+    speeds = []
+    for pair in source.glimpse(count=GLIMPSES, skip=skip):
+        height, width = pair.first.image.shape[:2]
+        size = Reduction(max_side=GLIMPSE_SIDE).size(height, width)
+        first, second = (shrunk(frame.image, size) for frame in (pair.first, pair.second))
+        speeds.append(magnitude(estimator.flow_between(first, second)) * max(height, width) / max(size))
+    return ColourScale.covering(speeds)
 
 
 def scale_by_pair(estimates: Iterable[Estimate], like: ColourScale) -> Iterator[Estimate]:

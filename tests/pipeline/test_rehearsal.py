@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcli.rehearsal import duration
+from flowcli.pipeline.dry_run import duration
 from tests.outputs import files_below
 
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")
