@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from flowcli.flow.colour import ColourScale
     from flowcli.inspection.channels import Channels
+    from flowcli.inspection.inputs import Subject, Truth
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.reading import Reading
-    from flowcli.inspection.subject import Subject, Truth
     from flowcli.model.weights import Weights
 
 LOSS_DECAY = 0.8

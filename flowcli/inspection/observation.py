@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from flowcli.inspection.subject import Subject
+    from flowcli.inspection.inputs import Subject
     from flowcli.model.estimator import FlowEstimator
     from raft_core.config import RaftConfig
     from raft_core.correlation import Correlation

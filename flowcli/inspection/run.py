@@ -12,14 +12,14 @@ from flowcli.errors import UsageError
 from flowcli.flow.colour import ColourScale, magnitude, parse_scale
 from flowcli.inspection import explorer
 from flowcli.inspection.channels import Channels, parse_channels
-from flowcli.inspection.choosing import choose_pixels, parse_pixels
 from flowcli.inspection.findings import Findings
 from flowcli.inspection.folder import GUIDE, RECORD, check_folder, made_whole
+from flowcli.inspection.inputs import open_subject
 from flowcli.inspection.observation import observe
 from flowcli.inspection.pictures import draw_all
+from flowcli.inspection.pixels import choose_pixels, parse_pixels
 from flowcli.inspection.reading import read
 from flowcli.inspection.record import record_of
-from flowcli.inspection.subject import open_subject
 from flowcli.model.device import choose_device, choose_precision, keep_memory
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
@@ -29,9 +29,9 @@ from flowcli.system.files import write_whole
 from flowcli.system.outputs import output_folder
 
 if TYPE_CHECKING:
+    from flowcli.inspection.inputs import Subject
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.picture import Picture
-    from flowcli.inspection.subject import Subject
     from flowcli.system.console import Console
     from raft_core.config import RaftConfig
 

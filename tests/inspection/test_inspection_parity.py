@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from flowcli.inspection.inputs import Subject
 from flowcli.inspection.observation import observe
 from flowcli.inspection.reading import Pixel, read
-from flowcli.inspection.subject import Subject
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
 from raft_core import checkpoint

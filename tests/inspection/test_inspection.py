@@ -8,11 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from flowcli.inspection.choosing import choose_pixels, parse_pixels
 from flowcli.inspection.grid import Cell, Grid
+from flowcli.inspection.inputs import Subject
 from flowcli.inspection.observation import Observation, observe
+from flowcli.inspection.pixels import choose_pixels, parse_pixels
 from flowcli.inspection.reading import Lookup, Pixel, read, zoom
-from flowcli.inspection.subject import Subject
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
 from raft_core.config import LARGE, SMALL, RaftConfig

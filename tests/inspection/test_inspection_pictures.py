@@ -13,7 +13,7 @@ import pytest
 
 from flowcli.inspection.canvas import RED, decimal, mark_cell, vector
 from flowcli.inspection.pictures.flow import free_place, overlap, stretch_of
-from tests.flowcli.test_inspect_command import pair  # noqa: F401 - a fixture
+from tests.inspection.test_inspect_command import pair  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("place")
 

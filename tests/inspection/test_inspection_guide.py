@@ -15,7 +15,7 @@ from flowcli.flow.formats import flo
 from raft_core import checkpoint
 from raft_core.config import LARGE
 from raft_core.raft import RAFT
-from tests.flowcli.test_inspect_command import SIZE, pair  # noqa: F401 - a fixture
+from tests.inspection.test_inspect_command import SIZE, pair  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("place")
 
