@@ -88,13 +88,13 @@ def run(
     In a Slurm job array of eight: flowcli batch clips -o flows --shard $SLURM_ARRAY_TASK_ID/8; afterwards the same
     without --shard, to have all in one batch.json and report.
     """
-    from flowcli.batch import run_batch, share
-    from flowcli.discovery import discover
-    from flowcli.engines import Crew
-    from flowcli.listing import read_list
+    from flowcli.batch.clip_list import read_list
+    from flowcli.batch.clips import discover
+    from flowcli.batch.dry_run import RollCall
+    from flowcli.batch.engines import Crew
+    from flowcli.batch.run import run_batch, share
     from flowcli.media.sources import name_of
     from flowcli.pipeline.request import Request
-    from flowcli.rollcall import RollCall
     from flowcli.system.console import Console
 
     target = output or folder.resolve().with_name(f"{name_of(folder.resolve())}_flow")

@@ -65,7 +65,7 @@ class Output:
     @property
     def asked_for(self) -> bool:
         """Whether it is a value of --save, not something that flowcli keeps for itself."""
-        return not self.sink.startswith("_")
+        return "." not in self.sink
 
     def file_for(self, index: int) -> Path:
         """The file of the pair that starts at frame `index`."""
@@ -84,6 +84,8 @@ class Output:
 
 def module_of(sink: str) -> ModuleType:
     """The file that declares a value of --save, which is here, or a format of flow files."""
+    if "." in sink:
+        return importlib.import_module(sink)
     return importlib.import_module(f"flowcli.flow.{'formats' if sink in SAVED else 'outputs'}.{sink}")
 
 

@@ -34,7 +34,7 @@ _QUALITY = 75
 
 def preview_at(path: Path) -> Output:
     """The output that is written to `path`."""
-    return Output("_preview", path, NAMING, numbered=False)
+    return Output(__name__, path, NAMING, numbered=False)
 
 
 def measure(estimate: Estimate) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from flowcli import batch, work
-from flowcli.engines import here
+from flowcli.batch import run as batch
+from flowcli.batch import work
+from flowcli.batch.engines import local as here
 from flowcli.errors import DeviceError, UsageError
 from flowcli.model.estimator import FlowEstimator
 from flowcli.system.lock import Lock
@@ -217,7 +218,7 @@ def test_what_would_fail_with_every_clip_is_refused_at_once(
 
 
 def test_ray_that_is_not_installed_is_named(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowcli.engines.find_spec", lambda _: None)
+    monkeypatch.setattr("flowcli.batch.engines.find_spec", lambda _: None)
     ended = compute("batch", clips, *SAVE, "--engine", "ray")
     assert (ended.code, *ended.err) == (
         2,

@@ -17,7 +17,7 @@ from tests.outputs import files_below
 
 pytest.importorskip("ray")
 
-from flowcli.engines.ray import Share, share_of
+from flowcli.batch.engines.ray import Share, share_of
 
 pytestmark = pytest.mark.usefixtures("place")
 

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowcli.discovery import chosen, named
+from flowcli.batch.clips import chosen, named
 from flowcli.errors import SourceError, UsageError
 from flowcli.media.sources import check_name
 from flowcli.pipeline.request import Request
@@ -18,7 +18,7 @@ from flowcli.pipeline.request import Request
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from flowcli.discovery import Clip
+    from flowcli.batch.clips import Clip
 
 FOR_ALL = ("inputs", "output", "name", "weights", "device", "overwrite", "resume")
 """What a whole batch shares: one model on one device, and outputs in one place."""

@@ -17,20 +17,20 @@ import ray
 import torch
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
-from flowcli.engines.spread import spread
+from flowcli.batch.engines.scheduler import spread
+from flowcli.batch.work import compute, prepare
 from flowcli.errors import DeviceError
 from flowcli.model.weights import find, load
 from flowcli.system.lock import wait_until_free
-from flowcli.work import compute, prepare
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Generator, Iterator
     from concurrent.futures import Future
 
-    from flowcli.engines import Crew
-    from flowcli.outcomes import Outcome
-    from flowcli.work import Begun, Work
+    from flowcli.batch.engines import Crew
+    from flowcli.batch.record import Outcome
+    from flowcli.batch.work import Begun, Work
 
 TRIES = 3
 """How often a clip is begun whose worker is lost each time."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from flowcli.batch.clip_list import read_list
 from flowcli.errors import FlowcliError
-from flowcli.listing import read_list
 from tests.outputs import files_below
 
 pytestmark = pytest.mark.usefixtures("place")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from flowcli.batch.work import outcome
 from flowcli.errors import DeviceError
-from flowcli.work import outcome
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Generator, Sequence
 
-    from flowcli.outcomes import Outcome
-    from flowcli.work import Begun, Work
+    from flowcli.batch.record import Outcome
+    from flowcli.batch.work import Begun, Work
 
 
 class Worker(Protocol):

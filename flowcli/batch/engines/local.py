@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowcli.batch.work import compute, prepare
 from flowcli.model.weights import find, load
 from flowcli.system.threads import prefetch
-from flowcli.work import compute, prepare
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Generator, Iterator
 
-    from flowcli.outcomes import Outcome
-    from flowcli.work import Begun, Work
+    from flowcli.batch.record import Outcome
+    from flowcli.batch.work import Begun, Work
 
 
 def compute_here(works: deque[Work], *, weights: str) -> Generator[tuple[Work, Outcome | Begun]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from flowcli.discovery import Clip
+    from flowcli.batch.clips import Clip
 
 FAILURES_SHOWN = 50
 

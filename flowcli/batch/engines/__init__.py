@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Generator
 
-    from flowcli.outcomes import Outcome
-    from flowcli.work import Begun, Work
+    from flowcli.batch.record import Outcome
+    from flowcli.batch.work import Begun, Work
 
 
 NAMES = ("local", "ray")
@@ -48,15 +48,15 @@ class Crew:
 def computed(works: deque[Work], crew: Crew, *, weights: str, device: str) -> Generator[tuple[Work, Outcome | Begun]]:
     """Every work with its outcome, as they are done."""
     if crew.engine == "ray":
-        from flowcli.engines.ray import compute_on_ray  # noqa: PLC0415 - an extra
+        from flowcli.batch.engines.ray import compute_on_ray  # noqa: PLC0415 - an extra
 
         return compute_on_ray(works, crew, weights=weights, device=device)
     gpus = gpus_for(device)
     if crew.isolate or (crew.workers or gpus) > 1:
-        from flowcli.engines.processes import compute_in_processes  # noqa: PLC0415 - seldom asked for
+        from flowcli.batch.engines.processes import compute_in_processes  # noqa: PLC0415 - seldom asked for
 
         return compute_in_processes(works, weights=weights, workers=crew.workers or max(1, gpus), gpus=gpus)
-    from flowcli.engines.here import compute_here  # noqa: PLC0415
+    from flowcli.batch.engines.local import compute_here  # noqa: PLC0415
 
     return compute_here(works, weights=weights)
 

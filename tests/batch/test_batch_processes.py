@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from flowcli.engines.processes import Child, Place
-from flowcli.engines.spread import spread
+from flowcli.batch.engines.processes import Child, Place
+from flowcli.batch.engines.scheduler import spread
 from flowcli.errors import DeviceError, UsageError
 from flowcli.system.signals import StoppedError
 from tests.outputs import files_below
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("place")
 
 CRASHING = """
 import ctypes, sys
-from flowcli.engines import processes
+from flowcli.batch.engines import processes
 from flowcli.cli import main
 
 def compute_there(work, weights, real=processes.compute_there):

@@ -16,8 +16,8 @@ from flowcli.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flowcli.discovery import Clip
-    from flowcli.outcomes import Batch, Outcome
+    from flowcli.batch.clips import Clip
+    from flowcli.batch.record import Batch, Outcome
 
 POINTS = 120
 """How many speeds over time are drawn of a clip at most."""
@@ -30,7 +30,7 @@ def preview_path(folder: Path, clip: Clip) -> Path:
 
 def page(batch: Batch, folder: Path) -> str:
     """The page, as it lies in `folder`: its template with style, script and data in place."""
-    place = files("flowcli.overview")
+    place = files("flowcli.batch.report")
     clips = [entry(clip, batch.outcomes[clip.key], folder) for clip in batch.clips if clip.key in batch.outcomes]
     data = {
         "folder": folder.absolute().name,

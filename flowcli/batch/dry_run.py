@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from flowcli.discovery import Clip
+    from flowcli.batch.clips import Clip
     from flowcli.pipeline.request import Request
 
 

@@ -8,27 +8,26 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flowcli.assembly import whole_clips
-from flowcli.chunks import first_frame
-from flowcli.engines import Crew, computed
+from flowcli.batch.chunks import Chunk, first_frame
+from flowcli.batch.engines import Crew, computed
+from flowcli.batch.record import Batch, Outcome, read_outcomes
+from flowcli.batch.report import page
+from flowcli.batch.work import Begun, Work, state_of
 from flowcli.errors import UsageError
 from flowcli.flow.colour import parse_mode, parse_scale
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.model.device import choose_device
-from flowcli.outcomes import Batch, Outcome, read_outcomes
-from flowcli.overview import page
 from flowcli.pipeline.settings import resolve
 from flowcli.pipeline.task import Task
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
 from flowcli.system.signals import Stop, StoppedError
-from flowcli.work import Work, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from flowcli.discovery import Clip
+    from flowcli.batch.clips import Clip
     from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
 
@@ -149,3 +148,27 @@ def share(clips: Sequence[Clip], shard: str) -> list[Clip]:
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise UsageError(f"--shard {shard} is no share", hint="the second of four is 2/4")
     return list(clips[int(number) - 1 :: int(count)])
+
+
+def whole_clips(done: Generator[tuple[Work, Outcome | Begun]], works: deque[Work]) -> Generator[tuple[Work, Outcome]]:
+    """Every clip with its outcome; where one has begun in chunks, they are added to the works, and then its end."""
+    left: dict[str, int] = {}
+    failed: dict[str, Outcome] = {}
+    with closing(done):
+        for work, result in done:
+            key = work.clip.key
+            if isinstance(result, Begun):
+                left[key] = result.chunks
+                chunks = [replace(work, chunk=Chunk(number, result.chunks)) for number in range(result.chunks)]
+                works.extendleft(reversed(chunks))
+                continue
+            if work.chunk is None:
+                yield work, result
+                continue
+            left[key] -= 1
+            if result.error:
+                failed.setdefault(key, result)
+            if not left[key] and key in failed:
+                yield work, failed[key]
+            elif not left[key]:
+                works.appendleft(replace(work, chunk=None, joins=True))

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from flowcli.engines.spread import spread, threads_each
+from flowcli.batch.engines.scheduler import spread, threads_each
+from flowcli.batch.work import compute, prepare
 from flowcli.model.weights import find, load
 from flowcli.system.processes import become_child
-from flowcli.work import compute, prepare
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Generator
     from multiprocessing.process import BaseProcess
 
-    from flowcli.outcomes import Outcome
-    from flowcli.work import Begun, Work
+    from flowcli.batch.record import Outcome
+    from flowcli.batch.work import Begun, Work
     from raft_core.raft import RAFT
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowcli import work
+from flowcli.batch import work
 from flowcli.errors import SourceError
 from flowcli.flow.formats.flo import read
 from tests.outputs import files_below, times_of

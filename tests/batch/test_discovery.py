@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcli.discovery import discover
+from flowcli.batch.clips import discover
 from flowcli.errors import SourceError, UsageError
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from flowcli.chunks import begin_chunks, compute_chunk, count_chunks, join_chunks
+from flowcli.batch.chunks import begin_chunks, compute_chunk, count_chunks, join_chunks
+from flowcli.batch.record import Outcome
+from flowcli.batch.report import preview_path
+from flowcli.batch.report.preview import preview_at
 from flowcli.errors import FlowcliError, PartialError
-from flowcli.flow.outputs._preview import preview_at
-from flowcli.outcomes import Outcome
-from flowcli.overview import preview_path
 from flowcli.pipeline.run import incomplete
 from flowcli.pipeline.task import Task
 from flowcli.pipeline.video import carry_out, opened_source
@@ -26,8 +26,8 @@ from flowcli.system.signals import StoppedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.chunks import Chunk
-    from flowcli.discovery import Clip
+    from flowcli.batch.chunks import Chunk
+    from flowcli.batch.clips import Clip
     from flowcli.media.sources import Source
     from flowcli.pipeline.request import Request
     from flowcli.system.console import Console, Result

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.overview import motion_of, thinned
+from flowcli.batch.report import motion_of, thinned
 
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")
 
