@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from flowcli import datasets
 from flowcli.augmentation import AugmentedBatch
 from flowcli.augmentors import Pair, augment_pair
 from flowcli.errors import SourceError, UsageError
+from flowcli.evaluation import datasets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from flowcli.datasets import Sample
+    from flowcli.evaluation.datasets import Sample
     from flowcli.recipes import Recipe, Share, Stage
 
     Draw = Callable[[int, Stage], AugmentedBatch]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from flowcli.comparison import Comparison, compare
 from flowcli.errors import UsageError
-from flowcli.methods import Ways
+from flowcli.evaluation.benchmark import Comparison, compare
+from flowcli.evaluation.methods import Ways
 from flowcli.model.weights import find, load
 from flowcli.run_folder import RunFolder
 from flowcli.system.files import write_whole
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from flowcli.scores import Scores
+    from flowcli.evaluation.scores import Scores
     from flowcli.system.console import Console
 
 # A pause between two lines of the log that is longer than this was no training.

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from flowcli import datasets
 from flowcli.batches import drawing
 from flowcli.board import Board
 from flowcli.errors import PartialError, UsageError
+from flowcli.evaluation import datasets
 from flowcli.model.device import choose_device, choose_precision, keep_memory
 from flowcli.model.weights import find, load
 from flowcli.parallel import Group

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from flowcli.augmentation import AugmentedBatch
-from flowcli.evaluation import evaluate
+from flowcli.evaluation.summary import evaluate
 from flowcli.model.device import autocast
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from flowcli.datasets import FlowItem
+    from flowcli.evaluation.datasets import FlowItem
     from flowcli.recipes import Recipe, Stage
 
 SLOW = 0.2

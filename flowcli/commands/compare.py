@@ -49,9 +49,9 @@ def run(
 
     Example: flowcli compare in.mp4 raft-small,iters=4 raft-small,iters=20 --max-frames 50
     """
+    from flowcli.evaluation.compare import compare_sides
     from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
-    from flowcli.versus import compare_sides
 
     request = Request(
         inputs=(input,),

@@ -26,7 +26,7 @@ def run(
 
     Example: flowcli demo
     """
-    from flowcli.demonstration import demonstrate
+    from flowcli.evaluation.demo import demonstrate
     from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flowcli.commands import _options
-from flowcli.datasets import descriptions, names
+from flowcli.evaluation.datasets import descriptions, names
 
 EPILOG = _options.listed("Datasets, the values of DATASET", descriptions())
 
@@ -70,9 +70,9 @@ def run(
 
     Example: flowcli eval pairs my-pairs --baseline dis,farneback,zero
     """
-    from flowcli.comparison import Comparison, compare
-    from flowcli.methods import ways_of
-    from flowcli.submission import Submission, submit
+    from flowcli.evaluation.benchmark import Comparison, compare
+    from flowcli.evaluation.methods import ways_of
+    from flowcli.evaluation.submission import Submission, submit
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet, json=json)

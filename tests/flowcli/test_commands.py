@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli import demonstration, pool, recipes, runs
+from flowcli import pool, recipes, runs
+from flowcli.evaluation import demo as demonstration
 
 pytestmark = pytest.mark.usefixtures("place")
 

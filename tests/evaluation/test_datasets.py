@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flowcli import datasets
-from flowcli.datasets import FlowItem, Part
 from flowcli.errors import SourceError, UsageError
+from flowcli.evaluation import datasets
+from flowcli.evaluation.datasets import FlowItem, Part
 from tests import trees
 from tests.trees import flow_of
 
@@ -71,7 +71,7 @@ def test_sintel_without_its_masks_has_flow_all_the_same(tmp_path: Path) -> None:
 
 
 def test_sintel_test_frames_have_no_truth_but_a_place_in_the_submission(tmp_path: Path) -> None:
-    from flowcli.datasets import sintel
+    from flowcli.evaluation.datasets import sintel
 
     first, second = datasets.samples("sintel", trees.sintel(tmp_path), "test")
     assert (first.truth, second.truth) == (None, None)
@@ -97,7 +97,7 @@ def test_kitti_is_sparse_and_tells_occluded_from_visible(tmp_path: Path, frames:
 
 
 def test_kitti_test_pairs_have_a_place_in_the_submission(tmp_path: Path) -> None:
-    from flowcli.datasets import kitti
+    from flowcli.evaluation.datasets import kitti
 
     samples = datasets.samples("kitti", trees.kitti_2015(tmp_path), "test")
     assert [str(kitti.submission(sample)) for sample in samples] == ["flow/000000_10.png", "flow/000007_10.png"]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flowcli.datasets import _layout as layout
-from flowcli.datasets._reading import must_exist, plain_truth
-from flowcli.datasets._values import Sample
 from flowcli.errors import SourceError
+from flowcli.evaluation.datasets import _layout as layout
+from flowcli.evaluation.datasets._reading import must_exist, plain_truth
+from flowcli.evaluation.datasets._values import Sample
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.datasets._values import Part
+    from flowcli.evaluation.datasets._values import Part
 
 LAYOUT = "ROOT holds data/00001_img1.ppm … and FlyingChairs_train_val.txt, a line of 1 (train) or 2 for each pair"
 SPLITS = ("FlyingChairs_train_val.txt", "chairs_split.txt")  # the publisher's name, and princeton-vl's

@@ -13,8 +13,8 @@ import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, get_args
 
-from flowcli.datasets._values import FlowItem, Part, Sample, Truth
 from flowcli.errors import UsageError
+from flowcli.evaluation.datasets._values import FlowItem, Part, Sample, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ def read(sample: Sample, *, count_invalid: bool = False) -> FlowItem:
 
     Raises `SourceError` where a file is missing or does not fit the others, and for a sample without truth.
     """
-    from flowcli.datasets._reading import read_item  # noqa: PLC0415 - loads OpenCV
+    from flowcli.evaluation.datasets._reading import read_item  # noqa: PLC0415 - loads OpenCV
 
     return read_item(sample, count_invalid=count_invalid)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowcli import datasets
+from flowcli.evaluation import datasets
 from flowcli.model.weights import find, load
 from flowcli.training import validate
 from raft_core.raft import RAFT

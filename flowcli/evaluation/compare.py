@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import PartialError, SourceError
+from flowcli.evaluation.sides import side_of
 from flowcli.flow.colour import colour_flow, is_unknown, magnitude, parse_scale
 from flowcli.flow.drawing import labelled_row
 from flowcli.flow.error_map import colour_error, key
@@ -20,7 +21,6 @@ from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.media.sources import name_of, open_source
 from flowcli.model.device import keep_memory
 from flowcli.model.resize import Reduction, shrunk
-from flowcli.sides import side_of
 from flowcli.system.console import Result
 from flowcli.system.files import write_whole
 from flowcli.system.json_text import json_text
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from flowcli.evaluation.sides import Side
     from flowcli.flow.colour import ColourScale
     from flowcli.flow.formats import Flow
     from flowcli.media.frames import FramePair
     from flowcli.pipeline.request import Request
-    from flowcli.sides import Side
     from flowcli.system.console import Console
 
 STATISTICS = ("mean", "median", "percentile_95", "above_1", "above_3", "unwarped")

@@ -6,14 +6,14 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flowcli.datasets import _layout as layout
-from flowcli.datasets._reading import must_exist, plain_truth
+from flowcli.evaluation.datasets import _layout as layout
+from flowcli.evaluation.datasets._reading import must_exist, plain_truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from flowcli.datasets._values import Part, Sample, Truth
+    from flowcli.evaluation.datasets._values import Part, Sample, Truth
 
 LAYOUT = "ROOT holds hd1k_input/image_2 and hd1k_flow_gt/flow_occ, with files SEQUENCE_FRAME.png"
 

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, cast
 
-from flowcli import datasets
-from flowcli.baselines import BASELINES
+import numpy as np
+
 from flowcli.errors import UsageError
+from flowcli.evaluation import datasets
 from flowcli.media.frames import Frame, FramePair
 from flowcli.model.device import choose_device, choose_precision, keep_memory
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.memory import Memory
 from flowcli.model.settings import Settings
 from flowcli.model.weights import find, load
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,3 +132,33 @@ def _cold(estimate: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.
         return estimate(first, second)
 
     return ask
+
+
+def zero(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Flow (height, width, 2) of a scene that stands still."""
+    return np.zeros((*first.shape[:2], 2), dtype=np.float32)
+
+
+def dis(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Flow (height, width, 2) by dense inverse search (Kroeger et al., ECCV 2016), OpenCV's medium preset."""
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = method.calc(_grey(first), _grey(second), None)  # type: ignore[call-overload]  # None: no start
+    return np.asarray(flow, dtype=np.float32)
+
+
+def farneback(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Flow (height, width, 2) by polynomial expansion (Farnebäck, SCIA 2003), as OpenCV's own example calls it."""
+    settings = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2}
+    flow = cv2.calcOpticalFlowFarneback(_grey(first), _grey(second), None, **settings, flags=0)  # type: ignore[call-overload]
+    return np.asarray(flow, dtype=np.float32)
+
+
+def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+BASELINES: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]] = {
+    "zero": zero,
+    "dis": dis,
+    "farneback": farneback,
+}

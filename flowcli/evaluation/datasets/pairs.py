@@ -6,16 +6,16 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flowcli.datasets import _layout as layout
-from flowcli.datasets._reading import must_exist, plain_truth, read_flow
-from flowcli.datasets._values import Sample, Truth
 from flowcli.errors import SourceError
+from flowcli.evaluation.datasets import _layout as layout
+from flowcli.evaluation.datasets._reading import must_exist, plain_truth, read_flow
+from flowcli.evaluation.datasets._values import Sample, Truth
 from flowcli.flow.formats import npz
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.datasets._values import Part
+    from flowcli.evaluation.datasets._values import Part
 
 LAYOUT = "give a folder that holds NAME/frame1.png, NAME/frame2.png and NAME/flow.npz or NAME/flow.flo"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flowcli.datasets import _layout as layout
-from flowcli.datasets._reading import must_exist, plain_truth
-from flowcli.datasets._values import Sample
+from flowcli.evaluation.datasets import _layout as layout
+from flowcli.evaluation.datasets._reading import must_exist, plain_truth
+from flowcli.evaluation.datasets._values import Sample
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.datasets._values import Part
+    from flowcli.evaluation.datasets._values import Part
 
 LAYOUT = "ROOT holds other-data/NAME/frame10.png, frame11.png and other-gt-flow/NAME/flow10.flo"
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.datasets._values import FlowItem, Truth
 from flowcli.errors import SourceError
+from flowcli.evaluation.datasets._values import FlowItem, Truth
 from flowcli.system.opencv import cv2, decode
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from flowcli.datasets._values import Sample
+    from flowcli.evaluation.datasets._values import Sample
 
 INCOMPLETE = "the dataset is incomplete: unpack it again, or copy the file"
 # Middlebury's sign for "unknown" in .flo files.

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli import comparison, methods
-from flowcli.comparison import Comparison, compare, to_estimate
-from flowcli.datasets import Sample
+from flowcli.evaluation import benchmark as comparison
+from flowcli.evaluation import methods
+from flowcli.evaluation.benchmark import Comparison, compare, to_estimate
+from flowcli.evaluation.datasets import Sample
+from flowcli.evaluation.methods import Ways, ways_of
 from flowcli.flow.error_map import colour_error, error_picture
 from flowcli.flow.formats import flo, kitti
-from flowcli.methods import Ways, ways_of
 from flowcli.system.console import Console
 from flowcli.system.signals import Stop, StoppedError
 from tests import trees

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flowcli import datasets
 from flowcli.errors import UsageError
-from flowcli.evaluation import Report, score
-from flowcli.gallery import Gallery
-from flowcli.journal import Journal
-from flowcli.methods import methods
-from flowcli.scores import Scores
+from flowcli.evaluation import datasets
+from flowcli.evaluation.methods import methods
+from flowcli.evaluation.scores import Journal, Scores
+from flowcli.evaluation.summary import Report, score
+from flowcli.evaluation.worst_pairs import Gallery
 from flowcli.system.files import write_whole
 from flowcli.system.signals import Stop, StoppedError
 
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
-    from flowcli.datasets import Sample
-    from flowcli.journal import Done
-    from flowcli.methods import Method, Ways
+    from flowcli.evaluation.datasets import Sample
+    from flowcli.evaluation.methods import Method, Ways
+    from flowcli.evaluation.scores import Done
     from flowcli.system.console import Console
 
 

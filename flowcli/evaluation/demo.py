@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.baselines import dis
+from flowcli.evaluation.methods import dis
 from flowcli.flow.colour import ColourScale, colour_flow, magnitude
 from flowcli.flow.drawing import labelled_row
 from flowcli.media.demo_clip import fan_flow

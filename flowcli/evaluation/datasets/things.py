@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flowcli.datasets import _layout as layout
-from flowcli.datasets._reading import must_exist, plain_truth
+from flowcli.evaluation.datasets import _layout as layout
+from flowcli.evaluation.datasets._reading import must_exist, plain_truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from flowcli.datasets._values import Part, Sample, Truth
+    from flowcli.evaluation.datasets._values import Part, Sample, Truth
 
 LAYOUT = "ROOT holds frames_cleanpass or frames_finalpass, and optical_flow, each with TRAIN/A/0000 (and TEST)"
 PASSES = {"clean": "frames_cleanpass", "final": "frames_finalpass"}

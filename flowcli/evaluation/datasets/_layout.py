@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from flowcli.datasets._reading import INCOMPLETE
-from flowcli.datasets._values import Sample
 from flowcli.errors import SourceError, UsageError
+from flowcli.evaluation.datasets._reading import INCOMPLETE
+from flowcli.evaluation.datasets._values import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from flowcli.datasets._values import Part, Truth
+    from flowcli.evaluation.datasets._values import Part, Truth
 
 
 def folder(path: Path, *, layout: str) -> Path:

@@ -6,17 +6,17 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flowcli import datasets
-from flowcli.comparison import to_estimate
-from flowcli.datasets._reading import read_pair
 from flowcli.errors import UsageError
-from flowcli.methods import methods
+from flowcli.evaluation import datasets
+from flowcli.evaluation.benchmark import to_estimate
+from flowcli.evaluation.datasets._reading import read_pair
+from flowcli.evaluation.methods import methods
 from flowcli.system.signals import Stop, StoppedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.methods import Ways
+    from flowcli.evaluation.methods import Ways
     from flowcli.system.console import Console
 
 WRITERS = {".flo": "flowcli.flow.formats.flo", ".png": "flowcli.flow.formats.kitti"}

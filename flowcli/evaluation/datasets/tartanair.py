@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.datasets import _layout as layout
-from flowcli.datasets._reading import must_exist, read_flow
-from flowcli.datasets._values import Truth
+from flowcli.evaluation.datasets import _layout as layout
+from flowcli.evaluation.datasets._reading import must_exist, read_flow
+from flowcli.evaluation.datasets._values import Truth
 from flowcli.flow.formats import npy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from flowcli.datasets._values import Part, Sample
+    from flowcli.evaluation.datasets._values import Part, Sample
 
 LAYOUT = "ROOT holds ENVIRONMENT/Easy/P000/image_left/000000_left.png and …/P000/flow/000000_000001_flow.npy"
 # What the mask says of a pixel: seen in both frames, hidden by something else, by itself, or beyond the border.

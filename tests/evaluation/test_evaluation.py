@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from flowcli.baselines import BASELINES
-from flowcli.datasets import FlowItem
-from flowcli.evaluation import evaluate
+from flowcli.evaluation.datasets import FlowItem
+from flowcli.evaluation.methods import BASELINES
+from flowcli.evaluation.summary import evaluate
 
 
 def item(name: str, group: str, *, right: float, width: int = 10, valid: int = 10) -> FlowItem:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flowcli.evaluation.compare import measure, picture
+from flowcli.evaluation.sides import numbered, setting, side_of
 from flowcli.flow.colour import ColourScale
 from flowcli.flow.error_map import colour_error
 from flowcli.flow.formats import flo, writer
 from flowcli.media.frames import Frame, FramePair
 from flowcli.pipeline.request import Request
-from flowcli.sides import numbered, setting, side_of
-from flowcli.versus import measure, picture
 from tests.outputs import times_of
 
 pytestmark = pytest.mark.usefixtures("place")

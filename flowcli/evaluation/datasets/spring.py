@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flowcli.datasets import _layout as layout
-from flowcli.datasets._reading import must_exist, read_flow
-from flowcli.datasets._values import Truth
+from flowcli.evaluation.datasets import _layout as layout
+from flowcli.evaluation.datasets._reading import must_exist, read_flow
+from flowcli.evaluation.datasets._values import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from flowcli.datasets._values import Part, Sample
+    from flowcli.evaluation.datasets._values import Part, Sample
 
 LAYOUT = "ROOT holds train/0001/frame_left/frame_left_0001.png and train/0001/flow_FW_left/flow_FW_left_0001.flo5"
 DIRECTIONS = {"forward": ("FW", 1), "backward": ("BW", -1)}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from flowcli.datasets import FlowItem
+    from flowcli.evaluation.datasets import FlowItem
     from raft_core.metrics import FlowMetrics
 
     Estimator = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]

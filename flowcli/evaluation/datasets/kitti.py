@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.datasets import _layout as layout
-from flowcli.datasets._reading import must_exist, read_flow
-from flowcli.datasets._values import Sample, Truth
+from flowcli.evaluation.datasets import _layout as layout
+from flowcli.evaluation.datasets._reading import must_exist, read_flow
+from flowcli.evaluation.datasets._values import Sample, Truth
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.datasets._values import Part
+    from flowcli.evaluation.datasets._values import Part
 
 LAYOUT = "ROOT holds training/flow_occ with training/image_2 (2015) or training/colored_0 or image_0 (2012)"
 PADDING = "bottom"

@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from flowcli.datasets import _layout as layout
-from flowcli.datasets._reading import must_exist, read_flow, read_mask
-from flowcli.datasets._values import Sample, Truth
+from flowcli.evaluation.datasets import _layout as layout
+from flowcli.evaluation.datasets._reading import must_exist, read_flow, read_mask
+from flowcli.evaluation.datasets._values import Sample, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from flowcli.datasets._values import Part
+    from flowcli.evaluation.datasets._values import Part
 
 LAYOUT = "ROOT holds training/clean, training/final and training/flow, and for submissions test/clean and test/final"
 PASSES = ("clean", "final")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from flowcli.datasets import FlowItem
-    from flowcli.evaluation import ItemScore
+    from flowcli.evaluation.datasets import FlowItem
+    from flowcli.evaluation.summary import ItemScore
 
 
 class Gallery:

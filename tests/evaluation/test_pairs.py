@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli import datasets
 from flowcli.errors import SourceError, UsageError
+from flowcli.evaluation import datasets
 
 SIZE = (6, 8)
 
