@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.batches import draw_rendered
 from flowcli.media.frames import Frame, FramePair
 from flowcli.model.device import autocast
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
-from flowcli.recipes import Recipe, Stage
-from flowcli.synthesis import TextureBank, render
-from flowcli.training import Recorded, TrainingState, learn, train_steps
+from flowcli.training.batches import draw_rendered
+from flowcli.training.loop import Recorded, TrainingState, learn, train_steps
+from flowcli.training.recipes import Recipe, Stage
+from flowcli.training.synthesis import TextureBank, render
 from raft_core.config import LARGE, SMALL, RaftConfig
 from raft_core.raft import RAFT
 from raft_core.warm_start import carry_forward

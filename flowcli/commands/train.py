@@ -94,10 +94,11 @@ def run(
     Example: flowcli train --run runs/first --textures ~/Pictures --validation pairs
     """
     from flowcli.errors import UsageError
-    from flowcli.promotion import Promotion
-    from flowcli.promotion import promote as promote_weights
-    from flowcli.runs import TrainingOptions, folders, run_training
     from flowcli.system.console import Console
+    from flowcli.training.options import TrainingOptions
+    from flowcli.training.promote import Promotion
+    from flowcli.training.promote import promote as promote_weights
+    from flowcli.training.run import folders, run_training
 
     console = Console()
     if promote:

@@ -10,7 +10,7 @@ from flowcli.media.frames import Frame, FramePair
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
 from flowcli.model.weights import find, load
-from flowcli.synthesis import Recipe, TextureBank, render
+from flowcli.training.synthesis import Recipe, TextureBank, render
 
 PAIRS, HEIGHT, WIDTH = 24, 288, 384
 

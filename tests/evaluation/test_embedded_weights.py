@@ -11,7 +11,7 @@ import torch
 
 from flowcli.evaluation import datasets
 from flowcli.model.weights import find, load
-from flowcli.training import validate
+from flowcli.training.loop import validate
 from raft_core.raft import RAFT
 from tests.peers import torchvision_raft
 from tests.published_names import published_state

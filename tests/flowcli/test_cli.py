@@ -11,7 +11,7 @@ import pytest
 
 from flowcli.flow.outputs import descriptions
 from flowcli.media.sources._images import EXTENSIONS
-from flowcli.recipe_file import names
+from flowcli.training.recipes import names
 
 COMMANDS = ("compare", "convert", "demo", "doctor", "eval", "pair", "track", "train", "video", "weights")
 

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli import pool, recipes, runs
 from flowcli.evaluation import demo as demonstration
+from flowcli.training import pool, recipes
+from flowcli.training import run as runs
 
 pytestmark = pytest.mark.usefixtures("place")
 

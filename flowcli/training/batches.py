@@ -1,0 +1,157 @@
+"""Where training batches come from: datasets, a pool of rendered pairs, other processes, or a renderer on the GPU."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from flowcli.model.device import free_bytes
+from flowcli.training.augmentation.generated import AugmentedBatch, augment
+from flowcli.training.dataset_batches import Mixture, read_ahead
+from flowcli.training.pool import Pool
+from flowcli.training.recipes import Recipe
+from flowcli.training.render_workers import FreshPool, bytes_of_pair
+from flowcli.training.shifted_crops import shifted_crops
+from flowcli.training.synthesis import TextureBank, render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flowcli.training.dataset_batches import Draw
+    from flowcli.training.options import TrainingRun
+    from flowcli.training.recipes import Stage
+    from flowcli.training.synthesis import Scenes
+
+# Pairs that may be drawn for the first batch, and how many more for every next: a pair is drawn about three times.
+POOL_START = 512
+POOL_GROWTH_PER_BATCH = 2
+FRESH_PAIRS = 16384
+"""How many pairs are kept of what other processes render, if they fit into a third of the device's free memory."""
+CORES_LEFT = 4
+"""How many cores are left to the processes that train when others render for them."""
+FAR_APART = 1 << 40
+"""Between the numbers of pairs that are rendered for one training process and for the next."""
+
+
+@dataclass(frozen=True)
+class SceneRenderer:
+    """Renders scenes of the recipe's size; textures are read when the first scene is asked for."""
+
+    textures: Path | None
+    recipe: Recipe
+    device: torch.device
+
+    @cached_property
+    def bank(self) -> TextureBank:
+        """The pictures that scenes are made of."""
+        if self.textures is None:
+            return TextureBank.procedural(seed=self.recipe.seed, device=self.device)
+        return TextureBank.from_folder(self.textures, device=self.device)
+
+    def __call__(self, count: int, seed: int) -> Scenes:
+        """So many scenes, which depend on the seed only."""
+        height, width = self.recipe.render_size
+        return render(self.bank, count=count, height=height, width=width, seed=self.recipe.seed * 1_000_003 + seed)
+
+
+@contextmanager
+def drawing(run: TrainingRun) -> Iterator[Draw]:
+    """A run's batches, while what makes them is kept going."""
+    recipe, options = run.recipe, run.options
+    if recipe.data:
+        mixture = Mixture(recipe, options.data)
+        yield ahead(mixture.draw, run, workers=options.workers) if options.workers else mixture.draw
+        return
+    render = SceneRenderer(options.textures, recipe, torch.device("cpu"))
+    workers = options.renderers
+    if workers is None:
+        workers = 0 if recipe.pool_pairs else max(1, ((os.cpu_count() or 1) - CORES_LEFT) // run.group.size)
+    if workers:
+        with fresh_pool(render, run, workers=workers) as pool:
+            yield ahead(draw_from_pool(pool.read, recipe, ready=lambda _: pool.ready), run, workers=1)
+    elif recipe.pool_pairs:
+        yield draw_from_pool(Pool(run.folder.path / "pool", render).read, recipe)
+    else:
+        yield draw_rendered(SceneRenderer(options.textures, recipe, run.device), recipe)
+
+
+def fresh_pool(render: SceneRenderer, run: TrainingRun, *, workers: int) -> FreshPool:
+    """A pool as large as the device can hold, whose pairs no other process and no earlier part of the run has seen."""
+    render.bank  # noqa: B018 - read once, and shared with all processes
+    free = free_bytes(run.device)
+    room = FRESH_PAIRS if free is None else free // 3 // bytes_of_pair(render.recipe.render_size)
+    return FreshPool(
+        render,
+        size=render.recipe.render_size,
+        capacity=min(render.recipe.pool_pairs or FRESH_PAIRS, room),
+        workers=workers,
+        begin=run.group.rank * FAR_APART + run.state.step * render.recipe.stages[0].batch,
+        device=run.device,
+    )
+
+
+def ahead(draw: Draw, run: TrainingRun, *, workers: int) -> Draw:
+    """The same batches, drawn by threads before they are asked for."""
+    recipe, minutes = run.recipe, run.options.minutes
+
+    def turns() -> Iterator[tuple[int, Stage]]:
+        for step in count(run.state.step):
+            due = step if minutes is None else run.state.reached(recipe, minutes)
+            if due >= recipe.steps:
+                return
+            stage, _ = recipe.at(due)
+            for part in run.group.share(stage.parts):
+                yield step * stage.parts + part, stage
+
+    batches = read_ahead(draw, turns(), workers=workers)
+    return lambda *_: next(batches)
+
+
+def draw_from_pool(
+    read: Callable[[list[int]], Scenes], recipe: Recipe, *, ready: Callable[[int], int] | None = None
+) -> Draw:
+    """Batches of pairs that a pool holds, augmented anew each time.
+
+    `ready` says how many pairs batch `number` may be drawn from. By default they grow slowly, as the pool on disk does,
+    and batches are a function of their number.
+    """
+    grown = ready or (lambda number: min(POOL_START + POOL_GROWTH_PER_BATCH * number, recipe.pool_pairs))
+
+    def draw(number: int, stage: Stage) -> AugmentedBatch:
+        generator = generator_of(number, recipe)
+        pairs = read(torch.randint(grown(number), (stage.batch,), generator=generator).tolist())
+        return crops_of(pairs, stage, recipe, generator)
+
+    return draw
+
+
+def draw_rendered(render: Callable[[int, int], Scenes], recipe: Recipe) -> Draw:
+    """Batches as a function of their number: every pair rendered for its one use, on the device that renders."""
+    return lambda number, stage: crops_of(render(stage.batch, number), stage, recipe, generator_of(number, recipe))
+
+
+def crops_of(pairs: Scenes, stage: Stage, recipe: Recipe, generator: torch.Generator) -> AugmentedBatch:
+    """The pairs as the stage wants them."""
+    if stage.shifts:
+        return shifted_crops(pairs.first, crop=stage.crop, reach=stage.shifts, generator=generator)
+    return augment(
+        pairs.first,
+        pairs.second,
+        pairs.flow,
+        pairs.visible,
+        crop=stage.crop,
+        settings=recipe.augmentation,
+        generator=generator,
+    )
+
+
+def generator_of(number: int, recipe: Recipe) -> torch.Generator:
+    """The randomness of one batch, wherever the run is taken up."""
+    return torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)

@@ -1,0 +1,94 @@
+"""Training batches from datasets: shuffled pairs, each read and augmented when its turn comes."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from flowcli.errors import SourceError, UsageError
+from flowcli.evaluation import datasets
+from flowcli.training.augmentation.generated import AugmentedBatch
+from flowcli.training.augmentation.published import Pair, augment_pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from flowcli.evaluation.datasets import Sample
+    from flowcli.training.recipes import Recipe, Share, Stage
+
+    Draw = Callable[[int, Stage], AugmentedBatch]
+
+
+class Mixture:
+    """The pairs of a recipe's datasets, each as often as its share says, in an order that the seed decides.
+
+    Which pair comes at a place, and how it is changed, depends on the place only: a run goes on exactly where it was,
+    and pairs are the same however batches are split.
+    """
+
+    def __init__(self, recipe: Recipe, roots: Mapping[str, Path]) -> None:
+        """Finds every pair; raises UsageError where a dataset's folder is not given."""
+        self.seed = recipe.seed
+        self.pairs: list[tuple[Sample, Share]] = []
+        missing = {share.dataset for share in recipe.data} - set(roots)
+        if missing:
+            needed = " ".join(f"--data {name}=FOLDER" for name in sorted(missing))
+            raise UsageError(f"this recipe trains on {', '.join(sorted(missing))}", hint=f"add {needed}")
+        for share in recipe.data:
+            samples = datasets.samples(share.dataset, roots[share.dataset], "training")
+            chosen = [sample for sample in samples if not share.groups or sample.group in share.groups]
+            if not chosen:
+                raise SourceError(
+                    f"{roots[share.dataset]} has no pairs of {', '.join(share.groups)}", hint="unpack them there too"
+                )
+            self.pairs += [(sample, share) for sample in chosen] * share.times
+        self._order = lru_cache(maxsize=2)(self._shuffled)
+
+    def draw(self, number: int, stage: Stage) -> AugmentedBatch:
+        """Batch `number` of a stage: frames uint8, flow NaN where it is not known."""
+        pairs = [self.pair(number * stage.batch + index, stage.crop) for index in range(stage.batch)]
+        first, second, flow = (
+            torch.from_numpy(np.stack(parts)).permute(0, 3, 1, 2).contiguous()
+            for parts in (
+                [pair.first for pair in pairs],
+                [pair.second for pair in pairs],
+                [np.where(pair.valid[..., np.newaxis], pair.flow, np.float32(np.nan)) for pair in pairs],
+            )
+        )
+        everywhere = torch.ones(flow[:, 0].shape, dtype=torch.bool)
+        return AugmentedBatch(first, second, flow, everywhere, everywhere)
+
+    def pair(self, place: int, crop: tuple[int, int]) -> Pair:
+        """The augmented pair at a place of the endless order."""
+        round_, index = divmod(place, len(self.pairs))
+        sample, share = self.pairs[self._order(round_)[index]]
+        # As published, what Sintel marks invalid is trained on: its flow is known.
+        item = datasets.read(sample, count_invalid=True)
+        pair = Pair(item.first, item.second, item.flow, item.valid)
+        return augment_pair(pair, share, crop=crop, random=np.random.default_rng([self.seed, place]))
+
+    def _shuffled(self, round_: int) -> NDArray[np.int64]:
+        return np.random.default_rng([self.seed, round_]).permutation(len(self.pairs))
+
+
+def read_ahead(draw: Draw, order: Iterable[tuple[int, Stage]], *, workers: int) -> Iterator[AugmentedBatch]:
+    """The batches of `order`, drawn by so many threads up to two batches ahead for each."""
+    turns = iter(order)
+    with ThreadPoolExecutor(workers, thread_name_prefix="flowcli-read") as pool:
+        waiting: list[Future[AugmentedBatch]] = [pool.submit(draw, *turn) for turn in islice(turns, 2 * workers)]
+        try:
+            while waiting:
+                batch = waiting.pop(0).result()
+                waiting += [pool.submit(draw, *turn) for turn in islice(turns, 1)]
+                yield batch
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,237 @@
+"""Training from start to end: it can be stopped at any moment and goes on exactly where it was."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from tqdm import tqdm
+
+from flowcli.errors import PartialError, UsageError
+from flowcli.evaluation import datasets
+from flowcli.model.device import choose_device, choose_precision, keep_memory
+from flowcli.model.weights import find, load
+from flowcli.system.signals import Interruption, StoppedError
+from flowcli.training.batches import drawing
+from flowcli.training.distributed import Group
+from flowcli.training.loop import Progress, TrainingState, compile_update, train_steps, validate
+from flowcli.training.options import TrainingOptions, TrainingRun
+from flowcli.training.recipes import Recipe, find_recipe
+from flowcli.training.run_folder import RunFolder
+from flowcli.training.tensorboard import Board
+from raft_core.config import LARGE, SMALL
+from raft_core.raft import RAFT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SIZES = {"small": SMALL, "large": LARGE}
+SECONDS_BETWEEN_SAVES = 180
+MOST_SKIPPED = 20
+"""Steps without a finite gradient, one after another, that end a run."""
+
+STEPS_BETWEEN_LINES = 25
+
+
+def run_training(options: TrainingOptions) -> str:
+    """Trains until the recipe ends, and says in one line what came of it; under `torchrun`, in several processes."""
+    with Group.from_environment() as group:
+        run = take_up(options, group)
+        begun = run.state.step
+        precision = training_precision(options.precision, run.device)
+        with drawing(run) as draw:
+            steps = train_steps(
+                run.state,
+                run.recipe,
+                draw,
+                device=run.device,
+                precision=precision,
+                group=group,
+                minutes=options.minutes,
+            )
+            # Not in a `finally`: what fails within a step leaves half of it behind, and the last save is whole.
+            epe = watch(steps, run)
+        if group.leads:
+            run.folder.save(run.state)
+    line = f"trained {run.state.step} of {run.recipe.steps} steps in {options.run}"
+    if options.minutes is not None:
+        line = f"trained {run.state.step} steps in {run.state.seconds / 60:.1f} minutes in {options.run}"
+    if begun:
+        line += f", {begun} of them before" if begun < run.state.step else ", all of them before"
+    return line + (f"; validation EPE {epe['mean']:.3f} px" if epe else "")
+
+
+def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
+    """The run as its folder has it, or a new one; what cannot be trained on is refused here."""
+    recipe = in_parts(find_recipe(options.recipe), options.accumulate)
+    if any(stage.parts % group.size for stage in recipe.stages):
+        raise UsageError(
+            f"{group.size} processes cannot share the batches of recipe {options.recipe!r} evenly",
+            hint="start as many processes as a step has parts, or split its batches with --accumulate",
+        )
+    if options.minutes is not None and any(stage.renew_context for stage in recipe.stages):
+        raise UsageError(
+            f"recipe {options.recipe!r} begins the context anew, at a step that --minutes might pass over",
+            hint="leave --minutes out",
+        )
+    if options.renderers and recipe.data:
+        raise UsageError(f"recipe {options.recipe!r} trains on --data", hint="leave --renderers out")
+    device = choose_device(options.device)
+    training_precision(options.precision, device)
+    if options.validation:
+        # A folder without pairs is refused now rather than at the first validation.
+        datasets.samples(*validation_data(options.validation))
+    keep_memory()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    board = Board(options.run / "tensorboard") if options.tensorboard and group.leads else None
+    folder = RunFolder(options.run, board)
+    if group.leads:
+        folder.begin(recipe, options.textures, options.data)
+    if options.weights and folder.state.exists():
+        raise UsageError(
+            f"{options.run} goes on from its own state", hint="leave --weights out, or choose another --run"
+        )
+    torch.manual_seed(recipe.seed)
+    weights = find(options.weights) if options.weights else None
+    state = TrainingState.begin(load(weights) if weights else RAFT(SIZES[recipe.model]), device=device)
+    refuse_what_does_not_fit(state.model, recipe, options.recipe)
+    if weights and group.leads:
+        folder.log({"begun_with": weights.name, "sha256": weights.sha256})
+    folder.take_up(state)
+    if options.compiled:
+        compile_update(state.model)
+    if group.leads:
+        folder.forget_after(state.step)
+    return TrainingRun(options, recipe, device, folder, state, group)
+
+
+def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
+    """Consumes the steps: shows and logs progress, saves, validates; returns the last validation."""
+    state, folder, options, group = run.state, run.folder, run.options, run.group
+    epe: dict[str, float] = {}
+    saved = validated = time.monotonic()
+    recent: list[Progress] = []
+    skipped = 0
+    minutes = options.minutes_between_saves
+    seconds_between_saves = SECONDS_BETWEEN_SAVES if minutes is None else 60 * minutes
+    due = state.reached(run.recipe, options.minutes)
+    bar = tqdm(total=run.recipe.steps, initial=due, unit="step", disable=None if group.leads else True)
+    with Interruption() as interruption, bar:
+        for progress in steps:
+            # Together, or the ones that go on would wait for the one that stopped.
+            stopped = group.largest(interruption.number or 0)
+            skipped = skipped + 1 if progress.skipped else 0
+            due = state.reached(run.recipe, options.minutes)
+            if group.leads:
+                bar.update(due - bar.n)
+                recent.append(progress)
+                now = time.monotonic()
+                if len(recent) == STEPS_BETWEEN_LINES:
+                    folder.log(averaged(recent))
+                    recent.clear()
+                # Between two lines of the log, so that a run that is taken up writes the same ones.
+                late = now - saved > seconds_between_saves and not recent
+                if stopped or late or skipped == MOST_SKIPPED:
+                    folder.save(state)
+                    saved = time.monotonic()
+                validating = now - validated > 60 * options.minutes_between_validations or due == run.recipe.steps
+                if validating and not stopped and options.validation:
+                    epe = validate(
+                        state.average, datasets.items(*validation_data(options.validation)), device=run.device
+                    )
+                    best = folder.keep_best(state, epe, recipe=run.recipe if options.minutes is None else as_done(run))
+                    folder.log({"step": state.step, "validation": epe, "best": best})
+                    folder.draw_curve()
+                    validated = time.monotonic()
+            if skipped == MOST_SKIPPED:
+                raise PartialError(
+                    f"the last {skipped} steps up to {progress.step} had no finite gradient: the run has diverged",
+                    hint="begin again from best.safetensors with a lower learning rate, or --precision fp32",
+                )
+            if stopped:
+                hint = f"run the same command again to go on from step {state.step}"
+                raise StoppedError(stopped, hint=hint)
+    return epe
+
+
+def as_done(run: TrainingRun) -> Recipe:
+    """The recipe of a run by the clock with the steps that its stages had time for."""
+    stages = tuple(replace(stage, steps=run.state.done[stage.name]) for stage in run.recipe.stages)
+    return replace(run.recipe, stages=stages)
+
+
+def refuse_what_does_not_fit(model: RAFT, recipe: Recipe, name: str) -> None:
+    """Raises UsageError for a recipe that freezes, slows or renews what the model does not have."""
+    parts = [part for part, _ in model.named_children()]
+    for stage in recipe.stages:
+        if unknown := {*stage.frozen, *stage.slow} - set(parts):
+            raise UsageError(
+                f"recipe {name!r} freezes or slows {min(unknown)!r}, which RAFT has not",
+                hint=f"its parts are {', '.join(parts)}",
+            )
+        if stage.renew_context and model.config.context_norm != "none":
+            raise UsageError(
+                f"recipe {name!r} renews the context, which {model.config.name} normalises",
+                hint="use weights of the small model",
+            )
+
+
+def in_parts(recipe: Recipe, count: int) -> Recipe:
+    """The recipe with every batch in so many parts; raises UsageError where a batch does not divide."""
+    if any(stage.batch % count for stage in recipe.stages):
+        batches = ", ".join(str(stage.batch) for stage in recipe.stages)
+        raise UsageError(f"batches of {batches} do not divide by {count}", hint="choose another --accumulate")
+    return recipe if count == 1 else replace(recipe, stages=tuple(stage.split(count) for stage in recipe.stages))
+
+
+def validation_data(text: Path) -> tuple[str, Path]:
+    """The dataset and folder of `DATASET=FOLDER`; a plain folder holds pairs."""
+    name, equals, folder = str(text).partition("=")
+    return (name, Path(folder)) if equals and name in datasets.names() else ("pairs", text)
+
+
+def folders(texts: Sequence[str]) -> dict[str, Path]:
+    """The folders of datasets, from `NAME=PATH` each; raises UsageError for anything else."""
+    found = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if not equals or name not in datasets.names():
+            known = ", ".join(datasets.names())
+            raise UsageError(f"--data {text} is not NAME=PATH of a dataset", hint=f"datasets: {known}")
+        found[name] = Path(folder)
+    return found
+
+
+def averaged(steps: list[Progress]) -> dict[str, object]:
+    """The log line of several steps: means of loss, error and seconds."""
+    count = len(steps)
+    known = [step.epe for step in steps if math.isfinite(step.epe)]
+    return {
+        "step": steps[-1].step,
+        "stage": steps[-1].stage,
+        "loss": round(sum(step.loss for step in steps) / count, 4),
+        # A batch that shows nothing twice has no error, and JSON no NaN.
+        "epe": round(statistics.fmean(known), 4) if known else None,
+        "learning_rate": steps[-1].learning_rate,
+        "seconds_per_step": round(sum(step.seconds for step in steps) / count, 3),
+        "time": round(time.time()),
+        **({"skipped": bad} if (bad := sum(step.skipped for step in steps)) else {}),
+    }
+
+
+def training_precision(name: str, device: torch.device) -> torch.dtype:
+    """The number format of training: float32 on a CPU, where it is the fastest (weights/NOTES.md), else bfloat16.
+
+    Never float16: it would need loss scaling.
+    """
+    if name == "fp16":
+        raise UsageError("training knows no fp16", hint="use auto, fp32 or bf16: float16 would need loss scaling")
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    return choose_precision(name, device)

@@ -1,0 +1,170 @@
+"""What generated layers are covered with: a piece of a picture, lit and tinted, or a cut-out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from flowcli.training.synthesis.batched import Batched
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+    from torch import Tensor
+
+    from flowcli.training.synthesis.batched import Dice
+    from flowcli.training.synthesis.settings import Recipe
+    from flowcli.training.synthesis.shapes import Shapes
+    from flowcli.training.synthesis.textures import TextureBank
+
+_CANDIDATES = 4
+_PLAIN = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Paints(Batched):
+    """The cover of each scene's layers. A pixel at offset d from the layer's centre shows the picture at
+    `to_picture` @ d + `origin` (-1 to 1 across the picture), coloured by `tint` @ rgb + `light`.
+
+    `level` and `cutout_level` say over 2^level pixels the picture is averaged before it is sampled.
+    """
+
+    picture: Int[Tensor, "scenes layers"]
+    level: Int[Tensor, "scenes layers"]
+    to_picture: Float[Tensor, "scenes layers 2 2"]
+    origin: Float[Tensor, "scenes layers 2"]
+    cutout: Int[Tensor, "scenes layers"]
+    cutout_level: Int[Tensor, "scenes layers"]
+    keeps_colour: Bool[Tensor, "scenes layers"]
+    tint: Float[Tensor, "scenes layers 3 3"]
+    light: Float[Tensor, "scenes layers 3"]
+
+
+def draw_paints(dice: Dice, recipe: Recipe, bank: TextureBank, shapes: Shapes) -> Paints:
+    """Draws a cover for every layer, mostly avoiding featureless pieces of picture."""
+    lead = tuple(shapes.softness.shape)
+    side = bank.pictures.shape[-1]
+    scale = dice.log_uniform(0.8, 2**0.8, *lead)
+    # A window wider than the picture shows its mirror image.
+    scale = torch.minimum(scale, 0.56 * side / shapes.reach.amin(-1)).clamp(min=0.3)
+    linear = _draw_orientation(dice, lead) * scale[..., None, None] * 2 / side
+    picture, origin = _choose_pieces(dice, recipe, bank, linear, shapes.reach)
+    blurred = _draw_defocus(dice, recipe, lead)
+    cutouts = bank.cutouts.shape[0]
+    shrinking = bank.cutouts.shape[-1] / (2 * shapes.reach.amin(-1).clamp(min=1))
+    tint, light = _draw_light(dice, recipe, lead)
+    return Paints(
+        picture=picture,
+        level=(scale.log2() + 0.2).round().clamp(0, 1).long() + blurred,
+        to_picture=linear,
+        origin=origin,
+        cutout=dice.whole(0, max(cutouts - 1, 0), *lead),
+        cutout_level=((shrinking.log2() - 0.3).round().clamp(0, 3).long() + blurred).clamp(max=4),
+        keeps_colour=shapes.is_cutout & dice.chance(0.75, *lead),
+        tint=tint,
+        light=light,
+    )
+
+
+def _draw_orientation(dice: Dice, lead: tuple[int, ...]) -> Float[Tensor, "scenes layers 2 2"]:
+    """Mirrored, on its side, stretched a little, and turned by at least so much that both frames are resampled."""
+    angle = dice.normal(0.04, *lead) + torch.where(dice.chance(0.15, *lead), dice.uniform(-3, 3, *lead), 0.0)
+    stretch = dice.normal(0.1, *lead).exp()
+    cos, sin = angle.cos(), angle.sin()
+    linear = torch.stack([cos * stretch, -sin * stretch, sin / stretch, cos / stretch], -1).view(*lead, 2, 2)
+    linear = torch.where(dice.chance(0.5, *lead)[..., None, None], linear.flip(-1), linear)
+    return linear * torch.where(dice.chance(0.5, *lead)[..., None], -1.0, 1.0)[..., None, :]
+
+
+def _choose_pieces(
+    dice: Dice,
+    recipe: Recipe,
+    bank: TextureBank,
+    linear: Float[Tensor, "scenes layers 2 2"],
+    reach: Float[Tensor, "scenes layers 2"],
+) -> tuple[Int[Tensor, "scenes layers"], Float[Tensor, "scenes layers 2"]]:
+    """A picture and a place in it for each layer: of a few drawn, the first that is not plain."""
+    lead = tuple(reach.shape[:2])
+    tries = (*lead, _CANDIDATES)
+    total, photographs = bank.pictures.shape[0], bank.photographs
+    generated = dice.chance(recipe.generated_textures, *lead)[..., None] & (total > photographs)
+    low, high = torch.where(generated, photographs, 0), torch.where(generated, total, photographs)
+    pictures = low + (dice.uniform(0, 1, *tries) * (high - low)).long()
+    half = (linear.abs() @ reach[..., None])[..., 0]
+    room = (1 - half).clamp(min=0.02)
+    origins = dice.uniform(-1, 1, *tries, 2) * room[..., None, :]
+    places = torch.tensor([[-0.6, -0.6], [0.6, -0.6], [0, 0], [-0.6, 0.6], [0.6, 0.6]], dtype=torch.float64)
+    probes = origins[..., None, :] + places * half[..., None, None, :].clamp(max=1)
+    cells = bank.detail.shape[-1]
+    column, row = ((probes + 1) / 2 * cells).long().clamp(0, cells - 1).unbind(-1)
+    detail = bank.detail[pictures[..., None], row, column].mean(-1)
+    accepted = (detail > _PLAIN) | dice.chance(0.15, *lead)[..., None]
+    chosen = accepted.long().argmax(-1, keepdim=True)
+    origin = origins.gather(2, chosen[..., None].expand(*lead, 1, 2))[..., 0, :]
+    return pictures.gather(2, chosen)[..., 0], origin
+
+
+def _draw_defocus(dice: Dice, recipe: Recipe, lead: tuple[int, ...]) -> Int[Tensor, "scenes layers"]:
+    """Levels of blur: in some scenes the far layers are out of focus, in fewer the near ones."""
+    scenes, layers = lead
+    depth = (torch.arange(layers) + 0.5) / layers
+    depth = torch.where(dice.chance(0.3, scenes, 1), 1 - depth, depth)
+    blurred = dice.chance(recipe.defocus, scenes, 1) & (depth < dice.uniform(0.05, 0.6, scenes, 1))
+    return blurred.long() * dice.whole(1, 2, scenes, 1)
+
+
+def _draw_light(dice: Dice, recipe: Recipe, lead: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Hue, saturation, contrast and brightness of each layer, and fog that thickens with distance."""
+    scenes, layers = lead
+    hue = torch.where(dice.chance(0.15, *lead), dice.uniform(-math.pi, math.pi, *lead), dice.normal(0.15, *lead))
+    saturation = dice.normal(0.25, *lead).exp().clamp(0.3, 1.6)
+    faint = dice.chance(recipe.faint, *lead)
+    flat = dice.chance(recipe.flat, *lead)
+    # A background without texture would ask for motion that nobody can see.
+    faint[:, 0] &= dice.chance(0.5, scenes)
+    flat[:, 0] = False
+    contrast = dice.normal(0.2, *lead).exp()
+    contrast = torch.where(faint, dice.uniform(0.05, 0.15, *lead), contrast)
+    contrast = torch.where(flat, dice.uniform(0, 0.03, *lead), contrast)[..., None]
+    plain = dice.uniform(30, 225, *lead, 3)
+    around = torch.where((faint | flat)[..., None], plain, 128 + dice.normal(15, *lead, 1))
+    tint = _hue_rotation(hue, saturation) * contrast[..., None]
+    light = around - contrast * 128
+    depth = 1 - torch.arange(layers) / layers
+    thickness = dice.chance(recipe.fog, scenes, 1) * dice.uniform(0.1, 0.85, scenes, 1)
+    clear = (1 - thickness * depth)[..., None]
+    air = dice.uniform(120, 240, scenes, 1, 1) + dice.normal(10, scenes, 1, 3)
+    return tint * clear[..., None], light * clear + air * (1 - clear)
+
+
+def _hue_rotation(hue: Float[Tensor, "*lead"], saturation: Float[Tensor, "*lead"]) -> Float[Tensor, "*lead 3 3"]:
+    """Turns colours about the grey axis and stretches their distance from it."""
+    grey = torch.full((3, 3), 1 / 3, dtype=torch.float64)
+    across = torch.eye(3, dtype=torch.float64) - grey
+    turn = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype=torch.float64) / math.sqrt(3)
+    cos, sin = (saturation * hue.cos())[..., None, None], (saturation * hue.sin())[..., None, None]
+    return grey + cos * across + sin * turn
+
+
+def colours(
+    paint: Paints,
+    pictures: Float[Tensor, "batch 3 side side"],
+    points: Float[Tensor, "batch 2 height width"],
+    center: Float[Tensor, "batch 2"],
+) -> Float[Tensor, "batch 3 height width"]:
+    """The picture's colours at `points` of one layer, before tinting."""
+    x = points[:, 0] - center[:, 0, None, None]
+    y = points[:, 1] - center[:, 1, None, None]
+    a, b, c, d = (entry[:, None, None] for entry in paint.to_picture.flatten(1).unbind(1))
+    left, top = (entry[:, None, None] for entry in paint.origin.unbind(1))
+    places = torch.stack([a * x + b * y + left, c * x + d * y + top], -1)
+    return functional.grid_sample(pictures, places, padding_mode="reflection", align_corners=False)
+
+
+def tinted(paint: Paints, rgb: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
+    """Colours under the light of one layer, not yet limited to 0..255: highlights stay bright when they are blurred."""
+    flat = torch.baddbmm(paint.light[..., None], paint.tint, rgb.flatten(2))
+    return flat.view_as(rgb)

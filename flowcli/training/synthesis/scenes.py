@@ -1,0 +1,226 @@
+"""Pairs of frames with exact optical flow: textured layers that move, rendered the same way on a CPU and on a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from flowcli.training.synthesis.appearance import Paints, colours, draw_paints, tinted
+from flowcli.training.synthesis.batched import Batched, Dice
+from flowcli.training.synthesis.fog_and_shadow import Veils, draw_veils, veiled
+from flowcli.training.synthesis.motion_blur import LONGEST, smeared
+from flowcli.training.synthesis.motion_sampling import draw_kinds, draw_motions
+from flowcli.training.synthesis.motions import Motions, backwards, forwards, project
+from flowcli.training.synthesis.settings import Recipe
+from flowcli.training.synthesis.shapes import Shapes, coverage, draw_shapes, unit_coordinates
+from flowcli.training.synthesis.textures import TextureBank, gather
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int, UInt8
+    from torch import Tensor
+
+_SCENES_AT_ONCE = {"cpu": 1}  # One at a time, each layer costs only its own bounding box.
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """Rendered pairs (RGB) on the bank's device.
+
+    `flow` leads from `first` to `second` in pixels on the first frame's grid, channel 0 right and 1 down, also where
+    its end is hidden. `visible` is true where the second frame shows it: not occluded and not moved outside.
+    """
+
+    first: UInt8[Tensor, "batch 3 height width"]
+    second: UInt8[Tensor, "batch 3 height width"]
+    flow: Float[Tensor, "batch 2 height width"]
+    visible: Bool[Tensor, "batch height width"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan(Batched):
+    """All parameters of some scenes. Layer 0 is the background; objects follow from back to front.
+
+    The shutter is open for a part of the time between the frames, centred on each of them.
+    """
+
+    present: Bool[Tensor, "scenes layers"]
+    shapes: Shapes
+    paints: Paints
+    motions: Motions
+    shutter: Float[Tensor, "scenes layers"]
+
+
+@torch.no_grad()
+def render(
+    bank: TextureBank, *, count: int, height: int, width: int, seed: int, recipe: Recipe | None = None
+) -> Scenes:
+    """Renders `count` scenes: a pure function of its arguments, computed where the bank is."""
+    dice, recipe = Dice(seed), recipe or Recipe()
+    plan = _draw_plan(bank, dice, recipe, count=count, height=height, width=width)
+    veils = draw_veils(dice, recipe, count)
+    step = _SCENES_AT_ONCE.get(bank.device.type, count)
+    # Under the trainer's autocast, colours would be rounded to eight bits of precision before they are mixed.
+    with torch.autocast(bank.device.type, enabled=False):
+        parts = [
+            _render(bank, plan.scenes(i, i + step), veils.scenes(i, i + step), height=height, width=width)
+            for i in range(0, count, step)
+        ]
+    return Scenes(
+        first=torch.cat([part.first for part in parts]),
+        second=torch.cat([part.second for part in parts]),
+        flow=torch.cat([part.flow for part in parts]),
+        visible=torch.cat([part.visible for part in parts]),
+    )
+
+
+def _draw_plan(bank: TextureBank, dice: Dice, recipe: Recipe, *, count: int, height: int, width: int) -> _Plan:
+    layers = 1 + recipe.most_objects
+    objects = dice.whole(recipe.fewest_objects, recipe.most_objects, count)
+    objects = torch.where(dice.chance(recipe.background_only, count), 0, objects)
+    is_cutout = dice.chance(recipe.cutouts if len(bank.cutouts) else 0, count, layers)
+    is_cutout[:, 0] = False
+    shapes = draw_shapes(dice, is_cutout, height=height, width=width)
+    half = torch.tensor([width / 2, height / 2], dtype=torch.float64)
+    shapes.center[:, 0] = half
+    shapes.reach[:, 0] = half
+    kinds = draw_kinds(dice, recipe, count)
+    shutter = dice.chance(recipe.motion_blur, count) * dice.uniform(0.15, 0.7, count)
+    return _Plan(
+        present=torch.arange(layers) <= objects[:, None],
+        shapes=shapes,
+        paints=draw_paints(dice, recipe, bank, shapes),
+        motions=draw_motions(dice, recipe, shapes, kinds, height=height, width=width),
+        shutter=shutter[:, None].expand(count, layers),
+    )
+
+
+def _render(bank: TextureBank, plan: _Plan, veils: Veils, *, height: int, width: int) -> Scenes:
+    on_device = plan.to(bank.device)
+    count, layers = plan.present.shape
+    rows = torch.arange(height, device=bank.device, dtype=torch.float32)
+    columns = torch.arange(width, device=bank.device, dtype=torch.float32)
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    grid = torch.stack([x, y]).expand(count, 2, height, width)
+    canvas = _Canvas(
+        grid=grid,
+        frames=[grid.new_zeros(count, 3, height, width) for _ in range(2)],
+        tops=[torch.zeros(count, height, width, dtype=torch.int16, device=bank.device) for _ in range(2)],
+        target=grid.clone(),
+    )
+    for index in range(layers):
+        if plan.present[:, index].any():
+            _paint_layer(bank, canvas, plan.layer(index), on_device.layer(index), index)
+    flow = canvas.target - grid
+    first, second = (veiled(veils, frame, moment) for moment, frame in enumerate(canvas.frames))
+    return Scenes(first, second, flow, _visible(canvas))
+
+
+@dataclass(frozen=True, eq=False)
+class _Canvas:
+    """Both frames while they are painted: colours, the index of the top layer, and where first-frame pixels go."""
+
+    grid: Float[Tensor, "batch 2 height width"]
+    frames: list[Float[Tensor, "batch 3 height width"]]
+    tops: list[Int[Tensor, "batch height width"]]
+    target: Float[Tensor, "batch 2 height width"]
+
+
+def _paint_layer(bank: TextureBank, canvas: _Canvas, known: _Plan, plan: _Plan, index: int) -> None:
+    """Paints one layer into both frames; `known` are its parameters on the CPU, for decisions."""
+    bends = bool(known.motions.bends.any())
+    pictures = gather(bank.pictures, known.paints.picture, known.paints.level)
+    cutouts = None
+    if index and known.shapes.is_cutout.any():
+        cutouts = gather(bank.cutouts, known.paints.cutout, known.paints.cutout_level)
+    for moment in range(2):
+        box = _bounding_box(known, canvas.grid.shape, moment) if index else (slice(None), slice(None))
+        here = (..., *box)
+        pixels = canvas.grid[here]
+        if pixels.numel() == 0:
+            continue
+        points = backwards(plan.motions, pixels, bends=bends) if moment else pixels
+        moved = pixels if moment else forwards(plan.motions, points, bends=bends)
+        rgb, alpha = _appearance(plan, pictures, cutouts, points, is_object=index > 0)
+        _expose(known, plan, rgb, alpha, moved - points)
+        canvas.frames[moment][here] = torch.lerp(canvas.frames[moment][here], rgb, alpha)
+        on_top = alpha > 0.5
+        canvas.tops[moment][here].masked_fill_(on_top[:, 0], index)
+        if moment == 0:
+            canvas.target[here] = torch.where(on_top, moved, canvas.target[here])
+
+
+def _appearance(
+    plan: _Plan,
+    pictures: Float[Tensor, "batch 3 side side"],
+    cutouts: Float[Tensor, "batch 4 small small"] | None,
+    points: Float[Tensor, "batch 2 height width"],
+    *,
+    is_object: bool,
+) -> tuple[Float[Tensor, "batch 3 height width"], Float[Tensor, "batch 1 height width"]]:
+    """Colour and opacity of one layer at its own points."""
+    rgb = colours(plan.paints, pictures, points, plan.shapes.center)
+    if not is_object:
+        return tinted(plan.paints, rgb), torch.ones_like(points[:, :1])
+    local = unit_coordinates(plan.shapes, points)
+    alpha = coverage(plan.shapes, points, local)
+    if cutouts is not None:
+        seen = functional.grid_sample(cutouts, local.permute(0, 2, 3, 1), align_corners=False)
+        alpha = torch.where(plan.shapes.is_cutout[:, None, None, None], seen[:, 3:] / 255, alpha)
+        rgb = torch.where(plan.paints.keeps_colour[:, None, None, None], seen[:, :3], rgb)
+    return tinted(plan.paints, rgb), alpha * plan.present[:, None, None, None]
+
+
+def _expose(
+    known: _Plan,
+    plan: _Plan,
+    rgb: Float[Tensor, "batch 3 height width"],
+    alpha: Float[Tensor, "batch 1 height width"],
+    velocity: Float[Tensor, "batch 2 height width"],
+) -> None:
+    """Smears, in place, the scenes whose shutter is open while the layer moves by a pixel or so."""
+    paths = _paths(known)
+    which = (paths > 0.7).nonzero().flatten()
+    if len(which):
+        longest = float(paths.max())
+        which = which.to(rgb.device)
+        path = velocity[which] * plan.shutter[which, None, None, None]
+        rgb[which], alpha[which] = smeared(rgb[which], alpha[which], path, longest=longest)
+
+
+def _paths(known: _Plan) -> Float[Tensor, " batch"]:
+    """How far the layer goes while the shutter is open."""
+    way = _corners(known, 1) - _corners(known, 0)
+    return torch.hypot(way[:, 0], way[:, 1]).amax(-1) * known.shutter
+
+
+def _corners(known: _Plan, moment: int) -> Float[Tensor, "batch 2 corners"]:
+    """The corners of a box around the layer in the first or second frame."""
+    signs = torch.tensor([[-1, 1, -1, 1], [-1, -1, 1, 1]], dtype=torch.float64)
+    bend = known.motions.bend.abs().amax((-2, -1))[..., None]
+    corners = (known.shapes.center[..., None] + (known.shapes.reach[..., None] + bend + 2) * signs)[..., None]
+    return (project(known.motions.matrix, corners) if moment else corners)[..., 0]
+
+
+def _bounding_box(known: _Plan, size: torch.Size, moment: int) -> tuple[slice, slice]:
+    """Rows and columns that the layer may touch in the first or second frame, over all scenes."""
+    height, width = size[-2:]
+    margin = _paths(known).clamp(max=LONGEST)[:, None] / 2
+    corners = _corners(known, moment)
+    low = (corners.amin(-1) - margin)[known.present].amin(0).floor()
+    high = (corners.amax(-1) + margin)[known.present].amax(0)
+    left, top = (int(value) for value in low)
+    right, bottom = (int(value) + 2 for value in high)
+    return slice(max(top, 0), max(min(bottom, height), 0)), slice(max(left, 0), max(min(right, width), 0))
+
+
+def _visible(canvas: _Canvas) -> Bool[Tensor, "batch height width"]:
+    """Where the second frame shows, at the end of the flow, the layer that the first shows at its start."""
+    height, width = canvas.target.shape[-2:]
+    x, y = canvas.target.unbind(1)
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    there = y.round().long().clamp(0, height - 1) * width + x.round().long().clamp(0, width - 1)
+    seen = canvas.tops[1].flatten(1).gather(1, there.flatten(1)).view_as(there)
+    return inside & (seen == canvas.tops[0])

@@ -1,0 +1,157 @@
+"""The pictures that generated scenes are made of: photographs and cut-outs from a folder, or patterns made in code."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from flowcli.errors import SourceError, UsageError
+from flowcli.system.opencv import cv2, decode
+from flowcli.training.synthesis.patterns import generate_cutouts, generate_pictures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jaxtyping import Float, Int, UInt8
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+PICTURE_SIDE = 320
+CUTOUT_SIDE = 192
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_GENERATED_SHARE = 0.12
+_DETAIL_CELLS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class TextureBank:
+    """Square RGB pictures and RGBA cut-outs on one device, 8 bits per channel.
+
+    The first `photographs` of `pictures` are photographs (where there are none, patterns stand in for them);
+    the rest are generated patterns. `detail`, on the CPU, is the mean grey-level step in each cell of each picture.
+    """
+
+    pictures: UInt8[Tensor, "pictures 3 side side"]
+    cutouts: UInt8[Tensor, "cutouts 4 small small"]
+    photographs: int
+    detail: Float[Tensor, "pictures cells cells"]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the pictures are, and so where scenes are rendered."""
+        return self.pictures.device
+
+    @classmethod
+    def from_folder(cls, folder: Path, *, device: torch.device | str) -> TextureBank:
+        """Every picture below `folder`; files with transparent parts become cut-outs."""
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder", hint="name a folder of photographs")
+        pictures: list[NDArray[np.uint8]] = []
+        cutouts: list[NDArray[np.uint8]] = []
+        paths = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
+        with ThreadPoolExecutor() as threads:
+            for is_cutout, squares in threads.map(_squares, paths):
+                (cutouts if is_cutout else pictures).extend(squares)
+        if not pictures:
+            raise SourceError(f"{folder} holds no opaque pictures", hint="put jpg, png or webp photographs there")
+        patterns = generate_pictures(max(8, round(len(pictures) * _GENERATED_SHARE)), PICTURE_SIDE, seed=0)
+        stacked = np.concatenate([np.stack(pictures), patterns])
+        empty = np.zeros((0, CUTOUT_SIDE, CUTOUT_SIDE, 4), np.uint8)
+        return cls._of(stacked, np.stack(cutouts) if cutouts else empty, len(pictures), device)
+
+    @classmethod
+    def procedural(cls, *, seed: int, device: torch.device | str) -> TextureBank:
+        """Noise and patterns made in code, for tests and for people without photographs."""
+        pictures = generate_pictures(48, 256, seed=seed)
+        return cls._of(pictures, generate_cutouts(pictures[:12], 128, seed=seed), 36, device)
+
+    @classmethod
+    def _of(
+        cls, pictures: NDArray[np.uint8], cutouts: NDArray[np.uint8], photographs: int, device: torch.device | str
+    ) -> TextureBank:
+        as_tensor = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
+        return cls(
+            pictures=as_tensor.to(device),
+            cutouts=torch.from_numpy(cutouts).permute(0, 3, 1, 2).contiguous().to(device),
+            photographs=photographs,
+            detail=torch.cat([_detail(as_tensor[i : i + 64]) for i in range(0, len(pictures), 64)]),
+        )
+
+
+def gather(
+    source: UInt8[Tensor, "pictures channels side side"], index: Int[Tensor, " batch"], levels: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch channels reduced reduced"]:
+    """The indexed pictures, averaged over 2^level pixels so that shrinking them does not alias.
+
+    `levels` is on the CPU. Where all levels agree the pictures come back smaller; else at full size, blurred.
+    """
+    chosen = source[index.to(source.device)].float()
+    present = sorted(set(levels.tolist()))
+    if len(present) == 1:
+        return functional.avg_pool2d(chosen, 1 << present[0]) if present[0] else chosen
+    for level in present:
+        if level:
+            which = (levels == level).nonzero().flatten().to(source.device)
+            small = functional.avg_pool2d(chosen[which], 1 << level)
+            chosen[which] = functional.interpolate(small, chosen.shape[-2:], mode="bilinear")
+    return chosen
+
+
+def _squares(path: Path) -> tuple[bool, list[NDArray[np.uint8]]]:
+    """Whether a file is a cut-out, and the squares that come of it: none of what is no picture, or too small."""
+    try:
+        decoded = decode(path, path.read_bytes(), cv2.IMREAD_UNCHANGED)
+    except (SourceError, OSError):
+        return False, []
+    if decoded.dtype != np.uint8 or min(decoded.shape[:2]) < 16:
+        return False, []
+    image = np.asarray(decoded, np.uint8)
+    if image.ndim == 3 and image.shape[2] == 4 and image[..., 3].min() < 128:
+        return True, [_square_cutout(image)]
+    return False, _square_tiles(image)
+
+
+def _square_tiles(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """One square of a squarish picture, two of a long one, as RGB."""
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=-1)
+    colour = image[..., 2::-1]
+    height, width = colour.shape[:2]
+    short, long = min(height, width), max(height, width)
+    offsets = [0, long - short] if long > 1.4 * short else [(long - short) // 2]
+    tiles = [colour[o : o + short] if height > width else colour[:, o : o + short] for o in offsets]
+    return [_resized(tile, PICTURE_SIDE) for tile in tiles]
+
+
+def _square_cutout(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The cut-out in the middle of a transparent square, with colour spread beyond its edge against dark fringes."""
+    rgba = image[..., [2, 1, 0, 3]]
+    height, width = rgba.shape[:2]
+    side = max(height, width) + 4
+    padded = np.zeros((side, side, 4), np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    padded[top : top + height, left : left + width] = rgba
+    alpha = padded[..., 3:].astype(np.float32) / 255
+    spread = cv2.GaussianBlur(np.dstack([padded[..., :3] * alpha, alpha]), (0, 0), side / 40)
+    beyond = spread[..., :3] / np.maximum(spread[..., 3:], 1e-3)
+    padded[..., :3] = np.where(alpha > 0.5, padded[..., :3], beyond.clip(0, 255)).astype(np.uint8)
+    return _resized(padded, CUTOUT_SIDE)
+
+
+def _resized(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    shrinks = image.shape[0] > side
+    resized = cv2.resize(
+        np.ascontiguousarray(image), (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    )
+    return np.asarray(resized, np.uint8)
+
+
+def _detail(pictures: UInt8[Tensor, "pictures 3 side side"]) -> Float[Tensor, "pictures cells cells"]:
+    grey = pictures.float().mean(1, keepdim=True)
+    steps = functional.pad(grey.diff(dim=3).abs(), (0, 1)) + functional.pad(grey.diff(dim=2).abs(), (0, 0, 0, 1))
+    return functional.adaptive_avg_pool2d(steps, _DETAIL_CELLS)[:, 0]

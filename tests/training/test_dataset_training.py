@@ -1,0 +1,258 @@
+"""Training on datasets: recipes from files, batches, resuming, and runs that diverge."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from flowcli.errors import PartialError, SourceError, UsageError
+from flowcli.training import run as runs
+from flowcli.training.dataset_batches import Mixture, read_ahead
+from flowcli.training.loop import TrainingState, set_norms, train_steps
+from flowcli.training.recipes import Recipe, Share, Stage, find_recipe, names, one_cycle, read_recipe
+from raft_core.config import LARGE
+from raft_core.raft import RAFT
+
+ROOT = Path(__file__).parents[2]
+TINY = """
+ema_decay = 0.0
+
+[[stages]]
+name = "tiny"
+steps = {steps}
+batch = 2
+crop = [128, 128]
+iterations = 2
+peak = {peak}
+
+[[data]]
+dataset = "pairs"
+scale = [0.0, 0.2]
+"""
+
+
+def write_pairs(root: Path, count: int = 3) -> Path:
+    random = np.random.default_rng(0)
+    for number in range(count):
+        folder = root / f"pair_{number}"
+        folder.mkdir(parents=True)
+        texture = cv2.GaussianBlur(random.integers(0, 256, (144, 160, 3), np.uint8), (0, 0), 2)
+        cv2.imwrite(str(folder / "frame1.png"), texture[:, 4:])
+        cv2.imwrite(str(folder / "frame2.png"), texture[:, :-4])
+        flow = np.zeros((144, 156, 2), np.float32)
+        flow[..., 0] = 4
+        np.savez(folder / "flow.npz", flow=flow, valid=np.arange(144)[:, None] + np.zeros(156) >= 20)
+    return root
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    return write_pairs(tmp_path / "pairs")
+
+
+def tiny(tmp_path: Path, *, steps: int = 3, peak: float = 1e-4) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.format(steps=steps, peak=peak))
+    return path
+
+
+def test_the_one_cycle_is_that_of_pytorch() -> None:
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.AdamW([weight], lr=4e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, 4e-4, 1100, pct_start=0.05, cycle_momentum=False, anneal_strategy="linear"
+    )
+    for step in range(1000):
+        assert one_cycle(step, steps=1000, peak=4e-4) == pytest.approx(optimiser.param_groups[0]["lr"], rel=1e-9)
+        optimiser.step()
+        schedule.step()
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule", "rest"),
+    [
+        ("chairs", (100_000, 10, (368, 496), 4e-4), (1e-4, 0.8, False)),
+        ("things", (100_000, 6, (400, 720), 1.25e-4), (1e-4, 0.8, True)),
+        ("sintel", (100_000, 6, (368, 768), 1.25e-4), (1e-5, 0.85, True)),
+        ("kitti", (50_000, 6, (288, 960), 1e-4), (1e-5, 0.85, True)),
+    ],
+)
+def test_published_stages_are_as_published(name: str, schedule: object, rest: object) -> None:
+    recipe = find_recipe(name)
+    (stage,) = recipe.stages
+    assert (stage.steps, stage.batch, stage.crop, stage.peak) == schedule
+    assert (stage.weight_decay, stage.gamma, stage.freeze_norm) == rest
+    assert (recipe.model, stage.max_flow, stage.iterations) == ("large", 400, 12)
+
+
+def test_the_sintel_stage_mixes_as_published() -> None:
+    shares = {share.dataset: (share.times, share.groups, share.sparse) for share in find_recipe("sintel").data}
+    assert shares == {
+        "sintel": (100, (), False),
+        "kitti": (200, (), True),
+        "hd1k": (5, (), True),
+        "things": (1, ("clean",), False),
+    }
+
+
+def test_every_named_recipe_can_be_read() -> None:
+    assert {"cpu", "chairs", "things", "sintel", "kitti", "finetune"} <= set(names())
+    for name in names():
+        assert find_recipe(name).steps > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stages = 3", "is no recipe"),
+        ("[[stages]]\nname = 'x'", "is no recipe: data|is no recipe: 'data'|missing"),
+        ("colour = 1", "it knows no colour, only"),
+        ("[", "is no recipe"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(SourceError, match=message):
+        read_recipe(path)
+
+
+def recipe_of(**stage: int) -> Recipe:
+    return Recipe(stages=(Stage("x", 4, 2, (128, 128), 1, (1e-4, 1e-4), **stage),), data=(Share("pairs", (0.0, 0.2)),))
+
+
+def test_pairs_do_not_depend_on_how_batches_are_split(pairs: Path) -> None:
+    recipe = recipe_of()
+    mixture = Mixture(recipe, {"pairs": pairs})
+    whole = mixture.draw(1, recipe.stages[0])
+    halves = [mixture.draw(number, recipe.stages[0].split(2)) for number in (2, 3)]
+    assert torch.equal(whole.first, torch.cat([half.first for half in halves]))
+    assert torch.equal(whole.flow.nan_to_num(7), torch.cat([half.flow for half in halves]).nan_to_num(7))
+    assert bool(whole.flow.isnan().any()) and bool(whole.flow.isfinite().any())
+
+
+def test_every_pair_comes_once_in_each_round(pairs: Path) -> None:
+    mixture = Mixture(recipe_of(), {"pairs": pairs})
+    for round_ in range(4):
+        assert sorted(mixture._shuffled(round_).tolist()) == [0, 1, 2]
+
+
+def test_batches_read_ahead_are_the_same_in_the_same_order(pairs: Path) -> None:
+    recipe = recipe_of()
+    mixture = Mixture(recipe, {"pairs": pairs})
+    turns = [(number, recipe.stages[0]) for number in range(5)]
+    for turn, batch in zip(turns, read_ahead(mixture.draw, turns, workers=2), strict=True):
+        assert torch.equal(batch.second, mixture.draw(*turn).second)
+
+
+def test_a_dataset_whose_folder_is_not_given_is_asked_for(pairs: Path) -> None:
+    with pytest.raises(UsageError, match=r"^this recipe trains on hd1k, kitti, sintel, things$") as caught:
+        Mixture(find_recipe("sintel"), {"pairs": pairs})
+    assert "--data hd1k=FOLDER --data kitti=FOLDER" in caught.value.hint
+
+
+def train(flowcli, tmp_path: Path, recipe: Path, pairs: Path, *more: object):
+    line = ("train", "--run", tmp_path / "run", "--recipe", recipe, "--data", f"pairs={pairs}", "--device", "cpu")
+    return flowcli(*line, *more)
+
+
+def log_of(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def test_training_on_pairs_validates_and_draws_curves(flowcli, tmp_path: Path, pairs: Path) -> None:
+    ended = train(flowcli, tmp_path, tiny(tmp_path), pairs, "--validation", f"pairs={pairs}", "--tensorboard")
+    assert ended.code == 0 and "trained 3 of 3 steps" in ended.err[-1]
+    assert any("validation" in record for record in log_of(tmp_path / "run"))
+    assert any((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_accumulated_gradients_equal_those_of_the_whole_batch(pairs: Path) -> None:
+    losses = []
+    for count in (1, 2):
+        recipe = runs.in_parts(recipe_of(), count)
+        torch.manual_seed(0)
+        state = TrainingState.begin(RAFT(), device=torch.device("cpu"))
+        draw = Mixture(recipe, {"pairs": pairs}).draw
+        steps = train_steps(state, recipe, draw, device=torch.device("cpu"), precision=torch.float32)
+        losses.append([step.loss for step in steps])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_frozen_batch_norm_keeps_its_statistics_and_learns_only_without() -> None:
+    model = RAFT(LARGE).train()
+    norm = model.context_encoder.stem.norm
+    set_norms(model, frozen=True)
+    assert not norm.training and model.training
+    set_norms(model, frozen=False)
+    assert norm.training
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        (("--accumulate", 3), "error: batches of 2 do not divide by 3"),
+        (("--data", "cinema=x"), "error: --data cinema=x is not NAME=PATH of a dataset"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(flowcli, tmp_path: Path, pairs: Path, more, error: str) -> None:
+    ended = train(flowcli, tmp_path, tiny(tmp_path), pairs, *more)
+    assert (ended.code, ended.err[-2]) == (2, error)
+
+
+def test_a_run_that_has_diverged_is_stopped_and_says_so(
+    flowcli, tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MOST_SKIPPED", 3)
+    monkeypatch.setattr("flowcli.training.loop.sequence_loss", lambda flows, *_, **__: flows[-1].sum() * float("nan"))
+    ended = train(flowcli, tmp_path, tiny(tmp_path, steps=9), pairs)
+    assert ended.code == PartialError.exit_code
+    assert ended.err[-2] == "error: the last 3 steps up to 3 had no finite gradient: the run has diverged"
+    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["step"] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_embedded_weights_learn_eight_pairs_and_go_on_after_a_kill_with_the_same_curve(tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "pairs", 8)
+    recipe = tiny(tmp_path, steps=100, peak=2e-4)
+
+    def start(run: str) -> subprocess.Popen[bytes]:
+        line = ["train", "--run", tmp_path / run, "--recipe", recipe, "--data", f"pairs={pairs}", "--device", "cpu"]
+        line += ["--threads", "1", "--save-every", "0", "--validation", pairs]
+        if not (tmp_path / run / "state.pt").exists():
+            line += ["--weights", "raft-small"]
+        return subprocess.Popen([sys.executable, "-m", "flowcli", *map(str, line)], cwd=ROOT, env=os.environ)
+
+    assert start("whole").wait() == 0
+    killed = start("killed")
+    while not (tmp_path / "killed" / "state.pt").exists():
+        time.sleep(0.2)
+    time.sleep(3)  # some steps beyond the save
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert start("killed").wait() == 0
+    curves = [
+        [(record["step"], record["loss"], record["epe"]) for record in log_of(tmp_path / run) if "loss" in record]
+        for run in ("whole", "killed")
+    ]
+    print(curves[0])
+    assert len(curves[0]) == 4
+    assert curves[0] == curves[1]
+    before = subprocess.run(
+        [sys.executable, "-m", "flowcli", "eval", "pairs", str(pairs), "--json", "-q"],
+        cwd=ROOT, capture_output=True, check=True,
+    )  # fmt: skip
+    after = json.loads((tmp_path / "killed" / "best.json").read_text())["epe"]["mean"]
+    print(json.loads(before.stdout)["mean"]["epe"], "→", after)
+    assert after < json.loads(before.stdout)["mean"]["epe"]

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from flowcli.errors import UsageError
+from flowcli.system.console import Console
+from flowcli.training.promote import Promotion, hours, loss_on, promote, samples
+from flowcli.training.recipes import RECIPES, Stage
+from raft_core import checkpoint
+from raft_core.raft import RAFT
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    torch.manual_seed(0)
+    checkpoint.save(RAFT(), folder / "best.safetensors")
+    facts = {"step": 500, "epe": {"mean": 1.0}, "recipe": dataclasses.asdict(RECIPES["cpu"])}
+    (folder / "best.json").write_text(json.dumps(facts))
+    lines = [{"step": 1, "time": 1000}, {"step": 2, "time": 1360}, {"validation": {}}, {"step": 3, "time": 9000}]
+    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+@pytest.fixture
+def validation(tmp_path: Path) -> Path:
+    pair = tmp_path / "pairs" / "made_one"
+    pair.mkdir(parents=True)
+    image = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
+    cv2.imwrite(str(pair / "frame1.png"), image)
+    cv2.imwrite(str(pair / "frame2.png"), np.roll(image, 3, axis=1))
+    flow = np.full((128, 128, 2), (3, 4), np.float32)
+    np.savez(pair / "flow.npz", flow=flow, valid=np.ones((128, 128), np.uint8))
+    return pair.parent
+
+
+def test_the_model_card_scores_the_weights_that_are_stored(run: Path, validation: Path, tmp_path: Path) -> None:
+    stored = promote(Promotion(run, tmp_path / "weights", "mine", validation), Console(quiet=True))
+    card = stored.with_suffix(".md").read_text()
+    assert hashlib.sha256(stored.read_bytes()).hexdigest() in card
+    assert stored.stat().st_size < 2_100_000
+    (row,) = [line.split(" | ") for line in card.splitlines() if line.startswith("| made")]
+    # The method, the same before rounding, DIS, Farneback, and the truth's own length for zero flow.
+    assert row[0] == "| made"
+    assert row[-1] == "5.000 |"
+    assert float(row[2]) == pytest.approx(float(row[3]), abs=0.05)
+    assert f"{450 * 8 + 50 * 6:,} samples in 500 steps, 0.1 hours" in card
+    assert "| coarse | 50 of 1200 |" in card
+    assert "| fine |" not in card
+
+
+def test_a_run_without_validated_weights_cannot_be_promoted(tmp_path: Path, validation: Path) -> None:
+    with pytest.raises(UsageError, match=r"has no best\.safetensors"):
+        promote(Promotion(tmp_path, tmp_path, "mine", validation), Console(quiet=True))
+
+
+def test_samples_are_counted_through_the_stages() -> None:
+    stages = [{"steps": 10, "batch": 4, "parts": 1}, {"steps": 20, "batch": 1, "parts": 2}]
+    assert [samples(stages, steps) for steps in (0, 5, 10, 15, 30, 99)] == [0, 20, 40, 50, 80, 80]
+
+
+def test_a_pause_between_log_lines_is_no_training() -> None:
+    assert hours([{"time": 1000}, {"time": 1360}, {"validation": {}}, {"time": 9000}]) == pytest.approx(0.1)
+
+
+def test_the_model_card_names_the_weights_that_were_begun_with(run: Path, validation: Path, tmp_path: Path) -> None:
+    with (run / "log.jsonl").open("a") as log:
+        log.write(json.dumps({"begun_with": "older", "sha256": "abc"}) + "\n")
+    card = promote(Promotion(run, tmp_path, "mine", validation), Console(quiet=True)).with_suffix(".md").read_text()
+    assert "\n- begun with: older, sha256 `abc`\n" in card
+
+
+def test_the_model_card_says_what_each_stage_learnt_from() -> None:
+    everything = dataclasses.asdict(Stage("one", 1, 1, (128, 128), 1, (0, 0)))
+    assert loss_on(everything) == "all pixels"
+    some = everything | {"visible_only": True, "max_flow": 48.0, "power": 0.5}
+    assert loss_on(some) == "visible pixels slower than 48 px, to the power 0.5"
+    new = everything | {"matching": 0.3, "frozen": ["context_encoder"], "renew_context": True}
+    assert loss_on(everything | {"slow": ["context_encoder"]}) == "all pixels, context_encoder slow"
+    assert loss_on(new) == "all pixels, and 0.3 of the matching loss, context_encoder frozen, context begun anew"
+
+
+def test_a_stage_of_an_older_run_is_described_without_what_it_did_not_know() -> None:
+    stage = dataclasses.asdict(Stage("one", 1, 1, (128, 128), 1, (0, 0)))
+    assert loss_on({key: stage[key] for key in ("visible_only", "max_flow", "power")}) == "all pixels"
