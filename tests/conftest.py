@@ -141,7 +141,7 @@ class Ended:
 @pytest.fixture
 def flowcli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     """Runs a command line in this process, on a terminal of 80 columns."""
-    from flowcli.cli import run
+    from flowcli.cli.app import run
 
     monkeypatch.setenv("COLUMNS", "80")
 

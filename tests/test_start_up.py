@@ -11,7 +11,7 @@ HEAVY = ("torch", "cv2", "av", "numpy", "safetensors", "tqdm")
 
 PROBE = """
 import sys
-from flowcli.cli import run
+from flowcli.cli.app import run
 code = 0
 try:
     code = run(sys.argv[1:])

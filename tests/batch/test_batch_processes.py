@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("place")
 CRASHING = """
 import ctypes, sys
 from flowcli.batch.engines import processes
-from flowcli.cli import main
+from flowcli.cli.app import main
 
 def compute_there(work, weights, real=processes.compute_there):
     if "evil" in work.clip.key:

@@ -16,7 +16,7 @@ SHORT, LONG = 200, 2000
 HEIGHT, WIDTH = 240, 320
 MEASURE = """
 import resource, sys
-from flowcli.cli import run
+from flowcli.cli.app import run
 code = run(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 sys.exit(code)

@@ -20,7 +20,7 @@ from tests.benchmarks.models import HEIGHT, WIDTH, fan, noise
 
 MEASURE = """
 import resource, sys
-from flowcli.cli import run
+from flowcli.cli.app import run
 code = run(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 sys.exit(code)

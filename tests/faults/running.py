@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowcli.cli import run
+from flowcli.cli.app import run
 from flowcli.media.pyav import VideoReader
 from tests.faults.registry import Fault
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcli import cli
+from flowcli.cli import app as cli
 from tests.faults.making import clip, still
 from tests.faults.running import playable, run_here
 
@@ -68,7 +68,7 @@ def test_a_signal_ends_every_command_soon_and_whole(
 
 @pytest.mark.parametrize(("ignored", "handler"), [(False, "SIG_DFL"), (True, "SIG_IGN")])
 def test_ctrl_c_while_flowcli_loads_is_no_traceback(ignored: bool, handler: str) -> None:
-    loading = "import signal, sys, types; sys.modules['flowcli.cli'] = types.SimpleNamespace("
+    loading = "import signal, sys, types; sys.modules['flowcli.cli.app'] = types.SimpleNamespace("
     loading += "main=lambda: print(signal.getsignal(signal.SIGINT).name))"
     begin = "import runpy; runpy.run_module('flowcli', run_name='__main__')"
     # A shell's background jobs begin with it ignored.

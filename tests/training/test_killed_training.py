@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 TRAIN = """
 import os, signal, sys
 from flowcli import batches, pool, recipes, runs
-from flowcli.cli import main
+from flowcli.cli.app import main
 
 kill_at = int(sys.argv.pop())
 stage = recipes.Stage("tiny", 6, 1, (128, 128), 2, (4e-4, 1e-4))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flowcli import commands
+from flowcli.cli import commands
 from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
 from flowcli.system.console import LOG, close_log, tell
 from flowcli.system.signals import Interruption, Stop, StoppedError

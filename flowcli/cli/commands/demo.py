@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from flowcli.commands import _options
+from flowcli.cli import options
 
 
 def run(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="Folder to write to.")] = Path(
         "flowcli-demo"
     ),
-    weights: _options.Weights = "raft-small",
-    iterations: _options.IterationsOrAuto = "auto",
-    device: _options.Device = "auto",
-    precision: _options.Precision = "auto",
+    weights: options.Weights = "raft-small",
+    iterations: options.IterationsOrAuto = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
 ) -> None:
     """See it work: the flow of a turning fan that flowcli paints itself, scored against the exact truth.
 

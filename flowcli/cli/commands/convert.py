@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from flowcli.commands import _options
+from flowcli.cli import options
 from flowcli.flow.formats import FORMATS, PICTURES
 
-EPILOG = _options.listed(
+EPILOG = options.listed(
     "Formats, the values of --to and --from",
     {**{name: f"{each.ending}: {each.keeps}" for name, each in FORMATS.items()}, **PICTURES},
 )
@@ -26,14 +26,14 @@ def run(
         str | None, typer.Option("--from", metavar="NAME", help="Format to read, where INPUT holds several.")
     ] = None,
     bound: Annotated[float, typer.Option(metavar="PX", help="Motion that planes show as black and as white.")] = 20.0,
-    half: _options.Half = False,
-    max_flow: _options.MaxFlow = "auto",
-    gamma: _options.Gamma = 1.0,
-    background: _options.Background = "white",
-    legend: _options.Legend = False,
+    half: options.Half = False,
+    max_flow: options.MaxFlow = "auto",
+    gamma: options.Gamma = 1.0,
+    background: options.Background = "white",
+    legend: options.Legend = False,
     fps: Annotated[str | None, typer.Option(metavar="N", help="Frames per second of a video. Default: 25.")] = None,
-    overwrite: _options.Overwrite = False,
-    quiet: _options.Quiet = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Turn saved flow into another format, draw it again, or make a video from a folder of it.
 

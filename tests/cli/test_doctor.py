@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from flowcli import checkup
-from flowcli.checkup import Checkup
+from flowcli.cli import doctor as checkup
+from flowcli.cli.doctor import Checkup
 from flowcli.errors import DeviceError
 from flowcli.model.memory_plan import make_plan
 from raft_core.config import LARGE, SMALL

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from flowcli.commands import _options
+from flowcli.cli import options
 
-EPILOG = _options.outputs()
+EPILOG = options.outputs()
 
 
 def run(
@@ -20,25 +20,25 @@ def run(
             help="A video, a folder of images, a pattern in quotes ('%04d.png', '*.png'), or - for stdin.",
         ),
     ],
-    output: _options.Output = None,
-    save: _options.Save = "video",
+    output: options.Output = None,
+    save: options.Save = "video",
     skip: Annotated[
         int, typer.Option(metavar="N", help="Flow from frame t to frame t+N; the next pair starts there.", min=1)
     ] = 1,
     sliding: Annotated[
         bool, typer.Option("--sliding", metavar="", help="Start a pair at every frame, not only at every N-th.")
     ] = False,
-    start: _options.Start = None,
-    end: _options.End = None,
-    max_frames: _options.MaxFrames = None,
-    fps: _options.Fps = None,
-    deinterlace: _options.Deinterlace = False,
-    weights: _options.Weights = "raft-small",
-    iterations: _options.IterationsOrAuto = "auto",
-    tolerance: _options.Tolerance = 0.1,
-    direction: _options.Direction = "forward",
-    occlusion_relative: _options.OcclusionRelative = 0.01,
-    occlusion_absolute: _options.OcclusionAbsolute = 0.5,
+    start: options.Start = None,
+    end: options.End = None,
+    max_frames: options.MaxFrames = None,
+    fps: options.Fps = None,
+    deinterlace: options.Deinterlace = False,
+    weights: options.Weights = "raft-small",
+    iterations: options.IterationsOrAuto = "auto",
+    tolerance: options.Tolerance = 0.1,
+    direction: options.Direction = "forward",
+    occlusion_relative: options.OcclusionRelative = 0.01,
+    occlusion_absolute: options.OcclusionAbsolute = 0.5,
     warm_start: Annotated[
         bool,
         typer.Option(
@@ -48,36 +48,36 @@ def run(
     batch: Annotated[
         str, typer.Option(metavar="N", help="Pairs computed at once; auto: one on a CPU, what fits elsewhere.")
     ] = "auto",
-    device: _options.Device = "auto",
-    precision: _options.Precision = "auto",
-    memory: _options.Memory = None,
-    max_side: _options.MaxSide = None,
-    scale: _options.Scale = 1.0,
-    max_flow: _options.MaxFlow = "auto",
-    scale_mode: _options.ScaleMode = "video",
-    gamma: _options.Gamma = 1.0,
-    background: _options.Background = "white",
-    legend: _options.Legend = False,
-    arrow_grid: _options.ArrowGrid = None,
-    arrow_min: _options.ArrowMin = 0.5,
-    codec: _options.Codec = "h264",
-    crf: _options.Crf = None,
-    preset: _options.Preset = None,
-    pixel_format: _options.PixelFormat = None,
-    audio: _options.Audio = False,
-    half: _options.Half = False,
-    overwrite: _options.Overwrite = False,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    memory: options.Memory = None,
+    max_side: options.MaxSide = None,
+    scale: options.Scale = 1.0,
+    max_flow: options.MaxFlow = "auto",
+    scale_mode: options.ScaleMode = "video",
+    gamma: options.Gamma = 1.0,
+    background: options.Background = "white",
+    legend: options.Legend = False,
+    arrow_grid: options.ArrowGrid = None,
+    arrow_min: options.ArrowMin = 0.5,
+    codec: options.Codec = "h264",
+    crf: options.Crf = None,
+    preset: options.Preset = None,
+    pixel_format: options.PixelFormat = None,
+    audio: options.Audio = False,
+    half: options.Half = False,
+    overwrite: options.Overwrite = False,
     resume: Annotated[
         bool, typer.Option("--resume", metavar="", help="Go on with a run of this very command that was cut off.")
     ] = False,
     segment: Annotated[
         int, typer.Option(metavar="N", help="Pairs after which what is done is safe from being cut off.", min=1)
     ] = 64,
-    dry_run: _options.DryRun = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
-    log_file: _options.LogFile = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    log_file: options.LogFile = None,
 ) -> None:
     """Flow of a video: from every frame to the next, or to the N-th after it.
 

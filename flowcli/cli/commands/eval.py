@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from flowcli.commands import _options
+from flowcli.cli import options
 from flowcli.evaluation.datasets import descriptions, names
 
-EPILOG = _options.listed("Datasets, the values of DATASET", descriptions())
+EPILOG = options.listed("Datasets, the values of DATASET", descriptions())
 
 
 def run(
@@ -26,7 +26,7 @@ def run(
     part: Annotated[
         str, typer.Option(metavar="NAME", help="Which pairs, where a dataset is split: training or validation.")
     ] = "validation",
-    iterations: _options.Iterations = 12,
+    iterations: options.Iterations = 12,
     warm_start: Annotated[
         bool, typer.Option("--warm-start", metavar="", help="Start each pair of a sequence from the flow before it.")
     ] = False,
@@ -40,8 +40,8 @@ def run(
             "--all-pixels", metavar="", help="Count Sintel's pixels marked invalid too, as princeton-vl does."
         ),
     ] = False,
-    device: _options.Device = "auto",
-    precision: _options.Precision = "fp32",
+    device: options.Device = "auto",
+    precision: options.Precision = "fp32",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="PATH", help="Folder to keep scores in as they come, for --resume."),
@@ -59,10 +59,10 @@ def run(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", metavar="", help="Go on where an earlier run stopped.")] = False,
-    overwrite: _options.Overwrite = False,
-    json: _options.Json = False,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
     csv: Annotated[bool, typer.Option("--csv", metavar="", help="Print a line for each pair and method.")] = False,
-    quiet: _options.Quiet = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Endpoint error (EPE), outliers and more on a dataset with ground truth, beside other methods.
 

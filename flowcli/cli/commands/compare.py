@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flowcli.commands import _options
+from flowcli.cli import options
 
 EPILOG = """
 Sides, what A and B may be
@@ -24,21 +24,21 @@ def run(
     ],
     first: Annotated[str, typer.Argument(metavar="A", help="One side: weights, perhaps with settings, or a folder.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The other side.")],
-    output: _options.Output = None,
+    output: options.Output = None,
     skip: Annotated[int, typer.Option(metavar="N", help="Flow from frame t to frame t+N.", min=1)] = 1,
-    start: _options.Start = None,
-    end: _options.End = None,
-    max_frames: _options.MaxFrames = None,
-    fps: _options.Fps = None,
-    iterations: _options.IterationsOrAuto = "12",
-    device: _options.Device = "auto",
-    precision: _options.Precision = "auto",
-    memory: _options.Memory = None,
-    max_side: _options.MaxSide = None,
-    max_flow: _options.MaxFlow = "auto",
-    overwrite: _options.Overwrite = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
+    start: options.Start = None,
+    end: options.End = None,
+    max_frames: options.MaxFrames = None,
+    fps: options.Fps = None,
+    iterations: options.IterationsOrAuto = "12",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    memory: options.Memory = None,
+    max_side: options.MaxSide = None,
+    max_flow: options.MaxFlow = "auto",
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Compare two weights, two settings, or two folders of flow on one clip.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flowcli.commands import _options
+from flowcli.cli import options
 
 
 def run(
@@ -43,7 +43,7 @@ def run(
         list[str] | None,
         typer.Option(metavar="NAME=PATH", help="Where a dataset of the recipe lies, as eval takes it; for each one."),
     ] = None,
-    device: _options.Device = "auto",
+    device: options.Device = "auto",
     precision: Annotated[str, typer.Option(metavar="NAME", help="Number format: auto, fp32 or bf16.")] = "auto",
     threads: Annotated[int, typer.Option(metavar="N", help="CPU threads; 0 takes all.", min=0)] = 0,
     every: Annotated[float, typer.Option(metavar="MIN", help="Minutes between validations.", min=0.1)] = 20,

@@ -7,40 +7,40 @@ from typing import Annotated
 
 import typer
 
-from flowcli.commands import _options
+from flowcli.cli import options
 
-EPILOG = _options.outputs()
+EPILOG = options.outputs()
 
 
 def run(
     first: Annotated[Path, typer.Argument(metavar="FIRST", help="The image that flow starts from.")],
     second: Annotated[Path, typer.Argument(metavar="SECOND", help="The image it leads to, of the same size.")],
-    output: _options.Output = None,
-    save: _options.Save = "png",
-    weights: _options.Weights = "raft-small",
-    iterations: _options.IterationsOrAuto = "12",
-    tolerance: _options.Tolerance = 0.1,
-    direction: _options.Direction = "forward",
-    occlusion_relative: _options.OcclusionRelative = 0.01,
-    occlusion_absolute: _options.OcclusionAbsolute = 0.5,
-    device: _options.Device = "auto",
-    precision: _options.Precision = "auto",
-    memory: _options.Memory = None,
-    max_side: _options.MaxSide = None,
-    scale: _options.Scale = 1.0,
-    max_flow: _options.MaxFlow = "auto",
-    gamma: _options.Gamma = 1.0,
-    background: _options.Background = "white",
-    legend: _options.Legend = False,
-    arrow_grid: _options.ArrowGrid = None,
-    arrow_min: _options.ArrowMin = 0.5,
-    half: _options.Half = False,
-    overwrite: _options.Overwrite = False,
-    dry_run: _options.DryRun = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
-    log_file: _options.LogFile = None,
+    output: options.Output = None,
+    save: options.Save = "png",
+    weights: options.Weights = "raft-small",
+    iterations: options.IterationsOrAuto = "12",
+    tolerance: options.Tolerance = 0.1,
+    direction: options.Direction = "forward",
+    occlusion_relative: options.OcclusionRelative = 0.01,
+    occlusion_absolute: options.OcclusionAbsolute = 0.5,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    memory: options.Memory = None,
+    max_side: options.MaxSide = None,
+    scale: options.Scale = 1.0,
+    max_flow: options.MaxFlow = "auto",
+    gamma: options.Gamma = 1.0,
+    background: options.Background = "white",
+    legend: options.Legend = False,
+    arrow_grid: options.ArrowGrid = None,
+    arrow_min: options.ArrowMin = 0.5,
+    half: options.Half = False,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    log_file: options.LogFile = None,
 ) -> None:
     """Flow from one image to another of the same size.
 

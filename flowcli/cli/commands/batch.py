@@ -7,15 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from flowcli.commands import _options, video
+from flowcli.cli import options
+from flowcli.cli.commands import video
 
-EPILOG = _options.outputs()
+EPILOG = options.outputs()
 
 # Fixed for a batch, or given in another way.
 _ONLY_FOR_ONE = ("input", "output", "resume", "dry_run", "json", "quiet", "verbose", "log_file")
 
 
-@_options.with_options_of(video.run, but=_ONLY_FOR_ONE)
+@options.with_options_of(video.run, but=_ONLY_FOR_ONE)
 def run(
     folder: Annotated[
         Path,
@@ -71,9 +72,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", metavar="", help="List the clips with frames, length and size; write nothing.")
     ] = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    log_file: _options.LogFile = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    log_file: options.LogFile = None,
     *,
     options: dict[str, Any],
 ) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from flowcli.commands import _options
+from flowcli.cli import options
 
 
-def run(json: _options.Json = False) -> None:
+def run(json: options.Json = False) -> None:
     """What this machine has: device, precision, codecs, weights, memory and the frames that fit into it.
 
     What is wrong is listed last, each with the command that mends it.
 
     Example: flowcli doctor
     """
-    from flowcli.checkup import check_up
+    from flowcli.cli.doctor import check_up
     from flowcli.system.console import Console
 
     Console(json=json).facts(check_up())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flowcli.commands import _options
+from flowcli.cli import options
 
 
 def run(
@@ -44,8 +44,8 @@ def run(
     gt: Annotated[
         Path | None, typer.Option(metavar="FILE", help="True flow, .flo or .npz: gives the error at every update.")
     ] = None,
-    weights: _options.Weights = "raft-small",
-    iterations: _options.Iterations = 12,
+    weights: options.Weights = "raft-small",
+    iterations: options.Iterations = 12,
     warm_start: Annotated[
         bool,
         typer.Option("--warm-start", metavar="", help="Of a video: start from the flow of the pair before, T-N to T."),
@@ -56,12 +56,12 @@ def run(
     hidden_channels: Annotated[
         str, typer.Option(metavar="LIST", help="Hidden channels to show; auto: the most active.")
     ] = "auto",
-    device: _options.Device = "auto",
-    precision: _options.Precision = "fp32",
-    max_flow: _options.MaxFlow = "auto",
-    overwrite: _options.Overwrite = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
+    device: options.Device = "auto",
+    precision: options.Precision = "fp32",
+    max_flow: options.MaxFlow = "auto",
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """See what RAFT saw, at every step, for any pixel.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flowcli.commands import _options
+from flowcli.cli import options
 
 
 def run(
@@ -20,23 +20,23 @@ def run(
     grid: Annotated[
         float | None, typer.Option(metavar="PX", help="Spacing of the grid. Default: about 300 points.", min=1)
     ] = None,
-    output: _options.Output = None,
+    output: options.Output = None,
     save: Annotated[str, typer.Option(metavar="LIST", help="What to write: csv, json, video.")] = "csv,video",
     skip: Annotated[int, typer.Option(metavar="N", help="Follow from frame t to frame t+N.", min=1)] = 1,
-    start: _options.Start = None,
-    end: _options.End = None,
-    max_frames: _options.MaxFrames = None,
-    fps: _options.Fps = None,
-    weights: _options.Weights = "raft-small",
-    iterations: _options.IterationsOrAuto = "12",
-    occlusion_relative: _options.OcclusionRelative = 0.01,
-    occlusion_absolute: _options.OcclusionAbsolute = 0.5,
-    device: _options.Device = "auto",
-    precision: _options.Precision = "auto",
-    memory: _options.Memory = None,
-    max_side: _options.MaxSide = None,
-    overwrite: _options.Overwrite = False,
-    quiet: _options.Quiet = False,
+    start: options.Start = None,
+    end: options.End = None,
+    max_frames: options.MaxFrames = None,
+    fps: options.Fps = None,
+    weights: options.Weights = "raft-small",
+    iterations: options.IterationsOrAuto = "12",
+    occlusion_relative: options.OcclusionRelative = 0.01,
+    occlusion_absolute: options.OcclusionAbsolute = 0.5,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    memory: options.Memory = None,
+    max_side: options.MaxSide = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Follow points through a video along its flow, until they are hidden, leave, or a cut comes.
 
