@@ -15,13 +15,13 @@ ROWS = (
     ("__main__",),
     ("cli",),
     ("training",),
-    ("evaluation", "batch", "api"),
+    ("evaluation", "batch", "api", "__init__"),
     ("pipeline", "inspection"),
     ("model",),
     ("flow",),
     ("media",),
     ("system",),
-    ("__init__", "errors", "version", "raft_core"),
+    ("errors", "version", "raft_core"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
 

@@ -206,7 +206,7 @@ def test_completion_finds_commands() -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_stdout_is_no_bug() -> None:
     script = (
-        "import sys\nfrom flowcli import cli, console\n"
+        "import sys\nfrom flowcli.cli import app as cli\nfrom flowcli.system import console\n"
         "cli.answer = lambda arguments: console.hand_over('x')\nsys.exit(cli.run([]))"
     )
     with Path("/dev/full").open("w") as full:

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 # Trains six tiny steps, saving each; kills itself while it draws the batch of the step named on its command line.
 TRAIN = """
 import os, signal, sys
-from flowcli import batches, pool, recipes, runs
+from flowcli.training import batches, pool, recipes
+from flowcli.training import run as runs
 from flowcli.cli.app import main
 
 kill_at = int(sys.argv.pop())

@@ -104,7 +104,7 @@ def test_processes_by_the_clock_end_together_though_their_clocks_differ() -> Non
         "    training.time = SimpleNamespace(perf_counter=lambda: clock() * (1 + group.rank))\n"
         "    state = ",
     )
-    text = f"import time\nfrom types import SimpleNamespace\nfrom flowcli import training\n{text}"
+    text = f"import time\nfrom types import SimpleNamespace\nfrom flowcli.training import loop as training\n{text}"
     meeting = meeting_of_two()
     processes = [start({**meeting, "RANK": str(rank)}, text) for rank in (0, 1)]
     try:
