@@ -3,8 +3,8 @@
     python -m tests.written > before.txt
     python -m tests.written | diff before.txt -
 
-Times and temporary folders are taken out of text before it is hashed, the order of keys out of JSON; videos are hashed as
-they are encoded.
+Times and temporary folders are taken out of text before it is hashed, and the order of keys out of JSON. Videos are
+hashed as they are encoded.
 """
 
 from __future__ import annotations

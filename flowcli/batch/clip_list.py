@@ -6,27 +6,28 @@ import csv
 import io
 import json
 import os
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcli.batch.clips import chosen, named
 from flowcli.errors import SourceError, UsageError
 from flowcli.media.sources import check_name
-from flowcli.pipeline.request import Request
+from flowcli.pipeline.request import BATCH, PATH, WORK, Request
+from flowcli.system.options import declared, marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowcli.batch.clips import Clip
+    from flowcli.system.options import Option
 
-FOR_ALL = ("inputs", "output", "name", "weights", "device", "overwrite", "resume")
-"""What a whole batch shares: one model on one device, and outputs in one place."""
-SPELLED = {"iters": "iterations", "pix_fmt": "pixel_format"}
-"""Options that the command line calls otherwise than Request does."""
-KINDS = {field.name: str(field.type).removesuffix(" | None") for field in fields(Request) if field.name not in FOR_ALL}
-"""The type of every option that a clip may have of its own."""
-TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
+SHARED = marked(Request, PATH, WORK, BATCH)
+"""The fields that a whole batch shares: one model on one device, and outputs in one place."""
+OPTIONS = {name: option for name, option in declared(Request).items() if name not in SHARED}
+"""The options that a clip may have of its own, by field."""
+BY_NAME = {option.name.replace("-", "_"): option for option in OPTIONS.values()} | OPTIONS
+"""The same by either name: that of the command line, and the field's."""
 
 
 def read_list(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[Clip]:
@@ -88,27 +89,21 @@ def options_of(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     found = {}
     for spelled, value in row.items():
         name = str(spelled).lstrip("-").replace("-", "_")
-        name = SPELLED.get(name, name)
-        if name not in KINDS:
-            shared = "is for a whole batch" if name in FOR_ALL else "is no option of flowcli video"
-            raise UsageError(f"{where}: {spelled} {shared}", hint=f"clips may have their own {', '.join(KINDS)}")
+        option = BY_NAME.get(name)
+        if option is None:
+            shared = "is for a whole batch" if name in SHARED else "is no option of flowcli video"
+            raise UsageError(f"{where}: {spelled} {shared}", hint=f"clips may have their own {', '.join(OPTIONS)}")
         if value is not None:
-            found[name] = value_of(name, value, f"{where}: {spelled} {value}")
+            found[option.field] = value_of(option, value, f"{where}: {spelled} {value}")
     return found
 
 
-def value_of(name: str, value: object, what: str) -> str | int | float | bool:
-    """The value of an option, from what a table holds."""
-    kind, text = KINDS[name], str(value).strip()
+def value_of(option: Option, value: object, what: str) -> str | int | float | bool:
+    """The value of an option, from what a table holds; raises UsageError for what it does not take."""
     try:
-        if kind == "bool" and text.lower() in TRUE + FALSE:
-            return text.lower() in TRUE
-        if kind == "int" and (number := int(text)) >= (0 if name == "crf" else 1):
-            return number
-        if kind == "float" and abs(real := float(text)) < float("inf"):
-            return real
-    except ValueError as error:
-        raise UsageError(f"{what} is no {kind}", hint="check the list") from error
-    if kind == "str" and not isinstance(value, (dict, list)):
-        return text
-    raise UsageError(f"{what} is no {kind}", hint="check the list")
+        if isinstance(value, dict | list):
+            raise TypeError
+        parsed: str | int | float | bool = option.parse(str(value).strip())
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{what} is no {option.type.__name__}", hint="check the list") from error
+    return parsed

@@ -16,11 +16,13 @@ from flowcli.batch.record import Outcome
 from flowcli.batch.report import preview_path
 from flowcli.batch.report.preview import preview_at
 from flowcli.errors import FlowcliError, PartialError
+from flowcli.pipeline.request import PATH, Request
 from flowcli.pipeline.run import incomplete
 from flowcli.pipeline.task import Task
 from flowcli.pipeline.video import carry_out, opened_source
 from flowcli.system.files import reported
 from flowcli.system.fingerprint import fingerprint
+from flowcli.system.options import marked
 from flowcli.system.signals import StoppedError
 
 if TYPE_CHECKING:
@@ -29,13 +31,8 @@ if TYPE_CHECKING:
     from flowcli.batch.chunks import Chunk
     from flowcli.batch.clips import Clip
     from flowcli.media.sources import Source
-    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console, Result
     from raft_core.raft import RAFT
-
-
-PLACES = ("inputs", "output", "weights")
-"""The options that are paths, which a node may know under other names."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Work:
     @cached_property
     def asked(self) -> str:
         """What tells whether something else is asked for: a hash of the options that are the same on every node."""
-        options = {name: value for name, value in asdict(self.own).items() if name not in PLACES}
+        options = {name: value for name, value in asdict(self.own).items() if name not in marked(Request, PATH)}
         return hashlib.sha256(json.dumps(options).encode()).hexdigest()[:16]
 
 

@@ -11,7 +11,7 @@ from flowcli.evaluation.methods import dis
 from flowcli.flow.colour import ColourScale, colour_flow, magnitude
 from flowcli.flow.drawing import labelled_row
 from flowcli.media.demo_clip import fan_flow
-from flowcli.media.demo_clip.source import HEIGHT, WIDTH, FanSource
+from flowcli.media.demo_clip.source import FanSource
 from flowcli.pipeline.video import estimate_source
 from flowcli.system.opencv import write_png
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.flow.estimate import Estimate
+    from flowcli.media.frames import Frame
     from flowcli.pipeline.request import Request
     from flowcli.system.console import Console, Result
 
@@ -55,7 +56,7 @@ class Score:
     def write(self, estimate: Estimate, /) -> None:
         """Scores one pair over all its pixels."""
         pair = estimate.pair
-        truth = fan_flow(pair.first.index, height=HEIGHT, width=WIDTH).flow
+        truth = truth_of(pair.first)
         self.ours.append(endpoint_error(estimate.flow, truth))
         self.dis.append(endpoint_error(dis(pair.first.image, pair.second.image), truth))
         self._last = estimate
@@ -65,7 +66,7 @@ class Score:
         if self._last is None:
             raise ValueError("nothing has been scored yet")
         first, second = self._last.pair.first, self._last.pair.second
-        truth = fan_flow(first.index, height=HEIGHT, width=WIDTH).flow
+        truth = truth_of(first)
         scale = ColourScale.covering([magnitude(truth)])
         flows = {"flowcli": self._last.flow, "truth": truth, "OpenCV DIS": dis(first.image, second.image)}
         panels = {name: colour_flow(flow, scale=scale) for name, flow in flows.items()}
@@ -80,6 +81,12 @@ class Score:
     def finish_partial(self) -> Path | None:
         """Nothing to keep."""
         return None
+
+
+def truth_of(frame: Frame) -> NDArray[np.float32]:
+    """The true flow (height, width, 2) from a frame of the demo clip to the next, in px."""
+    height, width = frame.image.shape[:2]
+    return fan_flow(frame.index, height=height, width=width).flow
 
 
 def endpoint_error(flow: NDArray[np.float32], truth: NDArray[np.float32]) -> float:

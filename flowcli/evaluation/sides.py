@@ -16,25 +16,23 @@ from flowcli.model.device import choose_device
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.weights import find, load
 from flowcli.pipeline.colour_scale import glimpsed_scale
+from flowcli.pipeline.request import Request
 from flowcli.pipeline.settings import resolve
+from flowcli.system.options import declared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from flowcli.flow.formats import Flow
     from flowcli.media.frames import FramePair
     from flowcli.media.sources import Source
-    from flowcli.pipeline.request import Request
 
-# What may follow a side's weights, as it is spelled and as Request calls it.
-SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "iters": ("iterations", str),
-    "tolerance": ("tolerance", float),
-    "precision": ("precision", str),
-    "max-side": ("max_side", int),
-    "scale": ("scale", float),
-    "warm-start": ("warm_start", lambda text: {"yes": True, "no": False}[text]),
+SETTINGS = {
+    option.name: option
+    for name, option in declared(Request).items()
+    if name in {"iterations", "tolerance", "precision", "max_side", "scale", "warm_start"}
 }
+"""What may follow a side's weights, as it is spelled."""
 SAMPLED = 5
 
 
@@ -66,10 +64,10 @@ def setting(text: str) -> tuple[str, Any]:
     name, _, value = text.partition("=")
     if name.strip() not in SETTINGS:
         raise UsageError(f"{text!r} is no setting", hint=f"write NAME,iters=20; there are {', '.join(SETTINGS)}")
-    field, parse = SETTINGS[name.strip()]
+    option = SETTINGS[name.strip()]
     try:
-        return field, parse(value.strip())
-    except (ValueError, KeyError) as error:
+        return option.field, option.parse(value.strip())
+    except ValueError as error:
         raise UsageError(f"{text!r} has no value that {name.strip()} can have", hint="such as iters=20") from error
 
 

@@ -29,28 +29,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.flow.formats import Flow
+    from flowcli.flow.request import ConvertRequest
     from flowcli.system.console import Console
 
 SAMPLED_FOR_COLOUR = 9
 BACKWARD = "_backward"
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What `flowcli convert` was asked for, as spelled on the command line."""
-
-    source: Path
-    output: Path
-    to: str | None = None
-    given: str | None = None
-    bound: float = 20.0
-    half: bool = False
-    max_flow: str = "auto"
-    gamma: float = 1.0
-    background: str = "white"
-    legend: bool = False
-    fps: str | None = None
-    overwrite: bool = False
 
 
 @dataclass
@@ -76,19 +59,19 @@ class Loss:
         return "; ".join(changes) or "without loss"
 
 
-def convert(wish: Wish, console: Console) -> Result:
+def convert(request: ConvertRequest, console: Console) -> Result:
     """Converts one file, or every flow file of a folder; a file of many that cannot be read is passed over and told."""
-    if not 0 < wish.bound < math.inf:
-        raise UsageError(f"--bound {wish.bound} is no motion in px", hint="give a number above 0, such as 20")
-    files, kind = find_files(wish)
-    target = target_of(wish)
-    outputs = plan(wish, files, kind, target)
+    if not 0 < request.bound < math.inf:
+        raise UsageError(f"--bound {request.bound} is no motion in px", hint="give a number above 0, such as 20")
+    files, kind = find_files(request)
+    target = target_of(request)
+    outputs = plan(request, files, kind, target)
     for path in outputs:
-        refuse_output(path, files, overwrite=wish.overwrite)
-    read = reader(kind, bound=wish.bound)
+        refuse_output(path, files, overwrite=request.overwrite)
+    read = reader(kind, bound=request.bound)
     if target in PICTURES:
-        return paint(wish, files, outputs, read, console)
-    write, read_back = writer(target, bound=wish.bound, half=wish.half), reader(target, bound=wish.bound)
+        return paint(request, files, outputs, read, console)
+    write, read_back = writer(target, bound=request.bound, half=request.half), reader(target, bound=request.bound)
     loss, failed, left_out = Loss(), [], set[str]()
     for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
         try:
@@ -105,30 +88,30 @@ def convert(wish: Wish, console: Console) -> Result:
     summary = f"{counted(len(files) - len(failed))} from {kind} to {target}, {loss}"
     summary += f"; {' and '.join(sorted(left_out))} left out" if left_out else ""
     paths = tuple(path for path in outputs if path.exists())
-    return Result(paths if len(files) == 1 else (wish.output,), summary, report="", problem=problem(failed))
+    return Result(paths if len(files) == 1 else (request.output,), summary, report="", problem=problem(failed))
 
 
-def find_files(wish: Wish) -> tuple[list[Path], str]:
+def find_files(request: ConvertRequest) -> tuple[list[Path], str]:
     """The files to convert, in order, and their format; a folder must hold one format, or `--from` chooses."""
-    if wish.given is not None and wish.given not in FORMATS:
-        raise UsageError(f"--from {wish.given} is not known", hint=f"use {', '.join(FORMATS)}")
-    if not wish.source.exists():
-        raise UsageError(f"{wish.source} does not exist", hint="check the path")
-    if not wish.source.is_dir():
-        kind = wish.given or format_of(wish.source)
+    if request.given is not None and request.given not in FORMATS:
+        raise UsageError(f"--from {request.given} is not known", hint=f"use {', '.join(FORMATS)}")
+    if not request.source.exists():
+        raise UsageError(f"{request.source} does not exist", hint="check the path")
+    if not request.source.is_dir():
+        kind = request.given or format_of(request.source)
         if kind is None:
-            hint = "pictures of flow cannot be turned back" if wish.source.suffix == ".png" else known_formats()
-            raise SourceError(f"{wish.source} is no flow file that is known", hint=hint)
-        return [wish.source], kind
+            hint = "pictures of flow cannot be turned back" if request.source.suffix == ".png" else known_formats()
+            raise SourceError(f"{request.source} is no flow file that is known", hint=hint)
+        return [request.source], kind
     found: dict[str, list[Path]] = {}
-    for path in sorted(wish.source.iterdir()):
+    for path in sorted(request.source.iterdir()):
         if path.is_file() and not path.name.startswith(".") and (kind := format_of(path)):
             found.setdefault(kind, []).append(path)
-    kinds = [wish.given] if wish.given else list(found)
+    kinds = [request.given] if request.given else list(found)
     if len(kinds) > 1:
-        raise UsageError(f"{wish.source} holds {' and '.join(kinds)}", hint=f"choose one: --from {kinds[0]}")
+        raise UsageError(f"{request.source} holds {' and '.join(kinds)}", hint=f"choose one: --from {kinds[0]}")
     if not kinds or kinds[0] not in found:
-        raise SourceError(f"{wish.source} holds no {wish.given or 'flow'} files", hint=known_formats())
+        raise SourceError(f"{request.source} holds no {request.given or 'flow'} files", hint=known_formats())
     return found[kinds[0]], kinds[0]
 
 
@@ -137,62 +120,68 @@ def known_formats() -> str:
     return "flow is read from " + ", ".join(f"{name} ({each.ending})" for name, each in FORMATS.items())
 
 
-def target_of(wish: Wish) -> str:
+def target_of(request: ConvertRequest) -> str:
     """The format to write: `--to`, or what the output's name says."""
     known = [*FORMATS, *PICTURES]
-    if wish.to is not None:
-        if wish.to not in known:
-            raise UsageError(f"--to {wish.to} is not known", hint=f"use {', '.join(known)}")
-        return wish.to
-    name = wish.output.name.lower()
+    if request.to is not None:
+        if request.to not in known:
+            raise UsageError(f"--to {request.to} is not known", hint=f"use {', '.join(known)}")
+        return request.to
+    name = request.output.name.lower()
     endings = {**{each.ending: kind for kind, each in FORMATS.items()}, ".png": "png", ".mp4": "video"}
     kind = next((kind for ending, kind in endings.items() if name.endswith(ending)), None)
     if kind is None:
-        raise UsageError(f"{wish.output} does not say what to write", hint=f"give --to: {', '.join(known)}")
+        raise UsageError(f"{request.output} does not say what to write", hint=f"give --to: {', '.join(known)}")
     return kind
 
 
-def plan(wish: Wish, files: Sequence[Path], kind: str, target: str) -> list[Path]:
+def plan(request: ConvertRequest, files: Sequence[Path], kind: str, target: str) -> list[Path]:
     """Where each file goes; one path for a video."""
     if target == "video":
-        if not wish.source.is_dir():
+        if not request.source.is_dir():
             raise UsageError("a video takes a folder of flow", hint="--to png makes a picture of one")
         return [
-            wish.output if wish.output.suffix.lower() == ".mp4" else wish.output / f"{wish.source.resolve().name}.mp4"
+            request.output
+            if request.output.suffix.lower() == ".mp4"
+            else request.output / f"{request.source.resolve().name}.mp4"
         ]
     ending = ".png" if target == "png" else FORMATS[target].ending
-    names_a_file = wish.output.name.lower().endswith(ending) and not wish.output.is_dir()
-    if not wish.source.is_dir() and wish.output.suffix and not wish.output.is_dir():
+    names_a_file = request.output.name.lower().endswith(ending) and not request.output.is_dir()
+    if not request.source.is_dir() and request.output.suffix and not request.output.is_dir():
         # KITTI's own files do not end with `_kitti`.
-        if not wish.output.name.lower().endswith(".png" if target == "kitti" else ending):
-            raise UsageError(f"{wish.output} does not end with {ending}", hint=f"that is how {target} files end")
-        return [wish.output]
+        if not request.output.name.lower().endswith(".png" if target == "kitti" else ending):
+            raise UsageError(f"{request.output} does not end with {ending}", hint=f"that is how {target} files end")
+        return [request.output]
     if names_a_file:
-        raise UsageError(f"{wish.output} is one file, and {wish.source} holds {len(files)}", hint="name a folder")
-    return [wish.output / f"{stem_of(path, kind)}{ending}" for path in files]
+        raise UsageError(f"{request.output} is one file, and {request.source} holds {len(files)}", hint="name a folder")
+    return [request.output / f"{stem_of(path, kind)}{ending}" for path in files]
 
 
 def paint(
-    wish: Wish, files: Sequence[Path], outputs: Sequence[Path], read: Callable[[Path], Flow], console: Console
+    request: ConvertRequest,
+    files: Sequence[Path],
+    outputs: Sequence[Path],
+    read: Callable[[Path], Flow],
+    console: Console,
 ) -> Result:
     """Pictures, or the video, all in one colour scale."""
     sampled = files[:: math.ceil(len(files) / SAMPLED_FOR_COLOUR)]
-    scale = parse_scale(wish.max_flow, gamma=wish.gamma, background=wish.background)
+    scale = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
     if scale is None:
         typical = ColourScale.covering(magnitude(read(path)) for path in sampled).max_flow
-        scale = replace(plain_scale(wish.gamma, wish.background), max_flow=typical)
-    style = Style(scale, wish.legend)
+        scale = replace(plain_scale(request.gamma, request.background), max_flow=typical)
+    style = Style(scale, request.legend)
     outputs[0].parent.mkdir(parents=True, exist_ok=True)
     if outputs[0].suffix.lower() == ".mp4":
         # A folder may hold either direction; a video shows one.
         shown = [path for path in files if BACKWARD not in path.stem] or files
-        clock = times_of(wish, shown)
+        clock = times_of(request, shown)
         drawings = ((path, style.finish(colour_flow(read(path), scale=scale))) for path in shown)
         film(outputs[0], console.follow(drawings, total=len(shown), unit="file"), clock)
         return Result((outputs[0],), drawn(len(shown), scale), report="")
     for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
         write_png(path, style.finish(colour_flow(read(source), scale=scale)))
-    return Result(tuple(outputs) if len(files) == 1 else (wish.output,), drawn(len(files), scale), report="")
+    return Result(tuple(outputs) if len(files) == 1 else (request.output,), drawn(len(files), scale), report="")
 
 
 def drawn(files: int, scale: ColourScale) -> str:
@@ -200,10 +189,10 @@ def drawn(files: int, scale: ColourScale) -> str:
     return f"{counted(files)} drawn, full colour at {scale.max_flow:.3g} px"
 
 
-def times_of(wish: Wish, files: Sequence[Path]) -> list[Fraction]:
+def times_of(request: ConvertRequest, files: Sequence[Path]) -> list[Fraction]:
     """When each file's frame is shown: as the clip's report beside the folder says, else at `--fps`."""
-    rate = parse_rate(wish.fps)
-    report = wish.source.with_name(f"{wish.source.resolve().name}.json")
+    rate = parse_rate(request.fps)
+    report = request.source.with_name(f"{request.source.resolve().name}.json")
     if rate is None and report.is_file():
         with contextlib.suppress(ValueError, TypeError, KeyError):
             pairs = json.loads(report.read_text(encoding="utf-8"))["pairs"]

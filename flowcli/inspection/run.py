@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from flowcli.inspection.inputs import Subject
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.picture import Picture
+    from flowcli.inspection.request import InspectRequest
     from flowcli.system.console import Console
     from raft_core.config import RaftConfig
 
@@ -39,29 +39,7 @@ AUTOMATIC = 4
 """How many pixels are chosen where none is asked for."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a user asked for, as spelled on the command line."""
-
-    inputs: tuple[str, ...]
-    at: tuple[str, ...] = ()
-    automatic: int | None = None
-    output: Path | None = None
-    frame: int | None = None
-    skip: int | None = None
-    truth: Path | None = None
-    weights: str = "raft-small"
-    iterations: int = 12
-    warm_start: bool = False
-    motion: str = "auto"
-    hidden: str = "auto"
-    device: str = "auto"
-    precision: str = "fp32"
-    max_flow: str = "auto"
-    overwrite: bool = False
-
-
-def inspect(request: Request, console: Console) -> Result:
+def inspect(request: InspectRequest, console: Console) -> Result:
     """Looks at RAFT at work on one pair of frames, and writes what it saw."""
     started = time.monotonic()
     subject = open_subject(request.inputs, frame=request.frame, skip=request.skip, truth=request.truth)
@@ -113,7 +91,7 @@ def written(picture: Picture, folder: Path) -> str:
     return picture.name
 
 
-def folder_of(request: Request, subject: Subject) -> Path:
+def folder_of(request: InspectRequest, subject: Subject) -> Path:
     """`NAME_inspect`, below `-o` or beside the input."""
     name = f"{subject.name}_inspect"
     if not subject.inputs:
@@ -121,7 +99,7 @@ def folder_of(request: Request, subject: Subject) -> Path:
     return output_folder(subject.inputs[0], request.output) / name
 
 
-def channels_of(request: Request, config: RaftConfig) -> Channels:
+def channels_of(request: InspectRequest, config: RaftConfig) -> Channels:
     """The channels that were asked for."""
     return Channels(
         parse_channels(request.motion, total=config.motion_channels, option="--motion-channels"),
@@ -129,7 +107,7 @@ def channels_of(request: Request, config: RaftConfig) -> Channels:
     )
 
 
-def settings_of(request: Request, estimator: FlowEstimator, observation: Observation) -> dict[str, object]:
+def settings_of(request: InspectRequest, estimator: FlowEstimator, observation: Observation) -> dict[str, object]:
     """The settings as resolved, for the record."""
     return {
         "iterations": request.iterations,

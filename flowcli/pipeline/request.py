@@ -1,56 +1,198 @@
-"""What a user asked for."""
+"""What a user requested: one dataclass whose fields are the options of `flowcli video`, and of whatever is like it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import typer
+
+from flowcli.system import options
+from flowcli.system.options import DRAWING, ENCODING
+
+PATH = "a path, which another machine may know by another name; a hash stands for it where jobs are compared"
+WORK = "says how to work, not what to compute"
+BATCH = "the same for all clips of a batch"
+VIDEO = "of a video only"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asked for, as spelled on the command line; `name` is what outputs are called, if not by the input."""
+    """What a user requested, as spelled on the command line; `name` is what outputs are called, if not by the input."""
 
-    inputs: tuple[Path, ...]
-    output: Path | None
-    save: str
-    weights: str = "raft-small"
-    iterations: str = "12"
-    tolerance: float = 0.1
-    direction: str = "forward"
-    occlusion_relative: float = 0.01
-    occlusion_absolute: float = 0.5
-    device: str = "auto"
-    precision: str = "auto"
-    memory: str | None = None
-    max_side: int | None = None
-    scale: float = 1.0
-    max_flow: str = "auto"
-    scale_mode: str = "video"
-    gamma: float = 1.0
-    background: str = "white"
-    legend: bool = False
-    arrow_grid: int | None = None
-    arrow_min: float = 0.5
-    half: bool = False
-    codec: str = "h264"
-    crf: int | None = None
-    preset: str | None = None
-    pixel_format: str | None = None
-    audio: bool = False
-    overwrite: bool = False
-    warm_start: bool = False
-    batch: str = "auto"
-    skip: int = 1
-    sliding: bool = False
-    start: str | None = None
-    end: str | None = None
-    max_frames: int | None = None
-    fps: str | None = None
-    deinterlace: bool = False
-    resume: bool = False
-    segment: int = 64
-    split: int | None = None
-    name: str | None = None
+    inputs: Annotated[tuple[Path, ...], PATH]
+    output: Annotated[options.Output, PATH] = None
+    save: Annotated[
+        str, typer.Option(metavar="LIST", help="What to write: outputs named below, with commas between.")
+    ] = "video"
+    skip: Annotated[
+        int, typer.Option(metavar="N", help="Flow from frame t to frame t+N; the next pair starts there.", min=1), VIDEO
+    ] = 1
+    sliding: Annotated[
+        bool, typer.Option("--sliding", metavar="", help="Start a pair at every frame, not only at every N-th."), VIDEO
+    ] = False
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Begin here: seconds, mm:ss.s, hh:mm:ss, or #N, the frame numbered N from 0."
+        ),
+        VIDEO,
+    ] = None
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Stop before this time or frame."), VIDEO] = None
+    max_frames: Annotated[
+        int | None, typer.Option(metavar="N", help="Use no more than N frames, counted before --skip.", min=2), VIDEO
+    ] = None
+    fps: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Frames per second of images or a raw stream, such as 30000/1001. Default: 25."),
+        VIDEO,
+    ] = None
+    deinterlace: Annotated[
+        bool, typer.Option("--deinterlace", metavar="", help="Make the frames of interlaced video whole."), VIDEO
+    ] = False
+    weights: Annotated[options.Weights, PATH] = "raft-small"
+    iterations: Annotated[
+        str,
+        typer.Option(
+            "--iters",
+            metavar="N",
+            help="Refinement steps: more are slower and more exact; auto stops when the flow settles, after 12 at "
+            "most.",
+        ),
+    ] = "auto"
+    tolerance: Annotated[
+        float,
+        typer.Option(metavar="PX", help="With --iters auto: stop when a step changes the flow by less than this."),
+    ] = 0.1
+    direction: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="forward, backward, or both, which also tells what is occluded (--save occlusion, warp).",
+        ),
+    ] = "forward"
+    occlusion_relative: Annotated[
+        float, typer.Option(metavar="X", help="Occluded: |f+b|² above X times |f|²+|b|² ...")
+    ] = 0.01
+    occlusion_absolute: Annotated[float, typer.Option(metavar="X", help="... plus X, in px².")] = 0.5
+    warm_start: Annotated[
+        bool,
+        typer.Option(
+            "--warm-start/--no-warm-start", metavar="", help="Start each pair from the flow of the pair before."
+        ),
+        VIDEO,
+    ] = False
+    batch: Annotated[
+        str,
+        typer.Option(metavar="N", help="Pairs computed at once; auto: one on a CPU, what fits elsewhere."),
+        VIDEO,
+    ] = "auto"
+    device: Annotated[options.Device, BATCH] = "auto"
+    precision: options.Precision = "auto"
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory to keep to, such as 800M or 4G. Default: what is free."),
+    ] = None
+    max_side: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX",
+            help="Compute no larger than this; the flow comes back at the source's size and in its px.",
+            min=1,
+        ),
+    ] = None
+    scale: Annotated[float, typer.Option(metavar="X", help="Compute at this share of the size; likewise.")] = 1.0
+    max_flow: options.MaxFlow = "auto"
+    scale_mode: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="video: one colour scale for all pairs; frame: each pair's own.",
+            rich_help_panel=DRAWING,
+        ),
+        VIDEO,
+    ] = "video"
+    gamma: options.Gamma = 1.0
+    background: options.Background = "white"
+    legend: options.Legend = False
+    arrow_grid: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX",
+            help="How far apart arrows begin. Default: by the picture's size.",
+            min=2,
+            rich_help_panel=DRAWING,
+        ),
+    ] = None
+    arrow_min: Annotated[
+        float, typer.Option(metavar="PX", help="No arrow for motion below this.", min=0, rich_help_panel=DRAWING)
+    ] = 0.5
+    codec: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How videos are encoded: h264, h265, vp9, av1, ffv1 (lossless) or prores.",
+            rich_help_panel=ENCODING,
+        ),
+        VIDEO,
+    ] = "h264"
+    crf: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Quality of h264, h265, vp9 and av1: lower is better and larger.",
+            rich_help_panel=ENCODING,
+        ),
+        VIDEO,
+    ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Speed of the encoder, by its own names: veryfast, slow, 8 ...",
+            rich_help_panel=ENCODING,
+        ),
+        VIDEO,
+    ] = None
+    pixel_format: Annotated[
+        str | None,
+        typer.Option(
+            "--pix-fmt",
+            metavar="NAME",
+            help="Pixel format of videos, such as yuv444p for sharper colours.",
+            rich_help_panel=ENCODING,
+        ),
+        VIDEO,
+    ] = None
+    audio: Annotated[
+        bool,
+        typer.Option(
+            "--audio",
+            metavar="",
+            help="Copy the sound of the video into the videos that are written.",
+            rich_help_panel=ENCODING,
+        ),
+        VIDEO,
+    ] = False
+    half: options.Half = False
+    overwrite: Annotated[options.Overwrite, WORK] = False
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", metavar="", help="Go on with a run of this very command that was cut off."),
+        VIDEO,
+        WORK,
+    ] = False
+    segment: Annotated[
+        int,
+        typer.Option(metavar="N", help="Pairs after which what is done is safe from being cut off.", min=1),
+        VIDEO,
+    ] = 64
+    split: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Cut longer clips into chunks of N pairs, which start cold and are shared out.", min=1
+        ),
+        VIDEO,
+    ] = None
+    name: Annotated[str | None, WORK] = None

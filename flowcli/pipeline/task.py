@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.outputs import choose, journal_folder, plan_outputs, report_path
 from flowcli.model.weights import find
+from flowcli.pipeline.request import PATH, WORK, Request
 from flowcli.pipeline.settings import direction_of, encoding_of
 from flowcli.system.console import Result
 from flowcli.system.fingerprint import fingerprint
+from flowcli.system.options import marked
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
 
     from flowcli.flow.outputs import Output
     from flowcli.model.weights import Weights
-    from flowcli.pipeline.request import Request
-
-# These say where and how to work, not what to do.
-_NO_PART = ("inputs", "output", "weights", "overwrite", "resume", "name")
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def planned_outputs(request: Request, *, video: bool) -> list[Output]:
 
 def job_of(request: Request, outputs: Sequence[Output], weights: Weights) -> dict[str, Any]:
     """The job as JSON has it: options as spelled, hashes of inputs and weights, and the versions that compute."""
-    options = {name: value for name, value in asdict(request).items() if name not in _NO_PART}
+    options = {name: value for name, value in asdict(request).items() if name not in marked(Request, PATH, WORK)}
     job = {
         **options,
         "outputs": [output.path.name for output in outputs],

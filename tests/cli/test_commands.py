@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.evaluation import demo as demonstration
+from flowcli.media.demo_clip import source
 from flowcli.training import pool, recipes
 from flowcli.training import run as runs
 
@@ -38,7 +38,7 @@ def scored(tmp_path: Path) -> Path:
 
 def test_demo_scores_the_fan_and_writes_what_it_shows(compute, monkeypatch) -> None:
     for name, value in {"FRAMES": 3, "HEIGHT": 96, "WIDTH": 128}.items():
-        monkeypatch.setattr(demonstration, name, value)
+        monkeypatch.setattr(source, name, value)
     for _ in range(2):  # a second time, it replaces what the first wrote
         ended = compute("demo", "-o", "shown")
         assert ended.code == 0

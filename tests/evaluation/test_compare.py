@@ -118,7 +118,10 @@ def test_of_several_formats_an_exact_one_is_read_and_backward_flow_is_passed_ove
 
 
 def test_settings_are_read_as_they_are_spelled(weights) -> None:
-    side = side_of(f"{weights},iters=auto,tolerance=0.1,max-side=64,warm-start=yes", Request((Path("x"),), None, ""))
+    side = side_of(
+        f"{weights},iters=auto,tolerance=0.1,max-side=64,warm-start=yes",
+        Request((Path("x"),), None, "", iterations="12"),
+    )
     settings = side.settings
     assert (settings.tolerance, settings.reduction.max_side, settings.warm_start) == (0.1, 64, True)
     assert setting("iters = 4") == ("iterations", "4")

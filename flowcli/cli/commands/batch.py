@@ -7,16 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from flowcli.cli import options
-from flowcli.cli.commands import video
+from flowcli.cli.options import outputs, takes
+from flowcli.pipeline.request import Request
+from flowcli.system import options as shared
 
-EPILOG = options.outputs()
-
-# Fixed for a batch, or given in another way.
-_ONLY_FOR_ONE = ("input", "output", "resume", "dry_run", "json", "quiet", "verbose", "log_file")
+EPILOG = outputs()
 
 
-@options.with_options_of(video.run, but=_ONLY_FOR_ONE)
+# A batch always goes on where it stopped.
+@takes(Request, without=("resume",))
 def run(
     folder: Annotated[
         Path,
@@ -35,12 +34,6 @@ def run(
         list[str] | None, typer.Option(metavar="GLOB", help="Only clips that fit, such as '*.mp4' or 'day1/*'.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="No clips that fit.")] = None,
-    split: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Cut longer clips into chunks of N pairs, which start cold and are shared out.", min=1
-        ),
-    ] = None,
     engine: Annotated[
         str, typer.Option(metavar="NAME", help="Who computes: local, this machine; or ray, a Ray cluster.")
     ] = "local",
@@ -72,9 +65,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", metavar="", help="List the clips with frames, length and size; write nothing.")
     ] = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    log_file: options.LogFile = None,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    log_file: shared.LogFile = None,
     *,
     options: dict[str, Any],
 ) -> None:
@@ -95,11 +88,10 @@ def run(
     from flowcli.batch.engines import Crew
     from flowcli.batch.run import run_batch, share
     from flowcli.media.sources import name_of
-    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
 
     target = output or folder.resolve().with_name(f"{name_of(folder.resolve())}_flow")
-    request = Request(inputs=(folder,), output=target, split=split, **options)
+    request = Request(inputs=(folder,), output=target, **options)
     console = Console(quiet=quiet, json=json, log_file=log_file)
     if folder.is_file():
         clips = read_list(folder, include=include or (), exclude=exclude or ())

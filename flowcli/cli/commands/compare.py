@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from flowcli.cli import options
+from flowcli.cli.options import takes
+from flowcli.pipeline.request import Request
+from flowcli.system import options as shared
 
 EPILOG = """
 Sides, what A and B may be
@@ -18,27 +20,22 @@ out/in_flow         a folder of flow, as `flowcli video --save flo` writes it
 """
 
 
+TAKEN = (
+    *("output", "skip", "start", "end", "max_frames", "fps"),
+    *("iterations", "device", "precision", "memory", "max_side", "max_flow", "overwrite"),
+)
+
+
+@takes(Request, only=TAKEN, defaults={"iterations": "12"})
 def run(
     input: Annotated[
         Path, typer.Argument(metavar="VIDEO", help="A video, a folder of images, or a pattern in quotes.")
     ],
     first: Annotated[str, typer.Argument(metavar="A", help="One side: weights, perhaps with settings, or a folder.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The other side.")],
-    output: options.Output = None,
-    skip: Annotated[int, typer.Option(metavar="N", help="Flow from frame t to frame t+N.", min=1)] = 1,
-    start: options.Start = None,
-    end: options.End = None,
-    max_frames: options.MaxFrames = None,
-    fps: options.Fps = None,
-    iterations: options.IterationsOrAuto = "12",
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    memory: options.Memory = None,
-    max_side: options.MaxSide = None,
-    max_flow: options.MaxFlow = "auto",
-    overwrite: options.Overwrite = False,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
+    options: dict[str, Any],
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
 ) -> None:
     """Compare two weights, two settings, or two folders of flow on one clip.
 
@@ -50,25 +47,7 @@ def run(
     Example: flowcli compare in.mp4 raft-small,iters=4 raft-small,iters=20 --max-frames 50
     """
     from flowcli.evaluation.compare import compare_sides
-    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
 
-    request = Request(
-        inputs=(input,),
-        output=output,
-        save="",
-        iterations=iterations,
-        device=device,
-        precision=precision,
-        memory=memory,
-        max_side=max_side,
-        max_flow=max_flow,
-        overwrite=overwrite,
-        skip=skip,
-        start=start,
-        end=end,
-        max_frames=max_frames,
-        fps=fps,
-    )
     console = Console(quiet=quiet, json=json)
-    console.conclude(compare_sides(request, (first, second), console))
+    console.conclude(compare_sides(Request(inputs=(input,), **options), (first, second), console))

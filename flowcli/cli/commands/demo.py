@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from flowcli.cli import options
+from flowcli.cli.options import takes
+from flowcli.pipeline.request import Request
 
 
+@takes(Request, only=("weights", "iterations", "device", "precision"))
 def run(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="Folder to write to.")] = Path(
         "flowcli-demo"
     ),
-    weights: options.Weights = "raft-small",
-    iterations: options.IterationsOrAuto = "auto",
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
+    *,
+    options: dict[str, Any],
 ) -> None:
     """See it work: the flow of a turning fan that flowcli paints itself, scored against the exact truth.
 
@@ -27,20 +27,9 @@ def run(
     Example: flowcli demo
     """
     from flowcli.evaluation.demo import demonstrate
-    from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
 
-    request = Request(
-        inputs=(Path("fan"),),
-        output=output,
-        save="video,side",
-        weights=weights,
-        iterations=iterations,
-        device=device,
-        precision=precision,
-        legend=True,
-        overwrite=True,
-    )
+    request = Request((Path("fan"),), output, "video,side", legend=True, overwrite=True, **options)
     console = Console()
     console.say("a fan turns before a drifting wall, and its exact flow is known")
     demonstration = demonstrate(request, console)

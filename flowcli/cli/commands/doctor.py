@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flowcli.cli import options
+from flowcli.system import options as shared
 
 
-def run(json: options.Json = False) -> None:
+def run(json: shared.Json = False) -> None:
     """What this machine has: device, precision, codecs, weights, memory and the frames that fit into it.
 
     What is wrong is listed last, each with the command that mends it.

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from flowcli.cli import options
+from flowcli.cli.options import listed
 from flowcli.evaluation.datasets import descriptions, names
+from flowcli.system import options as shared
 
-EPILOG = options.listed("Datasets, the values of DATASET", descriptions())
+EPILOG = listed("Datasets, the values of DATASET", descriptions())
 
 
 def run(
@@ -26,7 +27,7 @@ def run(
     part: Annotated[
         str, typer.Option(metavar="NAME", help="Which pairs, where a dataset is split: training or validation.")
     ] = "validation",
-    iterations: options.Iterations = 12,
+    iterations: shared.Iterations = 12,
     warm_start: Annotated[
         bool, typer.Option("--warm-start", metavar="", help="Start each pair of a sequence from the flow before it.")
     ] = False,
@@ -40,8 +41,8 @@ def run(
             "--all-pixels", metavar="", help="Count Sintel's pixels marked invalid too, as princeton-vl does."
         ),
     ] = False,
-    device: options.Device = "auto",
-    precision: options.Precision = "fp32",
+    device: shared.Device = "auto",
+    precision: shared.Precision = "fp32",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="PATH", help="Folder to keep scores in as they come, for --resume."),
@@ -59,10 +60,10 @@ def run(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", metavar="", help="Go on where an earlier run stopped.")] = False,
-    overwrite: options.Overwrite = False,
-    json: options.Json = False,
+    overwrite: shared.Overwrite = False,
+    json: shared.Json = False,
     csv: Annotated[bool, typer.Option("--csv", metavar="", help="Print a line for each pair and method.")] = False,
-    quiet: options.Quiet = False,
+    quiet: shared.Quiet = False,
 ) -> None:
     """Endpoint error (EPE), outliers and more on a dataset with ground truth, beside other methods.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flowcli.cli import options
+from flowcli.system import options as shared
 
 app = typer.Typer(
     help="Weights: list, show, fetch, verify, convert to other programs' names, export to ONNX.\n\n"
@@ -20,7 +20,7 @@ NameOrFile = Annotated[str, typer.Argument(metavar="NAME|FILE", help="Weights by
 
 
 @app.command("list")
-def list_all(json: options.Json = False, quiet: options.Quiet = False) -> None:
+def list_all(json: shared.Json = False, quiet: shared.Quiet = False) -> None:
     """What --weights takes by name: embedded weights, fetched ones, and what can be fetched.
 
     Example: flowcli weights list
@@ -37,7 +37,7 @@ def list_all(json: options.Json = False, quiet: options.Quiet = False) -> None:
 
 
 @app.command()
-def show(weights: NameOrFile, json: options.Json = False) -> None:
+def show(weights: NameOrFile, json: shared.Json = False) -> None:
     """What a file of weights is: whose names it uses, which size, how it was trained, its checksum.
 
     Example: flowcli weights show raft-things.pth
@@ -53,7 +53,7 @@ def show(weights: NameOrFile, json: options.Json = False) -> None:
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Published weights, as `flowcli weights list` has them.")],
     url: Annotated[str | None, typer.Option(metavar="URL", help="Fetch the file from this mirror instead.")] = None,
-    quiet: options.Quiet = False,
+    quiet: shared.Quiet = False,
 ) -> None:
     """Fetch published weights; the only command that uses the network.
 
@@ -77,7 +77,7 @@ def verify(
     weights: Annotated[
         list[str] | None, typer.Argument(metavar="NAME|FILE", help="Default: all that have a name.")
     ] = None,
-    json: options.Json = False,
+    json: shared.Json = False,
 ) -> None:
     """Check that files are what they should be: their checksums, and every tensor's name, shape and values.
 
@@ -101,8 +101,8 @@ def convert(
     precision: Annotated[
         str, typer.Option(metavar="NAME", help="fp32, fp16, or auto: as the weights are stored now.")
     ] = "auto",
-    overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    overwrite: shared.Overwrite = False,
+    quiet: shared.Quiet = False,
 ) -> None:
     """Write weights under another program's names, ready for its strict loading.
 
@@ -124,9 +124,9 @@ def export(
     weights: NameOrFile,
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .onnx file to write.")],
     size: Annotated[str, typer.Option(metavar="WxH", help="Size of the frames, such as 1024x436.")] = "640x480",
-    iterations: options.Iterations = 12,
-    overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    iterations: shared.Iterations = 12,
+    overwrite: shared.Overwrite = False,
+    quiet: shared.Quiet = False,
 ) -> None:
     r"""Write an ONNX model for frames of one size, and check it with onnxruntime against our own flow.
 

@@ -1,0 +1,33 @@
+"""What `flowcli convert` was requested to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowcli.system import options
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """What a user requested, as spelled on the command line."""
+
+    source: Path
+    output: Path
+    to: Annotated[str | None, typer.Option(metavar="NAME", help="Format to write. Default: what OUTPUT ends with.")] = (
+        None
+    )
+    given: Annotated[
+        str | None, typer.Option("--from", metavar="NAME", help="Format to read, where INPUT holds several.")
+    ] = None
+    bound: Annotated[float, typer.Option(metavar="PX", help="Motion that planes show as black and as white.")] = 20.0
+    half: options.Half = False
+    max_flow: options.MaxFlow = "auto"
+    gamma: options.Gamma = 1.0
+    background: options.Background = "white"
+    legend: options.Legend = False
+    fps: Annotated[str | None, typer.Option(metavar="N", help="Frames per second of a video. Default: 25.")] = None
+    overwrite: options.Overwrite = False

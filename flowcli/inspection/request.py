@@ -1,0 +1,66 @@
+"""What `flowcli inspect` was requested to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowcli.system import options
+
+
+@dataclass(frozen=True)
+class InspectRequest:
+    """What a user requested, as spelled on the command line."""
+
+    inputs: tuple[str, ...]
+    at: tuple[str, ...] = ()
+    automatic: Annotated[
+        int | None,
+        typer.Option(
+            "--auto",
+            metavar="N",
+            help="Choose the first N of: largest, median, smallest motion, most ambiguous correlation. "
+            "Default: all four, or none beside --at.",
+            min=0,
+            max=4,
+        ),
+    ] = None
+    frame: Annotated[
+        int | None, typer.Option(metavar="T", help="Of a video: the first frame, from 0. Default: 0.", min=0)
+    ] = None
+    skip: Annotated[
+        int | None, typer.Option(metavar="N", help="Of a video: the second is frame T+N. Default: 1.", min=1)
+    ] = None
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="Folder to write NAME_inspect to. Default: beside the input."
+        ),
+    ] = None
+    truth: Annotated[
+        Path | None,
+        typer.Option("--gt", metavar="FILE", help="True flow, .flo or .npz: gives the error at every update."),
+    ] = None
+    weights: options.Weights = "raft-small"
+    iterations: options.Iterations = 12
+    warm_start: Annotated[
+        bool,
+        typer.Option("--warm-start", metavar="", help="Of a video: start from the flow of the pair before, T-N to T."),
+    ] = False
+    motion: Annotated[
+        str,
+        typer.Option(
+            "--motion-channels", metavar="LIST", help="Motion features to show, such as 3,14; auto: the most active."
+        ),
+    ] = "auto"
+    hidden: Annotated[
+        str,
+        typer.Option("--hidden-channels", metavar="LIST", help="Hidden channels to show; auto: the most active."),
+    ] = "auto"
+    device: options.Device = "auto"
+    precision: options.Precision = "fp32"
+    max_flow: options.MaxFlow = "auto"
+    overwrite: options.Overwrite = False
