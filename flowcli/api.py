@@ -5,7 +5,6 @@ What goes wrong comes as a `flowcli.errors.FlowcliError`, whose `hint` says what
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
@@ -14,20 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowcli.media.cuts import number_shots
 from flowcli.media.frames import Frame, FramePair
-from flowcli.media.pairs import pair_up
+from flowcli.media.pairs import pairs_of
 from flowcli.media.selection import parse_selection
 from flowcli.media.sources import open_source
-from flowcli.model.device import choose_device, choose_precision
-from flowcli.model.estimator import FlowEstimator
+from flowcli.model.estimator import FlowEstimator, estimator_for
 from flowcli.model.resize import Reduction
 from flowcli.model.settings import Settings
 from flowcli.model.weights import DEFAULT, find
 from flowcli.model.weights import load as load_weights
 from flowcli.pipeline.request import Request
 from flowcli.pipeline.settings import iterations_of
-from flowcli.system.threads import prefetch
 from raft_core.raft import RAFT
 
 if TYPE_CHECKING:
@@ -39,6 +35,7 @@ if TYPE_CHECKING:
     from flowcli.flow.estimate import Estimate
     from flowcli.media.sources import Source
     from flowcli.model.settings import Direction
+    from flowcli.model.weights import Weights
 
 
 def load(weights: str | Path = DEFAULT) -> RAFT:
@@ -92,7 +89,8 @@ def estimate(
     else:
         raise TypeError(f"two arrays or two tensors are needed, got {type(first).__name__} and {type(second).__name__}")
     pairs = [pair_of(one, other) for one, other in zip(*pictures, strict=True)]
-    estimator = estimator_for(weights, device=device, precision=precision, settings=Settings(iterations=iterations))
+    settings = Settings(iterations=iterations)
+    estimator = estimator_for(model_of(weights), device=device, precision=precision, settings=settings)
     estimates = list(estimator.estimate(pairs))
     if not isinstance(first, Tensor):
         return estimates[0].flow
@@ -136,7 +134,7 @@ def video(
         reduction=Reduction(max_side=max_side),
     )
     source = open_source(Path(path), selection=parse_selection(start, end, max_frames))
-    estimator = estimator_for(weights, device=device, precision=precision, settings=settings)
+    estimator = estimator_for(model_of(weights), device=device, precision=precision, settings=settings)
     return estimates_of(source, estimator, skip=skip, sliding=sliding)
 
 
@@ -145,16 +143,12 @@ def estimates_of(
 ) -> Generator[Estimate, None, None]:
     """The flow of a source, which is closed in the end."""
     with source:
-        frames = prefetch(number_shots(source.frames()))
-        yield from estimator.estimate(pair_up(frames, skip=skip, sliding=sliding))
+        yield from estimator.estimate(pairs_of(source.frames(), skip=skip, sliding=sliding))
 
 
-def estimator_for(weights: str | Path | RAFT, *, device: str, precision: str, settings: Settings) -> FlowEstimator:
-    """The estimator with this model; as on the command line, `auto` finds the fastest device and precision."""
-    place = choose_device(device)
-    settings = replace(settings, precision=choose_precision(precision, place))
-    model = weights if isinstance(weights, RAFT) else load(weights)
-    return FlowEstimator(model, device=place, settings=settings)
+def model_of(weights: str | Path | RAFT) -> Weights | RAFT:
+    """A model as it is, weights by their name or path."""
+    return weights if isinstance(weights, RAFT) else find(str(weights))
 
 
 def images_of(frames: UInt8[Tensor, "*batch 3 height width"]) -> list[NDArray[np.uint8]]:

@@ -12,16 +12,12 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
-from flowcli.media.cuts import number_shots
-from flowcli.media.pairs import expected_pairs, pair_up
+from flowcli.media.pairs import expected_pairs, pairs_of
 from flowcli.media.selection import parse_moment
 from flowcli.model.memory import Memory
-from flowcli.pipeline.run import Run
 from flowcli.pipeline.segments import Segment, folder_of, is_closed, part_of, read_manifest, write_segment
-from flowcli.pipeline.video import opened_source, opener, under_way
-from flowcli.pipeline.writing import write_estimates
+from flowcli.pipeline.video import run_of, source_of, under_way
 from flowcli.system.signals import Interruption, StoppedError
-from flowcli.system.threads import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +81,7 @@ def compute_chunk(task: Task, chunk: Chunk, *, model: RAFT) -> int:
     if manifest is None or is_closed(folder):
         return 0
     try:
-        source = opened_source(chunk.request(task.request))
+        source = source_of(chunk.request(task.request))
     except UsageError:
         if not chunk.number:
             raise
@@ -93,22 +89,17 @@ def compute_chunk(task: Task, chunk: Chunk, *, model: RAFT) -> int:
         write_segment(folder, Segment(), last=None)
         return 0
     with source, Interruption() as interruption:
-        size = (source.meta.width, source.meta.height)
-        run = Run(task.request, task.all_outputs, task.weights, size, resolved=manifest["resolved"], model=model)
+        run = run_of(task, source, resolved=manifest["resolved"], model=model)
         offset = source.meta.start - Fraction(manifest["start"])
         frames = moved(source.frames(), by=chunk.first_frame(task.request), later=offset)
-        pairs = pair_up(prefetch(number_shots(frames)), skip=task.request.skip, sliding=task.request.sliding)
+        pairs = pairs_of(frames, skip=task.request.skip, sliding=task.request.sliding)
         first = next(pairs, None)
         if first is None:
             write_segment(folder, Segment(lost=source.lost), last=None)
             return 0
         memory = Memory()
-        estimates = run.estimator.estimate(chain([first], pairs), memory=memory)
         parts = [part_of(task.journal, output, chunk.number) for output in task.all_outputs]
-        opened = opener(source, run)
-        written = write_estimates(
-            run.scaled(estimates) if run.scaled else estimates, lambda: opened(parts), interruption
-        )
+        written = run.write_pairs(chain([first], pairs), parts, interruption, memory=memory)
         if not written.complete:
             raise StoppedError(interruption.number or 0, hint="run it again to go on")
         notes = (*source.notes, *run.estimator.notes)
@@ -126,6 +117,6 @@ def join_chunks(task: Task, source: Source, console: Console, *, model: RAFT) ->
     """Completes the outputs, once all chunks are there."""
     with under_way(task, source, console, model=model) as (run, journal):
         run.join(journal)
-        result = run.conclude("video", journal.done, job=task.job, source=source)
+        result = run.conclude("video", journal.done, source=source)
         journal.remove()
     return result

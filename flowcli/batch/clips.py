@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.outputs import names_of
-from flowcli.media.sources._images import EXTENSIONS, in_natural_order
+from flowcli.media.images import EXTENSIONS, in_natural_order
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import FlowcliError
 from flowcli.media.pairs import expected_pairs
-from flowcli.pipeline.video import opened_source
+from flowcli.pipeline.video import source_of
 from flowcli.system.json_text import json_text
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def present(clip: Clip, request: Request) -> Present:
     size_bytes = sum(file.stat().st_size for file in files_of(clip.path))
     own = replace(request, inputs=(clip.path,), **clip.options)
     try:
-        with opened_source(own) as source:
+        with source_of(own) as source:
             count, rate = source.meta.frame_count, source.meta.rate
         seconds = None if count is None else float(count / rate)
         return Present(clip.key, count, expected_pairs(count, skip=own.skip, sliding=own.sliding), seconds, size_bytes)

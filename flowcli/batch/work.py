@@ -16,10 +16,10 @@ from flowcli.batch.record import Outcome
 from flowcli.batch.report import preview_path
 from flowcli.batch.report.preview import preview_at
 from flowcli.errors import FlowcliError, PartialError
+from flowcli.pipeline.report import problem_of
 from flowcli.pipeline.request import PATH, Request
-from flowcli.pipeline.run import incomplete
 from flowcli.pipeline.task import Task
-from flowcli.pipeline.video import carry_out, opened_source
+from flowcli.pipeline.video import estimate_video, source_of
 from flowcli.system.files import reported
 from flowcli.system.fingerprint import fingerprint
 from flowcli.system.options import marked
@@ -92,7 +92,7 @@ def prepare(work: Work) -> Prepared:
         if work.chunk:
             return Prepared(work, task)
         finished = task.finished()
-        return Prepared(work, task, None if finished else opened_source(work.own), finished)
+        return Prepared(work, task, None if finished else source_of(work.own), finished)
     except FlowcliError as error:
         return Prepared(work, problem=error)
     except Exception as error:
@@ -127,14 +127,14 @@ def carried_out(prepared: Prepared, model: RAFT) -> Outcome | Begun:
             if chunks > 1 and not work.joins:
                 begin_chunks(task, source, work.console, model=model)
                 return Begun(chunks)
-            do = join_chunks if work.joins else carry_out
-            result = do(task, source, work.console, model=model)
-    if task and result:
-        report = json.loads(result.report)
-        unknown = sum(not pair["finite"] for pair in report["pairs"])
-        problem = incomplete(work.clip.path, lost=report["lost_frames"], unknown=unknown)
+            if work.joins:
+                result = join_chunks(task, source, work.console, model=model)
+            else:
+                result = estimate_video(task, work.console, source=source, model=model)
+    if task and result and result.report:
+        report = result.report.content
         (state,) = task.job["input"]
-        return outcome(work, flows=report["flows"], problem=problem, state=state)
+        return outcome(work, flows=report["flows"], problem=problem_of(report, work.clip.path), state=state)
     return outcome(work, problem=prepared.problem)
 
 

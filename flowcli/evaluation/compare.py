@@ -8,25 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.errors import PartialError, SourceError
 from flowcli.evaluation.sides import side_of
 from flowcli.flow.colour import colour_flow, is_unknown, magnitude, parse_scale
 from flowcli.flow.drawing import labelled_row
 from flowcli.flow.error_map import colour_error, key
 from flowcli.flow.photometric import photometric_error
-from flowcli.media.cuts import number_shots
-from flowcli.media.pairs import pair_up
+from flowcli.media.frames import lost_frames
+from flowcli.media.pairs import expected_pairs, pairs_of, too_short
 from flowcli.media.pyav import VideoWriter
-from flowcli.media.selection import parse_rate, parse_selection
-from flowcli.media.sources import name_of, open_source
-from flowcli.model.device import keep_memory
+from flowcli.media.sources import name_of
 from flowcli.model.resize import Reduction, shrunk
+from flowcli.pipeline.video import source_of
 from flowcli.system.console import Result
 from flowcli.system.files import write_whole
-from flowcli.system.json_text import json_text
+from flowcli.system.json_text import Json
 from flowcli.system.outputs import output_folder, refuse_output
 from flowcli.system.signals import Interruption, StoppedError
-from flowcli.system.threads import prefetch
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
@@ -65,38 +62,33 @@ class Difference:
 def compare_sides(request: Request, sides: tuple[str, str], console: Console) -> Result:
     """Compares two sides on every pair of a clip: each is weights with settings, or a folder of saved flow."""
     (path,) = request.inputs
-    film, report = plan(request, path)
+    video, report = plan(request, path)
     first, second = (side_of(text, request) for text in sides)
-    keep_memory()
-    selection = parse_selection(request.start, request.end, request.max_frames)
-    with open_source(path, rate=parse_rate(request.fps), selection=selection) as source:
+    with source_of(request) as source:
         scale = parse_scale(request.max_flow) or first.scale(source, skip=request.skip)
-        frames = source.meta.frame_count
-        total = None if frames is None else (frames - 1) // request.skip
+        total = expected_pairs(source.meta.frame_count, skip=request.skip)
         # Neither side is more than a batch ahead of the other, so that few pairs wait in memory.
-        here, there = tee(pair_up(prefetch(number_shots(source.frames())), skip=request.skip))
+        here, there = tee(pairs_of(source.frames(), skip=request.skip))
         followed = console.follow(zip(first.flows(here), second.flows(there), strict=True), total=total, unit="pair")
-        writer = VideoWriter(film, rate=source.meta.rate / request.skip, tick=source.meta.tick)
-        differences = write(writer, followed, (first.label, second.label), scale, skip=request.skip)
+        writer = VideoWriter(video, rate=source.meta.rate / request.skip, tick=source.meta.tick)
+        differences = write(writer, followed, (first.label, second.label), scale, path=path, skip=request.skip)
         lost, notes = source.lost, tuple(source.notes)
-    text = told(request, (first, second), scale, differences)
-    write_whole(report, text.encode())
-    problem = None
-    if lost:
-        problem = PartialError(f"{lost} frames of {path} could not be decoded", hint="their pairs are left out")
-    return Result((film, report), summary(differences), text, problem, notes)
+    record = record_of(request, (first, second), scale, differences)
+    write_whole(report, record.text().encode())
+    problem = lost_frames(path, lost, hint="their pairs are left out")
+    return Result((video, report), summary(differences), record, problem, notes)
 
 
 def plan(request: Request, path: Path) -> tuple[Path, Path]:
     """The video and the statistics to write; raises UsageError where one is there already."""
     output = request.output
     if output and output.suffix.lower() == ".mp4" and not output.is_dir():
-        film = output
+        video = output
     else:
-        film = output_folder(path, output) / f"{name_of(path)}_compare.mp4"
-    for file in (film, film.with_suffix(".json")):
+        video = output_folder(path, output) / f"{name_of(path)}_compare.mp4"
+    for file in (video, video.with_suffix(".json")):
         refuse_output(file, request.inputs, overwrite=request.overwrite)
-    return film, film.with_suffix(".json")
+    return video, video.with_suffix(".json")
 
 
 def write(
@@ -105,6 +97,7 @@ def write(
     labels: tuple[str, str],
     scale: ColourScale,
     *,
+    path: Path,
     skip: int,
 ) -> list[Difference]:
     """Draws and measures every pair; the video ends complete, partial after a signal, or not at all."""
@@ -121,7 +114,7 @@ def write(
                     interruption.number, hint=f"what is done is in {kept}" if kept else "nothing was finished yet"
                 )
         if not differences:
-            raise SourceError("that is too short for a pair", hint=f"with --skip {skip} it takes {skip + 1} frames")
+            raise too_short(path, skip=skip)
         writer.close()
     except StoppedError:
         raise
@@ -172,7 +165,9 @@ def picture(pair: FramePair, one: Flow, other: Flow, labels: tuple[str, str], sc
     return np.vstack([*rows, key(rows[0].shape[1])])
 
 
-def told(request: Request, sides: tuple[Side, Side], scale: ColourScale, differences: Sequence[Difference]) -> str:
+def record_of(
+    request: Request, sides: tuple[Side, Side], scale: ColourScale, differences: Sequence[Difference]
+) -> Json:
     """The statistics as JSON."""
     content = {
         "flowcli": __version__,
@@ -184,7 +179,7 @@ def told(request: Request, sides: tuple[Side, Side], scale: ColourScale, differe
         "mean": means(differences),
         "pairs": [asdict(difference) for difference in differences],
     }
-    return json_text(content) + "\n"
+    return Json(content)
 
 
 def means(differences: Sequence[Difference]) -> dict[str, float | None]:

@@ -12,7 +12,8 @@ from flowcli.flow.colour import ColourScale, colour_flow, magnitude
 from flowcli.flow.drawing import labelled_row
 from flowcli.media.demo_clip import fan_flow
 from flowcli.media.demo_clip.source import FanSource
-from flowcli.pipeline.video import estimate_source
+from flowcli.pipeline.task import Task
+from flowcli.pipeline.video import estimate_video
 from flowcli.system.opencv import write_png
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Demonstration:
 def demonstrate(request: Request, console: Console) -> Demonstration:
     """Computes the flow of the turning fan, writes it, and scores it."""
     score = Score()
-    result = estimate_source(FanSource(), request, console, score)
+    result = estimate_video(Task.of(request), console, source=FanSource(), watchers=[score])
     picture = result.outputs[0].with_name("fan_compared.png")
     write_png(picture, score.picture())
     return Demonstration(result, float(np.mean(score.ours)), float(np.mean(score.dis)), picture)

@@ -12,10 +12,10 @@ from flowcli.errors import UsageError
 from flowcli.evaluation import datasets
 from flowcli.media.frames import Frame, FramePair
 from flowcli.model.device import choose_device, choose_precision, keep_memory
-from flowcli.model.estimator import FlowEstimator
+from flowcli.model.estimator import FlowEstimator, estimator_for
 from flowcli.model.memory import Memory
 from flowcli.model.settings import Settings
-from flowcli.model.weights import find, load
+from flowcli.model.weights import find
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def methods(ways: Ways) -> list[Method]:
             "padding": {"centre": "centre (sintel)", "bottom": "bottom (kitti)"}[ways.placement],
             "warm_start": ways.warm_start,
         }
-        estimator = FlowEstimator(load(weights), device=device, settings=settings)
+        estimator = estimator_for(weights, device=ways.device, precision=ways.precision, settings=settings)
         chosen[label] = Method(label, Sequential(estimator), protocol)
     for name in ways.baselines:
         chosen[name] = Method(name, _cold(BASELINES[name]))

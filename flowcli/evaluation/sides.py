@@ -12,12 +12,10 @@ import numpy as np
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.colour import ColourScale, magnitude
 from flowcli.flow.formats import FORMATS, format_of, reader, stem_of
-from flowcli.model.device import choose_device
-from flowcli.model.estimator import FlowEstimator
-from flowcli.model.weights import find, load
-from flowcli.pipeline.colour_scale import glimpsed_scale
+from flowcli.model.weights import find
+from flowcli.pipeline.colour_scale import sampled_scale
 from flowcli.pipeline.request import Request
-from flowcli.pipeline.settings import resolve
+from flowcli.pipeline.settings import estimator_of
 from flowcli.system.options import declared
 
 if TYPE_CHECKING:
@@ -77,9 +75,8 @@ class Computed:
     def __init__(self, label: str, request: Request) -> None:
         self.label = label
         self.weights = find(request.weights)
-        device = choose_device(request.device)
-        self.settings = resolve(request, device=device, sinks=())
-        self.estimator = FlowEstimator(load(self.weights), device=device, settings=self.settings)
+        self.estimator = estimator_of(request, self.weights)
+        self.settings = self.estimator.settings
 
     def flows(self, pairs: Iterable[FramePair]) -> Iterator[tuple[FramePair, Flow]]:
         """Estimates each pair."""
@@ -88,7 +85,7 @@ class Computed:
 
     def scale(self, source: Source, *, skip: int) -> ColourScale:
         """From a few pairs spread over the source."""
-        return glimpsed_scale(source, self.estimator, skip=skip)
+        return sampled_scale(source, self.estimator, skip=skip)
 
     def record(self) -> dict[str, object]:
         """Weights and settings."""

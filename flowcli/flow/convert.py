@@ -88,7 +88,7 @@ def convert(request: ConvertRequest, console: Console) -> Result:
     summary = f"{counted(len(files) - len(failed))} from {kind} to {target}, {loss}"
     summary += f"; {' and '.join(sorted(left_out))} left out" if left_out else ""
     paths = tuple(path for path in outputs if path.exists())
-    return Result(paths if len(files) == 1 else (request.output,), summary, report="", problem=problem(failed))
+    return Result(paths if len(files) == 1 else (request.output,), summary, problem=problem(failed))
 
 
 def find_files(request: ConvertRequest) -> tuple[list[Path], str]:
@@ -178,10 +178,10 @@ def paint(
         clock = times_of(request, shown)
         drawings = ((path, style.finish(colour_flow(read(path), scale=scale))) for path in shown)
         film(outputs[0], console.follow(drawings, total=len(shown), unit="file"), clock)
-        return Result((outputs[0],), drawn(len(shown), scale), report="")
+        return Result((outputs[0],), drawn(len(shown), scale))
     for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
         write_png(path, style.finish(colour_flow(read(source), scale=scale)))
-    return Result(tuple(outputs) if len(files) == 1 else (request.output,), drawn(len(files), scale), report="")
+    return Result(tuple(outputs) if len(files) == 1 else (request.output,), drawn(len(files), scale))
 
 
 def drawn(files: int, scale: ColourScale) -> str:

@@ -12,8 +12,8 @@ from flowcli.errors import SourceError, UsageError
 from flowcli.flow.colour import is_unknown
 from flowcli.flow.formats import flo, npz
 from flowcli.media.demo_clip import fan_flow, fan_frames
+from flowcli.media.images import read_images
 from flowcli.media.sources import open_source
-from flowcli.media.sources._images import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,11 +76,7 @@ def opened(inputs: Sequence[str], *, frame: int | None, skip: int | None) -> Sub
 
 def between(first: Path, second: Path) -> Subject:
     """Two images."""
-    before, after = (read_image(path) for path in (first, second))
-    if before.shape != after.shape:
-        sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (before, after))
-        raise UsageError(f"the images differ in size: {sizes}", hint="give two images of one size")
-    return Subject(first.stem, (first, second), before, after)
+    return Subject(first.stem, (first, second), *read_images(first, second))
 
 
 def from_video(path: Path, start: int, step: int) -> Subject:

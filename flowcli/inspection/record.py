@@ -12,7 +12,7 @@ import numpy as np
 from flowcli.inspection.explorer import averaging
 from flowcli.inspection.maps import feature_maps, hidden_films, motion_films, upsampling_difference
 from flowcli.inspection.reading import zoom
-from flowcli.system.json_text import json_text
+from flowcli.system.json_text import Json
 from flowcli.version import __version__
 from raft_core.images import STRIDE
 
@@ -29,8 +29,8 @@ DIGITS = 7
 """Significant digits: float32 has no more."""
 
 
-def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequence[str]) -> str:
-    """The findings as JSON."""
+def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequence[str]) -> Json:
+    """The findings as inspect.json has them."""
     observation, subject = findings.observation, findings.subject
     grid, config = observation.grid, observation.config
     padding = grid.padding
@@ -72,7 +72,7 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
         "explorer": {"features": "float16", "averaged_over": averaging(observation)},
         "files": list(files),
     }
-    return json_text(content, compact=True) + "\n"
+    return Json(content, compact=True)
 
 
 def feature_record(maps: Maps) -> dict[str, object]:

@@ -19,10 +19,10 @@ from flowcli.inspection.pictures import draw_all
 from flowcli.inspection.pixels import choose_pixels, parse_pixels
 from flowcli.inspection.reading import read
 from flowcli.inspection.record import record_of
-from flowcli.model.device import choose_device, choose_precision, keep_memory
-from flowcli.model.estimator import FlowEstimator
+from flowcli.model.device import keep_memory
+from flowcli.model.estimator import estimator_for
 from flowcli.model.settings import Settings
-from flowcli.model.weights import find, load
+from flowcli.model.weights import find
 from flowcli.system.console import Result
 from flowcli.system.files import write_whole
 from flowcli.system.outputs import output_folder
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.picture import Picture
     from flowcli.inspection.request import InspectRequest
+    from flowcli.model.estimator import FlowEstimator
     from flowcli.system.console import Console
     from raft_core.config import RaftConfig
 
@@ -52,11 +53,10 @@ def inspect(request: InspectRequest, console: Console) -> Result:
     folder = folder_of(request, subject)
     check_folder(folder, overwrite=request.overwrite)
     fixed_scale = parse_scale(request.max_flow)
-    device = choose_device(request.device)
-    settings = Settings(iterations=request.iterations, precision=choose_precision(request.precision, device))
     weights = find(request.weights)
     keep_memory()
-    estimator = FlowEstimator(load(weights), device=device, settings=settings)
+    settings = Settings(iterations=request.iterations)
+    estimator = estimator_for(weights, device=request.device, precision=request.precision, settings=settings)
     channels = channels_of(request, estimator.model.config)
     with made_whole(folder) as place:
         observation = observe(estimator, subject, warm_start=request.warm_start)
@@ -76,7 +76,7 @@ def inspect(request: InspectRequest, console: Console) -> Result:
         write_whole(place / GUIDE, guide().encode())
         files += [explorer.NAME, GUIDE]
         record = record_of(findings, settings=settings_of(request, estimator, observation), files=files)
-        write_whole(place / RECORD, record.encode())
+        write_whole(place / RECORD, record.text().encode())
     return Result((folder,), summary(findings, folder, time.monotonic() - started), record)
 
 

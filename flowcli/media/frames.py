@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from flowcli.errors import PartialError
+
 
 @dataclass(frozen=True)
-class Sound:
-    """The sound that a file at `path` may hold, from `start` on, in seconds by the file's own clock."""
+class Audio:
+    """The audio that a file at `path` may hold, from `start` on, in seconds by the file's own clock."""
 
     path: Path
     start: Fraction
@@ -26,7 +28,7 @@ class VideoMeta:
     `frame_count` is a hint that a container may get wrong, unless it is `counted`; None where it is unknown. Times of
     frames are whole numbers of `tick` seconds, so that a video written with that tick repeats them exactly. `start` is
     where the frames begin, in seconds after the first frame that the source has. `pixel_aspect` is the width of a
-    displayed pixel over its height, `sound` is what a file of video may hold beside it. `sought` is false where only
+    displayed pixel over its height, `audio` is what a file of video may hold beside it. `seekable` is false where only
     the first frames can be looked at ahead.
     """
 
@@ -39,8 +41,8 @@ class VideoMeta:
     start: Fraction = Fraction(0)
     pixel_aspect: Fraction = Fraction(1)
     counted: bool = False
-    sound: Sound | None = None
-    sought: bool = True
+    audio: Audio | None = None
+    seekable: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,3 +72,10 @@ class FramePair:
     second: Frame
     continues: bool
     cut: bool = False
+
+
+def lost_frames(path: Path, lost: int, *, hint: str) -> PartialError | None:
+    """The error of an input of which so many frames could not be decoded; None where all could."""
+    if not lost:
+        return None
+    return PartialError(f"{lost} frame{'s' * (lost != 1)} of {path} could not be decoded", hint=hint)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowcli.errors import SourceError
+from flowcli.media.cuts import number_shots
 from flowcli.media.frames import FramePair
+from flowcli.system.threads import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from flowcli.media.frames import Frame
+
+
+def pairs_of(frames: Iterator[Frame], *, skip: int, sliding: bool = False) -> Iterator[FramePair]:
+    """The pairs of a source's frames, which are decoded ahead in a thread, with the cuts between them marked."""
+    return pair_up(prefetch(number_shots(frames)), skip=skip, sliding=sliding)
 
 
 def pair_up(frames: Iterable[Frame], *, skip: int = 1, sliding: bool = False) -> Iterator[FramePair]:
@@ -44,8 +53,15 @@ def follows(first: Frame, second: Frame, previous: FramePair | None) -> bool:
     )
 
 
-def expected_pairs(frames: int | None, *, skip: int, sliding: bool) -> int | None:
+def expected_pairs(frames: int | None, *, skip: int, sliding: bool = False) -> int | None:
     """How many pairs `frames` frames make; None where their number is not known."""
     if frames is None:
         return None
     return max(0, frames - skip if sliding else (frames - 1) // skip)
+
+
+def too_short(path: Path, *, skip: int) -> SourceError:
+    """The error of an input that has no pair."""
+    return SourceError(
+        f"{path} is too short for a pair", hint=f"with --skip {skip} it takes at least {skip + 1} frames"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,13 @@ import torch
 
 from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import Frame, FramePair
-from flowcli.model.device import autocast, free_bytes
+from flowcli.model.device import autocast, choose_device, choose_precision, free_bytes
 from flowcli.model.memory import Encoded, Memory, carried
 from flowcli.model.memory_plan import MOST_PAIRS, Plan, make_plan
 from flowcli.model.recovery import Recovery
 from flowcli.model.resize import shrunk
 from flowcli.model.settings import Settings
+from flowcli.model.weights import Weights, load
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
 from raft_core.images import Padding, to_model_range
@@ -180,6 +182,16 @@ class FlowEstimator:
         return Context(
             torch.cat([context.hidden for context in contexts]), torch.cat([context.context for context in contexts])
         )
+
+
+def estimator_for(weights: Weights | RAFT, *, device: str, precision: str, settings: Settings) -> FlowEstimator:
+    """The estimator with these weights on the device and in the precision of these names; `auto` finds the fastest.
+
+    Raises UsageError, DeviceError and WeightsError for what there is not.
+    """
+    place = choose_device(device)
+    settings = replace(settings, precision=choose_precision(precision, place))
+    return FlowEstimator(load(weights) if isinstance(weights, Weights) else weights, device=place, settings=settings)
 
 
 class Plans:

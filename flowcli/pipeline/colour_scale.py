@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from flowcli.flow.colour import ColourScale, fast_speed, magnitude, typical
+from flowcli.flow.colour import (
+    ColourScale,
+    fast_speed,
+    magnitude,
+    parse_mode,
+    parse_scale,
+    plain_scale,
+    typical,
+)
 from flowcli.flow.estimate import as_array
+from flowcli.flow.outputs import draws
 from flowcli.model.resize import Reduction, shrunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from typing import Any
 
     from flowcli.flow.estimate import Estimate
     from flowcli.media.sources import Source
     from flowcli.model.estimator import FlowEstimator
+    from flowcli.pipeline.request import Request
 
 # A video's colour scale comes from this many pairs, shrunk to this many pixels on the longer side.
 GLIMPSES = 5
@@ -25,10 +37,52 @@ _LOOKED_AT = 90
 """About as many rows, and as many columns, are enough to tell how fast fast motion is."""
 
 
-def glimpsed_scale(source: Source, estimator: FlowEstimator, *, skip: int) -> ColourScale:
+@dataclass(frozen=True)
+class Colours:
+    """What a run draws with: one `scale`, or, where it is `changing`, a scale of its own for every pair."""
+
+    scale: ColourScale
+    changing: Callable[[Iterable[Estimate]], Iterator[Estimate]] | None = None
+
+    @property
+    def max_flow(self) -> float | None:
+        """The motion drawn in full colour in the whole run; None where that changes."""
+        return None if self.changing else self.scale.max_flow
+
+    def given_to(self, estimates: Iterator[Estimate]) -> Iterator[Estimate]:
+        """The same estimates, each with the scale that it is drawn with."""
+        return self.changing(estimates) if self.changing else estimates
+
+
+def colours_of(
+    request: Request,
+    sinks: Collection[str],
+    *,
+    sampled: Callable[[], ColourScale],
+    seekable: bool = True,
+    resolved: Mapping[str, Any] | None = None,
+) -> Colours:
+    """The colours that a request asks for; `sampled` gives the scale of a few pairs, where one is needed.
+
+    What is not `seekable` can be sampled at its beginning only, so that its scale moves on with the motion. What an
+    earlier process `resolved` stays. Raises UsageError for what makes no sense.
+    """
+    plain = plain_scale(request.gamma, request.background)
+    fixed = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+    if parse_mode(request.scale_mode, request.max_flow) == "frame":
+        return Colours(plain, partial(scale_by_pair, like=plain))
+    if resolved is not None:
+        return Colours(replace(plain, max_flow=resolved["max_flow"]))
+    if fixed or not any(draws(sink) for sink in sinks):
+        return Colours(fixed or plain)
+    scale = replace(plain, max_flow=sampled().max_flow)
+    return Colours(scale, None if seekable else ScaleByPast(scale))
+
+
+def sampled_scale(source: Source, estimator: FlowEstimator, *, skip: int) -> ColourScale:
     """One colour scale for a whole video, from a few pairs spread over it."""
     speeds = []
-    for pair in source.glimpse(count=GLIMPSES, skip=skip):
+    for pair in source.sample_pairs(count=GLIMPSES, skip=skip):
         height, width = pair.first.image.shape[:2]
         size = Reduction(max_side=GLIMPSE_SIDE).size(height, width)
         first, second = (shrunk(frame.image, size) for frame in (pair.first, pair.second))

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from flowcli.flow.outputs import check_outputs, report_path
-from flowcli.media.frames import VideoMeta
-from flowcli.media.pairs import expected_pairs, pair_up
+from flowcli.flow.colour import parse_mode, parse_scale
+from flowcli.flow.outputs import check_outputs
+from flowcli.media.pairs import expected_pairs, pair_up, too_short
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import amount
-from flowcli.model.weights import find
-from flowcli.pipeline.pair import read_pair
-from flowcli.pipeline.run import Run, too_short
-from flowcli.pipeline.task import planned_outputs
-from flowcli.pipeline.video import opened_source
+from flowcli.pipeline.pair import meta_of, read_pair
+from flowcli.pipeline.settings import estimator_of, settings_record, settle
+from flowcli.pipeline.task import Task
+from flowcli.pipeline.video import source_of
 from flowcli.system.json_text import json_text
 from flowcli.version import __version__
 
@@ -25,14 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from flowcli.media.frames import FramePair
+    from flowcli.media.frames import FramePair, VideoMeta
     from flowcli.model.estimator import FlowEstimator
     from flowcli.model.weights import Weights
     from flowcli.pipeline.request import Request
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class DryRun:
     """A run that was only planned.
 
     `meta` is of the selected frames; they are computed at `computed` (width, height), padding included, which takes
@@ -98,46 +96,44 @@ class Rehearsal:
         return json_text(content)
 
 
-def rehearse_video(request: Request) -> Rehearsal:
+def plan_video(request: Request) -> DryRun:
     """What `flowcli video` would do; what it would refuse is refused here too."""
-    with opened_source(request) as source:
-        outputs = planned_outputs(request, video=True)
-        check_outputs(outputs, request.inputs, overwrite=request.overwrite)
-        run = Run(request, outputs, find(request.weights), (source.meta.width, source.meta.height))
+    task = Task.of(request)
+    with source_of(request) as source:
+        check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
         pairs = pair_up(source.frames(), skip=request.skip, sliding=request.sliding)
-        return rehearse("video", run, source.meta, list(islice(pairs, 2)))
+        return plan("video", task, source.meta, list(islice(pairs, 2)))
 
 
-def rehearse_pair(request: Request) -> Rehearsal:
+def plan_pair(request: Request) -> DryRun:
     """What `flowcli pair` would do; what it would refuse is refused here too."""
-    outputs = planned_outputs(request, video=False)
+    task = Task.of(request, video=False)
     pair = read_pair(request)
-    check_outputs(outputs, request.inputs, overwrite=request.overwrite)
-    height, width = pair.first.image.shape[:2]
-    run = Run(request, outputs, find(request.weights), (width, height))
-    meta = VideoMeta(request.inputs[0].name, width, height, Fraction(1), frame_count=2, counted=True)
-    return rehearse("pair", run, meta, [pair, pair])
+    check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
+    return plan("pair", task, meta_of(pair, request), [pair, pair])
 
 
-def rehearse(command: str, run: Run, meta: VideoMeta, pairs: list[FramePair]) -> Rehearsal:
-    """Plans a run, of which these are the first `pairs`."""
+def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> DryRun:
+    """Plans a task whose frames are as `meta` says, and of which these are the first `pairs`."""
+    request = task.request
     if not pairs:
-        raise too_short(run.request)
-    plan = run.estimator.plan(meta.height, meta.width)
-    return Rehearsal(
+        raise too_short(task.path, skip=request.skip)
+    estimator = estimator_of(request, task.weights, sinks=task.sinks)
+    settle(estimator, (meta.width, meta.height), None)
+    parse_mode(request.scale_mode, request.max_flow)
+    scale = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+    memory_plan = estimator.plan(meta.height, meta.width)
+    return DryRun(
         command=command,
-        inputs=run.request.inputs,
+        inputs=request.inputs,
         meta=meta,
-        computed=run.estimator.computed_size(meta.width, meta.height),
-        memory_bytes=plan.bytes,
-        weights=run.weights,
-        settings=run.settings(),
-        flows=expected_pairs(meta.frame_count, skip=run.request.skip, sliding=run.request.sliding),
-        seconds_per_flow=seconds_of_last(run.estimator, pairs),
-        outputs=(
-            *(output.path for output in run.outputs),
-            report_path(run.outputs, run.request.inputs[0], name=run.request.name),
-        ),
+        computed=estimator.computed_size(meta.width, meta.height),
+        memory_bytes=memory_plan.bytes,
+        weights=task.weights,
+        settings=settings_record(request, estimator, max_flow=None if scale is None else scale.max_flow),
+        flows=expected_pairs(meta.frame_count, skip=request.skip, sliding=request.sliding),
+        seconds_per_flow=seconds_of_last(estimator, pairs),
+        outputs=(*(output.path for output in task.outputs), task.report),
     )
 
 

@@ -1,55 +1,54 @@
-"""Two images, from request to files."""
+"""The flow between two images, from request to files."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 from typing import TYPE_CHECKING
 
-from flowcli.errors import UsageError
 from flowcli.flow.colour import ColourScale, magnitude
-from flowcli.flow.outputs import check_outputs, open_sinks
-from flowcli.media.frames import Frame, FramePair
-from flowcli.media.sources._images import read_image
-from flowcli.model.weights import find
-from flowcli.pipeline.request import Request
-from flowcli.pipeline.run import Run, created
-from flowcli.pipeline.task import job_of, planned_outputs
-from flowcli.pipeline.writing import write_estimates
-from flowcli.system.console import Result
+from flowcli.flow.outputs import check_outputs
+from flowcli.media.frames import Frame, FramePair, VideoMeta
+from flowcli.media.images import read_images
+from flowcli.pipeline.colour_scale import colours_of
+from flowcli.pipeline.run import Run, made_folders
+from flowcli.pipeline.settings import estimator_of, settle
+from flowcli.pipeline.task import Task
 from flowcli.system.signals import Interruption, StoppedError
 
 if TYPE_CHECKING:
-    from flowcli.system.console import Console
+    from flowcli.pipeline.request import Request
+    from flowcli.system.console import Console, Result
 
 
 def estimate_pair(request: Request, console: Console) -> Result:
     """Computes and writes the flow between two images."""
-    outputs = planned_outputs(request, video=False)
+    task = Task.of(request, video=False)
     pair = read_pair(request)
-    check_outputs(outputs, request.inputs, overwrite=request.overwrite)
-    weights = find(request.weights)
-    height, width = pair.first.image.shape[:2]
-    run = Run(request, outputs, weights, (width, height))
-    run.tell_how(console)
+    check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
+    meta = meta_of(pair, request)
+    estimator = estimator_of(request, task.weights, sinks=task.sinks)
+    settle(estimator, (meta.width, meta.height), None)
     started = time.monotonic()
-    estimates = list(run.estimator.estimate([pair]))
-    run.scale = run.scale or replace(run.plain, max_flow=ColourScale.covering([magnitude(estimates[0].flow)]).max_flow)
-    opened = partial(open_sinks, outputs, style=run.style, encoding=run.encoding, rate=Fraction(1), tick=Fraction(1))
-    with created(outputs), Interruption() as interruption:
-        written = write_estimates(estimates, opened, interruption)
+    (estimate,) = estimator.estimate([pair])
+    colours = colours_of(request, task.sinks, sampled=lambda: ColourScale.covering([magnitude(estimate.flow)]))
+    run = Run(task, meta, estimator, colours)
+    run.detail(console)
+    with made_folders(task.outputs), Interruption() as interruption:
+        written = run.write(iter([estimate]), task.outputs, interruption)
         if interruption.number and not written.complete:
             raise StoppedError(interruption.number, hint="run it again")
-    written = replace(written, seconds=time.monotonic() - started)
-    return run.conclude("pair", written, job=job_of(request, outputs, weights))
+    return run.conclude("pair", replace(written, seconds=time.monotonic() - started))
 
 
 def read_pair(request: Request) -> FramePair:
-    """The two images that were asked for; raises UsageError where they differ in size."""
-    first, second = (read_image(path) for path in request.inputs)
-    if first.shape != second.shape:
-        sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in (first, second))
-        raise UsageError(f"the images differ in size: {sizes}", hint="give two images of one size")
+    """The two images of a request; raises UsageError where they differ in size."""
+    first, second = read_images(*request.inputs)
     return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(0), second), continues=False)
+
+
+def meta_of(pair: FramePair, request: Request) -> VideoMeta:
+    """A pair of images as a video of two frames."""
+    height, width = pair.first.image.shape[:2]
+    return VideoMeta(request.inputs[0].name, width, height, Fraction(1), 2, tick=Fraction(1), counted=True)

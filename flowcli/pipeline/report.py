@@ -8,13 +8,16 @@ from fractions import Fraction
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from flowcli.system.json_text import json_text
+from flowcli.errors import PartialError
+from flowcli.media.frames import lost_frames
+from flowcli.system.json_text import Json
 from flowcli.system.opencv import cv2
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Any
 
     from flowcli.flow.estimate import Stamp
     from flowcli.model.weights import Weights
@@ -40,8 +43,8 @@ class Report:
     lost_frames: int
     photometric_error: tuple[float, float] | None
 
-    def text(self) -> str:
-        """The report as JSON."""
+    def json(self) -> Json:
+        """What NAME_flow.json holds."""
         before, after = self.photometric_error or (None, None)
         content = {
             "flowcli": __version__,
@@ -66,4 +69,19 @@ class Report:
             },
             "pairs": [pair.record() for pair in self.pairs],
         }
-        return json_text(content) + "\n"
+        return Json(content)
+
+
+def problem_of(report: Mapping[str, Any], path: Path) -> PartialError | None:
+    """What is missing from the run that a report is of, whose input is `path`; None where nothing is."""
+    if report["lost_frames"]:
+        return lost_frames(
+            path, report["lost_frames"], hint="the flow to and from what was lost is missing; the rest is written"
+        )
+    unknown = sum(not pair["finite"] for pair in report["pairs"])
+    if unknown:
+        return PartialError(
+            f"the flow of {unknown} pair{'s' * (unknown != 1)} of {path} is unknown in part: the model gave no numbers",
+            hint="try other --weights, or --precision fp32; the rest is written",
+        )
+    return None

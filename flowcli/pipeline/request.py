@@ -170,7 +170,7 @@ class Request:
         typer.Option(
             "--audio",
             metavar="",
-            help="Copy the sound of the video into the videos that are written.",
+            help="Copy the audio of the video into the videos that are written.",
             rich_help_panel=ENCODING,
         ),
         VIDEO,

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
+
+import torch
 
 from flowcli.errors import UsageError
 from flowcli.media.encoding import Encoding
-from flowcli.model.device import choose_precision
+from flowcli.model.device import choose_device, choose_precision, keep_memory
+from flowcli.model.estimator import FlowEstimator
 from flowcli.model.memory_plan import parse_size
 from flowcli.model.resize import Reduction
 from flowcli.model.settings import Direction, Occlusion, Settings
+from flowcli.model.weights import load
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+    from typing import Any
 
-    import torch
-
+    from flowcli.model.weights import Weights
     from flowcli.pipeline.request import Request
+    from raft_core.raft import RAFT
 
 MOST_ITERATIONS = 12
 """How many steps `--iters auto` takes at most: as many as are taken without it. Later ones add time, not accuracy."""
@@ -42,6 +48,67 @@ def resolve(request: Request, *, device: torch.device, sinks: Collection[str]) -
         reduction=Reduction(scale=request.scale, max_side=request.max_side),
         occlusion=Occlusion(request.occlusion_relative, request.occlusion_absolute),
     )
+
+
+def estimator_of(
+    request: Request, weights: Weights, *, sinks: Collection[str] = (), model: RAFT | None = None
+) -> FlowEstimator:
+    """The estimator that a request asks for, with these weights; a `model` is theirs, loaded before."""
+    device = choose_device(request.device)
+    settings = resolve(request, device=device, sinks=sinks)
+    keep_memory()
+    return FlowEstimator(model or load(weights), device=device, settings=settings)
+
+
+def settle(estimator: FlowEstimator, size: tuple[int, int], resolved: Mapping[str, Any] | None) -> None:
+    """Settles what the estimator would plan for frames of `size` (width, height), or as it was `resolved` before."""
+    settings = estimator.settings
+    if resolved is None:
+        plan = estimator.plan(size[1], size[0])
+        estimator.settings = replace(settings, batch=plan.batch, on_demand=plan.on_demand)
+        return
+    precision = getattr(torch, resolved["precision"])
+    estimator.settings = replace(
+        settings, batch=resolved["batch"], on_demand=resolved["on_demand"], precision=precision
+    )
+    torch.set_num_threads(resolved["threads"])
+
+
+def resolved_of(estimator: FlowEstimator) -> dict[str, Any]:
+    """What another process needs to repeat the same arithmetic."""
+    settings = estimator.settings
+    return {
+        "batch": settings.batch,
+        "on_demand": settings.on_demand,
+        "precision": str(settings.precision).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def settings_record(request: Request, estimator: FlowEstimator, *, max_flow: float | None) -> dict[str, object]:
+    """The settings as resolved, for reports; `max_flow` is that of the one colour scale, where there is one."""
+    settings = estimator.settings
+    return {
+        "iterations": settings.iterations,
+        "tolerance": settings.tolerance,
+        "direction": settings.direction,
+        "warm_start": settings.warm_start,
+        "batch": settings.batch,
+        "correlation": "on demand" if settings.on_demand else "all pairs",
+        "device": str(estimator.device),
+        "precision": str(settings.precision).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "scale": settings.reduction.scale,
+        "max_side": settings.reduction.max_side,
+        "occlusion": {"relative": settings.occlusion.relative, "absolute": settings.occlusion.absolute},
+        "skip": request.skip,
+        "sliding": request.sliding,
+        "save": request.save,
+        "max_flow": None if max_flow is None else round(max_flow, 3),
+        "scale_mode": request.scale_mode,
+        "gamma": request.gamma,
+        "background": request.background,
+    }
 
 
 def encoding_of(request: Request) -> Encoding:

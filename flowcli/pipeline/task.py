@@ -1,4 +1,4 @@
-"""A request with all that follows from it before anything is computed: outputs, weights, and what a job it is."""
+"""A request with all that follows from it before anything is computed: outputs, weights, encoding, and its job."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from flowcli.pipeline.request import PATH, WORK, Request
 from flowcli.pipeline.settings import direction_of, encoding_of
 from flowcli.system.console import Result
 from flowcli.system.fingerprint import fingerprint
+from flowcli.system.json_text import Json
 from flowcli.system.options import marked
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from flowcli.flow.outputs import Output
+    from flowcli.media.encoding import Encoding
     from flowcli.model.weights import Weights
 
 
 @dataclass(frozen=True)
 class Task:
-    """The flow of one video: what was asked for, what it writes, and with which weights.
+    """The flow of one input: what was requested, what it writes, and with which weights.
 
     `kept` is what flowcli keeps for itself besides the outputs that were asked for.
     """
@@ -35,17 +36,39 @@ class Task:
     request: Request
     outputs: tuple[Output, ...]
     weights: Weights
+    encoding: Encoding
     kept: tuple[Output, ...] = ()
 
     @classmethod
-    def of(cls, request: Request, *kept: Output) -> Task:
-        """Raises what is wrong with the request, before its input is opened."""
-        return cls(request, tuple(planned_outputs(request, video=True)), find(request.weights), kept)
+    def of(cls, request: Request, *kept: Output, video: bool = True) -> Task:
+        """What a request comes to for a video, or for two images; raises what is wrong with it. Nothing is touched."""
+        sinks = choose(request.save)
+        encoding = encoding_of(request)
+        outputs = plan_outputs(
+            sinks,
+            request.inputs[0],
+            video=video,
+            output=request.output,
+            name=request.name,
+            direction=direction_of(request.direction, sinks),
+            containers=encoding.containers,
+        )
+        return cls(request, tuple(outputs), find(request.weights), encoding, kept)
 
     @property
     def all_outputs(self) -> tuple[Output, ...]:
         """Everything that is written while it runs."""
         return self.outputs + self.kept
+
+    @property
+    def sinks(self) -> tuple[str, ...]:
+        """The names of all that is written."""
+        return tuple(output.sink for output in self.all_outputs)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where the outputs go that were asked for, each once."""
+        return tuple(dict.fromkeys(output.path for output in self.outputs))
 
     @property
     def path(self) -> Path:
@@ -54,8 +77,21 @@ class Task:
 
     @cached_property
     def job(self) -> dict[str, Any]:
-        """What is to be done, to compare it with what was; reads the whole input."""
-        return job_of(self.request, self.outputs, self.weights)
+        """What is to be computed, as JSON has it, to compare it with what was; reads the whole input.
+
+        Options as spelled, without those that say where and how to work; hashes of inputs and weights; the versions
+        that compute.
+        """
+        left_out = marked(Request, PATH, WORK)
+        job = {
+            **{name: value for name, value in asdict(self.request).items() if name not in left_out},
+            "outputs": [output.path.name for output in self.outputs],
+            "input": [fingerprint(path) for path in self.request.inputs],
+            "weights": self.weights.sha256,
+            "versions": {"flowcli": __version__, "torch": version("torch")},
+        }
+        content: dict[str, Any] = json.loads(json.dumps(job))
+        return content
 
     @property
     def report(self) -> Path:
@@ -69,47 +105,12 @@ class Task:
 
     def finished(self) -> Result | None:
         """What an earlier run of this very job came to, where it was finished and its outputs are there."""
-        if not self.report.exists() or not (text := report_of(self.job, self.outputs, self.report)):
+        if not self.report.exists() or not all(output.path.exists() for output in self.outputs):
             return None
-        return Result(tuple(output.path for output in self.outputs), "finished before: nothing to do", text)
-
-
-def planned_outputs(request: Request, *, video: bool) -> list[Output]:
-    """What the run writes, under its final names; nothing is touched."""
-    sinks = choose(request.save)
-    direction = direction_of(request.direction, sinks)
-    return plan_outputs(
-        sinks,
-        request.inputs[0],
-        video=video,
-        output=request.output,
-        name=request.name,
-        direction=direction,
-        containers=encoding_of(request).containers,
-    )
-
-
-def job_of(request: Request, outputs: Sequence[Output], weights: Weights) -> dict[str, Any]:
-    """The job as JSON has it: options as spelled, hashes of inputs and weights, and the versions that compute."""
-    options = {name: value for name, value in asdict(request).items() if name not in marked(Request, PATH, WORK)}
-    job = {
-        **options,
-        "outputs": [output.path.name for output in outputs],
-        "input": [fingerprint(path) for path in request.inputs],
-        "weights": weights.sha256,
-        "versions": {"flowcli": __version__, "torch": version("torch")},
-    }
-    content: dict[str, Any] = json.loads(json.dumps(job))
-    return content
-
-
-def report_of(job: Mapping[str, Any], outputs: Sequence[Output], path: Path) -> str | None:
-    """The report at `path` of an earlier run that finished this very job; None where there is none."""
-    if not path.exists() or not all(output.path.exists() for output in outputs):
-        return None
-    try:
-        text = path.read_text(encoding="utf-8")
-        report = json.loads(text)
-    except (OSError, ValueError):
-        return None
-    return text if isinstance(report, dict) and report.get("job") == job else None
+        try:
+            report = json.loads(self.report.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(report, dict) or report.get("job") != self.job:
+            return None
+        return Result(tuple(output.path for output in self.outputs), "finished before: nothing to do", Json(report))

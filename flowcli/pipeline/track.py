@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from flowcli.errors import PartialError, SourceError, UsageError
+from flowcli.errors import UsageError
 from flowcli.flow.track_files import Film, record, table
 from flowcli.flow.tracking import follow, grid_points, parse_points
-from flowcli.media.cuts import number_shots
-from flowcli.media.pairs import pair_up
-from flowcli.media.selection import parse_rate, parse_selection
-from flowcli.media.sources import name_of, open_source
-from flowcli.model.device import choose_device, keep_memory
-from flowcli.model.estimator import FlowEstimator
-from flowcli.model.weights import find, load
-from flowcli.pipeline.settings import resolve
+from flowcli.media.frames import lost_frames
+from flowcli.media.pairs import expected_pairs, pairs_of, too_short
+from flowcli.media.sources import name_of
+from flowcli.model.weights import find
+from flowcli.pipeline.settings import estimator_of
+from flowcli.pipeline.video import source_of
 from flowcli.pipeline.writing import all_or_none
 from flowcli.system.console import Result
 from flowcli.system.outputs import output_folder, refuse_output
 from flowcli.system.signals import Interruption, StoppedError
-from flowcli.system.threads import Background, prefetch
+from flowcli.system.threads import Background
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
@@ -42,31 +40,24 @@ def track(request: Request, console: Console, *, points: str | None, spacing: fl
     (path,) = request.inputs
     outputs = plan(request, path)
     weights = find(request.weights)
-    selection = parse_selection(request.start, request.end, request.max_frames)
-    with open_source(path, rate=parse_rate(request.fps), selection=selection) as source:
+    with source_of(request) as source:
         height, width = source.meta.height, source.meta.width
         if points is None:
             starts = grid_points(height, width, spacing=spacing)
         else:
             starts = parse_points(points, height=height, width=width)
-        device = choose_device(request.device)
-        settings = resolve(request, device=device, sinks=())
-        keep_memory()
-        estimator = FlowEstimator(load(weights), device=device, settings=settings)
-        pairs = pair_up(prefetch(number_shots(source.frames())), skip=request.skip)
-        frames = source.meta.frame_count
-        estimates = console.follow(
-            estimator.estimate(pairs), total=None if frames is None else (frames - 1) // request.skip, unit="pair"
-        )
-        limits = settings.occlusion
+        estimator = estimator_of(request, weights)
+        pairs = pairs_of(source.frames(), skip=request.skip)
+        total = expected_pairs(source.meta.frame_count, skip=request.skip)
+        estimates = console.follow(estimator.estimate(pairs), total=total, unit="pair")
+        limits = estimator.settings.occlusion
         followed = follow(starts, estimates, relative=limits.relative, absolute=limits.absolute)
-        ends, shown = write(followed, outputs, source, facts(request, source, weights, len(starts)), request.skip)
+        ends, shown = write(followed, outputs, source, facts(request, source, weights, len(starts)), request)
     return Result(
         tuple(outputs.values()),
         summary(len(starts), shown, ends),
-        "",
-        lost_frames(path, source.lost),
-        tuple(source.notes),
+        problem=lost_frames(path, source.lost, hint="points end where frames are lost"),
+        notes=tuple(source.notes),
     )
 
 
@@ -114,12 +105,12 @@ def opened(outputs: dict[str, Path], source: Source, facts: dict[str, object], s
 
 
 def write(
-    followed: Iterable[Seen], outputs: dict[str, Path], source: Source, facts: dict[str, object], skip: int
+    followed: Iterable[Seen], outputs: dict[str, Path], source: Source, facts: dict[str, object], request: Request
 ) -> tuple[Counter[str], int]:
     """Writes what each frame shows; how many points ended how, and how many frames there were."""
     ends: Counter[str] = Counter()
     shown = 0
-    files = [Background(file) for file in opened(outputs, source, facts, skip)]
+    files = [Background(file) for file in opened(outputs, source, facts, request.skip)]
     with Interruption() as interruption, all_or_none(files):
         for seen in interruption.until_stopped(followed):
             for file in files:
@@ -130,7 +121,7 @@ def write(
             kept = [str(path) for file in files if (path := file.finish_partial())]
             raise StoppedError(interruption.number, hint=f"what is done is in {', '.join(kept)}")
         if not shown:
-            raise SourceError("that is too short for a pair", hint=f"with --skip {skip} it takes {skip + 1} frames")
+            raise too_short(request.inputs[0], skip=request.skip)
         for file in files:
             file.close()
     return ends, shown
@@ -141,12 +132,3 @@ def summary(points: int, frames: int, ends: Counter[str]) -> str:
     words = {"hidden": "were hidden", "left": "left the picture", "cut": "met a cut", "gap": "met lost frames"}
     stayed = f"{ends['end']} of {points} points stayed in sight through {frames} frames"
     return "; ".join([stayed, *(f"{ends[end]} {text}" for end, text in words.items() if ends[end])])
-
-
-def lost_frames(path: Path, lost: int) -> PartialError | None:
-    """What to raise in the end where frames could not be decoded."""
-    if not lost:
-        return None
-    return PartialError(
-        f"{lost} frame{'s' * (lost != 1)} of {path} could not be decoded", hint="points end where frames are lost"
-    )

@@ -1,44 +1,61 @@
-"""The order of things in one run: check, load, estimate, write, report."""
+"""The flow of a video, from the task to its files: check, load, estimate, write, report."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import UsageError
-from flowcli.flow.outputs import FILM, check_outputs, choose, open_sinks
-from flowcli.media.cuts import number_shots
-from flowcli.media.frames import FramePair, Sound
-from flowcli.media.pairs import expected_pairs, pair_up
-from flowcli.media.pyav import has_sound
+from flowcli.flow.outputs import FILM, check_outputs
+from flowcli.media.pairs import expected_pairs, pairs_of
+from flowcli.media.pyav import has_audio
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.media.sources import comes_once, open_source
-from flowcli.pipeline.request import Request
-from flowcli.pipeline.run import Run, created
+from flowcli.pipeline.colour_scale import colours_of, sampled_scale
+from flowcli.pipeline.run import Run, made_folders
 from flowcli.pipeline.segments import Journal, check_journal
-from flowcli.pipeline.task import Task
-from flowcli.system.console import Result
-from flowcli.system.threads import prefetch
+from flowcli.pipeline.settings import estimator_of, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from flowcli.flow.outputs import Output, Sink
+    from flowcli.flow.outputs import Sink
+    from flowcli.media.frames import Audio, FramePair
     from flowcli.media.sources import Source
-    from flowcli.system.console import Console
+    from flowcli.pipeline.request import Request
+    from flowcli.pipeline.task import Task
+    from flowcli.system.console import Console, Result
     from raft_core.raft import RAFT
 
 
-def estimate_video(request: Request, console: Console) -> Result:
-    """Computes and writes the flow of a video or an image folder."""
-    choose(request.save)
-    with opened_source(request) as source:
-        return estimate_source(source, request, console)
+def estimate_video(
+    task: Task,
+    console: Console,
+    *,
+    source: Source | None = None,
+    watchers: Sequence[Sink] = (),
+    model: RAFT | None = None,
+) -> Result:
+    """Computes and writes the flow of a video or image folder, segment by segment.
+
+    The `source` is the task's input, unless it is given; `watchers` see every estimate too. A `model` is that of the
+    task's weights, loaded before.
+    """
+    if task.request.resume and (finished := task.finished()):
+        return finished
+    with (
+        source or source_of(task.request) as frames,
+        under_way(task, frames, console, watchers=watchers, model=model) as (run, journal),
+    ):
+        run.write_segments(pairs_left(frames, task.request, console, journal), journal)
+        result = run.conclude("video", journal.done, source=frames)
+        journal.remove()
+    return result
 
 
-def opened_source(request: Request) -> Source:
-    """The frames that were asked for."""
+def source_of(request: Request) -> Source:
+    """The frames that a request asks for."""
     selection = parse_selection(request.start, request.end, request.max_frames)
     rate = parse_rate(request.fps)
     if request.resume and comes_once(request.inputs[0]):
@@ -46,78 +63,66 @@ def opened_source(request: Request) -> Source:
     return open_source(request.inputs[0], rate=rate, selection=selection, deinterlace=request.deinterlace)
 
 
-def estimate_source(
-    source: Source, request: Request, console: Console, *watchers: Sink, model: RAFT | None = None
-) -> Result:
-    """Computes and writes the flow of a source, segment by segment; `watchers` see every estimate too.
-
-    A `model` is that of the weights asked for, loaded before.
-    """
-    return carry_out(Task.of(request), source, console, *watchers, model=model)
-
-
-def carry_out(task: Task, source: Source, console: Console, *watchers: Sink, model: RAFT | None = None) -> Result:
-    """Computes and writes what a task asks for of its source; see `estimate_source`."""
-    if task.request.resume and (finished := task.finished()):
-        return finished
-    with under_way(task, source, console, model=model) as (run, journal):
-        pairs = left_to_do(source, task.request, console, journal)
-        run.write_segments(pairs, journal, opener(source, run, watchers))
-        result = run.conclude("video", journal.done, job=task.job, source=source)
-        journal.remove()
-    return result
-
-
 @contextmanager
 def under_way(
-    task: Task, source: Source, console: Console, *, model: RAFT | None = None
+    task: Task, source: Source, console: Console, *, watchers: Sequence[Sink] = (), model: RAFT | None = None
 ) -> Iterator[tuple[Run, Journal]]:
-    """A run that can compute, new or taken up again, and its journal, which is kept to this process meanwhile."""
-    request, outputs = task.request, task.outputs
-    going_on = check_journal(task.journal, task.job, resume=request.resume, overwrite=request.overwrite)
-    check_outputs(outputs, request.inputs, overwrite=request.overwrite or going_on)
-    with created(task.all_outputs), Journal.open(task.journal, task.job, resume=going_on) as journal:
-        size = (source.meta.width, source.meta.height)
-        run = Run(request, task.all_outputs, task.weights, size, resolved=journal.resolved, model=model)
-        run.tell_how(console)
-        run.sound = sound_to_copy(source, request, outputs, console)
-        run.scale = run.scale or run.video_scale(source)
-        journal.begin(run.resolved())
+    """A run that can compute, new or resumed, and its journal, which is kept to this process meanwhile."""
+    request = task.request
+    resumes = check_journal(task.journal, task.job, resume=request.resume, overwrite=request.overwrite)
+    check_outputs(task.outputs, request.inputs, overwrite=request.overwrite or resumes)
+    with made_folders(task.all_outputs), Journal.open(task.journal, task.job, resume=resumes) as journal:
+        run = run_of(
+            task,
+            source,
+            resolved=journal.resolved,
+            audio=audio_to_copy(source, task, console),
+            watchers=watchers,
+            model=model,
+        )
+        run.detail(console)
+        journal.begin(run.resolved)
         yield run, journal
 
 
-def left_to_do(source: Source, request: Request, console: Console, journal: Journal) -> Iterator[FramePair]:
+def run_of(
+    task: Task,
+    source: Source,
+    *,
+    resolved: Mapping[str, Any] | None,
+    audio: Audio | None = None,
+    watchers: Sequence[Sink] = (),
+    model: RAFT | None = None,
+) -> Run:
+    """Settles all that a run needs; what an earlier process `resolved` for it stays so."""
+    request, meta, sinks = task.request, source.meta, task.sinks
+    estimator = estimator_of(request, task.weights, sinks=sinks, model=model)
+    settle(estimator, (meta.width, meta.height), resolved)
+    colours = colours_of(
+        request,
+        sinks,
+        sampled=lambda: sampled_scale(source, estimator, skip=request.skip),
+        seekable=meta.seekable,
+        resolved=resolved,
+    )
+    return Run(task, meta, estimator, colours, audio, watchers)
+
+
+def pairs_left(source: Source, request: Request, console: Console, journal: Journal) -> Iterator[FramePair]:
     """The pairs that no closed segment holds; the others are decoded too, so that cuts and gaps are the same."""
-    pairs = pair_up(prefetch(number_shots(source.frames())), skip=request.skip, sliding=request.sliding)
+    pairs = pairs_of(source.frames(), skip=request.skip, sliding=request.sliding)
     done = len(journal.done.stamps)
     total = expected_pairs(source.meta.frame_count, skip=request.skip, sliding=request.sliding)
     return console.follow(islice(pairs, done, None), total=None if total is None else total - done, unit="pair")
 
 
-def opener(source: Source, run: Run, watchers: Sequence[Sink] = ()) -> Callable[[Sequence[Output]], Sequence[Sink]]:
-    """Opens sinks for a source's pairs, in a run's style, with the watchers beside them."""
-    rate = source.meta.rate / (1 if run.request.sliding else run.request.skip)
-    tick = source.meta.tick
-    return lambda outputs: [
-        *open_sinks(
-            outputs,
-            style=run.style,
-            encoding=run.encoding,
-            rate=rate,
-            tick=tick,
-            pixel_aspect=source.meta.pixel_aspect,
-        ),
-        *watchers,
-    ]
-
-
-def sound_to_copy(source: Source, request: Request, outputs: Sequence[Output], console: Console) -> Sound | None:
-    """The sound that goes into the videos, where that is asked for and there is any."""
-    films = [output.path.suffix.lower() for output in outputs if output.naming.film == FILM]
-    if not request.audio or not films:
+def audio_to_copy(source: Source, task: Task, console: Console) -> Audio | None:
+    """The audio that goes into the videos, where that is asked for and there is any."""
+    videos = [output.path.suffix.lower() for output in task.outputs if output.naming.film == FILM]
+    if not task.request.audio or not videos:
         return None
-    sound = source.meta.sound
-    if sound is None or not all(has_sound(sound, film) for film in films):
-        console.say(f"{source.meta.name} has no sound to copy")
+    audio = source.meta.audio
+    if audio is None or not all(has_audio(audio, video) for video in videos):
+        console.say(f"{source.meta.name} has no audio to copy")
         return None
-    return sound
+    return audio

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from flowcli.errors import FlowcliError, OutputError, UsageError
+from flowcli.system.json_text import Json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -109,8 +110,8 @@ class Console:
 
     def conclude(self, result: Result) -> None:
         """Ends a run: results on stdout, one line of summary on stderr; raises what went wrong but was survived."""
-        if self.json:
-            hand_over(result.report)
+        if self.json and result.report:
+            hand_over(result.report.text())
         else:
             for path in result.outputs:
                 self.show(path)
@@ -248,10 +249,10 @@ def number_of(character: str) -> int:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run made, what it says of it, and what it survived."""
+    """What a command wrote, what it says of that, and the `problem` it got past, which is raised in the end."""
 
     outputs: tuple[Path, ...]
     summary: str
-    report: str
+    report: Json | None = None
     problem: FlowcliError | None = None
     notes: tuple[str, ...] = ()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 
 def json_text(content: object, *, compact: bool = False) -> str:
@@ -20,3 +23,15 @@ def json_text(content: object, *, compact: bool = False) -> str:
     for piece in encoder.iterencode(content):
         text.write(piece.encode(errors="backslashreplace"))
     return text.getvalue().decode()
+
+
+@dataclass(frozen=True)
+class Json:
+    """What a command reports, as data; `text` is the file that it becomes."""
+
+    content: Mapping[str, Any]
+    compact: bool = False
+
+    def text(self) -> str:
+        """The content as JSON with a line break at its end."""
+        return json_text(self.content, compact=self.compact) + "\n"

@@ -122,7 +122,9 @@ def declared(kind: type) -> dict[str, Option]:
         info = next((mark for mark in marks if isinstance(mark, OptionInfo)), None)
         if info is None:
             continue
-        spelled = info.param_decls[0] if info.param_decls else f"--{field.name.replace('_', '-')}"
+        # In an annotation, Typer takes the first name for a default.
+        names = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
+        spelled = names[0] if names else f"--{field.name.replace('_', '-')}"
         types = [part for part in get_args(base) or (base,) if part is not NoneType]
         default = dataclasses.MISSING if field.default is dataclasses.MISSING else field.default
         others = tuple(mark for mark in marks if mark is not info)

@@ -114,8 +114,8 @@ def test_a_clip_whose_output_is_gone_is_computed_again(compute, clips: Path, com
 
 
 def test_a_failed_clip_is_tried_again_only_when_asked(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened, tried = work.opened_source, []
-    monkeypatch.setattr(work, "opened_source", lambda request: (tried.append(request.name), opened(request))[1])
+    opened, tried = work.source_of, []
+    monkeypatch.setattr(work, "source_of", lambda request: (tried.append(request.name), opened(request))[1])
     compute("batch", clips, *SAVE)
     tried.clear()
     assert compute("batch", clips, *SAVE).code == 4
@@ -157,7 +157,7 @@ def test_a_clip_with_lost_frames_stays_partial(compute, place: Path, make_images
 
 
 def test_a_bug_with_one_clip_stops_no_other(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    estimate = work.carry_out
+    estimate = work.estimate_video
 
     def buggy(task: Any, *arguments: Any, **options: Any) -> Any:
         if task.request.name == "a.mkv":
@@ -166,7 +166,7 @@ def test_a_bug_with_one_clip_stops_no_other(compute, clips: Path, monkeypatch: p
             raise DeviceError("no memory", hint="buy some")
         return estimate(task, *arguments, **options)
 
-    monkeypatch.setattr(work, "carry_out", buggy)
+    monkeypatch.setattr(work, "estimate_video", buggy)
     assert compute("batch", clips, *SAVE).code == 4
     assert items()["day/a.mkv"]["error"] == "a bug in flowcli: ZeroDivisionError: oh"
     assert (items()["day/a.mp4"]["error"], items()["day/a.mp4"]["hint"]) == ("no memory", "buy some")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from flowcli.flow.outputs import descriptions
-from flowcli.media.sources._images import EXTENSIONS
+from flowcli.media.images import EXTENSIONS
 from flowcli.training.recipes import names
 
 COMMANDS = ("compare", "convert", "demo", "doctor", "eval", "pair", "track", "train", "video", "weights")

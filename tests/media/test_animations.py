@@ -50,7 +50,7 @@ def test_frames_of_an_animation_have_their_own_times(make_animation, name):
 def test_a_part_of_an_animation_is_that_of_its_times(make_animation, name):
     with open_source(make_animation(name), selection=parse_selection("0.13", "#4", None)) as source:
         frames = list(source.frames())
-        assert source.glimpse(count=2, skip=1)
+        assert source.sample_pairs(count=2, skip=1)
     assert [(frame.index, frame.time) for frame in frames] == [(0, 0), (1, Fraction(1, 5))]
     assert np.abs(frames[0].image.astype(int) - COLOURS[2]).max() < 12
     assert source.meta.start == Fraction(13, 100)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.images import read_image
 from flowcli.media.sources import open_source
-from flowcli.media.sources._images import read_image
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
 
@@ -72,7 +72,7 @@ def test_a_folder_needs_two_images(tmp_path, names, message):
 
 def test_a_glimpse_of_a_folder_is_spread(tmp_path):
     folder = _fill(tmp_path / "shot", [f"{number}.png" for number in range(9)])
-    pairs = open_source(folder).glimpse(count=2, skip=1)
+    pairs = open_source(folder).sample_pairs(count=2, skip=1)
     assert [(pair.first.index, pair.second.index) for pair in pairs] == [(2, 3), (6, 7)]
 
 
@@ -145,7 +145,7 @@ def test_a_picture_that_unfolds_to_gigabytes_is_refused(tmp_path):
     script = f"""
 from pathlib import Path
 from flowcli.errors import SourceError
-from flowcli.media.sources._images import read_image
+from flowcli.media.images import read_image
 try:
     read_image(Path({str(path)!r}))
 except SourceError as error:

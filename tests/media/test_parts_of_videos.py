@@ -177,7 +177,7 @@ def test_a_start_beyond_the_end_is_wrong_usage(make_video, start, shown):
 def test_a_glimpse_stays_within_the_part(make_video):
     path = make_video(frames=40)
     source = open_source(path, selection=parse_selection("#20", "#30", None))
-    pairs = source.glimpse(count=3, skip=2)
+    pairs = source.sample_pairs(count=3, skip=2)
     assert [pair.first.time for pair in pairs] == [Fraction(index, 25) for index in (21, 24, 26)]
 
 

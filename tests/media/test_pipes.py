@@ -62,7 +62,7 @@ def test_a_piped_video_gives_the_frames_of_the_file(make_video, pipe, name):
 def test_a_glimpse_of_a_pipe_takes_no_frame_away(make_video, pipe):
     pipe(make_video("clip.mkv", frames=12).read_bytes())
     with open_source(STDIN) as source:
-        pairs = source.glimpse(count=3, skip=2)
+        pairs = source.sample_pairs(count=3, skip=2)
         assert [(pair.first.index, pair.second.index) for pair in pairs] == [(0, 2), (1, 3), (2, 4)]
         assert [frame.index for frame in source.frames()] == list(range(12))
 

@@ -349,7 +349,7 @@ def test_an_odd_name_is_still_a_file(make_video, monkeypatch):
 
 def test_a_glimpse_is_spread_over_the_video(make_video):
     source = open_source(make_video(frames=40))
-    pairs = source.glimpse(count=4, skip=2)
+    pairs = source.sample_pairs(count=4, skip=2)
     assert [pair.first.time for pair in pairs] == [Fraction(index, 25) for index in (4, 14, 23, 33)]
     assert all(pair.second.time - pair.first.time == Fraction(2, 25) for pair in pairs)
 
@@ -365,17 +365,17 @@ def test_a_glimpse_holds_nothing_that_lies_between_its_frames(make_video, monkey
             yield frame
 
     monkeypatch.setattr(VideoReader, "frames", counted)
-    assert source.glimpse(count=1, skip=30)
+    assert source.sample_pairs(count=1, skip=30)
     assert most[0] <= 4
 
 
 @pytest.mark.parametrize("name", ["clip.ts", "raw.h264"])
 def test_a_glimpse_needs_no_seeking(make_video, name):
-    assert open_source(make_video(name, frames=40)).glimpse(count=3, skip=1)
+    assert open_source(make_video(name, frames=40)).sample_pairs(count=3, skip=1)
 
 
 def test_a_glimpse_of_a_short_video_has_fewer_pairs(make_video):
-    assert len(open_source(make_video(frames=3)).glimpse(count=5, skip=1)) == 2
+    assert len(open_source(make_video(frames=3)).sample_pairs(count=5, skip=1)) == 2
 
 
 def test_packets_that_pyav_cannot_place_do_not_end_the_video(make_video):

@@ -1,4 +1,4 @@
-"""Sound that is copied into the videos a run writes."""
+"""Audio that is copied into the videos a run writes."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_without_being_asked_for_there_is_no_sound(compute, loud) -> None:
 def test_a_silent_video_is_told_and_done_all_the_same(compute, make_video) -> None:
     make_video(frames=3)
     ended = compute("video", "clip.mp4", "--audio")
-    assert (ended.code, ended.err[0]) == (0, "clip.mp4 has no sound to copy")
+    assert (ended.code, ended.err[0]) == (0, "clip.mp4 has no audio to copy")
 
 
 def test_sound_that_a_container_cannot_hold_is_refused_before_anything_is_computed(compute, loud) -> None:
@@ -107,7 +107,7 @@ def test_sound_that_a_container_cannot_hold_is_refused_before_anything_is_comput
     ended = compute("video", "loud.mp4", "--audio", "--codec", "vp9")
     assert ended.code == 2
     assert ended.err == [
-        "error: the sound of loud.mp4 is aac, which .webm files cannot hold",
+        "error: the audio of loud.mp4 is aac, which .webm files cannot hold",
         "hint: leave --audio out, or use another --codec, or -o NAME.mkv",
     ]
     assert compute("video", "loud.mp4", "--audio", "--codec", "vp9", "-o", "x.mkv").code == 0

@@ -31,13 +31,13 @@ def run(
 
     Example: flowcli pair a.png b.png --save png,flo,warp -o out
     """
-    from flowcli.pipeline.dry_run import rehearse_pair
+    from flowcli.pipeline.dry_run import plan_pair
     from flowcli.pipeline.pair import estimate_pair
     from flowcli.system.console import Console
 
     request = Request(inputs=(first, second), **options)
     console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
     if dry_run:
-        console.facts(rehearse_pair(request))
+        console.facts(plan_pair(request))
         return
     console.conclude(estimate_pair(request, console))

@@ -37,13 +37,14 @@ def run(
 
     Example: flowcli video in.mp4 --skip 2 --save video,flo -o out
     """
-    from flowcli.pipeline.dry_run import rehearse_video
+    from flowcli.pipeline.dry_run import plan_video
+    from flowcli.pipeline.task import Task
     from flowcli.pipeline.video import estimate_video
     from flowcli.system.console import Console
 
     request = Request(inputs=(input,), **options)
     console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
     if dry_run:
-        console.facts(rehearse_video(request))
+        console.facts(plan_video(request))
         return
-    console.conclude(estimate_video(request, console))
+    console.conclude(estimate_video(Task.of(request), console))

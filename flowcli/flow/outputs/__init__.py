@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from flowcli.flow.drawing import Style
     from flowcli.flow.estimate import Estimate
     from flowcli.media.encoding import Encoding
-    from flowcli.media.frames import Sound
+    from flowcli.media.frames import Audio
 
 __all__ = [
     "FILM",
@@ -113,12 +113,12 @@ def draws(sink: str) -> bool:
 
 
 def join_parts(
-    output: Output, parts: Sequence[Part], *, partial: bool = False, sound: Sound | None = None
+    output: Output, parts: Sequence[Part], *, partial: bool = False, audio: Audio | None = None
 ) -> Path | None:
     """Makes an output that is one file of the parts that segments wrote; see `_joining`."""
     from flowcli.flow.outputs import _joining  # noqa: PLC0415 - loads PyAV
 
-    return _joining.join_parts(output, parts, partial=partial, sound=sound)
+    return _joining.join_parts(output, parts, partial=partial, audio=audio)
 
 
 def open_sinks(

@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
     from flowcli.flow.naming import Part
     from flowcli.flow.outputs._naming import Output
-    from flowcli.media.frames import Sound
+    from flowcli.media.frames import Audio
 
 
 def join_parts(
-    output: Output, parts: Sequence[Part], *, partial: bool = False, sound: Sound | None = None
+    output: Output, parts: Sequence[Part], *, partial: bool = False, audio: Audio | None = None
 ) -> Path | None:
     """Makes the output, which is one file, of its parts in order; `partial` keeps it from its final name.
 
-    A sink file says with `join(parts, path)` how its parts become one; without it they are videos, which `sound` is
+    A sink file says with `join(parts, path)` how its parts become one; without it they are videos, which `audio` is
     copied into. Returns where the output is, or None where there is no part.
     """
     if not parts:
         return None
     module = module_of(output.sink)
-    join: Callable[[Sequence[Part], Path], None] = getattr(module, "join", functools.partial(join_films, sound=sound))
+    join: Callable[[Sequence[Part], Path], None] = getattr(module, "join", functools.partial(join_films, audio=audio))
     whole = PartFile(output.path)
-    alone = len(parts) == 1 and not partial and sound is None
+    alone = len(parts) == 1 and not partial and audio is None
     try:
         with reported(output.path):
             if alone:
@@ -49,6 +49,6 @@ def join_parts(
         raise
 
 
-def join_films(parts: Sequence[Part], path: Path, *, sound: Sound | None) -> None:
+def join_films(parts: Sequence[Part], path: Path, *, audio: Audio | None) -> None:
     """Joins parts that are videos."""
-    join_videos([(part.path, part.time) for part in parts], path, sound=sound)
+    join_videos([(part.path, part.time) for part in parts], path, audio=audio)

@@ -29,7 +29,7 @@ class FanSource:
         """Every frame, painted when it is asked for."""
         return fan_frames(FRAMES, HEIGHT, WIDTH)
 
-    def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
+    def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
         """The first pair: the fan turns evenly, so that it tells how fast the others are."""
         first, second = fan_frames(2, HEIGHT, WIDTH)
         return [FramePair(first, second, continues=False)][:count] if skip == 1 else []

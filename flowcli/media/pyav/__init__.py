@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowcli.media.pyav.animation import GifWriter, WebpWriter
-from flowcli.media.pyav.audio import has_sound
+from flowcli.media.pyav.audio import has_audio
 from flowcli.media.pyav.exr import decode_exr, encode_exr
 from flowcli.media.pyav.gif import encode_gif
 from flowcli.media.pyav.joining import join_videos
@@ -19,6 +19,6 @@ __all__ = [
     "decode_exr",
     "encode_exr",
     "encode_gif",
-    "has_sound",
+    "has_audio",
     "join_videos",
 ]

@@ -1,4 +1,4 @@
-"""The sound of a video file, copied without being decoded."""
+"""The audio of a video file, copied without being decoded."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Self
 
-    from flowcli.media.frames import Sound
+    from flowcli.media.frames import Audio
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 
 
-def has_sound(sound: Sound, extension: str) -> bool:
+def has_audio(audio: Audio, extension: str) -> bool:
     """Whether there is any, which is to go into a file with this extension; raises UsageError where it cannot."""
-    with av.open(str(sound.path.absolute())) as container:
+    with av.open(str(audio.path.absolute())) as container:
         stream = _stream_of(container)
         if stream is None:
             return False
@@ -31,22 +31,22 @@ def has_sound(sound: Sound, extension: str) -> bool:
                 trial.add_stream_from_template(stream, opaque=True)
             except ValueError as error:
                 raise UsageError(
-                    f"the sound of {sound.path} is {stream.codec_context.name}, which {extension} files cannot hold",
+                    f"the audio of {audio.path} is {stream.codec_context.name}, which {extension} files cannot hold",
                     hint="leave --audio out, or use another --codec, or -o NAME.mkv",
                 ) from error
     return True
 
 
-class SoundTrack:
-    """Sound on its way into a video, packet by packet beside the pictures."""
+class AudioTrack:
+    """Audio on its way into a video, packet by packet beside the pictures."""
 
-    def __init__(self, sound: Sound, video: Any) -> None:
-        self._container = av.open(str(sound.path.absolute()))
+    def __init__(self, audio: Audio, video: Any) -> None:
+        self._container = av.open(str(audio.path.absolute()))
         self._video = video
         source: Any = _stream_of(self._container)
         self._copied = video.add_stream_from_template(source, opaque=True)
         self._tick = fraction(source.time_base) or Fraction(1)
-        self._shift = round(sound.start / self._tick)
+        self._shift = round(audio.start / self._tick)
         self._packets = self._wanted(source)
         self._next: Any = next(self._packets, None)
 

@@ -1,4 +1,4 @@
-"""Videos put one after another without touching a picture, and perhaps sound beside them."""
+"""Videos put one after another without touching a picture, and perhaps audio beside them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import av
 
-from flowcli.media.pyav.audio import SoundTrack
+from flowcli.media.pyav.audio import AudioTrack
 from flowcli.media.pyav.stream_facts import fraction
 from flowcli.system.files import output_error
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from flowcli.media.frames import Sound
+    from flowcli.media.frames import Audio
 
 
-def join_videos(parts: Sequence[tuple[Path, Fraction]], path: Path, *, sound: Sound | None = None) -> None:
+def join_videos(parts: Sequence[tuple[Path, Fraction]], path: Path, *, audio: Audio | None = None) -> None:
     """Copies the packets of videos that one encoder's settings made, in order, into one file at `path`.
 
-    Each part comes with the time of its first frame, which it does not hold itself. `sound` is copied as far as the
+    Each part comes with the time of its first frame, which it does not hold itself. `audio` is copied as far as the
     pictures last.
     """
     options = {"movflags": "+faststart"} if path.suffix.lower() in {".mp4", ".mov"} else {}
@@ -34,7 +34,7 @@ def join_videos(parts: Sequence[tuple[Path, Fraction]], path: Path, *, sound: So
             for packet in _packets(parts):
                 if copied is None:
                     copied = _add_copy(packet.stream, joined, path)
-                    track = None if sound is None else stack.enter_context(SoundTrack(sound, joined))
+                    track = None if audio is None else stack.enter_context(AudioTrack(audio, joined))
                 begin = packet.pts * packet.time_base
                 if track is not None:
                     track.write_until(begin)

@@ -109,7 +109,7 @@ class VideoReader:
         return 1 / self._aspect if self._layout and self._layout[2].swaps_axes else self._aspect
 
     @property
-    def can_be_sought(self) -> bool:
+    def seekable(self) -> bool:
         """Whether frames have the same times wherever reading begins."""
         # In MPEG program streams several frames share one time stamp, and after a seek it is given to the wrong one.
         return self.has_clock and self._container.format.name != "mpeg"

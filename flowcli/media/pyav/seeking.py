@@ -42,7 +42,7 @@ def approach(path: Path, wanted: Selection, *, origin: Fraction | None) -> tuple
 def timed(path: Path, wanted: Selection, *, origin: Fraction | None) -> Selection | None:
     """The selection without frame numbers, read off the packets; None where they do not tell."""
     with VideoReader(path, origin=origin) as reader:
-        if not reader.can_be_sought:
+        if not reader.seekable:
             return None
         moments = (wanted.start, wanted.end)
         if not reader.clock_may_jump and all(moment is None or moment.frame is None for moment in moments):

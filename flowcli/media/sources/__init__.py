@@ -41,7 +41,7 @@ class Source(Protocol):
     def frames(self) -> Iterator[Frame]:
         """The selected frames in order, counted and timed from the first of them."""
 
-    def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
+    def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` frames apart, spread over the input; read apart from `frames`."""
 
     def close(self) -> None:

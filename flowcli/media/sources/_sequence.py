@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import FlowcliError, SourceError
 from flowcli.media.frames import Frame, FramePair, VideoMeta
+from flowcli.media.images import read_image
 from flowcli.media.selection import nothing_selected
-from flowcli.media.sources._images import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ class Sequence:
             bad_in_a_row = 0
             yield frame
 
-    def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
+    def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` images apart, spread over the sequence."""
         starts = len(self._images) - skip
         chosen = sorted({starts * (2 * number + 1) // (2 * count) for number in range(count)}) if starts > 0 else []

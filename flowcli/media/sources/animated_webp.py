@@ -65,13 +65,13 @@ class Source:
         height, width = head[0].image.shape[:2]
         rate = len(durations) / (sum(durations) * _TICK)
         count = selection.count_of(len(durations), rate)
-        self.meta = VideoMeta(path.name, width, height, rate, count, _TICK, start=head[0].time, sought=False)
+        self.meta = VideoMeta(path.name, width, height, rate, count, _TICK, start=head[0].time, seekable=False)
 
     def frames(self) -> Iterator[Frame]:
         """The selected frames in order, counted and timed from the first of them."""
         return renumbered(selected(self._every(), self._selection))
 
-    def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
+    def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` frames apart, of the first frames: later ones cannot be sought."""
         held = list(islice(self.frames(), min(count + skip, _AT_ONCE)))
         return list(pair_up(held, skip=skip, sliding=True))

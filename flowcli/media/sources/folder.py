@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
+from flowcli.media.images import EXTENSIONS, in_natural_order
 from flowcli.media.selection import EVERYTHING
-from flowcli.media.sources._images import EXTENSIONS, in_natural_order
 from flowcli.media.sources._sequence import Sequence
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.images import EXTENSIONS, in_natural_order
 from flowcli.media.selection import EVERYTHING
 from flowcli.media.sources import WILDCARD, name_of
-from flowcli.media.sources._images import EXTENSIONS, in_natural_order
 from flowcli.media.sources._sequence import Sequence
 
 if TYPE_CHECKING:

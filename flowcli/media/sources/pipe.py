@@ -72,7 +72,7 @@ class Source:
             reader.tick,
             start=first.time,
             pixel_aspect=reader.pixel_aspect,
-            sought=False,
+            seekable=False,
         )
 
     @property
@@ -95,7 +95,7 @@ class Source:
         with self._stream.stopping():
             yield from self._later
 
-    def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
+    def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` frames apart, of the first frames; `frames` gives them all the same."""
         wanted = min(count + skip, _MOST_HELD)
         with self._stream.stopping():

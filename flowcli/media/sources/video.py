@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
-from flowcli.media.frames import FramePair, Sound, VideoMeta
+from flowcli.media.frames import Audio, FramePair, VideoMeta
 from flowcli.media.pyav import VideoReader
 from flowcli.media.pyav.seeking import approach
 from flowcli.media.pyav.sniffing import Fault, refusal
@@ -71,7 +71,7 @@ class Source:
             reader.tick,
             start=self._start,
             pixel_aspect=reader.pixel_aspect,
-            sound=Sound(path, (self._origin or 0) + self._start),
+            audio=Audio(path, (self._origin or 0) + self._start),
         )
 
     def frames(self) -> Iterator[Frame]:
@@ -87,7 +87,7 @@ class Source:
             finally:
                 self.lost, self.notes = reader.lost, reader.notes
 
-    def glimpse(self, *, count: int, skip: int) -> list[FramePair]:
+    def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` frames apart, spread over the video."""
         starts = max(1, (self.meta.frame_count or count * (skip + 1)) - skip)
         pairs: list[FramePair] = []

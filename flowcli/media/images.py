@@ -43,6 +43,15 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(decode(path, data), cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def read_images(first: Path, second: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Two pictures as `read_image` gives them; raises UsageError where they differ in size."""
+    images = read_image(first), read_image(second)
+    if images[0].shape != images[1].shape:
+        sizes = " and ".join(f"{image.shape[1]} x {image.shape[0]}" for image in images)
+        raise UsageError(f"the images differ in size: {sizes}", hint="give two images of one size")
+    return images
+
+
 def in_natural_order(paths: Iterable[Path]) -> list[Path]:
     """Those that are visible images, 2 before 10."""
     found = (path for path in paths if path.suffix.lower() in EXTENSIONS and not path.name.startswith("."))
