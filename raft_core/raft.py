@@ -34,6 +34,16 @@ class Context:
 
 
 @dataclass(frozen=True, eq=False)
+class Begun:
+    """What the updates of a pair start from: the features of both frames, their correlation, and the context."""
+
+    first_features: Float[Tensor, "batch channels rows columns"]
+    second_features: Float[Tensor, "batch channels rows columns"]
+    correlation: Correlation
+    context: Context
+
+
+@dataclass(frozen=True, eq=False)
 class Refinement:
     """One refinement step. Flow, delta and centers are in pixels of the 1/8 grid.
 
@@ -97,6 +107,18 @@ class RAFT(nn.Module):
             radius=self.config.lookup_radius,
         )
 
+    def begin(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+        *,
+        on_demand: bool = False,
+    ) -> Begun:
+        """Encodes both frames, correlates them and reads the first one's context: all that comes before the updates."""
+        first_features, second_features = self.encode(torch.cat((first, second))).chunk(2)
+        correlation = self.correlate(first_features, second_features, on_demand=on_demand)
+        return Begun(first_features, second_features, correlation, self.read_context(first))
+
     def refine(
         self,
         correlation: Correlation,
@@ -151,7 +173,8 @@ class RAFT(nn.Module):
         iterations: int,
     ) -> list[Float[Tensor, "batch 2 height width"]]:
         """Full-resolution flow from first to second after each of `iterations` steps, for the sequence loss."""
-        steps = self.refine(self.correlate(*self.encode(torch.cat((first, second))).chunk(2)), self.read_context(first))
+        begun = self.begin(first, second)
+        steps = self.refine(begun.correlation, begun.context)
         return [step.upsampled() for _, step in zip(range(iterations), steps, strict=False)]
 
     @torch.no_grad()
@@ -164,8 +187,8 @@ class RAFT(nn.Module):
         initial_flow: Float[Tensor, "batch 2 rows columns"] | None = None,
     ) -> Refinement:
         """The last of `iterations` steps from first to second: its `flow`, and `upsampled()` for full resolution."""
-        correlation = self.correlate(*self.encode(torch.cat((first, second))).chunk(2))
-        return last(self.refine(correlation, self.read_context(first), initial_flow=initial_flow), iterations)
+        begun = self.begin(first, second)
+        return last(self.refine(begun.correlation, begun.context, initial_flow=initial_flow), iterations)
 
 
 def settle(steps: Iterator[Refinement], *, at_most: int, tolerance: float) -> tuple[Refinement, list[int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from flowcli.evaluation import datasets
 from flowcli.evaluation.benchmark import to_estimate
 from flowcli.evaluation.datasets._reading import read_pair
 from flowcli.evaluation.methods import methods
+from flowcli.flow.formats import writer
 from flowcli.system.signals import Stop, StoppedError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowcli.evaluation.methods import Ways
     from flowcli.system.console import Console
 
-WRITERS = {".flo": "flowcli.flow.formats.flo", ".png": "flowcli.flow.formats.kitti"}
+FORMATS = {".flo": "flo", ".png": "kitti"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def submit(submission: Submission, console: Console) -> str:
                 continue
             flow = chosen[0].estimate(*read_pair(sample), continues=sample.continues)
             path = files[sample.name]
-            importlib.import_module(WRITERS[path.suffix]).write(path, flow)
+            writer(FORMATS[path.suffix])(path, flow)
     except Stop as stop:
         raise StoppedError(stop.number, hint="--resume goes on from here") from stop
     return f"{len(samples)} flows of {chosen[0].name} in {submission.folder}"

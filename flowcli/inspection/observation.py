@@ -77,30 +77,26 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
     on_demand = estimator.plan(grid.height, grid.width).on_demand
     model, settings = estimator.model, estimator.settings
     with torch.inference_mode(), autocast(estimator.device, settings.precision):
-        images = torch.cat(
-            [estimator.upload(Frame(0, Fraction(0), image)) for image in (subject.first, subject.second)]
-        )
-        first_features, second_features = model.encode(images).chunk(2)
-        context = model.read_context(images[:1])
-        correlation = model.correlate(first_features, second_features, on_demand=on_demand)
+        first, second = (estimator.upload(Frame(0, Fraction(0), image)) for image in (subject.first, subject.second))
+        begun = model.begin(first, second, on_demand=on_demand)
         initial = None
         if warm_start and subject.earlier is not None:
             earlier = estimator.upload(Frame(0, Fraction(0), subject.earlier))
-            before = model.correlate(model.encode(earlier), first_features, on_demand=on_demand)
-            initial = carry_forward(last(model.refine(before, model.read_context(earlier)), settings.iterations).flow)
+            before = model.begin(earlier, first, on_demand=on_demand)
+            initial = carry_forward(last(model.refine(before.correlation, before.context), settings.iterations).flow)
         updates = []
-        for step in model.refine(correlation, context, initial_flow=initial):
+        for step in model.refine(begun.correlation, begun.context, initial_flow=initial):
             updates.append(updated(step, grid))
             if len(updates) == settings.iterations:
                 break
     return Observation(
         config=model.config,
         grid=grid,
-        first_features=array(first_features[0]),
-        second_features=array(second_features[0]),
-        hidden=array(context.hidden[0]),
-        context=array(context.context[0]),
-        correlation=correlation,
+        first_features=array(begun.first_features[0]),
+        second_features=array(begun.second_features[0]),
+        hidden=array(begun.context.hidden[0]),
+        context=array(begun.context.context[0]),
+        correlation=begun.correlation,
         on_demand=on_demand,
         warm=initial is not None,
         updates=tuple(updates),

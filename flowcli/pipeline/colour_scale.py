@@ -17,7 +17,7 @@ from flowcli.flow.colour import (
     typical,
 )
 from flowcli.flow.estimate import as_array
-from flowcli.flow.outputs import draws
+from flowcli.flow.kinds import Picture
 from flowcli.model.resize import Reduction, shrunk
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from flowcli.flow.estimate import Estimate
+    from flowcli.flow.outputs import Output
     from flowcli.media.sources import Source
     from flowcli.model.estimator import FlowEstimator
     from flowcli.pipeline.request import Request
@@ -56,7 +57,7 @@ class Colours:
 
 def colours_of(
     request: Request,
-    sinks: Collection[str],
+    outputs: Collection[Output],
     *,
     sampled: Callable[[], ColourScale],
     seekable: bool = True,
@@ -73,7 +74,7 @@ def colours_of(
         return Colours(plain, partial(scale_by_pair, like=plain))
     if resolved is not None:
         return Colours(replace(plain, max_flow=resolved["max_flow"]))
-    if fixed or not any(draws(sink) for sink in sinks):
+    if fixed or not any(isinstance(output.kind, Picture) for output in outputs):
         return Colours(fixed or plain)
     scale = replace(plain, max_flow=sampled().max_flow)
     return Colours(scale, None if seekable else ScaleByPast(scale))

@@ -32,7 +32,7 @@ def estimate_pair(request: Request, console: Console) -> Result:
     settle(estimator, (meta.width, meta.height), None)
     started = time.monotonic()
     (estimate,) = estimator.estimate([pair])
-    colours = colours_of(request, task.sinks, sampled=lambda: ColourScale.covering([magnitude(estimate.flow)]))
+    colours = colours_of(request, task.outputs, sampled=lambda: ColourScale.covering([magnitude(estimate.flow)]))
     run = Run(task, meta, estimator, colours)
     run.detail(console)
     with made_folders(task.outputs), Interruption() as interruption:

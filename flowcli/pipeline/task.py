@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.outputs import choose, journal_folder, plan_outputs, report_path
+from flowcli.media.sources import check_name
 from flowcli.model.weights import find
 from flowcli.pipeline.request import PATH, WORK, Request
 from flowcli.pipeline.settings import direction_of, encoding_of
@@ -43,6 +44,8 @@ class Task:
     def of(cls, request: Request, *kept: Output, video: bool = True) -> Task:
         """What a request comes to for a video, or for two images; raises what is wrong with it. Nothing is touched."""
         sinks = choose(request.save)
+        for path in request.inputs:
+            check_name(path)
         encoding = encoding_of(request)
         outputs = plan_outputs(
             sinks,

@@ -95,12 +95,12 @@ def run_of(
     model: RAFT | None = None,
 ) -> Run:
     """Settles all that a run needs; what an earlier process `resolved` for it stays so."""
-    request, meta, sinks = task.request, source.meta, task.sinks
-    estimator = estimator_of(request, task.weights, sinks=sinks, model=model)
+    request, meta = task.request, source.meta
+    estimator = estimator_of(request, task.weights, sinks=task.sinks, model=model)
     settle(estimator, (meta.width, meta.height), resolved)
     colours = colours_of(
         request,
-        sinks,
+        task.all_outputs,
         sampled=lambda: sampled_scale(source, estimator, skip=request.skip),
         seekable=meta.seekable,
         resolved=resolved,

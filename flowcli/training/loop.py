@@ -256,11 +256,12 @@ def learn(
     valid = (batch.visible & batch.inside if stage.visible_only else torch.ones_like(batch.visible)).to(device)
     valid = valid & target.isfinite().all(dim=1)  # datasets do not know the flow everywhere
     with autocast(device, precision):
-        features = model.encode(torch.cat((first, second))).chunk(2)
-        steps = model.refine(model.correlate(*features), model.read_context(first))
+        begun = model.begin(first, second)
+        steps = model.refine(begun.correlation, begun.context)
         flows = [step.upsampled() for step in islice(steps, stage.iterations)]
         shown = valid & batch.visible.to(device)
-        matching = matching_loss(features[0], features[1], target, shown) if stage.matching else 0.0
+        features = begun.first_features, begun.second_features
+        matching = matching_loss(*features, target, shown) if stage.matching else 0.0
     loss = sequence_loss(flows, target, valid, gamma=stage.gamma, max_flow=stage.max_flow, power=stage.power)
     loss = (loss + stage.matching * matching) / stage.parts
     loss.backward()  # type: ignore[no-untyped-call]

@@ -176,7 +176,7 @@ def test_a_bug_with_one_clip_stops_no_other(compute, clips: Path, monkeypatch: p
 def test_one_model_serves_all_clips(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, load = [], here.load
     monkeypatch.setattr(here, "load", lambda weights: (loaded.append(weights), load(weights))[1])
-    monkeypatch.setattr("flowcli.pipeline.run.load", lambda _: pytest.fail("a clip loaded the model again"))
+    monkeypatch.setattr("flowcli.pipeline.settings.load", lambda _: pytest.fail("a clip loaded the model again"))
     compute("batch", clips, *SAVE)
     assert len(loaded) == 1
 

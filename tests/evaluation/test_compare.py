@@ -140,7 +140,7 @@ def test_settings_are_read_as_they_are_spelled(weights) -> None:
         ("nope.mp4 a b", 2, "nope.mp4 does not exist"),
         ("clip.mp4 short b", 3, "short has no flow from frame 1"),
         ("clip.mp4 small b", 3, "small/000000.flo is 4 x 4, but the frames are 64 x 48"),
-        ("clip.mp4 a b --skip 9", 3, "that is too short for a pair"),
+        ("clip.mp4 a b --skip 9", 3, "clip.mp4 is too short for a pair"),
     ],
 )
 @pytest.mark.usefixtures("clip", "folders")

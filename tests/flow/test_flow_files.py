@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.formats import exr, flo, kitti, npz, pfm
-from flowcli.flow.outputs import sink_names
-from flowcli.flow.outputs._naming import module_of
+from flowcli.flow.kinds import FlowFile
+from flowcli.flow.outputs import kind_of, sink_names
 from flowcli.media.encoding import Encoding
 
 FLOW = (20 * np.random.default_rng(0).normal(size=(5, 7, 2))).astype(np.float32)
@@ -22,13 +22,9 @@ FLOW[0, 0] = -0.0, 1e-30
 UNKNOWN = FLOW.copy()
 UNKNOWN[1, 1] = np.nan
 UNKNOWN[2, 3] = 1e10
-FORMATS = [name for name in sink_names() if hasattr(module_of(name), "read")]
+FORMATS = [name for name in sink_names() if isinstance(kind_of(name), FlowFile)]
 # How far a value may be from what was stored; 0 is to the bit.
 STEP = {"kitti": 1 / 64}
-
-
-def _module(name):
-    return module_of(name)
 
 
 def _path(folder, name):
@@ -39,8 +35,8 @@ def _path(folder, name):
 @pytest.mark.parametrize("size", [(5, 7), (1, 1), (1, 9), (33, 2)])
 def test_flow_comes_back(tmp_path, name, size):
     flow = np.resize(FLOW, (*size, 2))
-    _module(name).write(_path(tmp_path, name), flow)
-    read = _module(name).read(_path(tmp_path, name))
+    kind_of(name).write(_path(tmp_path, name), flow)
+    read = kind_of(name).read(_path(tmp_path, name))
     assert (read.dtype, read.shape) == (np.float32, flow.shape)
     if name in STEP:
         assert np.abs(read - flow).max() <= STEP[name] / 2
@@ -51,8 +47,8 @@ def test_flow_comes_back(tmp_path, name, size):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_unknown_flow_stays_unknown_and_the_rest_is_kept(tmp_path, name):
-    _module(name).write(_path(tmp_path, name), UNKNOWN)
-    read = _module(name).read(_path(tmp_path, name))
+    kind_of(name).write(_path(tmp_path, name), UNKNOWN)
+    read = kind_of(name).read(_path(tmp_path, name))
     known = np.abs(read).max(axis=2) <= 1e9
     assert np.argwhere(~known).tolist() == [[1, 1], [2, 3]]
     np.testing.assert_allclose(read[known], UNKNOWN[known], rtol=0, atol=STEP.get(name, 0) / 2)
@@ -61,13 +57,13 @@ def test_unknown_flow_stays_unknown_and_the_rest_is_kept(tmp_path, name):
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_missing_file_is_wrong_usage(tmp_path, name):
     with pytest.raises(UsageError, match=r"none does not exist$"):
-        _module(name).read(tmp_path / "none")
+        kind_of(name).read(tmp_path / "none")
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_folder_is_no_flow(tmp_path, name):
     with pytest.raises(SourceError, match=r"cannot be read: Is a directory$"):
-        _module(name).read(tmp_path)
+        kind_of(name).read(tmp_path)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -77,18 +73,18 @@ def test_other_bytes_are_refused(tmp_path_factory, name, content):
     path = tmp_path_factory.getbasetemp() / f"fuzz.{name}"
     path.write_bytes(content)
     with pytest.raises(SourceError):
-        _module(name).read(path)
+        kind_of(name).read(path)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_file_that_is_cut_anywhere_is_refused(tmp_path, name):
     path = _path(tmp_path, name)
-    _module(name).write(path, FLOW)
+    kind_of(name).write(path, FLOW)
     whole = path.read_bytes()
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
         with pytest.raises(SourceError):
-            _module(name).read(path)
+            kind_of(name).read(path)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -96,12 +92,12 @@ def test_a_file_that_is_cut_anywhere_is_refused(tmp_path, name):
 @given(place=st.integers(0, 10_000), value=st.integers(0, 255))
 def test_a_damaged_file_is_flow_or_refused_but_no_crash(tmp_path_factory, name, place, value):
     path = tmp_path_factory.getbasetemp() / f"damaged.{name}"
-    _module(name).write(path, FLOW)
+    kind_of(name).write(path, FLOW)
     data = bytearray(path.read_bytes())
     data[place % len(data)] = value
     path.write_bytes(data)
     try:
-        assert _module(name).read(path).ndim == 3
+        assert kind_of(name).read(path).ndim == 3
     except SourceError as failure:
         assert failure.hint
 

@@ -11,8 +11,8 @@ import pytest
 from flowcli.errors import OutputError
 from flowcli.flow.colour import ColourScale, colour_flow
 from flowcli.flow.drawing import Style
-from flowcli.flow.outputs import Output, open_sinks, plan_outputs, remove_stale, sink_names
-from flowcli.flow.outputs._naming import module_of
+from flowcli.flow.kinds import Kind
+from flowcli.flow.outputs import Output, kind_of, open_sinks, plan_outputs, remove_stale, sink_names
 from flowcli.media.pyav import VideoReader
 
 STYLE = Style(ColourScale(4.0))
@@ -34,12 +34,8 @@ def _run(sinks, folder, estimates, **options):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("name", sink_names())
-def test_every_sink_declares_one_way_to_be_written(name):
-    module = module_of(name)
-    assert [hasattr(module, way) for way in ("draw", "write", "measure")].count(True) == 1
-    assert hasattr(module, "read") == hasattr(module, "write")
-    assert hasattr(module, "compose") == hasattr(module, "measure")
+def test_every_output_states_its_kind():
+    assert all(isinstance(kind_of(name), Kind) for name in sink_names())
 
 
 @pytest.mark.parametrize("name", sink_names())

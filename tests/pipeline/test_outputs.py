@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from flowcli.flow.formats import flo
-from flowcli.flow.outputs import draws, plan_outputs, sink_names
-from flowcli.flow.outputs._naming import naming_of
+from flowcli.flow.kinds import Picture
+from flowcli.flow.outputs import kind_of, plan_outputs, sink_names
 from flowcli.media.pyav import VideoReader
 from flowcli.model import estimator
 from tests.outputs import files_below
@@ -20,7 +20,7 @@ from tests.outputs import files_below
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")
 
 EVERY = ",".join(sink_names())
-OF_PAIRS = [name for name in sink_names() if naming_of(name).pairs]
+OF_PAIRS = [name for name in sink_names() if kind_of(name).naming.pairs]
 
 
 def _planned(sinks: list[str], source: str, *, video: bool, direction: str = "both") -> list[str]:
@@ -49,7 +49,7 @@ def test_a_pair_gives_every_output_that_needs_no_video(compute, make_images) -> 
         assert (ended.code, ended.err[0]) == (2, f"error: --save {name} needs a video")
 
 
-@pytest.mark.parametrize("name", [name for name in sink_names() if naming_of(name).film])
+@pytest.mark.parametrize("name", [name for name in sink_names() if kind_of(name).naming.film])
 def test_segments_make_the_same_output_as_one_piece(compute, make_video, name) -> None:
     make_video(frames=6)
     for length, folder in ((99, "whole"), (2, "parts")):
@@ -199,4 +199,11 @@ def test_the_background_and_the_arrows_are_as_asked_for(compute, make_images) ->
 
 
 def test_pictures_and_data_are_told_apart() -> None:
-    assert {name for name in sink_names() if not draws(name)} == {"exr", "flo", "kitti", "npz", "pfm", "stats"}
+    assert {name for name in sink_names() if not isinstance(kind_of(name), Picture)} == {
+        "exr",
+        "flo",
+        "kitti",
+        "npz",
+        "pfm",
+        "stats",
+    }

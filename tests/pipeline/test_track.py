@@ -210,7 +210,7 @@ def test_track_writes_a_table_json_and_a_video_of_the_same(compute, clip: Path) 
         ("clip.mp4 --save ,", 2, "--save names no output"),
         ("clip.mp4 -o taken.csv --save csv", 2, "taken.csv exists already"),
         ("clip.mp4 -o clip.mp4 --save video -y", 2, "clip.mp4 is the input itself"),
-        ("clip.mp4 --skip 9", 3, "that is too short for a pair"),
+        ("clip.mp4 --skip 9", 3, "clip.mp4 is too short for a pair"),
     ],
 )
 def test_what_cannot_be_tracked_is_told_and_nothing_is_left(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flowcli.flow.colour import ColourScale, colour_flow, magnitude
+from flowcli.flow.kinds import Records
 from flowcli.flow.naming import Naming
 from flowcli.flow.outputs._naming import Output
 from flowcli.flow.statistics import Motion
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from flowcli.flow.estimate import Estimate
     from flowcli.flow.naming import Part
 
-NAMING = Naming("preview", ".json", film=".json")
 
 SIDE = 240
 """Pixels of a picture's longer side; also about how finely motion is looked at."""
@@ -34,7 +34,7 @@ _QUALITY = 75
 
 def preview_at(path: Path) -> Output:
     """The output that is written to `path`."""
-    return Output(__name__, path, NAMING, numbered=False)
+    return Output("preview", path, KIND, numbered=False)
 
 
 def measure(estimate: Estimate) -> dict[str, Any]:
@@ -94,3 +94,6 @@ def picture(image: NDArray[np.uint8]) -> str:
     """An RGB picture as a data URI."""
     _, data = cv2.imencode(".webp", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
     return f"data:image/webp;base64,{b64encode(data.tobytes()).decode()}"
+
+
+KIND = Records(measure, compose, Naming("preview", ".json", film=".json"), join)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flowcli.errors import SourceError
 from flowcli.evaluation.datasets._values import FlowItem, Truth
+from flowcli.flow.formats import reader
 from flowcli.system.opencv import cv2, decode
 
 if TYPE_CHECKING:
@@ -22,14 +22,7 @@ INCOMPLETE = "the dataset is incomplete: unpack it again, or copy the file"
 # Middlebury's sign for "unknown" in .flo files.
 UNKNOWN_FLOW = 1e9
 
-_READERS = {
-    ".flo": "flowcli.flow.formats.flo",
-    ".png": "flowcli.flow.formats.kitti",
-    ".pfm": "flowcli.flow.formats.pfm",
-    ".npz": "flowcli.flow.formats.npz",
-    ".npy": "flowcli.flow.formats.npy",
-    ".flo5": "flowcli.flow.formats.flo5",
-}
+_FORMATS = {".flo": "flo", ".png": "kitti", ".pfm": "pfm", ".npz": "npz", ".npy": "npy", ".flo5": "flo5"}
 
 
 def read_item(sample: Sample, *, count_invalid: bool) -> FlowItem:
@@ -73,9 +66,7 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 def read_flow(path: Path) -> NDArray[np.float32]:
     """The flow of a file in the format that its extension names, (height, width, 2); unknown is NaN or beyond 1e9."""
     must_exist(path)
-    module = importlib.import_module(_READERS[path.suffix.lower()])
-    flow: NDArray[np.float32] = module.read(path)
-    return flow
+    return reader(_FORMATS[path.suffix.lower()])(path)
 
 
 def plain_truth(path: Path) -> Truth:

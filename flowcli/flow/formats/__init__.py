@@ -1,6 +1,6 @@
 """Files of flow: which formats there are, how a file is told, and how it is read and written.
 
-Most are read and written by what saves them (`flowcli.flow.outputs`); the others have a file here.
+Every format is one file here, which declares `KIND = FlowFile(read, write, naming)`, and one line of `FORMATS`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import zipfile
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
@@ -21,34 +20,31 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from numpy.typing import NDArray
 
+    from flowcli.flow.kinds import FlowFile
+
     Flow = Float[NDArray[np.float32], "height width 2"]
 
 
 @dataclass(frozen=True)
 class Format:
-    """One format: what its files end with, what it keeps, and the module that reads and writes it."""
+    """One format: what its files end with, what it keeps, and whether --save writes it."""
 
     ending: str
     keeps: str
-    module: str
+    saved: bool = False
 
 
 FORMATS = {
-    "flo": Format(".flo", "float32, exact", "flowcli.flow.formats.flo"),
-    "npz": Format(
-        ".npz", "float32, exact, or float16 with --half; and which vectors are valid", "flowcli.flow.formats.npz"
-    ),
-    "npy": Format(".npy", "float32, exact", "flowcli.flow.formats.npy"),
-    "pfm": Format(".pfm", "float32, exact", "flowcli.flow.formats.pfm"),
-    "exr": Format(".exr", "float32, exact", "flowcli.flow.formats.exr"),
-    "flo5": Format(".flo5", "float32, exact; Spring's HDF5, extra `hdf5`", "flowcli.flow.formats.flo5"),
-    "kitti": Format("_kitti.png", "steps of 1/64 px up to 512 px; and which are valid", "flowcli.flow.formats.kitti"),
-    "planes": Format(
-        "_x.jpg", "x and y as grey JPEG up to --bound px, for two-stream networks", "flowcli.flow.formats.planes"
-    ),
+    "flo": Format(".flo", "float32, exact", saved=True),
+    "npz": Format(".npz", "float32, exact, or float16 with --half; and which vectors are valid", saved=True),
+    "npy": Format(".npy", "float32, exact"),
+    "pfm": Format(".pfm", "float32, exact", saved=True),
+    "exr": Format(".exr", "float32, exact", saved=True),
+    "flo5": Format(".flo5", "float32, exact; Spring's HDF5, extra `hdf5`"),
+    "kitti": Format("_kitti.png", "steps of 1/64 px up to 512 px; and which are valid", saved=True),
+    "planes": Format("_x.jpg", "x and y as grey JPEG up to --bound px, for two-stream networks"),
 }
-SAVED = ("exr", "flo", "kitti", "npz", "pfm")
-"""Those that --save writes."""
+"""Every file here, in the order of exactness; said apart from the files, so that --help imports none of them."""
 PICTURES = {"png": "the flow in colour", "video": "the flow of a folder in colour, an .mp4"}
 """What flow can be turned into, but not read from."""
 
@@ -74,18 +70,20 @@ def stem_of(path: Path, name: str) -> str:
     return path.name[: -len(ending)] if lower.endswith(ending) else path.stem
 
 
-def reader(name: str, *, bound: float) -> Callable[[Path], Flow]:
-    """Reads files of a format; planes need to know the `bound` that they were written with."""
-    read: Callable[..., Flow] = importlib.import_module(FORMATS[name].module).read
-    return partial(read, bound=bound) if name == "planes" else read
+def flow_file(name: str) -> FlowFile:
+    """How a format is read and written."""
+    kind: FlowFile = importlib.import_module(f"{__name__}.{name}").KIND
+    return kind
 
 
-def writer(name: str, *, bound: float, half: bool) -> Callable[[Path, Flow], None]:
+def reader(name: str, *, bound: float = 1.0) -> Callable[[Path], Flow]:
+    """Reads files of a format; `bound`, in px, is what planes were written with."""
+    return flow_file(name).reader(bound=bound)
+
+
+def writer(name: str, *, bound: float = 1.0, half: bool = False) -> Callable[[Path, Flow], None]:
     """Writes files of a format."""
-    write: Callable[..., None] = importlib.import_module(FORMATS[name].module).write
-    if name == "planes":
-        return partial(write, bound=bound)
-    return partial(write, half=half) if name == "npz" else write
+    return flow_file(name).writer(bound=bound, half=half)
 
 
 def extras(path: Path) -> list[str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.flow.formats._reading import opened
+from flowcli.flow.kinds import FlowFile
+from flowcli.flow.naming import Naming
 from flowcli.media.pyav import decode_exr, encode_exr
 from flowcli.system.files import write_whole
 
@@ -28,3 +30,6 @@ def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
     """Reads what `write` and compositing tools write."""
     with opened(path, kind="an .exr file with channels R and G") as file:
         return np.ascontiguousarray(decode_exr(path, file.read())[..., :2])
+
+
+KIND = FlowFile(read, write, Naming("flow", ".exr"))

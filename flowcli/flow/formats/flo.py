@@ -8,6 +8,8 @@ import numpy as np
 
 from flowcli.errors import SourceError
 from flowcli.flow.formats._reading import check_claim, opened
+from flowcli.flow.kinds import FlowFile
+from flowcli.flow.naming import Naming
 from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -36,3 +38,6 @@ def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
         width, height = np.frombuffer(header, "<i4", offset=4).tolist()
         check_claim(path, width=width, height=height, expected=12 + 8 * width * height)
         return np.frombuffer(file.read(), "<f4").astype(np.float32).reshape(height, width, 2)
+
+
+KIND = FlowFile(read, write, Naming("flow", ".flo"))

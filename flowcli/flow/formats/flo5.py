@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import DeviceError, SourceError
+from flowcli.flow.kinds import FlowFile
+from flowcli.flow.naming import Naming
 from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -52,3 +54,6 @@ def hdf5() -> ModuleType:
         raise DeviceError("h5py is not installed", hint="pip install 'flowcli-raft[hdf5]'") from error
     library: ModuleType = h5py
     return library
+
+
+KIND = FlowFile(read, write, Naming("flow", ".flo5"))

@@ -9,6 +9,7 @@ import numpy as np
 from flowcli.errors import SourceError
 from flowcli.flow.colour import is_unknown
 from flowcli.flow.formats._reading import opened
+from flowcli.flow.kinds import FlowFile
 from flowcli.flow.naming import Naming
 from flowcli.system.files import write_whole
 from flowcli.system.opencv import cv2, decode
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from numpy.typing import NDArray
 
-NAMING = Naming("flow", ".png", tag="_kitti")
 
 _STEPS = 64  # per pixel
 _ZERO = 1 << 15
@@ -49,3 +49,6 @@ def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
     flow = (image[..., :0:-1].astype(np.float32) - _ZERO) / _STEPS
     flow[image[..., 0] == 0] = np.nan
     return np.asarray(flow, np.float32)
+
+
+KIND = FlowFile(read, write, Naming("flow", ".png", tag="_kitti"))

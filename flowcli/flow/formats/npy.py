@@ -10,6 +10,8 @@ import numpy as np
 
 from flowcli.errors import SourceError
 from flowcli.flow.formats._reading import MAX_SIDE, opened
+from flowcli.flow.kinds import FlowFile
+from flowcli.flow.naming import Naming
 from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -60,3 +62,6 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
     return shape, dtype
+
+
+KIND = FlowFile(read, write, Naming("flow", ".npy"))

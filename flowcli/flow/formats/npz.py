@@ -16,6 +16,8 @@ from flowcli.flow.colour import is_unknown
 from flowcli.flow.estimate import as_array
 from flowcli.flow.formats._reading import MAX_SIDE, opened
 from flowcli.flow.formats.npy import read_header
+from flowcli.flow.kinds import FlowFile
+from flowcli.flow.naming import Naming
 from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -115,3 +117,6 @@ def _array(archive: zipfile.ZipFile, name: str, *, kinds: str) -> NDArray[np.gen
     with archive.open(f"{name}.npy") as member:
         array: NDArray[np.generic] = np.lib.format.read_array(member, allow_pickle=False)
     return array
+
+
+KIND = FlowFile(read, write, Naming("flow", ".npz"), save, options=("half",))

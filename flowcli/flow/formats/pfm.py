@@ -9,6 +9,8 @@ import numpy as np
 
 from flowcli.errors import SourceError
 from flowcli.flow.formats._reading import check_claim, opened
+from flowcli.flow.kinds import FlowFile
+from flowcli.flow.naming import Naming
 from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -41,3 +43,6 @@ def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
         file.seek(header.end())
         pixels = np.frombuffer(file.read(), "<f4" if header[3] else ">f4").reshape(height, width, 3)
     return np.ascontiguousarray(pixels[::-1, :, :2], np.float32)
+
+
+KIND = FlowFile(read, write, Naming("flow", ".pfm"))

@@ -8,6 +8,8 @@ import numpy as np
 
 from flowcli.errors import SourceError
 from flowcli.flow.formats._reading import opened
+from flowcli.flow.kinds import FlowFile
+from flowcli.flow.naming import Naming
 from flowcli.system.files import write_whole
 from flowcli.system.opencv import cv2, decode
 
@@ -49,3 +51,6 @@ def grey(path: Path) -> NDArray[np.uint8]:
 def sibling(path: Path) -> Path:
     """The plane of y beside that of x."""
     return path.with_name(path.name[: -len("_x.jpg")] + "_y.jpg")
+
+
+KIND = FlowFile(read, write, Naming("flow", ".jpg", tag="_x"), options=("bound",))

@@ -1,11 +1,7 @@
-"""Where flow goes to: every file here is one output, and its name is the value of `--save`.
+"""Where flow goes to: every file here, and every format that is saved, is a value of `--save`.
 
-A file declares either `draw(estimate, style) -> image`, or `write(path, flow)` beside `read(path)`. A picture becomes
-a frame of `NAME_<file>.mp4`, flow becomes `NAME_flow.<file>`; `NAMING` says so where an output is called otherwise. A
-file format that holds more than one flow adds `save(path, estimate, encoding)`. Or it declares
-`measure(estimate) -> record` beside `compose(records, path)`. What is one file and no video says with
-`join(parts, path)` how the parts of a long run become one. The first line of a file's docstring is
-its help. A file whose name starts with `_` helps the others.
+A file declares its `KIND`: a `Picture`, a `FlowFile` or `Records`, with what it is called. The first line of its
+docstring is its help. A file whose name starts with `_` helps the others.
 """
 
 from __future__ import annotations
@@ -19,15 +15,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowcli.errors import UsageError
 from flowcli.flow import formats
-from flowcli.flow.formats import SAVED
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs._naming import (
     FILM,
     Output,
     check_outputs,
     journal_folder,
+    kind_of,
     missing_folders,
-    module_of,
     names_of,
     plan_outputs,
     remove_stale,
@@ -51,9 +46,9 @@ __all__ = [
     "check_outputs",
     "choose",
     "descriptions",
-    "draws",
     "join_parts",
     "journal_folder",
+    "kind_of",
     "missing_folders",
     "names_of",
     "open_sinks",
@@ -82,14 +77,12 @@ class Sink(Protocol):
 
 def sink_names() -> tuple[str, ...]:
     """All values of `--save`."""
-    here = (name for _, name, _ in pkgutil.iter_modules(__path__) if not name.startswith("_"))
-    return tuple(sorted([*here, *SAVED]))
+    return tuple(sorted(_files()))
 
 
 def descriptions() -> dict[str, str]:
     """What each value of `--save` gives, for `--help`: read, not imported, because that takes a second."""
-    files = {name: Path((formats.__path__ if name in SAVED else __path__)[0]) / f"{name}.py" for name in sink_names()}
-    texts = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
+    texts = {name: file.read_text(encoding="utf-8") for name, file in sorted(_files().items())}
     return {name: (ast.get_docstring(ast.parse(text)) or name).splitlines()[0] for name, text in texts.items()}
 
 
@@ -105,11 +98,6 @@ def choose(text: str) -> tuple[str, ...]:
     if not chosen:
         raise UsageError("--save names no output", hint=f"it knows {', '.join(known)}")
     return chosen
-
-
-def draws(sink: str) -> bool:
-    """Whether an output is a picture, rather than the flow itself."""
-    return hasattr(module_of(sink), "draw")
 
 
 def join_parts(
@@ -148,3 +136,11 @@ def open_sinks(
             sink.abort()
         raise
     return sinks
+
+
+def _files() -> dict[str, Path]:
+    """The file that declares each value of `--save`."""
+    here = [name for _, name, _ in pkgutil.iter_modules(__path__) if not name.startswith("_")]
+    saved = [name for name, each in formats.FORMATS.items() if each.saved]
+    folders = {**dict.fromkeys(here, __path__[0]), **dict.fromkeys(saved, formats.__path__[0])}
+    return {name: Path(folder) / f"{name}.py" for name, folder in folders.items()}

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import OutputError, UsageError
-from flowcli.flow.formats import SAVED
-from flowcli.flow.naming import Naming
+from flowcli.flow.formats import FORMATS
+from flowcli.flow.kinds import FlowFile
 from flowcli.media.sources import name_of
 from flowcli.system.files import reported
 from flowcli.system.outputs import output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from types import ModuleType
+
+    from flowcli.flow.kinds import Kind
+    from flowcli.flow.naming import Naming
 
 _FILE_EXTENSIONS = frozenset(
     [
@@ -58,14 +60,14 @@ class Output:
 
     sink: str
     path: Path
-    naming: Naming
+    kind: Kind
     numbered: bool
     backward: bool = False
 
     @property
-    def asked_for(self) -> bool:
-        """Whether it is a value of --save, not something that flowcli keeps for itself."""
-        return "." not in self.sink
+    def naming(self) -> Naming:
+        """How it is called."""
+        return self.kind.naming
 
     def file_for(self, index: int) -> Path:
         """The file of the pair that starts at frame `index`."""
@@ -82,19 +84,11 @@ class Output:
         return f"{BACKWARD * self.backward}{self.naming.tag}{self.naming.extension}"
 
 
-def module_of(sink: str) -> ModuleType:
-    """The file that declares a value of --save, which is here, or a format of flow files."""
-    if "." in sink:
-        return importlib.import_module(sink)
-    return importlib.import_module(f"flowcli.flow.{'formats' if sink in SAVED else 'outputs'}.{sink}")
-
-
-def naming_of(sink: str) -> Naming:
-    """The sink's own `NAMING`, or the usual one of its kind."""
-    module = module_of(sink)
-    usual = Naming(sink, ".png", film=".mp4") if hasattr(module, "draw") else Naming("flow", f".{sink}")
-    naming: Naming = getattr(module, "NAMING", usual)
-    return naming
+def kind_of(sink: str) -> Kind:
+    """What a value of --save is."""
+    package = "formats" if sink in FORMATS else "outputs"
+    kind: Kind = importlib.import_module(f"flowcli.flow.{package}.{sink}").KIND
+    return kind
 
 
 def names_of(inputs: Sequence[Path]) -> list[str]:
@@ -124,19 +118,20 @@ def plan_outputs(
     `output` is `-o`: the file itself when exactly one is written and its extension fits, else a folder. `name` replaces
     the source's own NAME. Of the extensions that a film may have, `containers`, the first is the usual one.
     """
-    kinds = [(sink, naming_of(sink), backward) for sink in sinks for backward in _directions(sink, direction)]
-    for sink, naming, _ in kinds:
-        if not video and not naming.pairs:
+    chosen = [(sink, kind_of(sink)) for sink in sinks]
+    kinds = [(sink, kind, backward) for sink, kind in chosen for backward in _directions(kind, direction)]
+    for sink, kind, _ in kinds:
+        if not video and not kind.naming.pairs:
             raise UsageError(f"--save {sink} needs a video", hint="use --save png for a pair of images")
-    endings = [_endings(naming, video=video, containers=containers) for _, naming, _ in kinds]
+    endings = [_endings(kind.naming, video=video, containers=containers) for _, kind, _ in kinds]
     file = _as_file(output, [(sink, known) for (sink, _, _), known in zip(kinds, endings, strict=True)])
     if file is not None:
-        ((sink, naming, backward),) = kinds
-        return [Output(sink, file, naming, numbered=False, backward=backward)]
+        ((sink, kind, backward),) = kinds
+        return [Output(sink, file, kind, numbered=False, backward=backward)]
     base = output_folder(source, output) / (name or names_of([source])[0])
     return [
-        Output(sink, _place(base, naming, ending, backward), naming, numbered=not ending, backward=backward)
-        for (sink, naming, backward), (ending, *_) in zip(kinds, endings, strict=True)
+        Output(sink, _place(base, kind.naming, ending, backward), kind, numbered=not ending, backward=backward)
+        for (sink, kind, backward), (ending, *_) in zip(kinds, endings, strict=True)
     ]
 
 
@@ -183,10 +178,9 @@ def _full_name(path: Path) -> str:
     return path.name or path.resolve().name
 
 
-def _directions(sink: str, direction: str) -> tuple[bool, ...]:
-    """For each output of a sink, whether it is of backward flow; only files of one flow come in both directions."""
-    module = module_of(sink)
-    if direction == "both" and hasattr(module, "write") and not hasattr(module, "save"):
+def _directions(kind: Kind, direction: str) -> tuple[bool, ...]:
+    """For each output of a kind, whether it is of backward flow; only files of one flow come in both directions."""
+    if direction == "both" and isinstance(kind, FlowFile) and kind.save is None:
         return (False, True)
     return (direction == "backward",)
 

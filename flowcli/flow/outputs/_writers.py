@@ -5,23 +5,18 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from flowcli.flow.drawing import swatch
 from flowcli.flow.estimate import as_array
-from flowcli.flow.outputs._naming import module_of
+from flowcli.flow.kinds import FlowFile, Picture, Records
 from flowcli.media.pyav import GifWriter, VideoWriter, WebpWriter
 from flowcli.system.files import PartFile, partial_name, reported
 from flowcli.system.opencv import write_png
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from fractions import Fraction
     from pathlib import Path
-    from types import ModuleType
     from typing import Any
-
-    from numpy.typing import NDArray
 
     from flowcli.flow.drawing import Style
     from flowcli.flow.estimate import Estimate
@@ -29,50 +24,46 @@ if TYPE_CHECKING:
     from flowcli.flow.outputs._naming import Output
     from flowcli.media.encoding import Encoding
 
-    Draw = Callable[[Estimate, Style], NDArray[np.uint8]]
     Save = Callable[[Path, Estimate], None]
-    Measure = Callable[[Estimate], dict[str, Any]]
-    Compose = Callable[[Sequence[dict[str, Any]], Path], None]
 
 
 def open_sink(
     output: Output, *, style: Style, encoding: Encoding, rate: Fraction, tick: Fraction, pixel_aspect: Fraction
 ) -> Sink:
     """The planned output, ready to be written."""
-    module = module_of(output.sink)
-    draw: Draw | None = getattr(module, "draw", None)
-    if hasattr(module, "measure"):
-        return Records(output.path, module.measure, module.compose)
-    if draw is None:
-        return Files(output, _saving(module, encoding, backward=output.backward))
+    kind = output.kind
+    if isinstance(kind, Records):
+        return RecordFile(output.path, kind)
+    if isinstance(kind, FlowFile):
+        return Files(output, _saving(kind, encoding, backward=output.backward))
     if output.numbered or output.path.suffix.lower() == ".png":
-        return Files(output, lambda path, estimate: write_png(path, draw(estimate, style.of(estimate))))
+        return Files(output, lambda path, estimate: write_png(path, kind.draw(estimate, style.of(estimate))))
     if output.naming.film == ".gif":
-        return Film(GifWriter(output.path, rate=rate, colours=swatch(style.scale)), draw, style)
+        return Video(GifWriter(output.path, rate=rate, colours=swatch(style.scale)), kind, style)
     if output.naming.film == ".webp":
-        return Film(WebpWriter(output.path), draw, style)
+        return Video(WebpWriter(output.path), kind, style)
     writer = VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding, pixel_aspect=pixel_aspect)
-    return Film(writer, draw, style)
+    return Video(writer, kind, style)
 
 
-def _saving(module: ModuleType, encoding: Encoding, *, backward: bool) -> Save:
-    """How a sink file that stores flow writes the file of a pair."""
-    if hasattr(module, "save"):
-        return lambda path, estimate: module.save(path, estimate, encoding)
-    return lambda path, estimate: module.write(path, as_array(estimate.backward if backward else estimate.forward))
+def _saving(kind: FlowFile, encoding: Encoding, *, backward: bool) -> Save:
+    """How the file of a pair is written."""
+    if save := kind.save:
+        return lambda path, estimate: save(path, estimate, encoding)
+    return lambda path, estimate: kind.write(path, as_array(estimate.backward if backward else estimate.forward))
 
 
-class Film:
+class Video:
     """Pictures as frames of one video, each shown from its pair's first frame on."""
 
-    def __init__(self, writer: VideoWriter | GifWriter | WebpWriter, draw: Draw, style: Style) -> None:
+    def __init__(self, writer: VideoWriter | GifWriter | WebpWriter, kind: Picture, style: Style) -> None:
         self._writer = writer
-        self._draw = draw
+        self._kind = kind
         self._style = style
 
     def write(self, estimate: Estimate, /) -> None:
         """Draws and encodes one picture."""
-        self._writer.write(self._draw(estimate, self._style.of(estimate)), time=estimate.pair.first.time)
+        self._writer.write(self._kind.draw(estimate, self._style.of(estimate)), time=estimate.pair.first.time)
 
     def close(self) -> None:
         """Completes the video."""
@@ -118,19 +109,18 @@ class Files:
         return self._output.path if self._written else None
 
 
-class Records:
+class RecordFile:
     """What every pair was measured to be, in one file."""
 
-    def __init__(self, path: Path, measure: Measure, compose: Compose) -> None:
+    def __init__(self, path: Path, kind: Records) -> None:
         self._path = path
-        self._measure = measure
-        self._compose = compose
+        self._kind = kind
         self._records: list[dict[str, Any]] = []
         PartFile(path).discard()
 
     def write(self, estimate: Estimate, /) -> None:
         """Measures one pair."""
-        self._records.append(self._measure(estimate))
+        self._records.append(self._kind.measure(estimate))
 
     def close(self) -> None:
         """Writes the file. One without a record is not left behind."""
@@ -147,5 +137,5 @@ class Records:
         if not self._records:
             return None
         with reported(path):
-            self._compose(self._records, path)
+            self._kind.compose(self._records, path)
         return path

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.flow import drawing
+from flowcli.flow.kinds import Picture
+from flowcli.flow.naming import Naming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,3 +27,6 @@ def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
             shortest=style.arrow_min,
         )
     )
+
+
+KIND = Picture(draw, Naming("arrows", ".png", film=".mp4"))

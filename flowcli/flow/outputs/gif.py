@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Naming
 from flowcli.flow.outputs import png
 from flowcli.system.files import write_whole
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from flowcli.flow.estimate import Estimate
     from flowcli.flow.naming import Part
 
-NAMING = Naming("flow", ".gif", film=".gif", pairs=False)
 
 _LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0"
 _END = b";"
@@ -43,3 +43,6 @@ def _split(gif: bytes) -> tuple[bytes, bytes]:
     if gif.startswith(_LOOP, start):
         start += len(_LOOP)
     return gif[:start], gif[start:].removesuffix(_END)
+
+
+KIND = Picture(draw, Naming("flow", ".gif", film=".gif", pairs=False), join)

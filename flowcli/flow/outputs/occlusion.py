@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.flow.drawing import mask
+from flowcli.flow.kinds import Picture
+from flowcli.flow.naming import Naming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,3 +21,6 @@ def draw(estimate: Estimate, _: Style) -> NDArray[np.uint8]:
     if estimate.occlusion is None:
         raise ValueError("occlusion is known only where both directions are computed")
     return mask(estimate.occlusion)
+
+
+KIND = Picture(draw, Naming("occlusion", ".png", film=".mp4"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.flow import drawing
+from flowcli.flow.kinds import Picture
+from flowcli.flow.naming import Naming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,3 +19,6 @@ if TYPE_CHECKING:
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """What moves is coloured, what is still looks as filmed."""
     return style.finish(drawing.overlay(estimate.start.image, estimate.flow, scale=style.scale))
+
+
+KIND = Picture(draw, Naming("overlay", ".png", film=".mp4"))

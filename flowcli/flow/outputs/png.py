@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.flow.colour import colour_flow
+from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Naming
 
 if TYPE_CHECKING:
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from flowcli.flow.drawing import Style
     from flowcli.flow.estimate import Estimate
 
-NAMING = Naming("flow", ".png")
-
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """Hue for direction, saturation for speed."""
     return style.finish(colour_flow(estimate.flow, scale=style.scale))
+
+
+KIND = Picture(draw, Naming("flow", ".png"))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from flowcli.flow.colour import colour_flow
 from flowcli.flow.drawing import side_by_side
+from flowcli.flow.kinds import Picture
+from flowcli.flow.naming import Naming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,3 +20,6 @@ if TYPE_CHECKING:
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """The frame left, its flow right."""
     return side_by_side(estimate.start.image, style.finish(colour_flow(estimate.flow, scale=style.scale)))
+
+
+KIND = Picture(draw, Naming("side", ".png", film=".mp4"))

@@ -8,6 +8,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.estimate import Stamp
+from flowcli.flow.kinds import Records
 from flowcli.flow.naming import Naming
 from flowcli.flow.photometric import photometric_error
 from flowcli.flow.statistics import MOVING, STILL, Motion
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from flowcli.flow.estimate import Estimate
     from flowcli.flow.naming import Part
 
-NAMING = Naming("stats", ".json", film=".json")
 
 _UNITS = {
     "magnitude": "px per pair",
@@ -91,3 +91,6 @@ def _mean(records: Sequence[dict[str, Any]], *keys: str) -> float | None:
         if value is not None:
             values.append(value)
     return round(statistics.fmean(values), 4) if values else None
+
+
+KIND = Records(measure, compose, Naming("stats", ".json", film=".json"), join)

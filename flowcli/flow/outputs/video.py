@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Naming
 from flowcli.flow.outputs import png
 
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from flowcli.flow.drawing import Style
     from flowcli.flow.estimate import Estimate
 
-NAMING = Naming("flow", ".mp4", film=".mp4", pairs=False)
-
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """The same picture as a PNG's."""
     return png.draw(estimate, style)
+
+
+KIND = Picture(draw, Naming("flow", ".mp4", film=".mp4", pairs=False))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.flow import drawing
+from flowcli.flow.kinds import Picture
+from flowcli.flow.naming import Naming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,3 +19,6 @@ if TYPE_CHECKING:
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """Sharp where the flow is right, hatched where the second frame cannot tell."""
     return drawing.warp(estimate.start.image, estimate.end.image, estimate.flow, occluded=estimate.occlusion)
+
+
+KIND = Picture(draw, Naming("warp", ".png", film=".mp4"))

@@ -6,6 +6,7 @@ import struct
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Naming
 from flowcli.flow.outputs import png
 from flowcli.system.files import write_whole
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from flowcli.flow.estimate import Estimate
     from flowcli.flow.naming import Part
 
-NAMING = Naming("flow", ".webp", film=".webp", pairs=False)
 
 _ANIMATED = b"\x02\0\0\0"
 _WHITE_FOR_EVER = b"\xff\xff\xff\xff\0\0"
@@ -63,3 +63,6 @@ def _chunks(webp: bytes) -> Iterator[tuple[bytes, bytes]]:
         kind, size = struct.unpack_from("<4sI", webp, place)
         yield kind, webp[place + 8 : place + 8 + size]
         place += 8 + size + size % 2
+
+
+KIND = Picture(draw, Naming("flow", ".webp", film=".webp", pairs=False), join)
