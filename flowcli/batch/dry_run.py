@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Present:
+class ClipPlan:
     """A clip as its container describes it; what is not known is None, and `error` says why it cannot be opened."""
 
     clip: str
@@ -36,25 +36,25 @@ class Present:
 
 
 @dataclass(frozen=True)
-class RollCall:
+class BatchPlan:
     """Every clip of a batch, with nothing computed."""
 
-    clips: Sequence[Present]
+    clips: Sequence[ClipPlan]
 
     @classmethod
-    def of(cls, clips: Sequence[Clip], request: Request) -> RollCall:
+    def of(cls, clips: Sequence[Clip], request: Request) -> BatchPlan:
         """Opens every clip once."""
-        return cls([present(clip, request) for clip in clips])
+        return cls([plan_clip(clip, request) for clip in clips])
 
     def rows(self) -> list[list[str]]:
         """A row a clip, and the totals."""
-        header = ["clip", "frames", "flows", "time", "MB", "trouble"]
+        header = ["clip", "frames", "flows", "time", "MB", "problem"]
         return [header, *(clip.row() for clip in [*self.clips, self.total()])]
 
-    def total(self) -> Present:
+    def total(self) -> ClipPlan:
         """All clips as one, as far as they are known."""
         faulty = sum(clip.error is not None for clip in self.clips)
-        return Present(
+        return ClipPlan(
             f"{len(self.clips)} clips",
             sum(clip.frames or 0 for clip in self.clips),
             sum(clip.pairs or 0 for clip in self.clips),
@@ -68,7 +68,7 @@ class RollCall:
         return json_text({"total": asdict(self.total()), "clips": [asdict(clip) for clip in self.clips]})
 
 
-def present(clip: Clip, request: Request) -> Present:
+def plan_clip(clip: Clip, request: Request) -> ClipPlan:
     """Opens one clip."""
     size_bytes = sum(file.stat().st_size for file in files_of(clip.path))
     own = replace(request, inputs=(clip.path,), **clip.options)
@@ -76,9 +76,9 @@ def present(clip: Clip, request: Request) -> Present:
         with source_of(own) as source:
             count, rate = source.meta.frame_count, source.meta.rate
         seconds = None if count is None else float(count / rate)
-        return Present(clip.key, count, expected_pairs(count, skip=own.skip, sliding=own.sliding), seconds, size_bytes)
+        return ClipPlan(clip.key, count, expected_pairs(count, skip=own.skip, sliding=own.sliding), seconds, size_bytes)
     except FlowcliError as error:
-        return Present(clip.key, None, None, None, size_bytes, str(error))
+        return ClipPlan(clip.key, None, None, None, size_bytes, str(error))
 
 
 def files_of(path: Path) -> list[Path]:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowcli.batch.chunks import Chunk, first_frame
-from flowcli.batch.engines import Crew, computed
+from flowcli.batch.engines import EngineOptions, computed
 from flowcli.batch.record import Batch, Outcome, read_outcomes
 from flowcli.batch.report import page
-from flowcli.batch.work import Begun, Work, state_of
+from flowcli.batch.work import Chunked, Work, state_of
 from flowcli.errors import UsageError
 from flowcli.flow.colour import parse_mode, parse_scale
 from flowcli.media.selection import parse_rate, parse_selection
@@ -42,7 +42,7 @@ def run_batch(
     *,
     console: Console,
     silent: Console,
-    crew: Crew | None = None,
+    engine: EngineOptions | None = None,
     shard: str = "1/1",
     retry_failed: bool = False,
     report: bool = False,
@@ -57,40 +57,40 @@ def run_batch(
     writes to the folder.
     """
     of_share = "" if shard == "1/1" else f"-{shard.replace('/', '-of-')}"
-    crew = crew or Crew()
-    refuse_what_fails_alike(request, crew)
+    engine = engine or EngineOptions()
+    refuse_what_fails_alike(request, engine)
     lock = Lock(folder / f".batch{of_share}")
     try:
-        ledger = Ledger(folder / f"batch{of_share}.json", clips)
+        record = BatchRecord(folder / f"batch{of_share}.json", clips)
         all_works = [Work(clip, request, folder, silent) for clip in clips]
-        works = deque(work for work in all_works if retry_failed or ledger.is_open(work))
-        done = whole_clips(computed(works, crew, weights=request.weights, device=request.device), works)
-        note_all(done, ledger, total=len(works), console=console)
+        works = deque(work for work in all_works if retry_failed or record.is_open(work))
+        done = whole_clips(computed(works, engine, weights=request.weights, device=request.device), works)
+        note_all(done, record, total=len(works), console=console)
         if report:
-            write_whole(folder / f"report{of_share}.html", page(ledger.batch, folder).encode())
-        return ledger.batch
+            write_whole(folder / f"report{of_share}.html", page(record.batch, folder).encode())
+        return record.batch
     finally:
         lock.release()
 
 
-def note_all(done: Generator[tuple[Work, Outcome]], ledger: Ledger, *, total: int, console: Console) -> None:
+def note_all(done: Generator[tuple[Work, Outcome]], record: BatchRecord, *, total: int, console: Console) -> None:
     """Follows the work to its end; raises StoppedError, with how far it came, where a signal ends it earlier."""
     try:
-        with ledger, closing(done):
+        with record, closing(done):
             for work, outcome in console.follow(done, total=total, unit="clip"):
-                ledger.note(work.clip, outcome)
+                record.note(work.clip, outcome)
                 if outcome.error:
                     console.detail(f"{outcome.clip}: {outcome.error}")
     except (Stop, StoppedError) as stop:
-        so_far = f"{ledger.batch.counts['done']} of {len(ledger.batch.clips)} clips are done"
+        so_far = f"{record.batch.counts['done']} of {len(record.batch.clips)} clips are done"
         raise StoppedError(stop.number, hint=f"{so_far}; the same line again goes on") from stop
 
 
-def refuse_what_fails_alike(request: Request, crew: Crew) -> None:
+def refuse_what_fails_alike(request: Request, engine: EngineOptions) -> None:
     """Raises what would fail with every clip, before anything is touched."""
-    crew.check()
+    engine.check()
     sinks = [output.sink for output in Task.of(replace(request, output=None)).outputs]
-    device = choose_device("cpu" if crew.engine == "ray" else request.device)
+    device = choose_device("cpu" if engine.name == "ray" else request.device)
     resolve(request, device=device, sinks=sinks)
     parse_selection(request.start, request.end, request.max_frames)
     parse_rate(request.fps)
@@ -100,7 +100,7 @@ def refuse_what_fails_alike(request: Request, crew: Crew) -> None:
         first_frame(request)
 
 
-class Ledger:
+class BatchRecord:
     """What became of each clip, on disk soon after it did."""
 
     def __init__(self, path: Path, clips: Sequence[Clip]) -> None:
@@ -150,14 +150,14 @@ def share(clips: Sequence[Clip], shard: str) -> list[Clip]:
     return list(clips[int(number) - 1 :: int(count)])
 
 
-def whole_clips(done: Generator[tuple[Work, Outcome | Begun]], works: deque[Work]) -> Generator[tuple[Work, Outcome]]:
+def whole_clips(done: Generator[tuple[Work, Outcome | Chunked]], works: deque[Work]) -> Generator[tuple[Work, Outcome]]:
     """Every clip with its outcome; where one has begun in chunks, they are added to the works, and then its end."""
     left: dict[str, int] = {}
     failed: dict[str, Outcome] = {}
     with closing(done):
         for work, result in done:
             key = work.clip.key
-            if isinstance(result, Begun):
+            if isinstance(result, Chunked):
                 left[key] = result.chunks
                 chunks = [replace(work, chunk=Chunk(number, result.chunks)) for number in range(result.chunks)]
                 works.extendleft(reversed(chunks))

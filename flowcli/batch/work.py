@@ -65,7 +65,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Begun:
+class Chunked:
     """A clip is in so many chunks now, each to be computed."""
 
     chunks: int
@@ -99,7 +99,7 @@ def prepare(work: Work) -> Prepared:
         return Prepared(work, problem=bug(error))
 
 
-def compute(prepared: Prepared, model: RAFT) -> Outcome | Begun:
+def compute(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
     """Computes one clip or chunk; whatever goes wrong with it becomes its outcome, but for a signal to stop."""
     started, threads = time.monotonic(), torch.get_num_threads()
     try:
@@ -113,10 +113,10 @@ def compute(prepared: Prepared, model: RAFT) -> Outcome | Begun:
     finally:
         # One clip that is taken up again with the threads it was begun with.
         torch.set_num_threads(threads)
-    return done if isinstance(done, Begun) else replace(done, seconds=round(time.monotonic() - started, 3))
+    return done if isinstance(done, Chunked) else replace(done, seconds=round(time.monotonic() - started, 3))
 
 
-def carried_out(prepared: Prepared, model: RAFT) -> Outcome | Begun:
+def carried_out(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
     """Computes one clip or chunk, unless it is finished or cannot be done."""
     work, task, result = prepared.work, prepared.task, prepared.finished
     if task and work.chunk:
@@ -126,7 +126,7 @@ def carried_out(prepared: Prepared, model: RAFT) -> Outcome | Begun:
             chunks = count_chunks(source, task.request)
             if chunks > 1 and not work.joins:
                 begin_chunks(task, source, work.console, model=model)
-                return Begun(chunks)
+                return Chunked(chunks)
             if work.joins:
                 result = join_chunks(task, source, work.console, model=model)
             else:

@@ -1,4 +1,4 @@
-"""What this machine has that flowcli needs, what is wrong with it, and the command that mends it."""
+"""What this machine has that flowcli needs, what is wrong with it, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ CPU_TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Something that is wrong, and what mends it."""
+class Problem:
+    """Something that is wrong, and what fixes it."""
 
     what: str
-    mend: str
+    fix: str
 
 
 @dataclass
@@ -48,32 +48,32 @@ class Checkup:
 
     lines: dict[str, str] = field(default_factory=dict)
     records: dict[str, Any] = field(default_factory=dict)
-    troubles: list[Trouble] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
     def note(self, heading: str, line: str, record: object) -> None:
         """Something that is as it should be, or at least is."""
         self.lines[heading] = line
         self.records[heading] = record
 
-    def complain(self, what: str, mend: str) -> None:
+    def complain(self, what: str, fix: str) -> None:
         """Something that is wrong; once, however many find it."""
-        if Trouble(what, mend) not in self.troubles:
-            self.troubles.append(Trouble(what, mend))
+        if Problem(what, fix) not in self.problems:
+            self.problems.append(Problem(what, fix))
 
     def facts(self) -> dict[str, str]:
-        """For people: a line each, troubles last."""
-        troubles = {
-            f"trouble {number}": f"{each.what}; mend it: {each.mend}" for number, each in enumerate(self.troubles, 1)
+        """For people: a line each, problems last."""
+        problems = {
+            f"problem {number}": f"{each.what}; fix it: {each.fix}" for number, each in enumerate(self.problems, 1)
         }
-        return {**self.lines, **(troubles or {"troubles": "none"})}
+        return {**self.lines, **(problems or {"problems": "none"})}
 
     def text(self) -> str:
         """For programs: JSON."""
-        return json_text({**self.records, "troubles": [asdict(each) for each in self.troubles]})
+        return json_text({**self.records, "problems": [asdict(each) for each in self.problems]})
 
 
 def check_up() -> Checkup:
-    """Looks at everything; whatever is broken is a trouble and does not end it."""
+    """Looks at everything; whatever is broken is a problem and does not end it."""
     checkup = Checkup()
     checkup.note("flowcli", f"{__version__}, in {Path(__file__).parent}", __version__)
     checkup.note("python", f"{platform.python_version()}, {sys.executable}", platform.python_version())
@@ -86,16 +86,16 @@ def check_up() -> Checkup:
     return checkup
 
 
-def loaded(checkup: Checkup, module: str, *, package: str, mend: str | None = None) -> Any:
-    """A module, or None and a trouble where it cannot be imported, for whatever reason."""
+def loaded(checkup: Checkup, module: str, *, package: str, fix: str | None = None) -> Any:
+    """A module, or None and a problem where it cannot be imported, for whatever reason."""
     try:
         return importlib.import_module(module)
     except FlowcliError as error:
-        checkup.complain(str(error), mend or error.hint)
+        checkup.complain(str(error), fix or error.hint)
     except (ImportError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        checkup.complain(f"{package} cannot be loaded: {reason}", mend or f"pip install --force-reinstall {package}")
-    checkup.note(package, "cannot be loaded, see the troubles", None)
+        checkup.complain(f"{package} cannot be loaded: {reason}", fix or f"pip install --force-reinstall {package}")
+    checkup.note(package, "cannot be loaded, see the problems", None)
     return None
 
 
@@ -210,7 +210,7 @@ def look_at_pyav(checkup: Checkup) -> None:
 
 def look_at_weights(checkup: Checkup) -> None:
     """The weights that have names, checked, and the folder that fetched ones go to."""
-    weights = loaded(checkup, "flowcli.model.weights", package="weights", mend="mend torch first")
+    weights = loaded(checkup, "flowcli.model.weights", package="weights", fix="fix torch first")
     if weights is None:
         return
     catalogue = importlib.import_module("flowcli.model.weights.catalogue")

@@ -1,4 +1,4 @@
-"""Several ways to estimate flow, scored on one dataset, pair by pair, so that a run can be stopped and go on."""
+"""Several methods of estimating flow, scored on one dataset, pair by pair, so that a run can be stopped and go on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from flowcli.errors import UsageError
 from flowcli.evaluation import datasets
 from flowcli.evaluation.methods import methods
-from flowcli.evaluation.scores import Journal, Scores
-from flowcli.evaluation.summary import Report, score
-from flowcli.evaluation.worst_pairs import Gallery
+from flowcli.evaluation.scores import ScoreFile, Scores
+from flowcli.evaluation.summary import ScoreReport, score
+from flowcli.evaluation.worst_pairs import WorstPairs
 from flowcli.system.files import write_whole
 from flowcli.system.signals import Stop, StoppedError
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.evaluation.datasets import Sample
-    from flowcli.evaluation.methods import Method, Ways
+    from flowcli.evaluation.methods import Method, MethodOptions
     from flowcli.evaluation.scores import Done
     from flowcli.system.console import Console
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Benchmark:
     """What `flowcli eval` was asked for.
 
     With a `folder`, scores are kept there as they come, and pictures of each method's `worst` pairs. `count_invalid`
@@ -34,7 +34,7 @@ class Comparison:
 
     dataset: str
     root: Path
-    ways: Ways
+    options: MethodOptions
     part: str = "validation"
     count_invalid: bool = False
     folder: Path | None = None
@@ -49,29 +49,32 @@ class Comparison:
         return {**facts, **method.protocol}
 
 
-def compare(comparison: Comparison, console: Console) -> Scores:
+def run_benchmark(benchmark: Benchmark, console: Console) -> Scores:
     """Scores every method on every pair; raises UsageError for what makes no sense before any is read."""
-    if comparison.resume and comparison.folder is None:
+    if benchmark.resume and benchmark.folder is None:
         raise UsageError("--resume needs the folder of the run", hint="give it with -o")
-    samples = datasets.samples(comparison.dataset, comparison.root, comparison.part)
-    chosen = methods(comparison.ways)
-    protocols = {method.name: comparison.protocol(method) for method in chosen}
+    samples = datasets.samples(benchmark.dataset, benchmark.root, benchmark.part)
+    chosen = methods(benchmark.options)
+    protocols = {method.name: benchmark.protocol(method) for method in chosen}
     done: Done = {method.name: {} for method in chosen}
     journal = None
-    if comparison.folder is not None:
-        journal = Journal(comparison.folder / "scores.jsonl")
-        header = {"root": str(comparison.root.resolve()), "protocols": protocols}
-        done |= journal.begin(header, resume=comparison.resume, overwrite=comparison.overwrite)
+    if benchmark.folder is not None:
+        journal = ScoreFile(benchmark.folder / "scores.jsonl")
+        header = {"root": str(benchmark.root.resolve()), "protocols": protocols}
+        done |= journal.begin(header, resume=benchmark.resume, overwrite=benchmark.overwrite)
     try:
-        fill_in(done, chosen, samples, comparison, console=console, journal=journal)
+        fill_in(done, chosen, samples, benchmark, console=console, journal=journal)
     except Stop as stop:
         hint = "--resume goes on from here" if journal else "with -o FOLDER a run can be taken up again by --resume"
         raise StoppedError(stop.number, hint=hint) from stop
     scores = Scores(
-        {name: Report(facts, tuple(done[name][sample.name] for sample in samples)) for name, facts in protocols.items()}
+        {
+            name: ScoreReport(facts, tuple(done[name][sample.name] for sample in samples))
+            for name, facts in protocols.items()
+        }
     )
-    if comparison.folder is not None:
-        write_whole(comparison.folder / "eval.json", scores.text().encode())
+    if benchmark.folder is not None:
+        write_whole(benchmark.folder / "eval.json", scores.text().encode())
     return scores
 
 
@@ -79,25 +82,25 @@ def fill_in(
     done: Done,
     chosen: Sequence[Method],
     samples: Sequence[Sample],
-    comparison: Comparison,
+    benchmark: Benchmark,
     *,
     console: Console,
-    journal: Journal | None,
+    journal: ScoreFile | None,
 ) -> None:
     """Adds the scores that are missing; every pair is read once for all methods."""
-    gallery = Gallery(comparison.folder, comparison.worst, done)
+    worst_pairs = WorstPairs(benchmark.folder, benchmark.worst, done)
     missing = {method.name: to_estimate(samples, done[method.name], warm=method.warm) for method in chosen}
     for sample in console.follow(samples, total=len(samples), unit="pair"):
         asked = [method for method in chosen if sample.name in missing[method.name]]
         if not asked:
             continue
-        item = datasets.read(sample, count_invalid=comparison.count_invalid)
+        item = datasets.read(sample, count_invalid=benchmark.count_invalid)
         for method in asked:
             flow = method.estimate(item.first, item.second, continues=sample.continues)
             if sample.name in done[method.name]:
                 continue
             result = score(item, flow)
-            gallery.offer(method.name, item, flow, result)
+            worst_pairs.offer(method.name, item, flow, result)
             done[method.name][sample.name] = result
             if journal:
                 journal.add(method.name, result)

@@ -1,4 +1,4 @@
-"""Ways to estimate flow side by side: weights, and methods without learning."""
+"""Methods that estimate flow, side by side: RAFT with some weights, and methods without learning."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from raft_core.images import Placement
 
 
-class Estimate(Protocol):
+class FlowFunction(Protocol):
     """How a method is asked: two frames (height, width, 3), and whether they continue the pair asked before."""
 
     def __call__(self, first: NDArray[np.uint8], second: NDArray[np.uint8], *, continues: bool) -> NDArray[np.float32]:
@@ -40,7 +40,7 @@ class Method:
     """One way to estimate flow; `protocol` is what a figure of it must be told with."""
 
     name: str
-    estimate: Estimate
+    estimate: FlowFunction
     protocol: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -50,7 +50,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Ways:
+class MethodOptions:
     """Which methods were asked for, and how those with weights compute."""
 
     weights: Sequence[str]
@@ -62,7 +62,7 @@ class Ways:
     placement: Placement = "centre"
 
 
-def ways_of(
+def method_options(
     dataset: str,
     *,
     weights: Sequence[str],
@@ -72,7 +72,7 @@ def ways_of(
     precision: str,
     warm_start: bool,
     padding: str,
-) -> Ways:
+) -> MethodOptions:
     """The methods of a comma list, and padding as published where that is left to the dataset."""
     if padding not in {"auto", "centre", "bottom"}:
         raise UsageError(f"--padding {padding} is not known", hint="use auto, centre or bottom")
@@ -81,32 +81,32 @@ def ways_of(
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
         raise UsageError(f"there is no baseline {unknown[0]}", hint=f"baselines: {', '.join(BASELINES)}")
-    return Ways(weights, names, iterations, device, precision, warm_start, placement)
+    return MethodOptions(weights, names, iterations, device, precision, warm_start, placement)
 
 
-def methods(ways: Ways) -> list[Method]:
+def methods(options: MethodOptions) -> list[Method]:
     """Every method that was asked for, weights first, each under a name of its own."""
-    device = choose_device(ways.device)
-    precision = choose_precision(ways.precision, device)
+    device = choose_device(options.device)
+    precision = choose_precision(options.precision, device)
     keep_memory()
     settings = Settings(
-        iterations=ways.iterations, precision=precision, warm_start=ways.warm_start, placement=ways.placement
+        iterations=options.iterations, precision=precision, warm_start=options.warm_start, placement=options.placement
     )
     chosen: dict[str, Method] = {}
-    for name in ways.weights:
+    for name in options.weights:
         weights = find(name)
         label = weights.name if weights.name not in chosen else name
         protocol = {
             "sha256": weights.sha256,
-            "iterations": ways.iterations,
+            "iterations": options.iterations,
             "precision": str(precision).removeprefix("torch."),
             "device": str(device),
-            "padding": {"centre": "centre (sintel)", "bottom": "bottom (kitti)"}[ways.placement],
-            "warm_start": ways.warm_start,
+            "padding": {"centre": "centre (sintel)", "bottom": "bottom (kitti)"}[options.placement],
+            "warm_start": options.warm_start,
         }
-        estimator = estimator_for(weights, device=ways.device, precision=ways.precision, settings=settings)
+        estimator = estimator_for(weights, device=options.device, precision=options.precision, settings=settings)
         chosen[label] = Method(label, Sequential(estimator), protocol)
-    for name in ways.baselines:
+    for name in options.baselines:
         chosen[name] = Method(name, _cold(BASELINES[name]))
     return list(chosen.values())
 
@@ -127,7 +127,7 @@ class Sequential:
         return next(self._estimator.estimate([pair], memory=self._memory)).flow
 
 
-def _cold(estimate: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]) -> Estimate:
+def _cold(estimate: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]) -> FlowFunction:
     def ask(first: NDArray[np.uint8], second: NDArray[np.uint8], *, continues: bool) -> NDArray[np.float32]:
         return estimate(first, second)
 

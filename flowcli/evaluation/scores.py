@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from flowcli.evaluation.summary import Report
+    from flowcli.evaluation.summary import ScoreReport
     from raft_core.metrics import Average
 
     Rows = list[list[str]]
@@ -42,7 +42,7 @@ DETAILS = {
 class Scores:
     """The reports of several methods, by their names, on the same items."""
 
-    reports: dict[str, Report]
+    reports: dict[str, ScoreReport]
 
     def rows(self) -> Rows:
         """A table: a header, a row for each group, and the mean; endpoint errors in px."""
@@ -123,7 +123,7 @@ Done = dict[str, dict[str, ItemScore]]
 
 
 @dataclass(frozen=True)
-class Journal:
+class ScoreFile:
     """A file of scores: what they are scores of in its first line, then a line for every item and method."""
 
     path: Path

@@ -16,7 +16,7 @@ from flowcli.system.signals import Stop, StoppedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowcli.evaluation.methods import Ways
+    from flowcli.evaluation.methods import MethodOptions
     from flowcli.system.console import Console
 
 FORMATS = {".flo": "flo", ".png": "kitti"}
@@ -28,7 +28,7 @@ class Submission:
 
     dataset: str
     root: Path
-    ways: Ways
+    options: MethodOptions
     folder: Path
     resume: bool = False
     overwrite: bool = False
@@ -41,7 +41,7 @@ def submit(submission: Submission, console: Console) -> str:
         takers = [name for name in datasets.names() if hasattr(datasets.reader(name), "submission")]
         raise UsageError(f"{submission.dataset} takes no submissions", hint=f"these do: {', '.join(takers)}")
     samples = datasets.samples(submission.dataset, submission.root, "test")
-    chosen = methods(submission.ways)
+    chosen = methods(submission.options)
     if len(chosen) != 1:
         raise UsageError("a submission holds the flow of one method", hint="give one --weights and no --baseline")
     files = {sample.name: submission.folder / reader.submission(sample) for sample in samples}

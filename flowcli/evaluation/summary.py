@@ -80,7 +80,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Report:
+class ScoreReport:
     """Every item's score, and what they come to by group and altogether."""
 
     protocol: Mapping[str, object]
@@ -107,7 +107,9 @@ class Report:
         }
 
 
-def evaluate(items: Iterable[FlowItem], estimate: Estimator, *, protocol: Mapping[str, object] | None = None) -> Report:
+def evaluate(
+    items: Iterable[FlowItem], estimate: Estimator, *, protocol: Mapping[str, object] | None = None
+) -> ScoreReport:
     """Scores `estimate(first, second) -> flow` (height, width, 2) on every item, one in memory at a time.
 
     `protocol` says how the estimates were made (weights, iterations, ...) and is handed on in the report. Raises
@@ -116,7 +118,7 @@ def evaluate(items: Iterable[FlowItem], estimate: Estimator, *, protocol: Mappin
     scores = tuple(score(item, estimate(item.first, item.second)) for item in items)
     if not scores:
         raise ValueError("there is nothing to evaluate: the dataset has no items")
-    return Report(protocol=dict(protocol or {}), items=scores)
+    return ScoreReport(protocol=dict(protocol or {}), items=scores)
 
 
 def score(item: FlowItem, flow: NDArray[np.float32]) -> ItemScore:

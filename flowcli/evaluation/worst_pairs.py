@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowcli.evaluation.summary import ItemScore
 
 
-class Gallery:
+class WorstPairs:
     """`FOLDER/worst/METHOD/NAME.png` of each method's `count` worst pairs; without a folder it keeps nothing."""
 
     def __init__(

@@ -177,7 +177,7 @@ def paint(
         shown = [path for path in files if BACKWARD not in path.stem] or files
         clock = times_of(request, shown)
         drawings = ((path, style.finish(colour_flow(read(path), scale=scale))) for path in shown)
-        film(outputs[0], console.follow(drawings, total=len(shown), unit="file"), clock)
+        write_video(outputs[0], console.follow(drawings, total=len(shown), unit="file"), clock)
         return Result((outputs[0],), drawn(len(shown), scale))
     for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
         write_png(path, style.finish(colour_flow(read(source), scale=scale)))
@@ -201,7 +201,7 @@ def times_of(request: ConvertRequest, files: Sequence[Path]) -> list[Fraction]:
     return [number / (rate or DEFAULT_RATE) for number in range(len(files))]
 
 
-def film(path: Path, drawings: Iterable[tuple[Path, NDArray[np.uint8]]], times: Sequence[Fraction]) -> None:
+def write_video(path: Path, drawings: Iterable[tuple[Path, NDArray[np.uint8]]], times: Sequence[Fraction]) -> None:
     """A video of what was drawn of each file, at its time; all must have one size."""
     length = times[1] - times[0] if len(times) > 1 else 1 / DEFAULT_RATE
     # The longest tick that every time is a whole number of.

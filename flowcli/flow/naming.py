@@ -11,14 +11,14 @@ from pathlib import Path
 class Naming:
     """How one kind of output is called.
 
-    A pair gives `NAME_stem` with `tag` and `extension`; a video gives one file `NAME_stem` with extension `film`, or,
-    where that is None, a folder `NAME_stem` of numbered files. The film `.mp4` stands for whatever file a codec goes
+    A pair gives `NAME_stem` with `tag` and `extension`; a video gives one file `NAME_stem` with extension `video`, or,
+    where that is None, a folder `NAME_stem` of numbered files. The video `.mp4` stands for whatever file a codec goes
     into. `pairs` is false for what needs a video.
     """
 
     stem: str
     extension: str
-    film: str | None = None
+    video: str | None = None
     tag: str = ""
     pairs: bool = True
 

@@ -21,7 +21,7 @@ _SECTORS = 36
 
 
 @dataclass(frozen=True)
-class Motion:
+class MotionStatistics:
     """The motion of one pair over the pixels whose flow is known: `known` is their share.
 
     `mean`, `median` and `p95` are speeds in pixels; None where no flow is known. `moving` is the share of pixels that
@@ -41,7 +41,7 @@ class Motion:
         return self.moving < STILL
 
     @classmethod
-    def of(cls, flow: Float[NDArray[np.float32], "height width 2"]) -> Motion:
+    def of(cls, flow: Float[NDArray[np.float32], "height width 2"]) -> MotionStatistics:
         """The motion of a field."""
         known = ~is_unknown(flow)
         if not known.any():

@@ -127,7 +127,7 @@ def record(path: Path, facts: Mapping[str, object]) -> Text:
     return Text(path, head=content.head, piece=content.piece, end=content.end)
 
 
-class Film:
+class TrackVideo:
     """The frames, with every point and its trail; a ring is where a point is seen for the last time."""
 
     def __init__(self, path: Path, *, rate: Fraction, tick: Fraction) -> None:

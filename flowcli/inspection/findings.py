@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from flowcli.flow.colour import ColourScale
     from flowcli.inspection.channels import Channels
-    from flowcli.inspection.inputs import Subject, Truth
+    from flowcli.inspection.inputs import Subject, TrueFlow
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.reading import Reading
     from flowcli.model.weights import Weights
@@ -61,7 +61,7 @@ class Findings:
         return np.array([mean_error(update.flow, truth) for update in self.observation.updates])
 
 
-def mean_error(flow: Float[NDArray[np.float32], "height width 2"], truth: Truth) -> float:
+def mean_error(flow: Float[NDArray[np.float32], "height width 2"], truth: TrueFlow) -> float:
     """The mean endpoint error over the pixels whose truth is known, in px; NaN where none is."""
     error = np.linalg.norm(flow - truth.flow, axis=2)[truth.valid]
     return float(error.mean()) if error.size else float("nan")

@@ -30,7 +30,7 @@ FAN_SIZE = (288, 384)
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class TrueFlow:
     """True flow in pixels, and where it is known."""
 
     flow: Float[NDArray[np.float32], "height width 2"]
@@ -51,7 +51,7 @@ class Subject:
     second: Image
     frames: tuple[int, int] | None = None
     earlier: Image | None = None
-    truth: Truth | None = None
+    truth: TrueFlow | None = None
 
 
 def open_subject(inputs: Sequence[str], *, frame: int | None, skip: int | None, truth: Path | None) -> Subject:
@@ -95,7 +95,7 @@ def fan(start: int, step: int) -> Subject:
     height, width = FAN_SIZE
     found = pick(fan_frames(start + step + 1, height, width), start, step)
     flow = fan_flow(start, step, height=height, width=width).flow
-    truth = Truth(flow, np.ones(flow.shape[:2], np.bool_))
+    truth = TrueFlow(flow, np.ones(flow.shape[:2], np.bool_))
     frames = (start, start + step)
     return Subject("fan", (), found[start], found[start + step], frames, found.get(start - step), truth)
 
@@ -112,7 +112,7 @@ def pick(frames: Iterable[Frame], start: int, step: int) -> dict[int, Image]:
     return found
 
 
-def read_truth(path: Path, like: Image) -> Truth:
+def read_truth(path: Path, like: Image) -> TrueFlow:
     """The true flow that a .flo or .npz file holds; raises SourceError where it does not fit the frame."""
     size = like.shape[:2]
     if path.suffix.lower() == ".npz":
@@ -125,4 +125,4 @@ def read_truth(path: Path, like: Image) -> Truth:
         sizes = f"{flow.shape[1]} x {flow.shape[0]}, but the frames are {size[1]} x {size[0]}"
         raise SourceError(f"{path} is {sizes}", hint="give the true flow on the first frame's grid")
     known = ~is_unknown(flow)
-    return Truth(np.where(known[..., None], flow, np.float32(0)), known)
+    return TrueFlow(np.where(known[..., None], flow, np.float32(0)), known)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class ChannelSequence:
     """One channel over the steps that it is shown at, in one range of colours: from its least value to its greatest."""
 
     channel: int
@@ -49,20 +49,22 @@ def feature_maps(observation: Observation) -> dict[str, Maps]:
     return {name: values[:, *observation.grid.visible] for name, values in maps.items()}
 
 
-def motion_films(observation: Observation, channels: Channels) -> list[Film]:
+def motion_sequences(observation: Observation, channels: Channels) -> list[ChannelSequence]:
     """The motion features that are shown, one map for every update."""
-    return films([update.motion_features for update in observation.updates], channels.motion or (), observation)
+    return sequences([update.motion_features for update in observation.updates], channels.motion or (), observation)
 
 
-def hidden_films(observation: Observation, channels: Channels) -> list[Film]:
+def hidden_sequences(observation: Observation, channels: Channels) -> list[ChannelSequence]:
     """The channels of the hidden state that are shown: one map before the first update and one after each."""
     states = [observation.hidden, *(update.hidden for update in observation.updates)]
-    return films(states, channels.hidden or (), observation)
+    return sequences(states, channels.hidden or (), observation)
 
 
-def films(steps: Sequence[Maps], channels: Sequence[int], observation: Observation) -> list[Film]:
+def sequences(steps: Sequence[Maps], channels: Sequence[int], observation: Observation) -> list[ChannelSequence]:
     """Channels over steps, without the cells that show only padding."""
-    return [Film(channel, [maps[channel][observation.grid.visible] for maps in steps]) for channel in channels]
+    return [
+        ChannelSequence(channel, [maps[channel][observation.grid.visible] for maps in steps]) for channel in channels
+    ]
 
 
 def upsampling_difference(observation: Observation) -> Float[NDArray[np.float32], "height width"] | None:

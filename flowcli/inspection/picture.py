@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class PictureFile:
     """Images under the name of a file in the inspection's folder: one as .png, or one or several as .gif.
 
     A GIF shows each for `seconds` and rests on its last one for `hold` more.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.inspection.explorer import averaging
-from flowcli.inspection.maps import feature_maps, hidden_films, motion_films, upsampling_difference
+from flowcli.inspection.maps import feature_maps, hidden_sequences, motion_sequences, upsampling_difference
 from flowcli.inspection.reading import zoom
 from flowcli.system.json_text import Json
 from flowcli.version import __version__
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowcli.inspection.findings import Findings
-    from flowcli.inspection.maps import Film, Maps
+    from flowcli.inspection.maps import ChannelSequence, Maps
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.reading import Lookup, Reading
 
@@ -65,8 +65,8 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
             "epe": None if findings.errors is None else numbers(findings.errors),
         },
         "features": {name: feature_record(maps) for name, maps in feature_maps(observation).items()},
-        "motion_features": [film_record(film) for film in motion_films(observation, findings.channels)],
-        "hidden_state": [film_record(film) for film in hidden_films(observation, findings.channels)],
+        "motion_features": [sequence_record(sequence) for sequence in motion_sequences(observation, findings.channels)],
+        "hidden_state": [sequence_record(sequence) for sequence in hidden_sequences(observation, findings.channels)],
         "upsampling": upsampling_record(observation),
         "pixels": [pixel_record(reading, findings) for reading in findings.readings],
         "explorer": {"features": "float16", "averaged_over": averaging(observation)},
@@ -80,9 +80,9 @@ def feature_record(maps: Maps) -> dict[str, object]:
     return {"low": numbers(maps.min(axis=(1, 2))), "high": numbers(maps.max(axis=(1, 2)))}
 
 
-def film_record(film: Film) -> dict[str, object]:
+def sequence_record(sequence: ChannelSequence) -> dict[str, object]:
     """A channel that is shown over the updates, and the range of its colours."""
-    return {"channel": film.channel, "low": number(film.low), "high": number(film.high)}
+    return {"channel": sequence.channel, "low": number(sequence.low), "high": number(sequence.high)}
 
 
 def upsampling_record(observation: Observation) -> dict[str, object]:

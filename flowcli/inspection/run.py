@@ -30,7 +30,7 @@ from flowcli.system.outputs import output_folder
 if TYPE_CHECKING:
     from flowcli.inspection.inputs import Subject
     from flowcli.inspection.observation import Observation
-    from flowcli.inspection.picture import Picture
+    from flowcli.inspection.picture import PictureFile
     from flowcli.inspection.request import InspectRequest
     from flowcli.model.estimator import FlowEstimator
     from flowcli.system.console import Console
@@ -85,7 +85,7 @@ def guide() -> str:
     return (resources.files("flowcli.inspection") / GUIDE).read_text(encoding="utf-8")
 
 
-def written(picture: Picture, folder: Path) -> str:
+def written(picture: PictureFile, folder: Path) -> str:
     """The name of a picture, once it is written."""
     picture.write(folder)
     return picture.name

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
-from flowcli.flow.track_files import Film, record, table
+from flowcli.flow.track_files import TrackVideo, record, table
 from flowcli.flow.tracking import follow, grid_points, parse_points
 from flowcli.media.frames import lost_frames
 from flowcli.media.pairs import expected_pairs, pairs_of, too_short
@@ -101,7 +101,7 @@ def opened(outputs: dict[str, Path], source: Source, facts: dict[str, object], s
     if "json" in outputs:
         yield record(outputs["json"], facts)
     if "video" in outputs:
-        yield Film(outputs["video"], rate=source.meta.rate / skip, tick=source.meta.tick)
+        yield TrackVideo(outputs["video"], rate=source.meta.rate / skip, tick=source.meta.tick)
 
 
 def write(

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import UsageError
-from flowcli.flow.outputs import FILM, check_outputs
+from flowcli.flow.outputs import MP4, check_outputs
 from flowcli.media.pairs import expected_pairs, pairs_of
 from flowcli.media.pyav import has_audio
 from flowcli.media.selection import parse_rate, parse_selection
@@ -118,7 +118,7 @@ def pairs_left(source: Source, request: Request, console: Console, journal: Jour
 
 def audio_to_copy(source: Source, task: Task, console: Console) -> Audio | None:
     """The audio that goes into the videos, where that is asked for and there is any."""
-    videos = [output.path.suffix.lower() for output in task.outputs if output.naming.film == FILM]
+    videos = [output.path.suffix.lower() for output in task.outputs if output.naming.video == MP4]
     if not task.request.audio or not videos:
         return None
     audio = source.meta.audio

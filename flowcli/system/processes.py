@@ -8,7 +8,7 @@ import signal
 import threading
 
 
-def become_child() -> None:
+def init_worker() -> None:
     """Leaves it to the parent to end this process, and ends it with the parent, however that dies."""
     # Ctrl-C reaches all processes of a terminal; the parent alone decides what is stopped.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.evaluation.datasets import Sample
-    from flowcli.training.recipes import Recipe, Share, Stage
+    from flowcli.training.recipes import DatasetShare, Recipe, Stage
 
     Draw = Callable[[int, Stage], AugmentedBatch]
 
@@ -37,7 +37,7 @@ class Mixture:
     def __init__(self, recipe: Recipe, roots: Mapping[str, Path]) -> None:
         """Finds every pair; raises UsageError where a dataset's folder is not given."""
         self.seed = recipe.seed
-        self.pairs: list[tuple[Sample, Share]] = []
+        self.pairs: list[tuple[Sample, DatasetShare]] = []
         missing = {share.dataset for share in recipe.data} - set(roots)
         if missing:
             needed = " ".join(f"--data {name}=FOLDER" for name in sorted(missing))

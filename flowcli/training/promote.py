@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import UsageError
-from flowcli.evaluation.benchmark import Comparison, compare
-from flowcli.evaluation.methods import Ways
+from flowcli.evaluation.benchmark import Benchmark, run_benchmark
+from flowcli.evaluation.methods import MethodOptions
 from flowcli.model.weights import find, load
 from flowcli.system.files import write_whole
 from flowcli.training.run_folder import RunFolder
@@ -46,11 +46,11 @@ def promote(promotion: Promotion, console: Console) -> Path:
     stored = promotion.folder / f"{promotion.name}.safetensors"
     promotion.folder.mkdir(parents=True, exist_ok=True)
     checkpoint.save(load(find(str(best))), stored, half=True)
-    scores = compare(
-        Comparison(
+    scores = run_benchmark(
+        Benchmark(
             dataset="pairs",
             root=promotion.validation,
-            ways=Ways(weights=(str(stored), str(best)), baselines=("dis", "farneback", "zero")),
+            options=MethodOptions(weights=(str(stored), str(best)), baselines=("dis", "farneback", "zero")),
         ),
         console,
     )

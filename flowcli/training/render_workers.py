@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from flowcli.errors import PartialError
-from flowcli.system.processes import become_child
+from flowcli.system.processes import init_worker
 from flowcli.training.synthesis import Scenes
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class _Process:
 
 def begin_rendering(render: Render) -> None:
     """Readies a process; the pictures in `render` come in memory that all share."""
-    become_child()
+    init_worker()
     torch.set_num_threads(1)
     _Process.render = staticmethod(render)
 

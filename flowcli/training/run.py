@@ -23,7 +23,7 @@ from flowcli.training.loop import Progress, TrainingState, compile_update, train
 from flowcli.training.options import TrainingOptions, TrainingRun
 from flowcli.training.recipes import Recipe, find_recipe
 from flowcli.training.run_folder import RunFolder
-from flowcli.training.tensorboard import Board
+from flowcli.training.tensorboard import TensorBoardLog
 from raft_core.config import LARGE, SMALL
 from raft_core.raft import RAFT
 
@@ -89,7 +89,7 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    board = Board(options.run / "tensorboard") if options.tensorboard and group.leads else None
+    board = TensorBoardLog(options.run / "tensorboard") if options.tensorboard and group.leads else None
     folder = RunFolder(options.run, board)
     if group.leads:
         folder.begin(recipe, options.textures, options.data)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from flowcli.training.loop import TrainingState
     from flowcli.training.recipes import Recipe
-    from flowcli.training.tensorboard import Board
+    from flowcli.training.tensorboard import TensorBoardLog
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class RunFolder:
     """Where a run keeps its state, its log and its best weights."""
 
     path: Path
-    board: Board | None = None
+    board: TensorBoardLog | None = None
 
     @property
     def state(self) -> Path:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Board:
+class TensorBoardLog:
     """Writes the numbers of log lines below a folder, where `tensorboard --logdir` shows them."""
 
     def __init__(self, folder: Path) -> None:

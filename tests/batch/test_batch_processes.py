@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from flowcli.batch.engines.processes import Child, Place
+from flowcli.batch.engines.processes import Place, WorkerProcess
 from flowcli.batch.engines.scheduler import spread
 from flowcli.errors import DeviceError, UsageError
 from flowcli.system.signals import StoppedError
@@ -78,7 +78,7 @@ def test_a_crash_in_native_code_costs_one_clip(make_video, weights: Path) -> Non
 
 
 def test_a_process_is_stopped_while_it_still_loads() -> None:
-    child = Child(Place("raft-small"))
+    child = WorkerProcess(Place("raft-small"))
     begun = child.start()
     child.stop()
     assert isinstance(begun.exception(), BrokenProcessPool)

@@ -17,7 +17,7 @@ from tests.outputs import files_below
 
 pytest.importorskip("ray")
 
-from flowcli.batch.engines.ray import Share, share_of
+from flowcli.batch.engines.ray import WorkerResources, resources_each
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -28,19 +28,21 @@ def nodes(*resources: dict[str, float]) -> list[dict[str, Any]]:
 
 def test_workers_share_the_cluster_evenly() -> None:
     four, eight = {"CPU": 4.0}, {"CPU": 8.0}
-    assert share_of(nodes(four, eight, {}), device="auto", workers=None) == Share(2, 4, gpus=0)
-    assert share_of(nodes(four, eight), device="cpu", workers=12) == Share(12, 1, gpus=0)
-    assert share_of(nodes(four), device="auto", workers=9) == Share(9, 1, gpus=0)
-    assert share_of(nodes({**eight, "GPU": 2}, four), device="auto", workers=None) == Share(2, 4, gpus=1)
-    assert share_of(nodes({**eight, "GPU": 2}), device="cpu", workers=None) == Share(1, 8, gpus=0)
-    assert share_of([{"Alive": False, "Resources": eight}, *nodes(four)], device="auto", workers=None).cpus == 4
+    assert resources_each(nodes(four, eight, {}), device="auto", workers=None) == WorkerResources(2, 4, gpus=0)
+    assert resources_each(nodes(four, eight), device="cpu", workers=12) == WorkerResources(12, 1, gpus=0)
+    assert resources_each(nodes(four), device="auto", workers=9) == WorkerResources(9, 1, gpus=0)
+    assert resources_each(nodes({**eight, "GPU": 2}, four), device="auto", workers=None) == WorkerResources(
+        2, 4, gpus=1
+    )
+    assert resources_each(nodes({**eight, "GPU": 2}), device="cpu", workers=None) == WorkerResources(1, 8, gpus=0)
+    assert resources_each([{"Alive": False, "Resources": eight}, *nodes(four)], device="auto", workers=None).cpus == 4
 
 
 def test_a_cluster_that_lacks_what_is_asked_for_is_refused() -> None:
     with pytest.raises(DeviceError, match="the cluster has no GPU"):
-        share_of(nodes({"CPU": 4}), device="cuda", workers=None)
+        resources_each(nodes({"CPU": 4}), device="cuda", workers=None)
     with pytest.raises(DeviceError, match="the cluster has no CPU"):
-        share_of([], device="auto", workers=None)
+        resources_each([], device="auto", workers=None)
 
 
 @pytest.fixture

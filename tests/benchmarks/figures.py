@@ -37,11 +37,11 @@ class Figure:
         return None if self.reference is None else self.value / self.reference
 
 
-def medians(*, rounds: int = ROUNDS, **ways: Callable[[], object]) -> dict[str, float]:
+def medians(*, rounds: int = ROUNDS, **options: Callable[[], object]) -> dict[str, float]:
     """The median seconds of each way, measured in turns; a first round is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in options}
     for _ in range(rounds + 1):
-        for name, way in ways.items():
+        for name, way in options.items():
             started = time.perf_counter()
             way()
             seconds[name].append(time.perf_counter() - started)

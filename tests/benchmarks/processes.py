@@ -75,11 +75,11 @@ def whole() -> Iterator[Figure]:
         def run(*line: object) -> None:
             subprocess.run([sys.executable, *map(str, line)], check=True, capture_output=True)
 
-        ways = {"flowcli": lambda: run("-m", "flowcli", "video", clip, "-y", "-q", "-o", Path(folder, "ours.mp4"))}
+        options = {"flowcli": lambda: run("-m", "flowcli", "video", clip, "-y", "-q", "-o", Path(folder, "ours.mp4"))}
         if has_peer:
             peer = "from motionflow.cli import app; app()"
-            ways["motionflow"] = lambda: run("-c", peer, clip, "-m", "farneback", "-o", Path(folder, "theirs.mp4"))
-        seconds = medians(rounds=2, **ways)
+            options["motionflow"] = lambda: run("-c", peer, clip, "-m", "farneback", "-o", Path(folder, "theirs.mp4"))
+        seconds = medians(rounds=2, **options)
     against = "motionflow, Farneback" if has_peer else "motionflow is not installed"
     name = f"flowcli video, {CLIP_FRAMES} frames of {WIDTH}x{HEIGHT}"
     yield Figure(name, seconds["flowcli"], "s", against, seconds.get("motionflow"))

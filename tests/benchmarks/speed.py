@@ -38,12 +38,12 @@ def one_pair(size: str) -> Iterator[Figure]:
     """`pair` for one size."""
     model = ours(size)
     images = [tensor(frame) for frame in fan(2)]
-    ways: dict[str, Callable[[], object]] = {"flowcli": lambda: model.estimate(*images).upsampled()}
+    options: dict[str, Callable[[], object]] = {"flowcli": lambda: model.estimate(*images).upsampled()}
     name = f"pair, float32, 12 updates, {size}"
     with torch.inference_mode(), Peer(model, images) as peer:
         if peer.installed:
-            ways["torchvision"] = peer.compute
-        seconds = medians(**ways)
+            options["torchvision"] = peer.compute
+        seconds = medians(**options)
         yield Figure(name, seconds["flowcli"], "s", "torchvision", seconds.get("torchvision"), 0.65)
         if peer.installed:
             difference = (model.estimate(*images).upsampled() - peer.flow()).abs().max().item()

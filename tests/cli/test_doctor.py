@@ -46,7 +46,7 @@ def test_a_machine_is_described_in_a_line_each(flowcli) -> None:
 
 def test_the_same_comes_as_json(flowcli) -> None:
     record = json.loads("\n".join(flowcli("doctor", "--json").out))
-    assert {*HEADINGS, "extras", "troubles"} == set(record)
+    assert {*HEADINGS, "extras", "problems"} == set(record)
     assert record["weights"]["raft-small"] == {"checksum": "right", "tensors": "raft-small"}
     assert record["av"]["encoders"]["H.264"] is True
 
@@ -69,18 +69,18 @@ def test_the_frames_that_fit_follow_from_the_plan_that_runs_use() -> None:
 def test_an_opencv_that_misses_libgl_is_told_with_what_mends_it(tmp_path: Path) -> None:
     (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
     lines = doctor_says(PYTHONPATH=str(tmp_path))
-    (trouble,) = [line for line in lines if "libGL" in line]
-    assert trouble.startswith("trouble ")
-    assert "pip install opencv-python-headless" in trouble
+    (problem,) = [line for line in lines if "libGL" in line]
+    assert problem.startswith("problem ")
+    assert "pip install opencv-python-headless" in problem
     assert any(line.startswith("torch ") and torch.__version__ in line for line in lines)
 
 
 def test_a_torch_that_cannot_be_loaded_is_told_and_the_rest_still_looked_at(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so.13: cannot open shared object file')")
     record = json.loads("\n".join(doctor_says("--json", PYTHONPATH=str(tmp_path))))
-    assert record["troubles"][0] == {
+    assert record["problems"][0] == {
         "what": "torch cannot be loaded: libcudart.so.13: cannot open shared object file",
-        "mend": "pip install --force-reinstall torch",
+        "fix": "pip install --force-reinstall torch",
     }
     assert (record["torch"], record["opencv"] is None) == (None, False)
 
@@ -90,9 +90,9 @@ def test_two_opencvs_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkup, "distributions", lambda: packages)
     found = Checkup()
     checkup.look_at_opencv(found)
-    (trouble,) = found.troubles
-    assert trouble.what == "opencv-python and opencv-python-headless own the same files"
-    assert trouble.mend == "pip uninstall -y opencv-python opencv-python-headless, then pip install opencv-python"
+    (problem,) = found.problems
+    assert problem.what == "opencv-python and opencv-python-headless own the same files"
+    assert problem.fix == "pip uninstall -y opencv-python opencv-python-headless, then pip install opencv-python"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="pretends that there is no GPU")
@@ -100,15 +100,15 @@ def test_a_cuda_torch_without_a_driver_is_told(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     found = Checkup()
     checkup.look_at_torch(found)
-    assert found.troubles[0].what.startswith("torch is built for CUDA 13.0, ")
-    assert "download.pytorch.org/whl/cpu" in found.troubles[0].mend
+    assert found.problems[0].what.startswith("torch is built for CUDA 13.0, ")
+    assert "download.pytorch.org/whl/cpu" in found.problems[0].fix
 
 
 def test_an_old_torch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
     found = Checkup()
     checkup.look_at_torch(found)
-    assert 'pip install "torch>=2.10"' in [trouble.mend for trouble in found.troubles]
+    assert 'pip install "torch>=2.10"' in [problem.fix for problem in found.problems]
 
 
 def test_weights_that_are_not_as_they_should_be_are_told(tmp_path: Path, monkeypatch, weights: Path) -> None:
@@ -116,7 +116,7 @@ def test_weights_that_are_not_as_they_should_be_are_told(tmp_path: Path, monkeyp
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", str(tmp_path))
     found = Checkup()
     checkup.look_at_weights(found)
-    assert [trouble.what for trouble in found.troubles] == ["weights mine-00000000: checksum WRONG, raft-small"]
+    assert [problem.what for problem in found.problems] == ["weights mine-00000000: checksum WRONG, raft-small"]
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
@@ -125,4 +125,4 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch) -> 
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", str(tmp_path / "below"))
     found = Checkup()
     checkup.look_at_weights(found)
-    assert found.troubles[0].mend == "set FLOWCLI_WEIGHTS_DIR to a folder of yours"
+    assert found.problems[0].fix == "set FLOWCLI_WEIGHTS_DIR to a folder of yours"

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.evaluation import benchmark as comparison
-from flowcli.evaluation import methods
-from flowcli.evaluation.benchmark import Comparison, compare, to_estimate
+from flowcli.evaluation import benchmark, methods
+from flowcli.evaluation.benchmark import Benchmark, run_benchmark, to_estimate
 from flowcli.evaluation.datasets import Sample
-from flowcli.evaluation.methods import Ways, ways_of
+from flowcli.evaluation.methods import MethodOptions, method_options
 from flowcli.flow.error_map import colour_error, error_picture
 from flowcli.flow.formats import flo, kitti
 from flowcli.system.console import Console
@@ -25,7 +24,7 @@ from tests import trees
 pytestmark = pytest.mark.usefixtures("place")
 
 QUIET = Console(quiet=True)
-ZERO = Ways(weights=(), baselines=("zero",))
+ZERO = MethodOptions(weights=(), baselines=("zero",))
 
 
 def test_sintel_is_scored_by_pass_with_hidden_pixels_apart(flowcli) -> None:
@@ -45,7 +44,7 @@ def test_sintel_is_scored_by_pass_with_hidden_pixels_apart(flowcli) -> None:
 
 def test_invalid_pixels_count_when_all_pixels_are_asked_for(flowcli) -> None:
     trees.sintel(Path("sintel"))
-    scores = compare(Comparison("sintel", Path("sintel"), ZERO, count_invalid=True), QUIET)
+    scores = run_benchmark(Benchmark("sintel", Path("sintel"), ZERO, count_invalid=True), QUIET)
     assert scores.reports["zero"].items[0].metrics.epe.count == 48
     assert scores.notes()[0] == "sintel, validation part, all pixels of known flow."
 
@@ -53,7 +52,7 @@ def test_invalid_pixels_count_when_all_pixels_are_asked_for(flowcli) -> None:
 def test_kitti_is_padded_below_unless_asked_otherwise() -> None:
     asked = {"weights": ["x"], "baselines": "", "iterations": 1, "device": "cpu", "precision": "fp32"}
     found = [
-        ways_of(dataset, warm_start=False, padding=padding, **asked).placement  # type: ignore[arg-type]
+        method_options(dataset, warm_start=False, padding=padding, **asked).placement  # type: ignore[arg-type]
         for dataset, padding in (("kitti", "auto"), ("sintel", "auto"), ("kitti", "centre"))
     ]
     assert found == ["bottom", "centre", "centre"]
@@ -108,7 +107,7 @@ def counted(monkeypatch: pytest.MonkeyPatch):
     def use(*, stop_at: int | None = None, warm: bool = False) -> Counted:
         estimate = Counted(stop_at)
         method = methods.Method("counted", estimate, {"warm_start": warm})
-        monkeypatch.setattr(comparison, "methods", lambda _: [method])
+        monkeypatch.setattr(benchmark, "methods", lambda _: [method])
         return estimate
 
     return use
@@ -117,23 +116,23 @@ def counted(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(("warm", "asked_again"), [(False, [True, False, False, True, False]), (True, None)])
 def test_a_stopped_run_goes_on_where_it_was(counted, warm: bool, asked_again: list[bool] | None) -> None:
     trees.sintel(Path("sintel"))
-    run = Comparison("sintel", Path("sintel"), ZERO, folder=Path("out"))
+    run = Benchmark("sintel", Path("sintel"), ZERO, folder=Path("out"))
     counted(warm=warm)
-    whole = compare(run, QUIET).text()
-    again = Comparison("sintel", Path("sintel"), ZERO, folder=Path("other"), resume=True)
+    whole = run_benchmark(run, QUIET).text()
+    again = Benchmark("sintel", Path("sintel"), ZERO, folder=Path("other"), resume=True)
     counted(stop_at=1, warm=warm)
     with pytest.raises(StoppedError) as stopped:
-        compare(again, QUIET)
+        run_benchmark(again, QUIET)
     assert (stopped.value.exit_code, stopped.value.hint) == (130, "--resume goes on from here")
     with Path("other/scores.jsonl").open("a") as file:
         file.write('{"method": "counted", "na')  # what a kill in mid-line leaves
     resumed = counted(warm=warm)
-    assert compare(again, QUIET).text() == whole
+    assert run_benchmark(again, QUIET).text() == whole
     # Warm, the pair before is estimated once more, because the next one starts from its flow.
     assert resumed.asked == (asked_again or [False, True, False, False, True, False])
     assert Path("other/eval.json").read_text() == whole
     finished = counted(warm=warm)
-    assert compare(again, QUIET).text() == whole
+    assert run_benchmark(again, QUIET).text() == whole
     assert finished.asked == []
 
 
@@ -167,7 +166,7 @@ def test_warm_start_begins_a_pair_from_the_flow_before_it(weights) -> None:
     frames = [random.integers(0, 256, (128, 128, 3), np.uint8) for _ in range(3)]
 
     def flows(*, warm: bool, continues: bool) -> list[np.ndarray]:
-        (method,) = methods.methods(Ways((str(weights),), iterations=2, device="cpu", warm_start=warm))
+        (method,) = methods.methods(MethodOptions((str(weights),), iterations=2, device="cpu", warm_start=warm))
         first = method.estimate(frames[0], frames[1], continues=False)
         return [first, method.estimate(frames[1], frames[2], continues=continues)]
 
@@ -186,7 +185,7 @@ def test_warm_flow_is_that_of_the_published_recipe(weights) -> None:
 
     random = np.random.default_rng(1)
     frames = [random.integers(0, 256, (128, 136, 3), np.uint8) for _ in range(3)]
-    (method,) = methods.methods(Ways((str(weights),), iterations=2, device="cpu", warm_start=True))
+    (method,) = methods.methods(MethodOptions((str(weights),), iterations=2, device="cpu", warm_start=True))
     method.estimate(frames[0], frames[1], continues=False)
     found = method.estimate(frames[1], frames[2], continues=True)
     model = load(find(str(weights))).eval()
@@ -203,7 +202,7 @@ def test_the_worst_pairs_are_drawn_and_the_others_are_not() -> None:
     trees.kitti_2015(Path("kitti"))
     speeds = {number: np.hypot(*trees.flow_of(number).reshape(-1, 2)[1:].T).mean() for number in (0, 7)}
     worst = max(speeds, key=speeds.__getitem__)
-    compare(Comparison("kitti", Path("kitti"), ZERO, folder=Path("out"), worst=1), QUIET)
+    run_benchmark(Benchmark("kitti", Path("kitti"), ZERO, folder=Path("out"), worst=1), QUIET)
     (picture,) = Path("out/worst/zero").iterdir()
     assert picture.name == f"{worst:06d}_10.png"
     assert cv2.imread(str(picture)).shape == (28 + 6 + 28, 4 * 8, 3)

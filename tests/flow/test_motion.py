@@ -11,7 +11,7 @@ import pytest
 
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs import stats
-from flowcli.flow.statistics import Motion
+from flowcli.flow.statistics import MotionStatistics
 
 
 def _field(u, v, *, size=(40, 50)):
@@ -23,7 +23,7 @@ def test_speeds_are_those_of_the_known_pixels():
     flow[0] = 0
     flow[1] = np.nan
     flow[2] = 1e10
-    motion = Motion.of(flow)
+    motion = MotionStatistics.of(flow)
     speeds = np.array([5.0] * 37 + [0.0])
     assert motion.known == pytest.approx(38 / 40)
     assert motion.mean == pytest.approx(speeds.mean())
@@ -37,18 +37,18 @@ def test_the_dominant_direction_is_where_most_motion_goes(degrees):
     angle = np.radians(degrees)
     flow[:25] += 3 * np.array([np.cos(angle), np.sin(angle)], np.float32)
     flow[25:] += np.array([-np.cos(angle), -np.sin(angle)], np.float32)
-    found = Motion.of(flow).direction
+    found = MotionStatistics.of(flow).direction
     assert abs((found - degrees + 180) % 360 - 180) < 1
 
 
 def test_noise_is_still_and_has_no_direction():
-    motion = Motion.of(0.1 * np.random.default_rng(0).normal(size=(40, 50, 2)).astype(np.float32))
+    motion = MotionStatistics.of(0.1 * np.random.default_rng(0).normal(size=(40, 50, 2)).astype(np.float32))
     assert motion.still and motion.moving == 0 and motion.direction is None
-    assert not Motion.of(_field(1, 0)).still
+    assert not MotionStatistics.of(_field(1, 0)).still
 
 
 def test_of_unknown_flow_nothing_is_known():
-    assert Motion.of(_field(np.nan, 0)) == Motion(0.0, None, None, None, 0.0, None)
+    assert MotionStatistics.of(_field(np.nan, 0)) == MotionStatistics(0.0, None, None, None, 0.0, None)
 
 
 def test_a_record_says_what_a_pair_does(make_estimate):

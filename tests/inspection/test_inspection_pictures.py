@@ -52,8 +52,8 @@ def test_stills_show_something_and_films_have_a_picture_for_every_update(folder:
         image = cv2.imread(str(path))
         assert image.std() > 5, path
     for name, count in {"pixel_100_70/level_0.gif": 4, "pixel_100_70/lookup.gif": 3, "motion_features.gif": 3}.items():
-        with av.open(str(folder / name)) as film:
-            assert len(list(film.decode(video=0))) == count, name
+        with av.open(str(folder / name)) as sequence:
+            assert len(list(sequence.decode(video=0))) == count, name
 
 
 def test_the_red_square_covers_the_cell_that_the_flow_points_to() -> None:

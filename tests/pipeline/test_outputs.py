@@ -49,7 +49,7 @@ def test_a_pair_gives_every_output_that_needs_no_video(compute, make_images) -> 
         assert (ended.code, ended.err[0]) == (2, f"error: --save {name} needs a video")
 
 
-@pytest.mark.parametrize("name", [name for name in sink_names() if kind_of(name).naming.film])
+@pytest.mark.parametrize("name", [name for name in sink_names() if kind_of(name).naming.video])
 def test_segments_make_the_same_output_as_one_piece(compute, make_video, name) -> None:
     make_video(frames=6)
     for length, folder in ((99, "whole"), (2, "parts")):

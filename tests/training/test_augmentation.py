@@ -12,7 +12,7 @@ from flowcli.training.recipes import AugmentationSettings
 
 SAME_LIGHT = Photometry(brightness=0, contrast=0, saturation=0, hue=0, gamma=0, gain=0)
 GEOMETRY = AugmentationSettings(
-    photometry=SAME_LIGHT, blur_probability=0, worn_probability=0, noise_probability=0, eraser_probability=0
+    photometry=SAME_LIGHT, blur_probability=0, degraded_probability=0, noise_probability=0, eraser_probability=0
 )
 STILL = replace(
     GEOMETRY, resize_probability=0, stretch_probability=0, horizontal_flip_probability=0, vertical_flip_probability=0
@@ -146,7 +146,7 @@ def test_no_decision_waits_for_the_device() -> None:
     batch = 16
     frames = torch.empty(batch, 3, 72, 96, dtype=torch.uint8, device="meta")
     flow, visible = torch.empty(batch, 2, 72, 96, device="meta"), torch.empty(batch, 72, 96, device="meta").bool()
-    settings = replace(AugmentationSettings(), noise_probability=0, worn_probability=1, blur_probability=0.5)
+    settings = replace(AugmentationSettings(), noise_probability=0, degraded_probability=1, blur_probability=0.5)
     result = augment(frames, frames, flow, visible, crop=CROP, settings=settings, generator=torch.Generator())
     assert result.second.shape == (batch, 3, *CROP)
     assert result.flow.device.type == "meta"

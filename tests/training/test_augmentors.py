@@ -19,10 +19,10 @@ from flowcli.training.augmentation.published import (
     turn_hue,
     upside_down,
 )
-from flowcli.training.recipes import Share
+from flowcli.training.recipes import DatasetShare
 
-DENSE = Share("chairs", (-0.1, 1.0))
-SPARSE = Share("kitti", (-0.2, 0.4), sparse=True)
+DENSE = DatasetShare("chairs", (-0.1, 1.0))
+SPARSE = DatasetShare("kitti", (-0.2, 0.4), sparse=True)
 CROP = (128, 160)
 
 
@@ -51,14 +51,16 @@ def error_of_warp(pair: Pair) -> float:
 
 @pytest.fixture
 def same_light(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowcli.training.augmentation.published.relight", lambda first, second, *_: (first, second))
+    monkeypatch.setattr(
+        "flowcli.training.augmentation.published.colour_jitter", lambda first, second, *_: (first, second)
+    )
     monkeypatch.setattr("flowcli.training.augmentation.published.erase", lambda second, _: second)
 
 
 @pytest.mark.usefixtures("same_light")
 @pytest.mark.parametrize("share", [DENSE, SPARSE], ids=["dense", "sparse"])
 @pytest.mark.parametrize("seed", range(8))
-def test_flow_still_brings_the_second_frame_onto_the_first(share: Share, seed: int) -> None:
+def test_flow_still_brings_the_second_frame_onto_the_first(share: DatasetShare, seed: int) -> None:
     pair = augment_pair(moved(), share, crop=CROP, random=np.random.default_rng(seed))
     assert pair.first.shape == pair.second.shape == (*CROP, 3)
     assert pair.flow.shape == (*CROP, 2) and pair.valid.shape == CROP

@@ -19,7 +19,7 @@ from flowcli.errors import PartialError, SourceError, UsageError
 from flowcli.training import run as runs
 from flowcli.training.dataset_batches import Mixture, read_ahead
 from flowcli.training.loop import TrainingState, set_norms, train_steps
-from flowcli.training.recipes import Recipe, Share, Stage, find_recipe, names, one_cycle, read_recipe
+from flowcli.training.recipes import DatasetShare, Recipe, Stage, find_recipe, names, one_cycle, read_recipe
 from raft_core.config import LARGE
 from raft_core.raft import RAFT
 
@@ -128,7 +128,9 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, text: str, message: s
 
 
 def recipe_of(**stage: int) -> Recipe:
-    return Recipe(stages=(Stage("x", 4, 2, (128, 128), 1, (1e-4, 1e-4), **stage),), data=(Share("pairs", (0.0, 0.2)),))
+    return Recipe(
+        stages=(Stage("x", 4, 2, (128, 128), 1, (1e-4, 1e-4), **stage),), data=(DatasetShare("pairs", (0.0, 0.2)),)
+    )
 
 
 def test_pairs_do_not_depend_on_how_batches_are_split(pairs: Path) -> None:

@@ -5,17 +5,17 @@ import torch
 from flowcli.training.synthesis.batched import Dice
 from flowcli.training.synthesis.motion_sampling import draw_kinds, draw_motions
 from flowcli.training.synthesis.motions import backwards, forwards
-from flowcli.training.synthesis.settings import Recipe
+from flowcli.training.synthesis.settings import SceneSettings
 from flowcli.training.synthesis.shapes import draw_shapes
 
 HEIGHT, WIDTH = 96, 128
 
 
 def test_going_backwards_undoes_going_forwards_to_a_hundredth_of_a_pixel() -> None:
-    dice, recipe = Dice(4), Recipe(bent=1)
+    dice, settings = Dice(4), SceneSettings(bent=1)
     shapes = draw_shapes(dice, torch.zeros(40, 3, dtype=torch.bool), height=HEIGHT, width=WIDTH)
-    kinds = draw_kinds(dice, recipe, 40)
-    motions = draw_motions(dice, recipe, shapes, kinds, height=HEIGHT, width=WIDTH).to(torch.device("cpu"))
+    kinds = draw_kinds(dice, settings, 40)
+    motions = draw_motions(dice, settings, shapes, kinds, height=HEIGHT, width=WIDTH).to(torch.device("cpu"))
     y, x = torch.meshgrid(torch.arange(HEIGHT + 0.0), torch.arange(WIDTH + 0.0), indexing="ij")
     pixels = torch.stack([x, y]).expand(40, 2, HEIGHT, WIDTH)
     for layer in range(3):
@@ -26,6 +26,6 @@ def test_going_backwards_undoes_going_forwards_to_a_hundredth_of_a_pixel() -> No
 
 
 def test_every_kind_of_motion_occurs_as_often_as_the_recipe_says() -> None:
-    kinds = draw_kinds(Dice(0), Recipe(static=0.1, subpixel=0.2, sideways=0.0, approaching=0.3), 4000)
+    kinds = draw_kinds(Dice(0), SceneSettings(static=0.1, subpixel=0.2, sideways=0.0, approaching=0.3), 4000)
     shares = torch.bincount(kinds, minlength=5) / 4000
     assert torch.allclose(shares, torch.tensor([0.4, 0.1, 0.2, 0.0, 0.3]), atol=0.03)

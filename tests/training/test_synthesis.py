@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from flowcli.errors import SourceError, UsageError
-from flowcli.training.synthesis import Recipe, Scenes, TextureBank, render
+from flowcli.training.synthesis import Scenes, SceneSettings, TextureBank, render
 from flowcli.training.synthesis import scenes as scenes_module
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 96, 128
-CLEAR = replace(Recipe(), fog=0, shadows=0, defocus=0, motion_blur=0)
+CLEAR = replace(SceneSettings(), fog=0, shadows=0, defocus=0, motion_blur=0)
 TEXTURED = replace(CLEAR, flat=0, faint=0)
 
 
@@ -27,8 +27,8 @@ def bank() -> TextureBank:
     return TextureBank.procedural(seed=3, device="cpu")
 
 
-def scenes_of(bank: TextureBank, recipe: Recipe, *, count: int = 12, seed: int = 5) -> Scenes:
-    return render(bank, count=count, height=HEIGHT, width=WIDTH, seed=seed, recipe=recipe)
+def scenes_of(bank: TextureBank, settings: SceneSettings, *, count: int = 12, seed: int = 5) -> Scenes:
+    return render(bank, count=count, height=HEIGHT, width=WIDTH, seed=seed, settings=settings)
 
 
 def grey(image: torch.Tensor) -> NDArray[np.float32]:
@@ -57,14 +57,14 @@ def test_warping_the_second_frame_by_the_flow_gives_back_the_first_where_visible
 
 
 def test_the_same_seed_gives_the_same_scenes(bank: TextureBank) -> None:
-    one, again, other = (scenes_of(bank, Recipe(), count=2, seed=seed) for seed in (1, 1, 2))
+    one, again, other = (scenes_of(bank, SceneSettings(), count=2, seed=seed) for seed in (1, 1, 2))
     for name in ("first", "second", "flow", "visible"):
         assert torch.equal(getattr(one, name), getattr(again, name))
     assert not torch.equal(one.first, other.first)
 
 
 def test_scenes_have_the_promised_shapes_and_types(bank: TextureBank) -> None:
-    scenes = scenes_of(bank, Recipe(), count=2)
+    scenes = scenes_of(bank, SceneSettings(), count=2)
     assert scenes.first.shape == scenes.second.shape == (2, 3, HEIGHT, WIDTH)
     assert scenes.flow.shape == (2, 2, HEIGHT, WIDTH)
     assert scenes.visible.shape == (2, HEIGHT, WIDTH)
@@ -93,7 +93,7 @@ def test_sideways_scenes_move_along_the_rows_only(bank: TextureBank) -> None:
 
 def test_the_flow_of_a_shifted_background_is_what_phase_correlation_finds(bank: TextureBank) -> None:
     still = replace(TEXTURED, static=0, subpixel=0, sideways=0, background_only=1, bent=0, most_objects=3)
-    scenes = render(bank, count=120, height=HEIGHT, width=WIDTH, seed=8, recipe=still)
+    scenes = render(bank, count=120, height=HEIGHT, width=WIDTH, seed=8, settings=still)
     window = cv2.createHanningWindow((WIDTH, HEIGHT), cv2.CV_32F)
     errors = []
     for first, second, flow in zip(scenes.first, scenes.second, scenes.flow, strict=True):
@@ -120,7 +120,7 @@ def test_background_only_scenes_hide_nothing_inside_the_frame(bank: TextureBank)
 
 
 def test_most_motion_is_small_and_some_is_large(bank: TextureBank) -> None:
-    scenes = render(bank, count=150, height=72, width=96, seed=0, recipe=CLEAR)
+    scenes = render(bank, count=150, height=72, width=96, seed=0, settings=CLEAR)
     magnitude = scenes.flow.norm(dim=1) * (288 / 72)
     shares = [float((magnitude < bound).float().mean()) for bound in (1, 4, 12, 30, 60)]
     assert np.allclose(shares, [0.25, 0.5, 0.75, 0.9, 0.97], atol=0.12)
@@ -138,17 +138,17 @@ def test_both_frames_are_equally_sharp(bank: TextureBank) -> None:
 
 def test_effects_change_the_pictures_but_not_the_flow(bank: TextureBank) -> None:
     plain = scenes_of(bank, replace(CLEAR, fewest_objects=4), count=3)
-    veiled = scenes_of(bank, replace(CLEAR, fewest_objects=4, shadows=1), count=3)
-    assert torch.equal(plain.flow, veiled.flow)
-    assert not torch.equal(plain.first, veiled.first)
+    covered = scenes_of(bank, replace(CLEAR, fewest_objects=4, shadows=1), count=3)
+    assert torch.equal(plain.flow, covered.flow)
+    assert not torch.equal(plain.first, covered.first)
 
 
 def test_scenes_rendered_together_equal_scenes_rendered_one_by_one(
     bank: TextureBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    apart = scenes_of(bank, Recipe(), count=6)
+    apart = scenes_of(bank, SceneSettings(), count=6)
     monkeypatch.setattr(scenes_module, "_SCENES_AT_ONCE", {})
-    together = scenes_of(bank, Recipe(), count=6)
+    together = scenes_of(bank, SceneSettings(), count=6)
     assert ((together.flow - apart.flow).abs() < 1e-3).float().mean() > 0.999
     assert (together.visible == apart.visible).float().mean() > 0.999
     # Pictures of several levels in one batch are enlarged again before they are sampled.
@@ -176,7 +176,7 @@ def test_a_folder_of_pictures_becomes_a_bank(tmp_path: Path) -> None:
     bank = TextureBank.from_folder(tmp_path, device="cpu")
     assert bank.photographs == 3  # two squares of the long picture, one of the square one
     assert len(bank.cutouts) == 1
-    assert scenes_of(bank, Recipe(), count=2).first.float().std() > 5
+    assert scenes_of(bank, SceneSettings(), count=2).first.float().std() > 5
 
 
 def test_a_picture_whose_name_is_no_text_is_a_texture_too(tmp_path: Path) -> None:

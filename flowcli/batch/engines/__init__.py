@@ -19,43 +19,45 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from flowcli.batch.record import Outcome
-    from flowcli.batch.work import Begun, Work
+    from flowcli.batch.work import Chunked, Work
 
 
 NAMES = ("local", "ray")
 
 
 @dataclass(frozen=True)
-class Crew:
+class EngineOptions:
     """Who computes: `workers` processes, or one for each GPU; `isolate` keeps clips out of this process.
 
     `address` is that of a Ray cluster: auto, local or HOST:PORT.
     """
 
-    engine: str = "local"
+    name: str = "local"
     workers: int | None = None
     isolate: bool = False
     address: str = "auto"
 
     def check(self) -> None:
         """Raises UsageError for an engine that is not there."""
-        if self.engine not in NAMES:
-            raise UsageError(f"--engine {self.engine} is not known", hint=f"use {' or '.join(NAMES)}")
-        if self.engine == "ray" and find_spec("ray") is None:
+        if self.name not in NAMES:
+            raise UsageError(f"--engine {self.name} is not known", hint=f"use {' or '.join(NAMES)}")
+        if self.name == "ray" and find_spec("ray") is None:
             raise UsageError("--engine ray needs Ray", hint="pip install 'flowcli-raft[ray]'")
 
 
-def computed(works: deque[Work], crew: Crew, *, weights: str, device: str) -> Generator[tuple[Work, Outcome | Begun]]:
+def computed(
+    works: deque[Work], engine: EngineOptions, *, weights: str, device: str
+) -> Generator[tuple[Work, Outcome | Chunked]]:
     """Every work with its outcome, as they are done."""
-    if crew.engine == "ray":
+    if engine.name == "ray":
         from flowcli.batch.engines.ray import compute_on_ray  # noqa: PLC0415 - an extra
 
-        return compute_on_ray(works, crew, weights=weights, device=device)
+        return compute_on_ray(works, engine, weights=weights, device=device)
     gpus = gpus_for(device)
-    if crew.isolate or (crew.workers or gpus) > 1:
+    if engine.isolate or (engine.workers or gpus) > 1:
         from flowcli.batch.engines.processes import compute_in_processes  # noqa: PLC0415 - seldom asked for
 
-        return compute_in_processes(works, weights=weights, workers=crew.workers or max(1, gpus), gpus=gpus)
+        return compute_in_processes(works, weights=weights, workers=engine.workers or max(1, gpus), gpus=gpus)
     from flowcli.batch.engines.local import compute_here  # noqa: PLC0415
 
     return compute_here(works, weights=weights)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from flowcli.batch.record import Outcome
-    from flowcli.batch.work import Begun, Work
+    from flowcli.batch.work import Chunked, Work
 
 
-def compute_here(works: deque[Work], *, weights: str) -> Generator[tuple[Work, Outcome | Begun]]:
+def compute_here(works: deque[Work], *, weights: str) -> Generator[tuple[Work, Outcome | Chunked]]:
     """Loads the model once."""
     model = load(find(weights))
     # The thread that opens the next clip may have come to the end before what is done adds more.

@@ -14,7 +14,7 @@ import torch
 from flowcli.batch.engines.scheduler import spread, threads_each
 from flowcli.batch.work import compute, prepare
 from flowcli.model.weights import find, load
-from flowcli.system.processes import become_child
+from flowcli.system.processes import init_worker
 
 if TYPE_CHECKING:
     from collections import deque
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
     from flowcli.batch.record import Outcome
-    from flowcli.batch.work import Begun, Work
+    from flowcli.batch.work import Chunked, Work
     from raft_core.raft import RAFT
 
 
@@ -37,12 +37,12 @@ class Place:
 
 def compute_in_processes(
     works: deque[Work], *, weights: str, workers: int, gpus: int
-) -> Generator[tuple[Work, Outcome | Begun]]:
+) -> Generator[tuple[Work, Outcome | Chunked]]:
     """Starts `workers` processes and shares the works out to them; a crash costs one clip."""
     find(weights)
     threads = threads_each(workers) if workers > 1 else None
     places = [Place(weights, number % gpus if gpus else None, threads) for number in range(workers)]
-    return spread(works, [Child(place) for place in places], lost=cause_of_death, tries=1)
+    return spread(works, [WorkerProcess(place) for place in places], lost=cause_of_death, tries=1)
 
 
 def cause_of_death(error: BaseException) -> str | None:
@@ -52,7 +52,7 @@ def cause_of_death(error: BaseException) -> str | None:
     return None
 
 
-class Child:
+class WorkerProcess:
     """A process that computes one clip after another."""
 
     def __init__(self, place: Place) -> None:
@@ -68,14 +68,14 @@ class Child:
         (self._process,) = set(multiprocessing.active_children()) - others
         return begun
 
-    def submit(self, work: Work) -> Future[Outcome | Begun]:
+    def submit(self, work: Work) -> Future[Outcome | Chunked]:
         """Computes one clip."""
         return self._pool.submit(compute_there, work, self._place.weights)
 
-    def renewed(self) -> Child:
+    def renewed(self) -> WorkerProcess:
         """A new process in the same place."""
         self._pool.shutdown()
-        return Child(self._place)
+        return WorkerProcess(self._place)
 
     def stop(self) -> None:
         """Ends the process, which keeps what it has computed."""
@@ -86,7 +86,7 @@ class Child:
 
 def begin(place: Place) -> None:
     """Readies this process."""
-    become_child()
+    init_worker()
     if place.threads is not None:
         torch.set_num_threads(place.threads)
     if place.gpu is not None:
@@ -94,7 +94,7 @@ def begin(place: Place) -> None:
     loaded(place.weights)
 
 
-def compute_there(work: Work, weights: str) -> Outcome | Begun:
+def compute_there(work: Work, weights: str) -> Outcome | Chunked:
     """Computes one clip in this process."""
     return compute(prepare(work), loaded(weights))
 

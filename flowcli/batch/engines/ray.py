@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from concurrent.futures import Future
 
-    from flowcli.batch.engines import Crew
+    from flowcli.batch.engines import EngineOptions
     from flowcli.batch.record import Outcome
-    from flowcli.batch.work import Begun, Work
+    from flowcli.batch.work import Chunked, Work
 
 TRIES = 3
 """How often a clip is begun whose worker is lost each time."""
@@ -41,7 +41,7 @@ OBJECT_STORE_BYTES = 100_000_000
 
 
 @dataclass(frozen=True)
-class Share:
+class WorkerResources:
     """What each of so many workers gets of a cluster."""
 
     workers: int
@@ -50,18 +50,16 @@ class Share:
 
 
 def compute_on_ray(
-    works: deque[Work], crew: Crew, *, weights: str, device: str
-) -> Generator[tuple[Work, Outcome | Begun]]:
-    """Connects to the cluster at `crew.address`, or starts one here, and shares the works out to its nodes."""
+    works: deque[Work], engine: EngineOptions, *, weights: str, device: str
+) -> Generator[tuple[Work, Outcome | Chunked]]:
+    """Connects to the cluster at `engine.address`, or starts one here, and shares the works out to its nodes."""
     find(weights)
     # By name each node finds its own file, by path the same one.
     place = str(Path(weights).absolute()) if Path(weights).is_file() else weights
-    with connected(crew.address):
-        share = share_of(ray.nodes(), device=device, workers=crew.workers)
+    with connected(engine.address):
+        each = resources_each(ray.nodes(), device=device, workers=engine.workers)
         try:
-            yield from spread(
-                works, [Actor(place, share) for _ in range(share.workers)], lost=cause_of_loss, tries=TRIES
-            )
+            yield from spread(works, [Actor(place, each) for _ in range(each.workers)], lost=cause_of_loss, tries=TRIES)
         except RayTaskError as error:
             raise error.cause from error
 
@@ -89,7 +87,7 @@ def connected(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def share_of(nodes: list[dict[str, Any]], *, device: str, workers: int | None) -> Share:
+def resources_each(nodes: list[dict[str, Any]], *, device: str, workers: int | None) -> WorkerResources:
     """One worker for each GPU of the nodes, or, without any, for each node, with all its CPUs; or as many as asked."""
     resources = [node["Resources"] for node in nodes if node["Alive"]]
     gpus = 0 if device == "cpu" else int(sum(node.get("GPU", 0) for node in resources))
@@ -100,7 +98,7 @@ def share_of(nodes: list[dict[str, Any]], *, device: str, workers: int | None) -
         raise DeviceError("the cluster has no CPU to compute with", hint="see `ray status`")
     count = workers or gpus or len(cpus)
     # No worker gets more than the smallest node has, so that each can be anywhere.
-    return Share(count, max(1, min(*cpus, sum(cpus) // count)), gpus=1 if gpus else 0)
+    return WorkerResources(count, max(1, min(*cpus, sum(cpus) // count)), gpus=1 if gpus else 0)
 
 
 def cause_of_loss(error: BaseException) -> str | None:
@@ -123,7 +121,7 @@ class Holder:
     def begin(self) -> None:
         """Returns once the model is loaded."""
 
-    def compute(self, work: Work) -> Outcome | Begun:
+    def compute(self, work: Work) -> Outcome | Chunked:
         """Computes one clip."""
         prepared = prepare(replace(work, request=replace(work.request, weights=self._weights)))
         if prepared.task and not work.chunk:
@@ -134,7 +132,7 @@ class Holder:
 class Actor:
     """A worker: a Holder that Ray has found a node for."""
 
-    def __init__(self, weights: str, share: Share) -> None:
+    def __init__(self, weights: str, share: WorkerResources) -> None:
         self._weights = weights
         self._share = share
         # Its works are given to others when it is lost; a copy of it could not be placed where its node was the last.
@@ -146,12 +144,12 @@ class Actor:
         begun: Future[None] = self._actor.begin.remote().future()
         return begun
 
-    def submit(self, work: Work) -> Future[Outcome | Begun]:
+    def submit(self, work: Work) -> Future[Outcome | Chunked]:
         """Computes one clip."""
         # A node knows nothing of the folder that flowcli was called in.
         clip = replace(work.clip, path=work.clip.path.absolute())
         there = replace(work, clip=clip, folder=work.folder.absolute())
-        outcome: Future[Outcome | Begun] = self._actor.compute.remote(there).future()
+        outcome: Future[Outcome | Chunked] = self._actor.compute.remote(there).future()
         return outcome
 
     def renewed(self) -> Actor:

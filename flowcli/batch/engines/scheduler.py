@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from flowcli.batch.record import Outcome
-    from flowcli.batch.work import Begun, Work
+    from flowcli.batch.work import Chunked, Work
 
 
 class Worker(Protocol):
@@ -25,7 +25,7 @@ class Worker(Protocol):
     def start(self) -> Future[Any]:
         """Loads the model; done when works can come."""
 
-    def submit(self, work: Work) -> Future[Outcome | Begun]:
+    def submit(self, work: Work) -> Future[Outcome | Chunked]:
         """Computes one clip."""
 
     def renewed(self) -> Worker:
@@ -37,7 +37,7 @@ class Worker(Protocol):
 
 def spread(
     works: deque[Work], workers: Sequence[Worker], *, lost: Callable[[BaseException], str | None], tries: int
-) -> Generator[tuple[Work, Outcome | Begun]]:
+) -> Generator[tuple[Work, Outcome | Chunked]]:
     """Hands each worker that is ready the next work, until all are done.
 
     `lost` says of an error whether the worker died, and of what. Its work is tried again, `tries` times in all.

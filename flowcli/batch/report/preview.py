@@ -12,7 +12,7 @@ from flowcli.flow.colour import ColourScale, colour_flow, magnitude
 from flowcli.flow.kinds import Records
 from flowcli.flow.naming import Naming
 from flowcli.flow.outputs._naming import Output
-from flowcli.flow.statistics import Motion
+from flowcli.flow.statistics import MotionStatistics
 from flowcli.system.files import write_whole
 from flowcli.system.json_text import json_text
 from flowcli.system.opencv import cv2
@@ -43,7 +43,7 @@ def measure(estimate: Estimate) -> dict[str, Any]:
     height, width = flow.shape[:2]
     # Of thousands of pixels, means are what they are of all.
     coarse = np.ascontiguousarray(flow[:: max(1, height // SIDE), :: max(1, width // SIDE)])
-    motion = Motion.of(coarse)
+    motion = MotionStatistics.of(coarse)
     scale = ColourScale.covering([magnitude(coarse)])
     shrink = min(1.0, SIDE / max(height, width))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
@@ -96,4 +96,4 @@ def picture(image: NDArray[np.uint8]) -> str:
     return f"data:image/webp;base64,{b64encode(data.tobytes()).decode()}"
 
 
-KIND = Records(measure, compose, Naming("preview", ".json", film=".json"), join)
+KIND = Records(measure, compose, Naming("preview", ".json", video=".json"), join)

@@ -84,8 +84,8 @@ def run(
     """
     from flowcli.batch.clip_list import read_list
     from flowcli.batch.clips import discover
-    from flowcli.batch.dry_run import RollCall
-    from flowcli.batch.engines import Crew
+    from flowcli.batch.dry_run import BatchPlan
+    from flowcli.batch.engines import EngineOptions
     from flowcli.batch.run import run_batch, share
     from flowcli.media.sources import name_of
     from flowcli.system.console import Console
@@ -99,7 +99,7 @@ def run(
         clips = discover(folder, include=include or (), exclude=exclude or (), outputs=target)
     clips = share(clips, shard)
     if dry_run:
-        console.table(RollCall.of(clips, request))
+        console.table(BatchPlan.of(clips, request))
         return
     batch = run_batch(
         clips,
@@ -107,7 +107,7 @@ def run(
         target,
         console=console,
         silent=Console(quiet=True),
-        crew=Crew(engine, workers, isolate=isolate, address=address),
+        engine=EngineOptions(engine, workers, isolate=isolate, address=address),
         shard=shard,
         retry_failed=retry_failed,
         report=report,

@@ -71,13 +71,13 @@ def run(
 
     Example: flowcli eval pairs my-pairs --baseline dis,farneback,zero
     """
-    from flowcli.evaluation.benchmark import Comparison, compare
-    from flowcli.evaluation.methods import ways_of
+    from flowcli.evaluation.benchmark import Benchmark, run_benchmark
+    from flowcli.evaluation.methods import method_options
     from flowcli.evaluation.submission import Submission, submit
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet, json=json)
-    ways = ways_of(
+    options = method_options(
         dataset,
         weights=weights or ["raft-small"],
         baselines=baseline,
@@ -88,12 +88,12 @@ def run(
         padding=padding,
     )
     if submission:
-        console.say(submit(Submission(dataset, root, ways, submission, resume, overwrite), console))
+        console.say(submit(Submission(dataset, root, options, submission, resume, overwrite), console))
         return
-    comparison = Comparison(
+    benchmark = Benchmark(
         dataset=dataset,
         root=root,
-        ways=ways,
+        options=options,
         part=part,
         count_invalid=all_pixels,
         folder=output,
@@ -101,4 +101,4 @@ def run(
         overwrite=overwrite,
         worst=worst,
     )
-    console.scores(compare(comparison, console), csv=csv, worst=worst)
+    console.scores(run_benchmark(benchmark, console), csv=csv, worst=worst)

@@ -17,7 +17,7 @@ from flowcli.errors import UsageError
 from flowcli.flow import formats
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs._naming import (
-    FILM,
+    MP4,
     Output,
     check_outputs,
     journal_folder,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from flowcli.media.frames import Audio
 
 __all__ = [
-    "FILM",
+    "MP4",
     "Output",
     "Part",
     "Sink",

@@ -23,7 +23,8 @@ def join_parts(
 ) -> Path | None:
     """Makes the output, which is one file, of its parts in order; `partial` keeps it from its final name.
 
-    Its kind says how, unless the parts are videos, which `audio` is copied into. Returns where the output is, or None where there is no part.
+    Its kind says how, unless the parts are videos, which `audio` is copied into. Returns where the output is, or None
+    where there is no part.
     """
     if not parts:
         return None

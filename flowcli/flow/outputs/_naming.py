@@ -47,7 +47,7 @@ _FILE_EXTENSIONS = frozenset(
     ]
 )
 
-FILM = ".mp4"
+MP4 = ".mp4"
 BACKWARD = "_backward"
 
 
@@ -111,12 +111,12 @@ def plan_outputs(
     output: Path | None = None,
     name: str | None = None,
     direction: str = "forward",
-    containers: Sequence[str] = (FILM,),
+    containers: Sequence[str] = (MP4,),
 ) -> list[Output]:
     """Every output of a run on `source`, under its final name; nothing is touched.
 
     `output` is `-o`: the file itself when exactly one is written and its extension fits, else a folder. `name` replaces
-    the source's own NAME. Of the extensions that a film may have, `containers`, the first is the usual one.
+    the source's own NAME. Of the extensions that a video may have, `containers`, the first is the usual one.
     """
     chosen = [(sink, kind_of(sink)) for sink in sinks]
     kinds = [(sink, kind, backward) for sink, kind in chosen for backward in _directions(kind, direction)]
@@ -189,7 +189,7 @@ def _endings(naming: Naming, *, video: bool, containers: Sequence[str]) -> Seque
     """The extensions that an output's one file may have, the usual one first; an empty one stands for a folder."""
     if not video:
         return [naming.extension]
-    return containers if naming.film == FILM else [naming.film or ""]
+    return containers if naming.video == MP4 else [naming.video or ""]
 
 
 def _place(base: Path, naming: Naming, ending: str, backward: bool) -> Path:

@@ -38,9 +38,9 @@ def open_sink(
         return Files(output, _saving(kind, encoding, backward=output.backward))
     if output.numbered or output.path.suffix.lower() == ".png":
         return Files(output, lambda path, estimate: write_png(path, kind.draw(estimate, style.of(estimate))))
-    if output.naming.film == ".gif":
+    if output.naming.video == ".gif":
         return Video(GifWriter(output.path, rate=rate, colours=swatch(style.scale)), kind, style)
-    if output.naming.film == ".webp":
+    if output.naming.video == ".webp":
         return Video(WebpWriter(output.path), kind, style)
     writer = VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding, pixel_aspect=pixel_aspect)
     return Video(writer, kind, style)

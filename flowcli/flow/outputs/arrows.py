@@ -29,4 +29,4 @@ def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     )
 
 
-KIND = Picture(draw, Naming("arrows", ".png", film=".mp4"))
+KIND = Picture(draw, Naming("arrows", ".png", video=".mp4"))

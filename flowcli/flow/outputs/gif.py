@@ -45,4 +45,4 @@ def _split(gif: bytes) -> tuple[bytes, bytes]:
     return gif[:start], gif[start:].removesuffix(_END)
 
 
-KIND = Picture(draw, Naming("flow", ".gif", film=".gif", pairs=False), join)
+KIND = Picture(draw, Naming("flow", ".gif", video=".gif", pairs=False), join)

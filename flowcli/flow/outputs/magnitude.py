@@ -21,4 +21,4 @@ def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     return style.finish_speed(colour_speed(estimate.flow, scale=style.scale))
 
 
-KIND = Picture(draw, Naming("magnitude", ".png", film=".mp4"))
+KIND = Picture(draw, Naming("magnitude", ".png", video=".mp4"))

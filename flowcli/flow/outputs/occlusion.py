@@ -23,4 +23,4 @@ def draw(estimate: Estimate, _: Style) -> NDArray[np.uint8]:
     return mask(estimate.occlusion)
 
 
-KIND = Picture(draw, Naming("occlusion", ".png", film=".mp4"))
+KIND = Picture(draw, Naming("occlusion", ".png", video=".mp4"))

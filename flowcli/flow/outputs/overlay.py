@@ -21,4 +21,4 @@ def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     return style.finish(drawing.overlay(estimate.start.image, estimate.flow, scale=style.scale))
 
 
-KIND = Picture(draw, Naming("overlay", ".png", film=".mp4"))
+KIND = Picture(draw, Naming("overlay", ".png", video=".mp4"))

@@ -22,4 +22,4 @@ def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     return side_by_side(estimate.start.image, style.finish(colour_flow(estimate.flow, scale=style.scale)))
 
 
-KIND = Picture(draw, Naming("side", ".png", film=".mp4"))
+KIND = Picture(draw, Naming("side", ".png", video=".mp4"))

@@ -11,7 +11,7 @@ from flowcli.flow.estimate import Stamp
 from flowcli.flow.kinds import Records
 from flowcli.flow.naming import Naming
 from flowcli.flow.photometric import photometric_error
-from flowcli.flow.statistics import MOVING, STILL, Motion
+from flowcli.flow.statistics import MOVING, STILL, MotionStatistics
 from flowcli.system.files import write_whole
 from flowcli.system.json_text import json_text
 
@@ -35,7 +35,7 @@ _UNITS = {
 
 def measure(estimate: Estimate) -> dict[str, Any]:
     """The record of one pair."""
-    motion = Motion.of(estimate.flow)
+    motion = MotionStatistics.of(estimate.flow)
     pair = estimate.pair
     seconds = pair.second.time - pair.first.time
     before, after = photometric_error(estimate.start.image, estimate.end.image, estimate.flow)
@@ -93,4 +93,4 @@ def _mean(records: Sequence[dict[str, Any]], *keys: str) -> float | None:
     return round(statistics.fmean(values), 4) if values else None
 
 
-KIND = Records(measure, compose, Naming("stats", ".json", film=".json"), join)
+KIND = Records(measure, compose, Naming("stats", ".json", video=".json"), join)

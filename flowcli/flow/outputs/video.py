@@ -21,4 +21,4 @@ def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     return png.draw(estimate, style)
 
 
-KIND = Picture(draw, Naming("flow", ".mp4", film=".mp4", pairs=False))
+KIND = Picture(draw, Naming("flow", ".mp4", video=".mp4", pairs=False))

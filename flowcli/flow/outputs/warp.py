@@ -21,4 +21,4 @@ def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     return drawing.warp(estimate.start.image, estimate.end.image, estimate.flow, occluded=estimate.occlusion)
 
 
-KIND = Picture(draw, Naming("warp", ".png", film=".mp4"))
+KIND = Picture(draw, Naming("warp", ".png", video=".mp4"))

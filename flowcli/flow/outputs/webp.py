@@ -65,4 +65,4 @@ def _chunks(webp: bytes) -> Iterator[tuple[bytes, bytes]]:
         place += 8 + size + size % 2
 
 
-KIND = Picture(draw, Naming("flow", ".webp", film=".webp", pairs=False), join)
+KIND = Picture(draw, Naming("flow", ".webp", video=".webp", pairs=False), join)

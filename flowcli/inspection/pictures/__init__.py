@@ -1,4 +1,4 @@
-"""The pictures of an inspection: every file here is one kind, and declares `draw(findings) -> Iterator[Picture]`."""
+"""The pictures of an inspection: every file here draws one kind, by `draw(findings) -> Iterator[PictureFile]`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flowcli.inspection.findings import Findings
-    from flowcli.inspection.picture import Picture
+    from flowcli.inspection.picture import PictureFile
 
 
-def draw_all(findings: Findings) -> Iterator[Picture]:
+def draw_all(findings: Findings) -> Iterator[PictureFile]:
     """Every picture of every kind, drawn when it is asked for."""
     for _, name, _ in pkgutil.iter_modules(__path__):
         yield from importlib.import_module(f"{__name__}.{name}").draw(findings)

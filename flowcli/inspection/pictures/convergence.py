@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flowcli.inspection.canvas import INK, SERIES, decimal, page, tiled, titled
 from flowcli.inspection.chart import Line, chart
 from flowcli.inspection.findings import LOSS_DECAY
-from flowcli.inspection.picture import Picture
+from flowcli.inspection.picture import PictureFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flowcli.inspection.findings import Findings
 
 
-def draw(findings: Findings) -> Iterator[Picture]:
+def draw(findings: Findings) -> Iterator[PictureFile]:
     """`convergence.png`: mean update, flow of every pixel, error where the truth is known, and the loss's weights."""
     total = findings.iterations
     panels = [
@@ -47,4 +47,4 @@ def draw(findings: Findings) -> Iterator[Picture]:
             f"{LOSS_DECAY}^(N - i) for update i of N",
         )
     )
-    yield Picture("convergence.png", [page(tiled(panels, columns=2, gap=22), "Convergence")])
+    yield PictureFile("convergence.png", [page(tiled(panels, columns=2, gap=22), "Convergence")])

@@ -22,7 +22,7 @@ from flowcli.inspection.canvas import (
     titled,
 )
 from flowcli.inspection.maps import feature_maps
-from flowcli.inspection.picture import Picture
+from flowcli.inspection.picture import PictureFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,17 +40,17 @@ TITLES = {
     "context": "Context",
 }
 MOST_CHANNELS = 128
-"""How many channels the film goes through, as the article's."""
+"""How many channels the animation shows, as the article's."""
 
 
-def draw(findings: Findings) -> Iterator[Picture]:
+def draw(findings: Findings) -> Iterator[PictureFile]:
     """`features.png`, a sheet of all channels, and `features.gif`, the same channel of all maps at a time."""
     maps = {TITLES[name]: values for name, values in feature_maps(findings.observation).items()}
     blocks = [sheet(name, values) for name, values in maps.items()]
     note = "Every channel between its own least (blue) and greatest (yellow) value; numbered row by row from 0."
-    yield Picture("features.png", [page(column(blocks, gap=22), "What the encoders see", [note])])
+    yield PictureFile("features.png", [page(column(blocks, gap=22), "What the encoders see", [note])])
     most = min(MOST_CHANNELS, max(len(values) for values in maps.values()))
-    yield Picture("features.gif", [channel_of(maps, channel) for channel in range(most)], seconds=0.2, hold=0.5)
+    yield PictureFile("features.gif", [channel_of(maps, channel) for channel in range(most)], seconds=0.2, hold=0.5)
 
 
 def sheet(name: str, values: Map) -> Image:

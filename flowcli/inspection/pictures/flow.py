@@ -22,7 +22,7 @@ from flowcli.inspection.canvas import (
     vector,
     write,
 )
-from flowcli.inspection.picture import Picture
+from flowcli.inspection.picture import PictureFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ ALONG = np.linspace(0, 1, 20)
 """Shares of an arrow at which a label keeps off it."""
 
 
-def draw(findings: Findings) -> Iterator[Picture]:
+def draw(findings: Findings) -> Iterator[PictureFile]:
     """`flow.png`: the first frame with every pixel's motion, the flow with its (u, v), and the colours' key."""
     subject = findings.subject
     height, width = subject.first.shape[:2]
@@ -58,7 +58,7 @@ def draw(findings: Findings) -> Iterator[Picture]:
     flow = titled(framed(marked(colours, findings, box, stretch=None)), "Flow to the second frame", "(u, v) in px")
     panels = column([frame, flow]) if wide else row([frame, flow], gap=18)
     below = row([key(findings.scale), legend(findings)], gap=28)
-    yield Picture("flow.png", [page(column([panels, below], gap=16), "Flow and the pixels that are looked at")])
+    yield PictureFile("flow.png", [page(column([panels, below], gap=16), "Flow and the pixels that are looked at")])
 
 
 def marked(image: Image, findings: Findings, box: tuple[int, int], *, stretch: int | None) -> Image:

@@ -24,7 +24,7 @@ from flowcli.inspection.canvas import (
     vector,
     write,
 )
-from flowcli.inspection.picture import Picture, place_of
+from flowcli.inspection.picture import PictureFile, place_of
 from flowcli.inspection.reading import zoom
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ THUMB = 76
 Range = tuple[float, float]
 
 
-def draw(findings: Findings) -> Iterator[Picture]:
+def draw(findings: Findings) -> Iterator[PictureFile]:
     """For every pixel `lookup.gif`, an update at a time, and `lookup.png`, a table of all updates."""
     for reading in findings.readings:
         place = place_of(reading.pixel)
         ranges = [reading.lookup_range(level) for level in range(len(reading.responses))]
-        yield Picture(f"{place}/lookup.png", [table(reading, ranges)])
+        yield PictureFile(f"{place}/lookup.png", [table(reading, ranges)])
         frames = [moment(reading, ranges, update) for update in range(len(reading.lookups))]
-        yield Picture(f"{place}/lookup.gif", frames, seconds=0.8)
+        yield PictureFile(f"{place}/lookup.gif", frames, seconds=0.8)
 
 
 def moment(reading: Reading, ranges: Sequence[Range], update: int) -> Image:

@@ -24,7 +24,7 @@ from flowcli.inspection.canvas import (
     tiled,
     titled,
 )
-from flowcli.inspection.picture import Picture, place_of
+from flowcli.inspection.picture import PictureFile, place_of
 from flowcli.system.opencv import cv2
 from raft_core.images import STRIDE
 
@@ -41,15 +41,15 @@ SEARCH_PANEL = (700, 460)
 DIMMED = 0.55
 
 
-def draw(findings: Findings) -> Iterator[Picture]:
-    """For every pixel its `pyramid.png`, its `search.png` over the second frame, and a film `level_N.gif` per level."""
+def draw(findings: Findings) -> Iterator[PictureFile]:
+    """For every pixel `pyramid.png`, `search.png` over the second frame, and an animation `level_N.gif` per level."""
     for reading in findings.readings:
         place = place_of(reading.pixel)
-        yield Picture(f"{place}/pyramid.png", [pyramid(reading)])
-        yield Picture(f"{place}/search.png", [search(reading, findings)])
+        yield PictureFile(f"{place}/pyramid.png", [pyramid(reading)])
+        yield PictureFile(f"{place}/search.png", [search(reading, findings)])
         for level in range(len(reading.responses)):
             frames = [moment(reading, level, update) for update in range(len(reading.trajectory))]
-            yield Picture(f"{place}/level_{level}.gif", frames)
+            yield PictureFile(f"{place}/level_{level}.gif", frames)
 
 
 def pyramid(reading: Reading) -> Image:

@@ -26,7 +26,7 @@ from flowcli.inspection.canvas import (
     write,
 )
 from flowcli.inspection.maps import upsampling_difference
-from flowcli.inspection.picture import Picture
+from flowcli.inspection.picture import PictureFile
 from raft_core.images import STRIDE
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ PANEL = (560, 420)
 UNIT = 54
 
 
-def draw(findings: Findings) -> Iterator[Picture]:
+def draw(findings: Findings) -> Iterator[PictureFile]:
     """`upsampling.png`: the coarse and the fine flow, how they differ by method, and the weights at every pixel."""
     observation = findings.observation
     learned = observation.config.upsampling == "convex"
@@ -58,7 +58,7 @@ def draw(findings: Findings) -> Iterator[Picture]:
         if learned
         else f"{name} upsamples bilinearly: nothing is learned here, and edges are as soft as the grid."
     )
-    yield Picture("upsampling.png", [page(column(blocks, gap=18), "Upsampling", [note])])
+    yield PictureFile("upsampling.png", [page(column(blocks, gap=18), "Upsampling", [note])])
 
 
 def panels(findings: Findings, *, learned: bool) -> list[Image]:

@@ -1,7 +1,7 @@
 """Where frames come from: every file here is one kind of input, and is imported only when a path is opened.
 
-A kind declares `accepts(path) -> bool` and `class Source`; kinds are asked in the order of their names. A file whose
-name starts with `_` helps the others.
+A kind declares `accepts(path) -> bool` and `SOURCE`, the class that reads it; kinds are asked in the order of their
+names. A file whose name starts with `_` helps the others.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def open_source(
             continue
         kind = importlib.import_module(f"{__name__}.{name}")
         if kind.accepts(path):
-            source: Source = kind.Source(path, rate=rate, selection=selection, deinterlace=deinterlace)
+            source: Source = kind.SOURCE(path, rate=rate, selection=selection, deinterlace=deinterlace)
             return source
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint="check the path")

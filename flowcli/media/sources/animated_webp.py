@@ -37,7 +37,7 @@ def accepts(path: Path) -> bool:
     return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20] & 2)
 
 
-class Source:
+class WebpSource:
     """The frames of an animated WebP, each with its own time; what is transparent is ignored."""
 
     def __init__(
@@ -109,3 +109,6 @@ def frame_durations(data: bytes) -> list[int]:
             durations.append(asked if asked > 10 else 100)
         place += 8 + size + size % 2
     return durations
+
+
+SOURCE = WebpSource

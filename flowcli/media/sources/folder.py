@@ -21,7 +21,7 @@ def accepts(path: Path) -> bool:
     return path.is_dir()
 
 
-class Source(Sequence):
+class FolderSource(Sequence):
     """The images of one folder."""
 
     def __init__(
@@ -48,3 +48,6 @@ def images_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise SourceError(f"{folder} cannot be read: {error.strerror}", hint="check its permissions") from error
     return in_natural_order(files)
+
+
+SOURCE = FolderSource

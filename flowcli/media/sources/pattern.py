@@ -25,7 +25,7 @@ def accepts(path: Path) -> bool:
     return not path.exists() and WILDCARD.search(str(path)) is not None
 
 
-class Source(Sequence):
+class PatternSource(Sequence):
     """The images that fit a pattern, in natural order; numbers that are left out do not count."""
 
     def __init__(
@@ -66,3 +66,6 @@ def _numbered(name: str) -> re.Pattern[str]:
         digits = rf"\d{{{least}}}|[1-9]\d{{{least},}}" if width else r"0|[1-9]\d*"
         fits += f"(?:{digits})" + re.escape(text)
     return re.compile(fits)
+
+
+SOURCE = PatternSource

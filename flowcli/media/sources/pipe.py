@@ -38,7 +38,7 @@ def accepts(path: Path) -> bool:
     return comes_once(path)
 
 
-class Source:
+class PipeSource:
     """The frames of a video that comes once, and is not read further than it is asked for."""
 
     def __init__(
@@ -159,3 +159,6 @@ def opened(path: Path) -> RawIOBase:
     if sys.stdin.isatty():
         raise UsageError("stdin is a terminal", hint="pipe a video into flowcli, or name a file")
     return sys.stdin.buffer.raw  # type: ignore[union-attr, no-any-return]
+
+
+SOURCE = PipeSource

@@ -29,7 +29,7 @@ def accepts(path: Path) -> bool:
     return path.exists() and not path.is_dir()
 
 
-class Source:
+class VideoSource:
     """The frames of a video, upright. Each pass opens the file anew, so passes do not disturb each other."""
 
     def __init__(
@@ -117,3 +117,6 @@ class Source:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+SOURCE = VideoSource

@@ -1,4 +1,4 @@
-"""Training pairs seen anew each time: resized, mirrored, cropped, recoloured, worn and partly hidden."""
+"""Training pairs seen anew each time: resized, mirrored, cropped, recoloured, degraded and partly hidden."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def augment(
     frames, flow, visible = _resample(torch.cat([first, second], dim=1), flow, visible, placement, crop)
     frames = recolour(frames.div_(255), settings.photometry, generator)  # (batch, 2, 3, height, width)
     frames = _blur_some(frames, draw, settings)
-    frames = _wear_some(frames, draw, settings)
+    frames = _degrade_some(frames, draw, settings)
     frames = _add_noise(frames, draw, settings)
     frames = _erase(frames, draw, settings)
     frames = frames.clamp_(0, 1).mul_(255).round_().to(torch.uint8)
@@ -162,12 +162,12 @@ def _blur_some(
     return blur(frames.flatten(1, 2), sigma.expand(-1, 2)).view_as(frames)
 
 
-def _wear_some(
+def _degrade_some(
     frames: Float[Tensor, "batch 2 3 height width"], draw: _Draw, settings: AugmentationSettings
 ) -> Float[Tensor, "batch 2 3 height width"]:
-    worn, factors = draw.happens(settings.worn_probability), torch.exp2(draw.uniform(*settings.worn_scale))
+    degraded, factors = draw.happens(settings.degraded_probability), torch.exp2(draw.uniform(*settings.degraded_scale))
     height, width = frames.shape[-2:]
-    for index in worn.nonzero().flatten().tolist():
+    for index in degraded.nonzero().flatten().tolist():
         factor = factors[index].item()
         small = (max(1, round(height * factor)), max(1, round(width * factor)))
         shrunk = interpolate(frames[index], size=small, mode="bilinear", antialias=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from flowcli.training.recipes import Share
+    from flowcli.training.recipes import DatasetShare
 
     Image = UInt8[NDArray[np.uint8], "height width 3"]
     Flow = Float[NDArray[np.float32], "height width 2"]
@@ -44,9 +44,9 @@ class Pair:
     valid: Mask
 
 
-def augment_pair(pair: Pair, share: Share, *, crop: tuple[int, int], random: Generator) -> Pair:
+def augment_pair(pair: Pair, share: DatasetShare, *, crop: tuple[int, int], random: Generator) -> Pair:
     """A changed crop of (height, width) of the pair: light, erased boxes, size, mirroring, place, in that order."""
-    first, second = relight(pair.first, pair.second, share, random)
+    first, second = colour_jitter(pair.first, pair.second, share, random)
     changed = Pair(first, erase(second, random), pair.flow, pair.valid)
     changed = resize(changed, draw_scale(changed, share, crop, random), sparse=share.sparse)
     if share.flip and random.random() < MIRRORED:
@@ -56,7 +56,7 @@ def augment_pair(pair: Pair, share: Share, *, crop: tuple[int, int], random: Gen
     return cut(changed, *draw_corner(changed, share, crop, random), crop)
 
 
-def relight(first: Image, second: Image, share: Share, random: Generator) -> tuple[Image, Image]:
+def colour_jitter(first: Image, second: Image, share: DatasetShare, random: Generator) -> tuple[Image, Image]:
     """Both frames under one other light, or, of dense pairs one in five, each under its own."""
     strength, hue = SPARSE_LIGHT if share.sparse else DENSE_LIGHT
     if not share.sparse and random.random() < LIT_APART:
@@ -101,7 +101,7 @@ def erase(second: Image, random: Generator) -> Image:
     return erased
 
 
-def draw_scale(pair: Pair, share: Share, crop: tuple[int, int], random: Generator) -> tuple[float, float]:
+def draw_scale(pair: Pair, share: DatasetShare, crop: tuple[int, int], random: Generator) -> tuple[float, float]:
     """By what a pair is resized, across and down: enough for the crop, and mostly (dense) not alike."""
     height, width = pair.first.shape[:2]
     room = 1 if share.sparse else 8
@@ -163,7 +163,7 @@ def upside_down(pair: Pair) -> Pair:
     return Pair(pair.first[::-1], pair.second[::-1], pair.flow[::-1] * np.array([1, -1], np.float32), pair.valid[::-1])
 
 
-def draw_corner(pair: Pair, share: Share, crop: tuple[int, int], random: Generator) -> tuple[int, int]:
+def draw_corner(pair: Pair, share: DatasetShare, crop: tuple[int, int], random: Generator) -> tuple[int, int]:
     """Top and left of the crop."""
     spare = [side - cropped for side, cropped in zip(pair.first.shape[:2], crop, strict=True)]
     if not share.sparse:

@@ -23,7 +23,7 @@ class AugmentationSettings:
     """How far and how often pairs are changed; probabilities are per pair, ranges are drawn from uniformly.
 
     `scale` and `stretch` are exponents of 2; a pair is never shrunk below the crop. `eraser_size` is a share of
-    the crop's short side (RAFT's 50–100 px at 368), `worn_scale` the exponents of 2 by which a pair is shrunk
+    the crop's short side (RAFT's 50–100 px at 368), `degraded_scale` the exponents of 2 by which a pair is shrunk
     and enlarged again. Without `resize` a crop is cut at whole pixels and stays as sharp as it was stored.
     """
 
@@ -36,8 +36,8 @@ class AugmentationSettings:
     photometry: Photometry = field(default_factory=Photometry)
     blur_probability: float = 0.1
     blur_sigma: tuple[float, float] = (0.4, 1.5)
-    worn_probability: float = 0.1
-    worn_scale: tuple[float, float] = (-1.5, -0.3)
+    degraded_probability: float = 0.1
+    degraded_scale: tuple[float, float] = (-1.5, -0.3)
     noise_probability: float = 0.5
     noise_sigma: tuple[float, float] = (0.0, 8.0)
     eraser_probability: float = 0.5
@@ -90,7 +90,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Share:
+class DatasetShare:
     """A dataset's share in what is trained on: its pairs, `times` over; of these `groups` only, if any are named.
 
     Pairs are resized by 2^U(scale); `flip` mirrors them, `sparse` keeps flow that is known in places unblended.
@@ -119,7 +119,7 @@ class Recipe:
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     ema_decay: float = 0.999
     seed: int = 1
-    data: tuple[Share, ...] = ()
+    data: tuple[DatasetShare, ...] = ()
     model: Literal["small", "large"] = "small"
 
     @property
@@ -157,7 +157,7 @@ def one_cycle(step: int, *, steps: int, peak: float) -> float:
 _GENTLE = AugmentationSettings(
     scale=(-0.6, 0.2),
     blur_probability=0.05,
-    worn_probability=0.05,
+    degraded_probability=0.05,
     noise_probability=0.25,
     noise_sigma=(0.0, 4.0),
     eraser_probability=0.25,
@@ -245,7 +245,7 @@ RECIPES: dict[str, Recipe] = {
 FOLDER = Path(__file__).parent
 # What a file may say: the rest of a recipe is about generated pairs, or computed.
 STAGE_KEYS = {field.name for field in dataclasses.fields(Stage)}
-SHARE_KEYS = {field.name for field in dataclasses.fields(Share)}
+SHARE_KEYS = {field.name for field in dataclasses.fields(DatasetShare)}
 RECIPE_KEYS = {"model", "seed", "ema_decay", "stages", "data"}
 
 
@@ -270,7 +270,7 @@ def read_recipe(path: Path) -> Recipe:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         check(content, RECIPE_KEYS)
         stages = tuple(made(Stage, {"learning_rate": ends(table), **table}, STAGE_KEYS) for table in content["stages"])
-        data = tuple(made(Share, table, SHARE_KEYS) for table in content["data"])
+        data = tuple(made(DatasetShare, table, SHARE_KEYS) for table in content["data"])
         others = {key: value for key, value in content.items() if key not in {"stages", "data"}}
         return made(Recipe, {**others, "stages": stages, "data": data}, RECIPE_KEYS)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from flowcli.training.synthesis.batched import Dice
-    from flowcli.training.synthesis.settings import Recipe
+    from flowcli.training.synthesis.settings import SceneSettings
     from flowcli.training.synthesis.shapes import Shapes
     from flowcli.training.synthesis.textures import TextureBank
 
@@ -25,7 +25,7 @@ _PLAIN = 5.0
 
 
 @dataclass(frozen=True, eq=False)
-class Paints(Batched):
+class Appearance(Batched):
     """The cover of each scene's layers. A pixel at offset d from the layer's centre shows the picture at
     `to_picture` @ d + `origin` (-1 to 1 across the picture), coloured by `tint` @ rgb + `light`.
 
@@ -43,7 +43,7 @@ class Paints(Batched):
     light: Float[Tensor, "scenes layers 3"]
 
 
-def draw_paints(dice: Dice, recipe: Recipe, bank: TextureBank, shapes: Shapes) -> Paints:
+def draw_appearance(dice: Dice, settings: SceneSettings, bank: TextureBank, shapes: Shapes) -> Appearance:
     """Draws a cover for every layer, mostly avoiding featureless pieces of picture."""
     lead = tuple(shapes.softness.shape)
     side = bank.pictures.shape[-1]
@@ -51,12 +51,12 @@ def draw_paints(dice: Dice, recipe: Recipe, bank: TextureBank, shapes: Shapes) -
     # A window wider than the picture shows its mirror image.
     scale = torch.minimum(scale, 0.56 * side / shapes.reach.amin(-1)).clamp(min=0.3)
     linear = _draw_orientation(dice, lead) * scale[..., None, None] * 2 / side
-    picture, origin = _choose_pieces(dice, recipe, bank, linear, shapes.reach)
-    blurred = _draw_defocus(dice, recipe, lead)
+    picture, origin = _choose_pieces(dice, settings, bank, linear, shapes.reach)
+    blurred = _draw_defocus(dice, settings, lead)
     cutouts = bank.cutouts.shape[0]
     shrinking = bank.cutouts.shape[-1] / (2 * shapes.reach.amin(-1).clamp(min=1))
-    tint, light = _draw_light(dice, recipe, lead)
-    return Paints(
+    tint, light = _draw_light(dice, settings, lead)
+    return Appearance(
         picture=picture,
         level=(scale.log2() + 0.2).round().clamp(0, 1).long() + blurred,
         to_picture=linear,
@@ -81,7 +81,7 @@ def _draw_orientation(dice: Dice, lead: tuple[int, ...]) -> Float[Tensor, "scene
 
 def _choose_pieces(
     dice: Dice,
-    recipe: Recipe,
+    settings: SceneSettings,
     bank: TextureBank,
     linear: Float[Tensor, "scenes layers 2 2"],
     reach: Float[Tensor, "scenes layers 2"],
@@ -90,7 +90,7 @@ def _choose_pieces(
     lead = tuple(reach.shape[:2])
     tries = (*lead, _CANDIDATES)
     total, photographs = bank.pictures.shape[0], bank.photographs
-    generated = dice.chance(recipe.generated_textures, *lead)[..., None] & (total > photographs)
+    generated = dice.chance(settings.generated_textures, *lead)[..., None] & (total > photographs)
     low, high = torch.where(generated, photographs, 0), torch.where(generated, total, photographs)
     pictures = low + (dice.uniform(0, 1, *tries) * (high - low)).long()
     half = (linear.abs() @ reach[..., None])[..., 0]
@@ -107,22 +107,22 @@ def _choose_pieces(
     return pictures.gather(2, chosen)[..., 0], origin
 
 
-def _draw_defocus(dice: Dice, recipe: Recipe, lead: tuple[int, ...]) -> Int[Tensor, "scenes layers"]:
+def _draw_defocus(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) -> Int[Tensor, "scenes layers"]:
     """Levels of blur: in some scenes the far layers are out of focus, in fewer the near ones."""
     scenes, layers = lead
     depth = (torch.arange(layers) + 0.5) / layers
     depth = torch.where(dice.chance(0.3, scenes, 1), 1 - depth, depth)
-    blurred = dice.chance(recipe.defocus, scenes, 1) & (depth < dice.uniform(0.05, 0.6, scenes, 1))
+    blurred = dice.chance(settings.defocus, scenes, 1) & (depth < dice.uniform(0.05, 0.6, scenes, 1))
     return blurred.long() * dice.whole(1, 2, scenes, 1)
 
 
-def _draw_light(dice: Dice, recipe: Recipe, lead: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+def _draw_light(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Hue, saturation, contrast and brightness of each layer, and fog that thickens with distance."""
     scenes, layers = lead
     hue = torch.where(dice.chance(0.15, *lead), dice.uniform(-math.pi, math.pi, *lead), dice.normal(0.15, *lead))
     saturation = dice.normal(0.25, *lead).exp().clamp(0.3, 1.6)
-    faint = dice.chance(recipe.faint, *lead)
-    flat = dice.chance(recipe.flat, *lead)
+    faint = dice.chance(settings.faint, *lead)
+    flat = dice.chance(settings.flat, *lead)
     # A background without texture would ask for motion that nobody can see.
     faint[:, 0] &= dice.chance(0.5, scenes)
     flat[:, 0] = False
@@ -134,7 +134,7 @@ def _draw_light(dice: Dice, recipe: Recipe, lead: tuple[int, ...]) -> tuple[Tens
     tint = _hue_rotation(hue, saturation) * contrast[..., None]
     light = around - contrast * 128
     depth = 1 - torch.arange(layers) / layers
-    thickness = dice.chance(recipe.fog, scenes, 1) * dice.uniform(0.1, 0.85, scenes, 1)
+    thickness = dice.chance(settings.fog, scenes, 1) * dice.uniform(0.1, 0.85, scenes, 1)
     clear = (1 - thickness * depth)[..., None]
     air = dice.uniform(120, 240, scenes, 1, 1) + dice.normal(10, scenes, 1, 3)
     return tint * clear[..., None], light * clear + air * (1 - clear)
@@ -150,7 +150,7 @@ def _hue_rotation(hue: Float[Tensor, "*lead"], saturation: Float[Tensor, "*lead"
 
 
 def colours(
-    paint: Paints,
+    appearance: Appearance,
     pictures: Float[Tensor, "batch 3 side side"],
     points: Float[Tensor, "batch 2 height width"],
     center: Float[Tensor, "batch 2"],
@@ -158,13 +158,13 @@ def colours(
     """The picture's colours at `points` of one layer, before tinting."""
     x = points[:, 0] - center[:, 0, None, None]
     y = points[:, 1] - center[:, 1, None, None]
-    a, b, c, d = (entry[:, None, None] for entry in paint.to_picture.flatten(1).unbind(1))
-    left, top = (entry[:, None, None] for entry in paint.origin.unbind(1))
+    a, b, c, d = (entry[:, None, None] for entry in appearance.to_picture.flatten(1).unbind(1))
+    left, top = (entry[:, None, None] for entry in appearance.origin.unbind(1))
     places = torch.stack([a * x + b * y + left, c * x + d * y + top], -1)
     return functional.grid_sample(pictures, places, padding_mode="reflection", align_corners=False)
 
 
-def tinted(paint: Paints, rgb: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
+def tinted(appearance: Appearance, rgb: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
     """Colours under the light of one layer, not yet limited to 0..255: highlights stay bright when they are blurred."""
-    flat = torch.baddbmm(paint.light[..., None], paint.tint, rgb.flatten(2))
+    flat = torch.baddbmm(appearance.light[..., None], appearance.tint, rgb.flatten(2))
     return flat.view_as(rgb)

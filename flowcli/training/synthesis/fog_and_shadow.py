@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from flowcli.training.synthesis.batched import Dice
-    from flowcli.training.synthesis.settings import Recipe
+    from flowcli.training.synthesis.settings import SceneSettings
 
 _CELLS = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Veils(Batched):
+class FogAndShadow(Batched):
     """A smooth veil per scene: `field` (0 to 1) times `strength` of it is replaced by `colour`.
 
     `offset` is where each frame looks into the field, whose middle part is seen.
@@ -33,20 +33,20 @@ class Veils(Batched):
     offset: Float[Tensor, "scenes frames 2"]
 
 
-def draw_veils(dice: Dice, recipe: Recipe, count: int) -> Veils:
+def draw_fog_and_shadow(dice: Dice, settings: SceneSettings, count: int) -> FogAndShadow:
     """Draws shadows (dark, with an edge) and drifting fog (light, without one)."""
     rough = dice.normal(1.6, count, 1, _CELLS, _CELLS)
     size = torch.where(dice.chance(0.5, count), 5, _CELLS)[:, None, None, None]
     coarse = functional.interpolate(rough[..., :5, :5], (_CELLS, _CELLS), mode="bicubic", align_corners=True)
     field = torch.where(size == 5, coarse, rough)
-    is_shadow = dice.chance(recipe.shadows, count)
-    is_fog = dice.chance(recipe.fog / 2, count) & ~is_shadow
+    is_shadow = dice.chance(settings.shadows, count)
+    is_fog = dice.chance(settings.fog / 2, count) & ~is_shadow
     sharpness = torch.where(is_shadow, dice.uniform(1, 5, count), 1.0)[:, None, None, None]
     strength = torch.where(is_shadow, dice.uniform(0.2, 0.7, count), dice.uniform(0.2, 0.7, count) * is_fog)
     light = torch.where(is_shadow, dice.uniform(0, 30, count), dice.uniform(150, 240, count))
     start = dice.uniform(-0.15, 0.15, count, 1, 2)
     drift = dice.heavy(0.03, 1.5, count, 1, 2).clamp(-0.15, 0.15)
-    return Veils(
+    return FogAndShadow(
         field=(field * sharpness).sigmoid(),
         strength=strength,
         colour=light[:, None] + dice.normal(8, count, 3),
@@ -54,17 +54,19 @@ def draw_veils(dice: Dice, recipe: Recipe, count: int) -> Veils:
     )
 
 
-def veiled(
-    veils: Veils, image: Float[Tensor, "batch 3 height width"], moment: int
+def covered(
+    fog_and_shadow: FogAndShadow, image: Float[Tensor, "batch 3 height width"], moment: int
 ) -> UInt8[Tensor, "batch 3 height width"]:
-    """One frame behind its veil, rounded to 8 bits; `veils` are on the CPU."""
-    if veils.strength.any():
-        veils = veils.to(image.device)
+    """One frame behind its fog or shadow, rounded to 8 bits; `fog_and_shadow` is on the CPU."""
+    if fog_and_shadow.strength.any():
+        fog_and_shadow = fog_and_shadow.to(image.device)
         height, width = image.shape[-2:]
         scale = torch.eye(2, device=image.device).expand(len(image), 2, 2) * 0.7
-        pose = torch.cat([scale, veils.offset[:, moment, :, None]], -1)
+        pose = torch.cat([scale, fog_and_shadow.offset[:, moment, :, None]], -1)
         places = functional.affine_grid(pose, [len(image), 1, height, width], align_corners=False)
-        seen = functional.grid_sample(veils.field, places, mode="bicubic", padding_mode="border", align_corners=False)
-        weight = seen.clamp(0, 1) * veils.strength[:, None, None, None]
-        image = torch.lerp(image, veils.colour[..., None, None].expand_as(image), weight)
+        seen = functional.grid_sample(
+            fog_and_shadow.field, places, mode="bicubic", padding_mode="border", align_corners=False
+        )
+        weight = seen.clamp(0, 1) * fog_and_shadow.strength[:, None, None, None]
+        image = torch.lerp(image, fog_and_shadow.colour[..., None, None].expand_as(image), weight)
     return image.round().clamp(0, 255).to(torch.uint8)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LONGEST = 32.0
 
 
-def smeared(
+def motion_blurred(
     rgb: Float[Tensor, "batch 3 height width"],
     alpha: Float[Tensor, "batch 1 height width"],
     path: Float[Tensor, "batch 2 height width"],

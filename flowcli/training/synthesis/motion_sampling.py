@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from flowcli.training.synthesis.batched import Dice
-    from flowcli.training.synthesis.settings import Recipe
+    from flowcli.training.synthesis.settings import SceneSettings
     from flowcli.training.synthesis.shapes import Shapes
 
 GENERAL, STATIC, SUBPIXEL, SIDEWAYS, APPROACHING = range(5)
@@ -23,15 +23,17 @@ _STEEPEST = 0.4
 _REFERENCE_HEIGHT = 288
 
 
-def draw_kinds(dice: Dice, recipe: Recipe, count: int) -> Int[Tensor, " scenes"]:
+def draw_kinds(dice: Dice, settings: SceneSettings, count: int) -> Int[Tensor, " scenes"]:
     """Which kind of motion each scene shows."""
-    shares = torch.tensor([recipe.static, recipe.subpixel, recipe.sideways, recipe.approaching], dtype=torch.float64)
+    shares = torch.tensor(
+        [settings.static, settings.subpixel, settings.sideways, settings.approaching], dtype=torch.float64
+    )
     kind = 1 + torch.searchsorted(shares.cumsum(0), dice.uniform(0, 1, count), right=True)
     return kind % 5
 
 
 def draw_motions(
-    dice: Dice, recipe: Recipe, shapes: Shapes, kinds: Int[Tensor, " scenes"], *, height: int, width: int
+    dice: Dice, settings: SceneSettings, shapes: Shapes, kinds: Int[Tensor, " scenes"], *, height: int, width: int
 ) -> Motions:
     """Draws the motion of every layer; layer 0 is the background and moves as the camera does."""
     scenes, layers = shapes.center.shape[:2]
@@ -45,16 +47,16 @@ def draw_motions(
     farthest = torch.where(kinds == SUBPIXEL, dice.uniform(0.05, 0.45, scenes), 0.6 * max(height, width))
     camera = _calm(camera[:, None], middle, middle, farthest[:, None])
     own = _calm(own, shapes.center, shapes.reach, farthest[:, None])
-    carried = dice.chance(recipe.carried, scenes, layers) | (
+    carried = dice.chance(settings.carried, scenes, layers) | (
         (kinds == APPROACHING)[:, None] & dice.chance(0.8, scenes, layers)
     )
-    own = _join(own, dice.chance(recipe.joined, scenes, layers))
+    own = _join(own, dice.chance(settings.joined, scenes, layers))
     own = _calm(own, shapes.center, shapes.reach, farthest[:, None])
     matrix = torch.where(carried[..., None, None], camera @ own, own)
     matrix[:, 0] = camera[:, 0]
     matrix = torch.where((kinds == SIDEWAYS)[:, None, None, None], _draw_sideways(dice, shapes, unit), matrix)
     matrix = torch.where((kinds == STATIC)[:, None, None, None], torch.eye(3, dtype=torch.float64), matrix)
-    bends = dice.chance(recipe.bent, scenes, layers) & (kinds != STATIC)[:, None]
+    bends = dice.chance(settings.bent, scenes, layers) & (kinds != STATIC)[:, None]
     strength = dice.log_uniform(0.3, 4, scenes, layers) * unit * gain.clamp(max=1.5)
     strength = torch.where((kinds == SUBPIXEL)[:, None], strength.clamp(max=0.08), strength) * bends
     extent = shapes.reach * 1.2 + 4

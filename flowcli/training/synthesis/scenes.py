@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from flowcli.training.synthesis.appearance import Paints, colours, draw_paints, tinted
+from flowcli.training.synthesis.appearance import Appearance, colours, draw_appearance, tinted
 from flowcli.training.synthesis.batched import Batched, Dice
-from flowcli.training.synthesis.fog_and_shadow import Veils, draw_veils, veiled
-from flowcli.training.synthesis.motion_blur import LONGEST, smeared
+from flowcli.training.synthesis.fog_and_shadow import FogAndShadow, covered, draw_fog_and_shadow
+from flowcli.training.synthesis.motion_blur import LONGEST, motion_blurred
 from flowcli.training.synthesis.motion_sampling import draw_kinds, draw_motions
 from flowcli.training.synthesis.motions import Motions, backwards, forwards, project
-from flowcli.training.synthesis.settings import Recipe
+from flowcli.training.synthesis.settings import SceneSettings
 from flowcli.training.synthesis.shapes import Shapes, coverage, draw_shapes, unit_coordinates
 from flowcli.training.synthesis.textures import TextureBank, gather
 
@@ -48,24 +48,24 @@ class _Plan(Batched):
 
     present: Bool[Tensor, "scenes layers"]
     shapes: Shapes
-    paints: Paints
+    appearance: Appearance
     motions: Motions
     shutter: Float[Tensor, "scenes layers"]
 
 
 @torch.no_grad()
 def render(
-    bank: TextureBank, *, count: int, height: int, width: int, seed: int, recipe: Recipe | None = None
+    bank: TextureBank, *, count: int, height: int, width: int, seed: int, settings: SceneSettings | None = None
 ) -> Scenes:
     """Renders `count` scenes: a pure function of its arguments, computed where the bank is."""
-    dice, recipe = Dice(seed), recipe or Recipe()
-    plan = _draw_plan(bank, dice, recipe, count=count, height=height, width=width)
-    veils = draw_veils(dice, recipe, count)
+    dice, settings = Dice(seed), settings or SceneSettings()
+    plan = _draw_plan(bank, dice, settings, count=count, height=height, width=width)
+    fog_and_shadow = draw_fog_and_shadow(dice, settings, count)
     step = _SCENES_AT_ONCE.get(bank.device.type, count)
     # Under the trainer's autocast, colours would be rounded to eight bits of precision before they are mixed.
     with torch.autocast(bank.device.type, enabled=False):
         parts = [
-            _render(bank, plan.scenes(i, i + step), veils.scenes(i, i + step), height=height, width=width)
+            _render(bank, plan.scenes(i, i + step), fog_and_shadow.scenes(i, i + step), height=height, width=width)
             for i in range(0, count, step)
         ]
     return Scenes(
@@ -76,28 +76,28 @@ def render(
     )
 
 
-def _draw_plan(bank: TextureBank, dice: Dice, recipe: Recipe, *, count: int, height: int, width: int) -> _Plan:
-    layers = 1 + recipe.most_objects
-    objects = dice.whole(recipe.fewest_objects, recipe.most_objects, count)
-    objects = torch.where(dice.chance(recipe.background_only, count), 0, objects)
-    is_cutout = dice.chance(recipe.cutouts if len(bank.cutouts) else 0, count, layers)
+def _draw_plan(bank: TextureBank, dice: Dice, settings: SceneSettings, *, count: int, height: int, width: int) -> _Plan:
+    layers = 1 + settings.most_objects
+    objects = dice.whole(settings.fewest_objects, settings.most_objects, count)
+    objects = torch.where(dice.chance(settings.background_only, count), 0, objects)
+    is_cutout = dice.chance(settings.cutouts if len(bank.cutouts) else 0, count, layers)
     is_cutout[:, 0] = False
     shapes = draw_shapes(dice, is_cutout, height=height, width=width)
     half = torch.tensor([width / 2, height / 2], dtype=torch.float64)
     shapes.center[:, 0] = half
     shapes.reach[:, 0] = half
-    kinds = draw_kinds(dice, recipe, count)
-    shutter = dice.chance(recipe.motion_blur, count) * dice.uniform(0.15, 0.7, count)
+    kinds = draw_kinds(dice, settings, count)
+    shutter = dice.chance(settings.motion_blur, count) * dice.uniform(0.15, 0.7, count)
     return _Plan(
         present=torch.arange(layers) <= objects[:, None],
         shapes=shapes,
-        paints=draw_paints(dice, recipe, bank, shapes),
-        motions=draw_motions(dice, recipe, shapes, kinds, height=height, width=width),
+        appearance=draw_appearance(dice, settings, bank, shapes),
+        motions=draw_motions(dice, settings, shapes, kinds, height=height, width=width),
         shutter=shutter[:, None].expand(count, layers),
     )
 
 
-def _render(bank: TextureBank, plan: _Plan, veils: Veils, *, height: int, width: int) -> Scenes:
+def _render(bank: TextureBank, plan: _Plan, fog_and_shadow: FogAndShadow, *, height: int, width: int) -> Scenes:
     on_device = plan.to(bank.device)
     count, layers = plan.present.shape
     rows = torch.arange(height, device=bank.device, dtype=torch.float32)
@@ -114,7 +114,7 @@ def _render(bank: TextureBank, plan: _Plan, veils: Veils, *, height: int, width:
         if plan.present[:, index].any():
             _paint_layer(bank, canvas, plan.layer(index), on_device.layer(index), index)
     flow = canvas.target - grid
-    first, second = (veiled(veils, frame, moment) for moment, frame in enumerate(canvas.frames))
+    first, second = (covered(fog_and_shadow, frame, moment) for moment, frame in enumerate(canvas.frames))
     return Scenes(first, second, flow, _visible(canvas))
 
 
@@ -131,10 +131,10 @@ class _Canvas:
 def _paint_layer(bank: TextureBank, canvas: _Canvas, known: _Plan, plan: _Plan, index: int) -> None:
     """Paints one layer into both frames; `known` are its parameters on the CPU, for decisions."""
     bends = bool(known.motions.bends.any())
-    pictures = gather(bank.pictures, known.paints.picture, known.paints.level)
+    pictures = gather(bank.pictures, known.appearance.picture, known.appearance.level)
     cutouts = None
     if index and known.shapes.is_cutout.any():
-        cutouts = gather(bank.cutouts, known.paints.cutout, known.paints.cutout_level)
+        cutouts = gather(bank.cutouts, known.appearance.cutout, known.appearance.cutout_level)
     for moment in range(2):
         box = _bounding_box(known, canvas.grid.shape, moment) if index else (slice(None), slice(None))
         here = (..., *box)
@@ -161,16 +161,16 @@ def _appearance(
     is_object: bool,
 ) -> tuple[Float[Tensor, "batch 3 height width"], Float[Tensor, "batch 1 height width"]]:
     """Colour and opacity of one layer at its own points."""
-    rgb = colours(plan.paints, pictures, points, plan.shapes.center)
+    rgb = colours(plan.appearance, pictures, points, plan.shapes.center)
     if not is_object:
-        return tinted(plan.paints, rgb), torch.ones_like(points[:, :1])
+        return tinted(plan.appearance, rgb), torch.ones_like(points[:, :1])
     local = unit_coordinates(plan.shapes, points)
     alpha = coverage(plan.shapes, points, local)
     if cutouts is not None:
         seen = functional.grid_sample(cutouts, local.permute(0, 2, 3, 1), align_corners=False)
         alpha = torch.where(plan.shapes.is_cutout[:, None, None, None], seen[:, 3:] / 255, alpha)
-        rgb = torch.where(plan.paints.keeps_colour[:, None, None, None], seen[:, :3], rgb)
-    return tinted(plan.paints, rgb), alpha * plan.present[:, None, None, None]
+        rgb = torch.where(plan.appearance.keeps_colour[:, None, None, None], seen[:, :3], rgb)
+    return tinted(plan.appearance, rgb), alpha * plan.present[:, None, None, None]
 
 
 def _expose(
@@ -187,7 +187,7 @@ def _expose(
         longest = float(paths.max())
         which = which.to(rgb.device)
         path = velocity[which] * plan.shutter[which, None, None, None]
-        rgb[which], alpha[which] = smeared(rgb[which], alpha[which], path, longest=longest)
+        rgb[which], alpha[which] = motion_blurred(rgb[which], alpha[which], path, longest=longest)
 
 
 def _paths(known: _Plan) -> Float[Tensor, " batch"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SceneSettings:
     """How often each thing happens in generated scenes, as a probability from 0 (off) to 1 (always).
 
     The first four exclude each other and share out the scenes; what they leave is general motion.
