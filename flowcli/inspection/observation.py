@@ -82,8 +82,8 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
         initial = None
         if warm_start and subject.earlier is not None:
             earlier = estimator.upload(Frame(0, Fraction(0), subject.earlier))
-            before = model.begin(earlier, first, on_demand=on_demand)
-            initial = carry_forward(last(model.refine(before.correlation, before.context), settings.iterations).flow)
+            before = model.correlate(model.encode(earlier), begun.first_features, on_demand=on_demand)
+            initial = carry_forward(last(model.refine(before, model.read_context(earlier)), settings.iterations).flow)
         updates = []
         for step in model.refine(begun.correlation, begun.context, initial_flow=initial):
             updates.append(updated(step, grid))

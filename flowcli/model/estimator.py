@@ -1,4 +1,4 @@
-"""From pairs of frames to flow: the one owner of device, precision, padding, batches, warm start and feature reuse."""
+"""From pairs of frames to flow: padding, batches, warm start, and features that pairs share."""
 
 from __future__ import annotations
 

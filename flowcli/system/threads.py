@@ -1,4 +1,4 @@
-"""Decoding ahead and encoding behind: the only threads there are."""
+"""Decoding ahead and encoding behind, each in a thread of its own."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Mixture:
     """The pairs of a recipe's datasets, each as often as its share says, in an order that the seed decides.
 
-    Which pair comes at a place, and how it is changed, depends on the place only: a run goes on exactly where it was,
+    Which pair comes at a place, and how it is changed, depends on the place only: a resumed run draws the same ones,
     and pairs are the same however batches are split.
     """
 

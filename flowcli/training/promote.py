@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import UsageError
@@ -16,8 +17,7 @@ from flowcli.training.run_folder import RunFolder
 from raft_core import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from flowcli.evaluation.scores import Scores
     from flowcli.system.console import Console
@@ -30,12 +30,17 @@ UNREMARKABLE_FLOW = 400
 
 @dataclass(frozen=True)
 class Promotion:
-    """The best weights of `run`, to be stored in `folder` as `name` and scored on `validation`."""
+    """The best weights of `run`, to be stored in `folder` as `name` and scored on `validation`.
+
+    `licence` and `origin` are statements of whoever promotes: no run knows the terms or the source of its pictures.
+    """
 
     run: Path
     folder: Path
     name: str
     validation: Path
+    licence: str = "not stated"
+    origin: str | None = None
 
 
 def promote(promotion: Promotion, console: Console) -> Path:
@@ -45,7 +50,8 @@ def promote(promotion: Promotion, console: Console) -> Path:
         raise UsageError(f"{promotion.run} has no best.safetensors", hint="train until the first validation")
     stored = promotion.folder / f"{promotion.name}.safetensors"
     promotion.folder.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(load(find(str(best))), stored, half=True)
+    model = load(find(str(best)))
+    checkpoint.save(model, stored, half=True)
     scores = run_benchmark(
         Benchmark(
             dataset="pairs",
@@ -56,14 +62,40 @@ def promote(promotion: Promotion, console: Console) -> Path:
     )
     facts = json.loads((promotion.run / "best.json").read_text())
     records = [json.loads(line) for line in (promotion.run / "log.jsonl").read_text().splitlines()]
-    card = model_card(promotion.name, find(str(stored)).sha256, scores, facts, records)
+    made_of = json.loads((promotion.run / "run.json").read_text())
+    size = sum(weight.numel() for weight in model.parameters())
+    about = [
+        f"{model.config.name} ({size:,} parameters, float16), trained by flowcli {begun_with(records)}",
+        f"on {trained_on(facts['recipe'], made_of)}.",
+        *([promotion.origin] if promotion.origin else []),
+        "",
+        f"- sha256: `{find(str(stored)).sha256}`",
+        f"- licence: {promotion.licence}",
+    ]
+    card = model_card(promotion.name, about, scores, facts, records)
     write_whole(stored.with_suffix(".md"), card.encode())
     return stored
 
 
-def model_card(name: str, sha256: str, scores: Scores, facts: dict[str, Any], records: Sequence[dict[str, Any]]) -> str:
+def begun_with(records: Sequence[dict[str, Any]]) -> str:
+    """What a run's log says that it began with."""
+    begun = [f"from the weights {r['begun_with']}, sha256 `{r['sha256']}`," for r in records if "begun_with" in r]
+    return begun[0] if begun else "from scratch"
+
+
+def trained_on(recipe: Mapping[str, Any], made_of: Mapping[str, Any]) -> str:
+    """What a run's pairs are, by its recipe and the record of its folder."""
+    if recipe["data"]:
+        return f"pairs of {', '.join(dict.fromkeys(share['dataset'] for share in recipe['data']))}"
+    textures = made_of["textures"]
+    pictures = "patterns made in code" if textures is None else f"the pictures in a folder called {Path(textures).name}"
+    return f"generated pairs (`flowcli/training/synthesis`) of {pictures}"
+
+
+def model_card(
+    name: str, about: Sequence[str], scores: Scores, facts: dict[str, Any], records: Sequence[dict[str, Any]]
+) -> str:
     """What the weights are, how they were made and what they score, in Markdown; `records` is the run's log."""
-    begun = [f"- begun with: {r['begun_with']}, sha256 `{r['sha256']}`" for r in records if "begun_with" in r]
     stages, steps = facts["recipe"]["stages"], facts["step"]
     header, *rows = scores.rows()
     header = [title.replace("best", "before rounding to float16") for title in header]
@@ -71,15 +103,8 @@ def model_card(name: str, sha256: str, scores: Scores, facts: dict[str, Any], re
         [
             f"# {name}",
             "",
-            "RAFT-small (990,162 parameters, float16), trained from scratch for flowcli on generated pairs: layers of",
-            "photographs and cut-outs that move, with exact flow (`flowcli/synthesis`). No published weights and no",
-            "benchmark frames took part in training.",
-            "",
-            f"- sha256: `{sha256}`",
+            *about,
             f"- seen: {samples(stages, steps):,} samples in {steps:,} steps, {hours(records):.1f} hours",
-            *begun,
-            "- textures: pictures from Debian packages, scikit-image and scikit-learn",
-            "- licence: BSD-3-Clause, as flowcli",
             "",
             "Mean endpoint error in px over the valid pixels of a pair, then over pairs; 12 iterations, float32, cold:",
             "",

@@ -1,4 +1,8 @@
-"""Training from start to end: it can be stopped at any moment and goes on exactly where it was."""
+"""Training from start to end. It can be stopped at any moment and resumed.
+
+A resumed run repeats the arithmetic of one that was not stopped, unless render workers make its pairs: which of them
+are there at a step depends on how fast the workers are.
+"""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import torch
 
 from flowcli.errors import UsageError
 from flowcli.system.console import Console
-from flowcli.training.promote import Promotion, hours, loss_on, promote, samples
-from flowcli.training.recipes import RECIPES, Stage
+from flowcli.training.promote import Promotion, hours, loss_on, promote, samples, trained_on
+from flowcli.training.recipes import RECIPES, Stage, find_recipe
 from raft_core import checkpoint
 from raft_core.raft import RAFT
 
@@ -26,6 +26,7 @@ def run(tmp_path: Path) -> Path:
     checkpoint.save(RAFT(), folder / "best.safetensors")
     facts = {"step": 500, "epe": {"mean": 1.0}, "recipe": dataclasses.asdict(RECIPES["cpu"])}
     (folder / "best.json").write_text(json.dumps(facts))
+    (folder / "run.json").write_text(json.dumps({"textures": "/home/me/photos", "size": [288, 384], "seed": 1}))
     lines = [{"step": 1, "time": 1000}, {"step": 2, "time": 1360}, {"validation": {}}, {"step": 3, "time": 9000}]
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
@@ -76,7 +77,25 @@ def test_the_model_card_names_the_weights_that_were_begun_with(run: Path, valida
     with (run / "log.jsonl").open("a") as log:
         log.write(json.dumps({"begun_with": "older", "sha256": "abc"}) + "\n")
     card = promote(Promotion(run, tmp_path, "mine", validation), Console(quiet=True)).with_suffix(".md").read_text()
-    assert "\n- begun with: older, sha256 `abc`\n" in card
+    assert "trained by flowcli from the weights older, sha256 `abc`,\n" in card
+
+
+def test_the_model_card_states_what_the_run_recorded_and_what_its_maker_says(
+    run: Path, validation: Path, tmp_path: Path
+) -> None:
+    promotion = Promotion(run, tmp_path, "mine", validation)
+    card = promote(promotion, Console(quiet=True)).with_suffix(".md").read_text()
+    assert "raft-small (990,162 parameters, float16), trained by flowcli from scratch\n" in card
+    assert "of the pictures in a folder called photos.\n" in card
+    assert "- licence: not stated\n" in card
+    stated = dataclasses.replace(promotion, licence="CC0", origin="The photographs are mine.")
+    card = promote(stated, Console(quiet=True)).with_suffix(".md").read_text()
+    assert "- licence: CC0\n" in card and "\nThe photographs are mine.\n" in card
+
+
+def test_the_model_card_names_the_datasets_that_were_trained_on() -> None:
+    recipe = dataclasses.asdict(find_recipe("sintel"))
+    assert trained_on(recipe, {"textures": None}) == "pairs of sintel, kitti, hd1k, things"
 
 
 def test_the_model_card_says_what_each_stage_learnt_from() -> None:

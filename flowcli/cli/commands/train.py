@@ -26,8 +26,14 @@ def run(
             help="Instead of training, store the run's best weights at this FOLDER/NAME, with a model card.",
         ),
     ] = None,
+    licence: Annotated[
+        str, typer.Option(metavar="TEXT", help="With --promote: the terms of the weights, for the card.")
+    ] = "not stated",
+    origin: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="With --promote: where the pictures come from, for the card.")
+    ] = None,
 ) -> None:
-    """Train RAFT on generated pairs or on datasets; run again to go on exactly where it stopped.
+    """Train RAFT on generated pairs or on datasets; run again to go on where it stopped.
 
     Progress goes to the terminal and to log.jsonl in the run's folder, the validation curve to validation.png; the
     averaged weights that validated best are best.safetensors there. For several processes, start it as

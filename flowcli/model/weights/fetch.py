@@ -1,4 +1,4 @@
-"""Fetches published weights: the only code of flowcli that uses a network, and only when asked."""
+"""Fetches published weights when asked to; `download` talks to the server."""
 
 from __future__ import annotations
 
