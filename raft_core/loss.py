@@ -28,7 +28,7 @@ def sequence_loss(
     max_flow: float = 400.0,
     power: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """The L1 distance of every refinement's flow to the target, later refinements weighing more.
+    """The L1 distance of every update's flow to the target, later updates weighing more.
 
     The sum over i of gamma^(N-1-i) · mean |flows[i] − target|, in pixels. A `power` below 1 makes that
     mean (|flows[i] − target| + 0.01)^power: a pixel then pulls the harder the nearer it is to the truth, and the few

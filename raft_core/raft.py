@@ -44,11 +44,11 @@ class Begun:
 
 
 @dataclass(frozen=True, eq=False)
-class Refinement:
-    """One refinement step. Flow, delta and centers are in pixels of the 1/8 grid.
+class Update:
+    """What one update read and made. Flow, delta and centers are in pixels of the 1/8 grid.
 
-    `centers` is where the correlation was looked up, which is where the flow before this step pointed; the last two
-    channels of `motion_features` are that flow. `flow` is the flow after this step.
+    `centers` is where the correlation was looked up, which is where the flow before this update pointed; the last two
+    channels of `motion_features` are that flow. `flow` is the flow after it.
     """
 
     iteration: int
@@ -99,7 +99,7 @@ class RAFT(nn.Module):
         *,
         on_demand: bool = False,
     ) -> Correlation:
-        """What `refine` looks up in: the volume of all pairs, or, for large frames, the same values made on demand."""
+        """What `updates` looks up in: the volume of all pairs, or, for large frames, the same values made on demand."""
         return (OnDemand if on_demand else AllPairs)(
             first_features,
             second_features,
@@ -119,16 +119,16 @@ class RAFT(nn.Module):
         correlation = self.correlate(first_features, second_features, on_demand=on_demand)
         return Begun(first_features, second_features, correlation, self.read_context(first))
 
-    def refine(
+    def updates(
         self,
         correlation: Correlation,
         context: Context,
         *,
         initial_flow: Float[Tensor, "batch 2 rows columns"] | None = None,
-    ) -> Iterator[Refinement]:
-        """Refines the flow from zero, or from `initial_flow` (1/8 grid), a step at a time, for as long as it is asked.
+    ) -> Iterator[Update]:
+        """Updates the flow from zero, or from `initial_flow` (1/8 grid), once for every item consumed (section 3.3).
 
-        Stop consuming to stop computing. Gradients flow through each step's delta, not through where it looked.
+        Gradients flow through each update's delta, not through where it looked.
         """
         hidden = context.hidden
         prepared = self.update_block.prepare(context.context)
@@ -142,7 +142,7 @@ class RAFT(nn.Module):
             correlation_features, step = self.update(correlation, centers, hidden, flow, prepared)
             hidden, delta = step.hidden, step.delta.float()
             flow = flow + delta
-            yield Refinement(
+            yield Update(
                 iteration=iteration,
                 centers=centers,
                 correlation_features=correlation_features,
@@ -162,7 +162,7 @@ class RAFT(nn.Module):
         flow: Float[Tensor, "batch 2 rows columns"],
         prepared: tuple[PreparedPass, ...],
     ) -> tuple[Float[Tensor, "batch correlation rows columns"], Step]:
-        """One look around `centers`, and what the update operator makes of it: the part that `refine` repeats."""
+        """One lookup around `centers` and one step of the update block: the part that `updates` repeats."""
         correlation_features = correlation.lookup(centers)
         return correlation_features, self.update_block(hidden, correlation_features, flow, prepared)
 
@@ -172,10 +172,10 @@ class RAFT(nn.Module):
         second: Float[Tensor, "batch 3 height width"],
         iterations: int,
     ) -> list[Float[Tensor, "batch 2 height width"]]:
-        """Full-resolution flow from first to second after each of `iterations` steps, for the sequence loss."""
+        """Full-resolution flow from first to second after each of `iterations` updates, for the sequence loss."""
         begun = self.begin(first, second)
-        steps = self.refine(begun.correlation, begun.context)
-        return [step.upsampled() for _, step in zip(range(iterations), steps, strict=False)]
+        updates = self.updates(begun.correlation, begun.context)
+        return [update.upsampled() for _, update in zip(range(iterations), updates, strict=False)]
 
     @torch.no_grad()
     def estimate(
@@ -185,13 +185,13 @@ class RAFT(nn.Module):
         *,
         iterations: int = 12,
         initial_flow: Float[Tensor, "batch 2 rows columns"] | None = None,
-    ) -> Refinement:
-        """The last of `iterations` steps from first to second: its `flow`, and `upsampled()` for full resolution."""
+    ) -> Update:
+        """The last of `iterations` updates from first to second: its `flow`, and `upsampled()` for full resolution."""
         begun = self.begin(first, second)
-        return last(self.refine(begun.correlation, begun.context, initial_flow=initial_flow), iterations)
+        return last(self.updates(begun.correlation, begun.context, initial_flow=initial_flow), iterations)
 
 
-def settle(steps: Iterator[Refinement], *, at_most: int, tolerance: float) -> tuple[Refinement, list[int]]:
+def settle(steps: Iterator[Update], *, at_most: int, tolerance: float) -> tuple[Update, list[int]]:
     """Every pair's flow at the first step that changes it by less than `tolerance`, and how many steps that took.
 
     The change is the root mean square of the update over the frame, in full-resolution pixels. A pair's result does not
@@ -215,7 +215,7 @@ def settle(steps: Iterator[Refinement], *, at_most: int, tolerance: float) -> tu
     return replace(step, flow=flow, hidden=hidden), taken
 
 
-def last(steps: Iterator[Refinement], iterations: int) -> Refinement:
+def last(steps: Iterator[Update], iterations: int) -> Update:
     """The step that `iterations` steps end with.
 
     Raises ValueError when fewer than one is asked for.

@@ -1,4 +1,4 @@
-"""The update operator: what one refinement step computes from a lookup, the current flow and the hidden state."""
+"""The update operator: what one update computes from a lookup, the current flow and the hidden state."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ConvGRU(nn.Module):
     """One pass of a convolutional gated recurrent unit (Cho et al. 2014; RAFT equations 3 to 6).
 
     Its input is [hidden, context, motion]. A convolution is linear in its input, so the context's share, which no
-    refinement step changes, is computed once by `prepare`; `forward` adds it to the share of the rest.
+    update changes, is computed once by `prepare`; `forward` adds it to the share of the rest.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Step:
 
 
 class UpdateBlock(nn.Module):
-    """Motion encoder, recurrent unit and flow head: one refinement step (RAFT section 3.3)."""
+    """Motion encoder, recurrent unit and flow head: one update (RAFT section 3.3)."""
 
     def __init__(self, config: RaftConfig) -> None:
         super().__init__()

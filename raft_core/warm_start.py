@@ -1,4 +1,4 @@
-"""Warm start: carries the last pair's flow forward along itself, to begin the next pair's refinement from."""
+"""Warm start: carries the last pair's flow forward along itself, to start the next pair from."""
 
 from __future__ import annotations
 

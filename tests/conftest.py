@@ -156,7 +156,7 @@ def flowcli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def compute(flowcli, weights: Path):
-    """Runs a command with one refinement step of the untrained weights."""
+    """Runs a command with one update of the untrained weights."""
 
     def call(*arguments: object) -> Ended:
         return flowcli(*arguments, "--weights", weights, "--iters", 1)

@@ -1,4 +1,4 @@
-"""RAFT at work on one pair, step by step: everything that it computed on the way, taken from `RAFT.refine`."""
+"""RAFT at work on one pair, step by step: everything that it computed on the way, taken from `RAFT.updates`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from flowcli.model.estimator import FlowEstimator
     from raft_core.config import RaftConfig
     from raft_core.correlation import Correlation
-    from raft_core.raft import Refinement
+    from raft_core.raft import Update
 
 
 @dataclass(frozen=True, eq=False)
-class Update:
-    """What one refinement step read and made. All but `flow` is on the padded 1/8 grid and in its pixels.
+class ObservedUpdate:
+    """What one update read and made. All but `flow` is on the padded 1/8 grid and in its pixels.
 
-    `centers` is where the correlation was looked up, `flow` what the step ended with, upsampled, in source pixels.
+    `centers` is where the correlation was looked up, `flow` what the update ended with, upsampled, in source pixels.
     """
 
     centers: Float[NDArray[np.float32], "2 rows columns"]
@@ -56,8 +56,8 @@ class Observation:
     correlation: Correlation
     on_demand: bool
     warm: bool
-    updates: tuple[Update, ...]
-    last: Refinement
+    updates: tuple[ObservedUpdate, ...]
+    last: Update
 
     @property
     def flow(self) -> Float[NDArray[np.float32], "height width 2"]:
@@ -83,9 +83,9 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
         if warm_start and subject.earlier is not None:
             earlier = estimator.upload(Frame(0, Fraction(0), subject.earlier))
             before = model.correlate(model.encode(earlier), begun.first_features, on_demand=on_demand)
-            initial = carry_forward(last(model.refine(before, model.read_context(earlier)), settings.iterations).flow)
+            initial = carry_forward(last(model.updates(before, model.read_context(earlier)), settings.iterations).flow)
         updates = []
-        for step in model.refine(begun.correlation, begun.context, initial_flow=initial):
+        for step in model.updates(begun.correlation, begun.context, initial_flow=initial):
             updates.append(updated(step, grid))
             if len(updates) == settings.iterations:
                 break
@@ -104,9 +104,9 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
     )
 
 
-def updated(step: Refinement, grid: Grid) -> Update:
+def updated(step: Update, grid: Grid) -> ObservedUpdate:
     """A step as arrays."""
-    return Update(
+    return ObservedUpdate(
         centers=array(step.centers[0]),
         motion_features=array(step.motion_features[0]),
         hidden=array(step.hidden[0]),

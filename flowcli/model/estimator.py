@@ -106,20 +106,20 @@ class FlowEstimator:
         seconds = [memory.frames[pair.second.index] for pair in batch]
         features = [torch.cat([encoded.features for encoded in frames]) for frames in (firsts, seconds)]
         warm = settings.warm_start and batch[0].continues and memory.last is not None
-        steps = memory.steps_to(batch) if warm else []
+        updates = memory.steps_to(batch) if warm else []
         forward = backward = occluded = None
         taken = [0] * len(batch)
         if settings.direction == "backward":
             correlation = self.model.correlate(*reversed(features), on_demand=plan.on_demand)
         else:
             correlation = self.model.correlate(*features, on_demand=plan.on_demand)
-            start = carried(memory.forward, steps)
-            memory.forward, forward, taken = self.refine(correlation, self.contexts(firsts), start, size)
+            start = carried(memory.forward, updates)
+            memory.forward, forward, taken = self.update(correlation, self.contexts(firsts), start, size)
         if settings.direction == "both":
             correlation = correlation.transposed()
         if settings.direction != "forward":
-            start = carried(memory.backward, [-step for step in steps])
-            memory.backward, backward, others = self.refine(correlation, self.contexts(seconds), start, size)
+            start = carried(memory.backward, [-step for step in updates])
+            memory.backward, backward, others = self.update(correlation, self.contexts(seconds), start, size)
             taken = [max(both) for both in zip(taken, others, strict=True)]
         if forward is not None and backward is not None:
             limits = settings.occlusion
@@ -137,24 +137,24 @@ class FlowEstimator:
             for number, pair in enumerate(batch)
         ]
 
-    def refine(
+    def update(
         self,
         correlation: Correlation,
         context: Context,
         start: Float[Tensor, "batch 2 rows columns"] | None,
         size: tuple[int, ...],
     ) -> tuple[Float[Tensor, "1 2 rows columns"], Float[Tensor, "batch 2 height width"], list[int]]:
-        """The last pair's flow at 1/8 resolution, all flows at the source's `size`, and the steps each pair took."""
+        """The last pair's flow at 1/8 resolution, all flows at the source's `size`, and the updates each pair took."""
         settings = self.settings
-        steps = self.model.refine(correlation, context, initial_flow=start)
+        updates = self.model.updates(correlation, context, initial_flow=start)
         if settings.tolerance is None:
-            refined, taken = last(steps, settings.iterations), [settings.iterations] * len(context.hidden)
+            final, taken = last(updates, settings.iterations), [settings.iterations] * len(context.hidden)
         else:
-            refined, taken = settle(steps, at_most=settings.iterations, tolerance=settings.tolerance)
+            final, taken = settle(updates, at_most=settings.iterations, tolerance=settings.tolerance)
         height, width = size
         computed = settings.reduction.size(height, width)
-        flow = Padding.for_size(*computed, placement=settings.placement).crop(refined.upsampled())
-        return refined.flow[-1:].clone(), resize_flow(flow, height=height, width=width), taken
+        flow = Padding.for_size(*computed, placement=settings.placement).crop(final.upsampled())
+        return final.flow[-1:].clone(), resize_flow(flow, height=height, width=width), taken
 
     def encode(self, frames: Sequence[Frame], memory: Memory) -> None:
         """Uploads frames and remembers their features."""

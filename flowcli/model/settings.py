@@ -26,7 +26,7 @@ class Occlusion:
 class Settings:
     """How flow is computed.
 
-    `iterations` refinement steps, or, with a `tolerance` in pixels, as few as settle a pair and no more than those.
+    `iterations` updates, or, with a `tolerance` in pixels, as few as settle a pair and no more than those.
     `batch` counts pairs per model call, and `on_demand` says how correlations are made; None leaves either to the plan.
     `memory` bounds what that takes, in bytes. `warm_start` begins a pair from an earlier flow. Frames
     are padded as `placement` says.

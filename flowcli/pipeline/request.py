@@ -57,7 +57,7 @@ class Request:
         typer.Option(
             "--iters",
             metavar="N",
-            help="Refinement steps: more are slower and more exact; auto stops when the flow settles, after 12 at "
+            help="Updates of the flow: more are slower and more exact; auto stops when the flow settles, after 12 at "
             "most.",
         ),
     ] = "auto"

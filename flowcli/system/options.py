@@ -40,7 +40,7 @@ Weights = Annotated[
     ),
 ]
 Iterations = Annotated[
-    int, typer.Option("--iters", metavar="N", help="Refinement steps: more are slower and more exact.", min=1)
+    int, typer.Option("--iters", metavar="N", help="Updates of the flow: more are slower and more exact.", min=1)
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option(metavar="NAME", help="Number format: auto, fp32, bf16 or fp16.")]

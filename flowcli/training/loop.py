@@ -98,7 +98,7 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one step did: `loss` in pixels, `epe` of the last refinement over the crop, learning rate, seconds.
+    """What one step did: `loss` in pixels, `epe` of the last update over the crop, learning rate, seconds.
 
     A step whose gradients were not finite was `skipped`: it left the weights as they were.
     """
@@ -220,7 +220,7 @@ class Recorded:
 
 
 def compile_update(model: RAFT) -> None:
-    """Compiles what every refinement repeats, for each size of batch and crop as it comes."""
+    """Compiles what every update repeats, for each size of batch and crop as it comes."""
     model.update = torch.compile(model.update, dynamic=False)  # type: ignore[method-assign]
 
 
@@ -257,7 +257,7 @@ def learn(
     valid = valid & target.isfinite().all(dim=1)  # datasets do not know the flow everywhere
     with autocast(device, precision):
         begun = model.begin(first, second)
-        steps = model.refine(begun.correlation, begun.context)
+        steps = model.updates(begun.correlation, begun.context)
         flows = [step.upsampled() for step in islice(steps, stage.iterations)]
         shown = valid & batch.visible.to(device)
         features = begun.first_features, begun.second_features

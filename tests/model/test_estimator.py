@@ -293,7 +293,7 @@ def updates(pair: FramePair, count: int) -> list[float]:
     """The root mean square update of each of `count` steps, in pixels."""
     first, second = ready(pair.first.image), ready(pair.second.image)
     with torch.no_grad():
-        steps = MODEL.refine(
+        steps = MODEL.updates(
             MODEL.correlate(*MODEL.encode(torch.cat((first, second))).chunk(2)), MODEL.read_context(first)
         )
         return [8 * float(step.delta.norm(dim=1).square().mean().sqrt()) for step in islice(steps, count)]

@@ -42,11 +42,11 @@ def grid() -> Tensor:
     return torch.stack((x, y))[None]
 
 
-def test_refinement_stops_when_nobody_asks_for_more(frames: tuple[Tensor, Tensor]) -> None:
+def test_updating_stops_when_nobody_asks_for_more(frames: tuple[Tensor, Tensor]) -> None:
     model = make()
     runs: list[int] = []
     model.update_block.register_forward_hook(lambda *_: runs.append(1))
-    steps = model.refine(*ready(model, frames))
+    steps = model.updates(*ready(model, frames))
     assert runs == []
     with torch.no_grad():
         next(steps), next(steps)
@@ -68,7 +68,7 @@ def test_upsampling_waits_until_it_is_asked_for(frames: tuple[Tensor, Tensor]) -
 
 @torch.no_grad()
 def test_the_first_lookup_is_at_the_grid_itself(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
-    step = next(model.refine(*ready(model, frames)))
+    step = next(model.updates(*ready(model, frames)))
     assert step.iteration == 0
     assert torch.equal(step.centers, grid())
 
@@ -76,7 +76,7 @@ def test_the_first_lookup_is_at_the_grid_itself(model: RAFT, frames: tuple[Tenso
 @torch.no_grad()
 def test_the_first_lookup_is_at_the_grid_moved_by_the_initial_flow(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
     initial = torch.randn(1, 2, 16, 18)
-    step = next(model.refine(*ready(model, frames), initial_flow=initial))
+    step = next(model.updates(*ready(model, frames), initial_flow=initial))
     assert torch.equal(step.centers, grid() + initial)
     assert torch.equal(step.motion_features[:, -2:], initial)
     torch.testing.assert_close(step.flow, initial + step.delta)
@@ -88,7 +88,7 @@ def test_each_step_looks_up_and_reads_the_flow_that_the_step_before_left(
 ) -> None:
     correlation, context = ready(model, frames)
     flow = torch.zeros(1, 2, 16, 18)
-    for number, step in enumerate(itertools.islice(model.refine(correlation, context), 3)):
+    for number, step in enumerate(itertools.islice(model.updates(correlation, context), 3)):
         assert step.iteration == number
         torch.testing.assert_close(step.centers, grid() + flow)
         torch.testing.assert_close(step.motion_features[:, -2:], flow)
@@ -99,7 +99,7 @@ def test_each_step_looks_up_and_reads_the_flow_that_the_step_before_left(
 
 
 @torch.no_grad()
-def test_a_refinement_upsamples_as_its_model_was_published(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
+def test_an_update_upsamples_as_its_model_was_published(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
     step = model.estimate(*frames, iterations=2)
     if model.mask_head is None:
         expected = upsample_bilinear(step.flow)
@@ -140,7 +140,7 @@ def test_fewer_than_one_iteration_is_refused(iterations: int) -> None:
 
 def test_gradients_do_not_flow_through_where_a_step_looked(frames: tuple[Tensor, Tensor]) -> None:
     model = make()
-    steps = model.refine(*ready(model, frames))
+    steps = model.updates(*ready(model, frames))
     next(steps)
     assert not next(steps).centers.requires_grad
 
