@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -154,13 +155,13 @@ def test_pairs_start_cold_unless_asked_to_start_warm(compute, make_video) -> Non
 def scales(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The colour scale that each picture is drawn with."""
     seen: list[float] = []
-    draw = video_sink.draw
+    draw = video_sink.KIND.draw
 
     def noted(estimate: Any, style: Any) -> Any:
         seen.append(style.scale.max_flow)
         return draw(estimate, style)
 
-    monkeypatch.setattr(video_sink, "draw", noted)
+    monkeypatch.setattr(video_sink, "KIND", replace(video_sink.KIND, draw=noted))
     return seen
 
 
@@ -230,7 +231,7 @@ def test_a_sink_that_fails_on_the_way_aborts_all(compute, make_video, monkeypatc
             raise error
         return estimate.pair.first.image
 
-    monkeypatch.setattr(video_sink, "draw", failing)
+    monkeypatch.setattr(video_sink, "KIND", replace(video_sink.KIND, draw=failing))
     ended = compute("video", "clip.mp4", "--save", "side,video,warp", "-o", "new")
     assert ended.code == code
     assert not Path("new").exists()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flowcli.flow.outputs._writers import Film
+from flowcli.flow.outputs._writers import Video
 from flowcli.model.estimator import FlowEstimator
 from tests.outputs import files_below, times_of
 
@@ -67,7 +67,7 @@ def test_a_signal_before_the_first_flow_leaves_nothing(compute, make_video, monk
 def test_a_second_signal_aborts(compute, make_video, monkeypatch) -> None:
     make_video(frames=9)
     signal_at(4, "SIGINT", monkeypatch)
-    monkeypatch.setattr(Film, "finish_partial", lambda self: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(Video, "finish_partial", lambda self: signal.raise_signal(signal.SIGINT))
     ended = compute("video", "clip.mp4", "--max-flow", 5, "-o", "new")
     assert (ended.code, ended.err) == (130, ["error: stopped by Ctrl-C", "hint: nothing unfinished was kept"])
     assert not Path("new").exists()
@@ -75,13 +75,13 @@ def test_a_second_signal_aborts(compute, make_video, monkeypatch) -> None:
 
 def test_a_signal_while_outputs_are_completed_is_too_late(compute, make_video, monkeypatch) -> None:
     make_video(frames=3)
-    close = Film.close
+    close = Video.close
 
-    def interrupted(self: Film) -> None:
+    def interrupted(self: Video) -> None:
         signal.raise_signal(signal.SIGTERM)
         close(self)
 
-    monkeypatch.setattr(Film, "close", interrupted)
+    monkeypatch.setattr(Video, "close", interrupted)
     assert compute("video", "clip.mp4", "-o", "out").code == 0
     assert files_below("out") == ["clip_flow.json", "clip_flow.mp4"]
 
