@@ -59,7 +59,9 @@ def run_here(arguments: list[str]) -> tuple[int, str]:
                 code = run(arguments)
         finally:
             sys.stdin = before
-    return code, err.getvalue() + "".join(f"native: {line}\n" for line in words)
+    # As Python's own stderr writes what is no text.
+    said = err.getvalue().encode(errors="backslashreplace").decode()
+    return code, said + "".join(f"native: {line}\n" for line in words)
 
 
 @contextlib.contextmanager
