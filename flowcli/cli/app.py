@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 
 from flowcli.cli import commands
 from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
-from flowcli.system.console import LOG, close_log, tell
+from flowcli.system.console import close_log, log_traceback, tell
 from flowcli.system.signals import Interruption, Stop, StoppedError
 from flowcli.system.streams import take_over
 from flowcli.version import __version__
@@ -105,10 +105,10 @@ def code_of(arguments: list[str]) -> int:
     except Stop as stop:
         return fail(StoppedError(stop.number, hint="nothing unfinished was kept"))
     except FlowcliError as error:
-        LOG.debug("", exc_info=True)
+        log_traceback()
         return fail(error)
     except Exception as error:
-        LOG.debug("", exc_info=True)
+        log_traceback()
         if interruption.number is not None:
             # Native code that is interrupted while it loads may raise anything.
             return fail(StoppedError(interruption.number, hint="nothing unfinished was kept"))

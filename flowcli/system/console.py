@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import time
+import traceback
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,6 +180,11 @@ def tell(text: str, *, shown: bool = True) -> None:
             print(printable(text), file=sys.stderr, flush=True)
 
 
+def log_traceback() -> None:
+    """The exception being handled, for the log file; file names that are not text are escaped."""
+    LOG.debug(traceback.format_exc().encode(errors="backslashreplace").decode())
+
+
 class LogFile(logging.FileHandler):
     """A log whose failures do not stop a run."""
 
@@ -207,6 +213,7 @@ def keep_log(path: Path) -> None:
 
 def close_log() -> None:
     """Completes the log file, if there is one; raises OutputError where it could not be written."""
+    LOG.setLevel(logging.NOTSET)
     for handler in list(LOG.handlers):
         LOG.removeHandler(handler)
         try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -245,6 +246,14 @@ def test_the_log_file_gets_what_is_said_and_more_even_when_quiet(place, compute)
     assert log.splitlines()[-2].endswith(" error: nope.mp4 does not exist")
     assert compute("pair", "a.png", "b.png", "-y").code == 0
     assert (place / "log.txt").read_text(encoding="utf-8") == log
+
+
+def test_a_log_file_keeps_names_that_are_not_text_and_ends_with_its_command(place, compute) -> None:
+    name = os.fsdecode(b"\xff.mp4")
+    compute("video", name, "--log-file", "log.txt")
+    log = (place / "log.txt").read_text(encoding="utf-8")
+    assert f"UsageError: {name.encode(errors='backslashreplace').decode()} does not exist" in log
+    assert logging.getLogger("flowcli").level == logging.NOTSET
 
 
 def test_a_log_file_that_cannot_be_written_is_exit_7(place, compute) -> None:
