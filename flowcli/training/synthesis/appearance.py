@@ -1,4 +1,4 @@
-"""What generated layers are covered with: a piece of a picture, lit and tinted, or a cut-out."""
+"""The appearance of generated layers: a part of a texture or a cut-out, with changed colours."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ _PLAIN = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Appearance(Batched):
-    """The cover of each scene's layers. A pixel at offset d from the layer's centre shows the picture at
-    `to_picture` @ d + `origin` (-1 to 1 across the picture), coloured by `tint` @ rgb + `light`.
+    """The appearance of each scene's layers.
 
-    `level` and `cutout_level` say over 2^level pixels the picture is averaged before it is sampled.
+    A pixel at offset d from the layer's centre has the colour rgb of the texture at `to_picture` @ d + `origin` (-1 to
+    1 across the texture), changed to `tint` @ rgb + `light`. Textures are averaged over 2^`level` pixels, cut-outs over
+    2^`cutout_level`, before they are sampled.
     """
 
     picture: Int[Tensor, "scenes layers"]
@@ -44,11 +45,11 @@ class Appearance(Batched):
 
 
 def draw_appearance(dice: Dice, settings: SceneSettings, bank: TextureBank, shapes: Shapes) -> Appearance:
-    """Draws a cover for every layer, mostly avoiding featureless pieces of picture."""
+    """Draws the appearance of every layer, mostly from parts of textures with detail."""
     lead = tuple(shapes.softness.shape)
     side = bank.pictures.shape[-1]
     scale = dice.log_uniform(0.8, 2**0.8, *lead)
-    # A window wider than the picture shows its mirror image.
+    # Textures are continued by their mirror images: this limits how much of those is visible.
     scale = torch.minimum(scale, 0.56 * side / shapes.reach.amin(-1)).clamp(min=0.3)
     linear = _draw_orientation(dice, lead) * scale[..., None, None] * 2 / side
     picture, origin = _choose_pieces(dice, settings, bank, linear, shapes.reach)
@@ -70,7 +71,7 @@ def draw_appearance(dice: Dice, settings: SceneSettings, bank: TextureBank, shap
 
 
 def _draw_orientation(dice: Dice, lead: tuple[int, ...]) -> Float[Tensor, "scenes layers 2 2"]:
-    """Mirrored, on its side, stretched a little, and turned by at least so much that both frames are resampled."""
+    """Random linear maps from layer to texture: a mostly small rotation, a slight stretch, transposition, mirroring."""
     angle = dice.normal(0.04, *lead) + torch.where(dice.chance(0.15, *lead), dice.uniform(-3, 3, *lead), 0.0)
     stretch = dice.normal(0.1, *lead).exp()
     cos, sin = angle.cos(), angle.sin()
@@ -86,7 +87,7 @@ def _choose_pieces(
     linear: Float[Tensor, "scenes layers 2 2"],
     reach: Float[Tensor, "scenes layers 2"],
 ) -> tuple[Int[Tensor, "scenes layers"], Float[Tensor, "scenes layers 2"]]:
-    """A picture and a place in it for each layer: of a few drawn, the first that is not plain."""
+    """A texture and an origin in it for each layer: the first of a few random ones that has enough detail."""
     lead = tuple(reach.shape[:2])
     tries = (*lead, _CANDIDATES)
     total, photographs = bank.pictures.shape[0], bank.photographs
@@ -108,7 +109,7 @@ def _choose_pieces(
 
 
 def _draw_defocus(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) -> Int[Tensor, "scenes layers"]:
-    """Levels of blur: in some scenes the far layers are out of focus, in fewer the near ones."""
+    """Additional blur levels of layers out of focus: in some scenes the far layers, in fewer the near ones."""
     scenes, layers = lead
     depth = (torch.arange(layers) + 0.5) / layers
     depth = torch.where(dice.chance(0.3, scenes, 1), 1 - depth, depth)
@@ -117,13 +118,13 @@ def _draw_defocus(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) ->
 
 
 def _draw_light(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Hue, saturation, contrast and brightness of each layer, and fog that thickens with distance."""
+    """Colour maps (`tint`, `light`) of random hue, saturation, contrast, brightness, and fog that grows with depth."""
     scenes, layers = lead
     hue = torch.where(dice.chance(0.15, *lead), dice.uniform(-math.pi, math.pi, *lead), dice.normal(0.15, *lead))
     saturation = dice.normal(0.25, *lead).exp().clamp(0.3, 1.6)
     faint = dice.chance(settings.faint, *lead)
     flat = dice.chance(settings.flat, *lead)
-    # A background without texture would ask for motion that nobody can see.
+    # The motion of a background without texture could not be seen.
     faint[:, 0] &= dice.chance(0.5, scenes)
     flat[:, 0] = False
     contrast = dice.normal(0.2, *lead).exp()
@@ -141,7 +142,7 @@ def _draw_light(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) -> t
 
 
 def _hue_rotation(hue: Float[Tensor, "*lead"], saturation: Float[Tensor, "*lead"]) -> Float[Tensor, "*lead 3 3"]:
-    """Turns colours about the grey axis and stretches their distance from it."""
+    """Matrices that rotate colours about the grey axis and scale their distance from it."""
     grey = torch.full((3, 3), 1 / 3, dtype=torch.float64)
     across = torch.eye(3, dtype=torch.float64) - grey
     turn = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype=torch.float64) / math.sqrt(3)
@@ -155,7 +156,7 @@ def colours(
     points: Float[Tensor, "batch 2 height width"],
     center: Float[Tensor, "batch 2"],
 ) -> Float[Tensor, "batch 3 height width"]:
-    """The picture's colours at `points` of one layer, before tinting."""
+    """The texture's colours at `points` of one layer, before its colour map."""
     x = points[:, 0] - center[:, 0, None, None]
     y = points[:, 1] - center[:, 1, None, None]
     a, b, c, d = (entry[:, None, None] for entry in appearance.to_picture.flatten(1).unbind(1))
@@ -165,6 +166,6 @@ def colours(
 
 
 def tinted(appearance: Appearance, rgb: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
-    """Colours under the light of one layer, not yet limited to 0..255: highlights stay bright when they are blurred."""
+    """Colours changed by one layer's colour map, not clipped to 0..255, so that highlights stay bright under blur."""
     flat = torch.baddbmm(appearance.light[..., None], appearance.tint, rgb.flatten(2))
     return flat.view_as(rgb)

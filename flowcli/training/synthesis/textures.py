@@ -1,4 +1,4 @@
-"""The pictures that generated scenes are made of: photographs and cut-outs from a folder, or patterns made in code."""
+"""The textures of generated scenes: photographs and cut-outs from a folder, or patterns generated in code."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _DETAIL_CELLS = 8
 
 @dataclass(frozen=True, eq=False)
 class TextureBank:
-    """Square RGB pictures and RGBA cut-outs on one device, 8 bits per channel.
+    """Square RGB textures and RGBA cut-outs on one device, 8 bits per channel.
 
-    The first `photographs` of `pictures` are photographs (where there are none, patterns stand in for them);
-    the rest are generated patterns. `detail`, on the CPU, is the mean grey-level step in each cell of each picture.
+    The first `photographs` of `pictures` are photographs, the rest generated patterns; `procedural` counts some of its
+    patterns as photographs. `detail`, on the CPU, is the mean grey-level gradient in each cell of each texture.
     """
 
     pictures: UInt8[Tensor, "pictures 3 side side"]
@@ -43,12 +43,15 @@ class TextureBank:
 
     @property
     def device(self) -> torch.device:
-        """Where the pictures are, and so where scenes are rendered."""
+        """The device of the textures, on which scenes are rendered."""
         return self.pictures.device
 
     @classmethod
     def from_folder(cls, folder: Path, *, device: torch.device | str) -> TextureBank:
-        """Every picture below `folder`; files with transparent parts become cut-outs."""
+        """A bank of all images below `folder`, those with transparent parts as cut-outs, and some generated patterns.
+
+        Raises UsageError where it is not a folder, and SourceError where it has no opaque images.
+        """
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a folder", hint="name a folder of photographs")
         pictures: list[NDArray[np.uint8]] = []
@@ -58,7 +61,7 @@ class TextureBank:
             for is_cutout, squares in threads.map(_squares, paths):
                 (cutouts if is_cutout else pictures).extend(squares)
         if not pictures:
-            raise SourceError(f"{folder} holds no opaque pictures", hint="put jpg, png or webp photographs there")
+            raise SourceError(f"{folder} has no opaque images", hint="put jpg, png or webp photographs there")
         patterns = generate_pictures(max(8, round(len(pictures) * _GENERATED_SHARE)), PICTURE_SIDE, seed=0)
         stacked = np.concatenate([np.stack(pictures), patterns])
         empty = np.zeros((0, CUTOUT_SIDE, CUTOUT_SIDE, 4), np.uint8)
@@ -66,7 +69,7 @@ class TextureBank:
 
     @classmethod
     def procedural(cls, *, seed: int, device: torch.device | str) -> TextureBank:
-        """Noise and patterns made in code, for tests and for people without photographs."""
+        """A bank of textures and cut-outs generated in code."""
         pictures = generate_pictures(48, 256, seed=seed)
         return cls._of(pictures, generate_cutouts(pictures[:12], 128, seed=seed), 36, device)
 
@@ -86,9 +89,9 @@ class TextureBank:
 def gather(
     source: UInt8[Tensor, "pictures channels side side"], index: Int[Tensor, " batch"], levels: Int[Tensor, " batch"]
 ) -> Float[Tensor, "batch channels reduced reduced"]:
-    """The indexed pictures, averaged over 2^level pixels so that shrinking them does not alias.
+    """The indexed textures, averaged over 2^level pixels against aliasing; `levels` is on the CPU.
 
-    `levels` is on the CPU. Where all levels agree the pictures come back smaller; else at full size, blurred.
+    If all levels are equal, the result has the reduced size; otherwise it is enlarged again to the full size.
     """
     chosen = source[index.to(source.device)].float()
     present = sorted(set(levels.tolist()))
@@ -103,7 +106,7 @@ def gather(
 
 
 def _squares(path: Path) -> tuple[bool, list[NDArray[np.uint8]]]:
-    """Whether a file is a cut-out, and the squares that come of it: none of what is no picture, or too small."""
+    """Whether a file is a cut-out, and its square images; none if it cannot be read, is too small or not of 8 bits."""
     try:
         decoded = decode(path, path.read_bytes(), cv2.IMREAD_UNCHANGED)
     except (SourceError, OSError):
@@ -117,7 +120,7 @@ def _squares(path: Path) -> tuple[bool, list[NDArray[np.uint8]]]:
 
 
 def _square_tiles(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """One square of a squarish picture, two of a long one, as RGB."""
+    """The middle square of an image, or the two end squares if its sides differ by more than 1.4 times, as RGB."""
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=-1)
     colour = image[..., 2::-1]
@@ -129,7 +132,7 @@ def _square_tiles(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 
 def _square_cutout(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The cut-out in the middle of a transparent square, with colour spread beyond its edge against dark fringes."""
+    """The cut-out centred in a transparent square, with colours extended beyond its edge against dark fringes."""
     rgba = image[..., [2, 1, 0, 3]]
     height, width = rgba.shape[:2]
     side = max(height, width) + 4
