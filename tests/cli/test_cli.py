@@ -40,7 +40,7 @@ def place(tmp_path: Path, make_images, make_video, monkeypatch: pytest.MonkeyPat
 IMAGE_HINT = "give a PNG, JPEG, WebP, TIFF or BMP"
 IMAGES_HINT = "check the pattern; images are " + ", ".join(sorted(EXTENSIONS))
 PART_HINT = "choose an earlier --start or a later --end"
-SINKS = ", ".join(descriptions())
+OUTPUTS = ", ".join(descriptions())
 REFUSALS = [
     ("video nope.mp4", 2, "nope.mp4 does not exist", "check the path"),
     ("video text.mp4", 3, "text.mp4 is text, not a video", "give a video file or a folder of images"),
@@ -57,8 +57,8 @@ REFUSALS = [
     ("pair nope.png b.png", 2, "nope.png does not exist", "check the path"),
     ("pair a.png text.png", 3, "text.png is not a picture that can be read", IMAGE_HINT),
     ("pair a.png small.png", 2, "the images differ in size: 64 x 48 and 64 x 32", "give two images of one size"),
-    ("pair a.png b.png --save pn", 2, "--save does not know pn", f"did you mean png? it knows {SINKS}"),
-    ("pair a.png b.png --save ,", 2, "--save names no output", f"it knows {SINKS}"),
+    ("pair a.png b.png --save pn", 2, "--save does not know pn", f"did you mean png? it knows {OUTPUTS}"),
+    ("pair a.png b.png --save ,", 2, "--save names no output", f"it knows {OUTPUTS}"),
     ("pair a.png b.png --save video", 2, "--save video needs a video", "use --save png for a pair of images"),
     ("pair a.png b.png -o a.png", 2, "a.png is the input itself", "choose another -o"),
     ("video clip.mp4 -o clip.mp4 -y", 2, "clip.mp4 is the input itself", "choose another -o"),

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from flowcli.media.demo_clip import source
-from flowcli.training import pool, recipes
-from flowcli.training import run as runs
+from flowcli.training import pool, recipes, run
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -103,13 +102,13 @@ def quick(monkeypatch: pytest.MonkeyPatch):
 
 def test_train_trains_and_goes_on_where_it_stopped(flowcli, quick, scored, monkeypatch) -> None:
     begun: list[int] = []
-    train_steps = runs.train_steps
+    train_steps = run.train_steps
 
     def noted(state, *arguments, **named):
         begun.append(state.step)
         return train_steps(state, *arguments, **named)
 
-    monkeypatch.setattr(runs, "train_steps", noted)
+    monkeypatch.setattr(run, "train_steps", noted)
     line = ["train", "--run", "run", "--recipe", "smoke", "--validation", scored]
     for steps, before in ((2, ""), (3, ", 2 of them before"), (3, ", all of them before")):
         quick(steps)
@@ -135,7 +134,7 @@ def test_a_run_that_goes_on_takes_no_other_weights(flowcli, quick) -> None:
     assert flowcli("train", "--run", "run", "--recipe", "smoke").code == 0
     ended = flowcli("train", "--run", "run", "--recipe", "smoke", "--weights", "run/last.safetensors")
     assert ended.code == 2
-    assert ended.err[0] == "error: run goes on from its own state"
+    assert ended.err[0] == "error: run continues from its own state"
 
 
 def test_what_train_made_can_be_used(flowcli, quick, scored) -> None:
@@ -146,7 +145,7 @@ def test_what_train_made_can_be_used(flowcli, quick, scored) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "code", "error"),
-    [("nope", 2, "error: nope is not a folder"), ("void", 3, "error: void holds no opaque pictures")],
+    [("nope", 2, "error: nope is not a folder"), ("void", 3, "error: void has no opaque images")],
 )
 def test_train_refuses_textures_that_are_none(flowcli, quick, folder: str, code: int, error: str) -> None:
     quick(1)

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from flowcli.cli import doctor as checkup
-from flowcli.cli.doctor import Checkup
+from flowcli.cli import doctor
+from flowcli.cli.doctor import Diagnosis
 from flowcli.errors import DeviceError
 from flowcli.model.memory_plan import make_plan
 from raft_core.config import LARGE, SMALL
@@ -52,17 +52,17 @@ def test_the_same_comes_as_json(flowcli) -> None:
 
 
 def test_the_frames_that_fit_follow_from_the_plan_that_runs_use() -> None:
-    found = Checkup()
-    checkup.look_at_sizes(found, 2 << 30)
+    found = Diagnosis()
+    doctor.check_sizes(found, 2 << 30)
     for config in (SMALL, LARGE):
         plans = {}
-        for width, height in checkup.SIZES:
+        for width, height in doctor.SIZES:
             with contextlib.suppress(DeviceError):
                 plan = make_plan(height, width, config=config, both=False, budget=2 << 30, batch=1, most=1)
                 plans[f"{width} x {height}"] = plan.on_demand
         largest = [[size for size, on_demand in plans.items() if on_demand == way][-1] for way in (False, True)]
         assert f"{config.name} up to {largest[0]} (all pairs), {largest[1]} (on demand)" in found.lines["frames"]
-    checkup.look_at_sizes(found, 1000)
+    doctor.check_sizes(found, 1000)
     assert found.lines["frames"] == "raft-small up to nothing; raft-large up to nothing"
 
 
@@ -87,35 +87,35 @@ def test_a_torch_that_cannot_be_loaded_is_told_and_the_rest_still_looked_at(tmp_
 
 def test_two_opencvs_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     packages = [SimpleNamespace(name=name) for name in ("numpy", "opencv-python-headless", "opencv-python")]
-    monkeypatch.setattr(checkup, "distributions", lambda: packages)
-    found = Checkup()
-    checkup.look_at_opencv(found)
+    monkeypatch.setattr(doctor, "distributions", lambda: packages)
+    found = Diagnosis()
+    doctor.check_opencv(found)
     (problem,) = found.problems
-    assert problem.what == "opencv-python and opencv-python-headless own the same files"
+    assert problem.what == "opencv-python and opencv-python-headless install the same files"
     assert problem.fix == "pip uninstall -y opencv-python opencv-python-headless, then pip install opencv-python"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="pretends that there is no GPU")
 def test_a_cuda_torch_without_a_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "cuda", "13.0")
-    found = Checkup()
-    checkup.look_at_torch(found)
+    found = Diagnosis()
+    doctor.check_torch(found)
     assert found.problems[0].what.startswith("torch is built for CUDA 13.0, ")
     assert "download.pytorch.org/whl/cpu" in found.problems[0].fix
 
 
 def test_an_old_torch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
-    found = Checkup()
-    checkup.look_at_torch(found)
+    found = Diagnosis()
+    doctor.check_torch(found)
     assert 'pip install "torch>=2.10"' in [problem.fix for problem in found.problems]
 
 
 def test_weights_that_are_not_as_they_should_be_are_told(tmp_path: Path, monkeypatch, weights: Path) -> None:
     (tmp_path / "mine-00000000.safetensors").write_bytes(weights.read_bytes())
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", str(tmp_path))
-    found = Checkup()
-    checkup.look_at_weights(found)
+    found = Diagnosis()
+    doctor.check_weights(found)
     assert [problem.what for problem in found.problems] == ["weights mine-00000000: checksum WRONG, raft-small"]
 
 
@@ -123,6 +123,6 @@ def test_weights_that_are_not_as_they_should_be_are_told(tmp_path: Path, monkeyp
 def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch) -> None:
     tmp_path.chmod(0o500)
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", str(tmp_path / "below"))
-    found = Checkup()
-    checkup.look_at_weights(found)
-    assert found.problems[0].fix == "set FLOWCLI_WEIGHTS_DIR to a folder of yours"
+    found = Diagnosis()
+    doctor.check_weights(found)
+    assert found.problems[0].fix == "set FLOWCLI_WEIGHTS_DIR to a writable folder"

@@ -74,9 +74,9 @@ def test_sintel_test_frames_have_no_truth_but_a_place_in_the_submission(tmp_path
     from flowcli.evaluation.datasets import sintel
 
     first, second = datasets.samples("sintel", trees.sintel(tmp_path), "test")
-    assert (first.truth, second.truth) == (None, None)
+    assert (first.ground_truth, second.ground_truth) == (None, None)
     assert str(sintel.submission(second)) == "final/ambush_1/frame0001.flo"
-    with pytest.raises(SourceError, match=r"^clean/ambush_1/frame_0001 has no true flow$"):
+    with pytest.raises(SourceError, match=r"^clean/ambush_1/frame_0001 has no ground truth$"):
         datasets.read(first)
 
 
@@ -121,7 +121,7 @@ def test_chairs_are_split_as_the_publisher_says(tmp_path: Path) -> None:
     [
         (None, r"has no FlyingChairs_train_val\.txt$"),
         ("1\n2\n", r"has 3 flows, but 2 lines in its split$"),
-        ("1\n2\nx\n", r"FlyingChairs_train_val\.txt holds more than lines of 1 and 2$"),
+        ("1\n2\nx\n", r"FlyingChairs_train_val\.txt has lines other than 1 and 2$"),
     ],
 )
 def test_chairs_without_a_fitting_split_are_refused(tmp_path: Path, split: str | None, message: str) -> None:

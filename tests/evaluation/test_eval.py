@@ -123,7 +123,7 @@ def test_a_stopped_run_goes_on_where_it_was(counted, warm: bool, asked_again: li
     counted(stop_at=1, warm=warm)
     with pytest.raises(StoppedError) as stopped:
         run_benchmark(again, QUIET)
-    assert (stopped.value.exit_code, stopped.value.hint) == (130, "--resume goes on from here")
+    assert (stopped.value.exit_code, stopped.value.hint) == (130, "--resume continues from here")
     with Path("other/scores.jsonl").open("a") as file:
         file.write('{"method": "counted", "na')  # what a kill in mid-line leaves
     resumed = counted(warm=warm)
@@ -152,7 +152,7 @@ def test_a_finished_run_is_neither_lost_nor_mixed_with_another(flowcli) -> None:
     ended = flowcli(*line)
     assert (ended.code, ended.err[0]) == (2, "error: out/scores.jsonl exists already")
     ended = flowcli(*line, "--resume", "--baseline", "zero")
-    assert (ended.code, ended.err[0]) == (2, "error: out/scores.jsonl was begun with other data, methods or settings")
+    assert (ended.code, ended.err[0]) == (2, "error: out/scores.jsonl was started with other data, methods or settings")
     assert flowcli(*line, "--resume").code == 0
     assert flowcli(*line, "-y", "--baseline", "zero").code == 0
     assert flowcli("eval", "middlebury", "mb", "--resume").err[0] == "error: --resume needs the folder of the run"

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from flowcli.errors import PartialError, SourceError, UsageError
-from flowcli.training import run as runs
+from flowcli.training import run
 from flowcli.training.dataset_batches import Mixture, read_ahead
 from flowcli.training.loop import TrainingState, set_norms, train_steps
 from flowcli.training.recipes import DatasetShare, Recipe, Stage, find_recipe, names, one_cycle, read_recipe
@@ -114,10 +114,10 @@ def test_every_named_recipe_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("stages = 3", "is no recipe"),
-        ("[[stages]]\nname = 'x'", "is no recipe: data|is no recipe: 'data'|missing"),
-        ("colour = 1", "it knows no colour, only"),
-        ("[", "is no recipe"),
+        ("stages = 3", "is not a recipe"),
+        ("[[stages]]\nname = 'x'", "is not a recipe: data|is not a recipe: 'data'|missing"),
+        ("colour = 1", "unknown key colour, the keys are"),
+        ("[", "is not a recipe"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -168,8 +168,8 @@ def train(flowcli, tmp_path: Path, recipe: Path, pairs: Path, *more: object):
     return flowcli(*line, *more)
 
 
-def log_of(run: Path) -> list[dict]:
-    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+def log_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
 def test_training_on_pairs_validates_and_draws_curves(flowcli, tmp_path: Path, pairs: Path) -> None:
@@ -182,7 +182,7 @@ def test_training_on_pairs_validates_and_draws_curves(flowcli, tmp_path: Path, p
 def test_accumulated_gradients_equal_those_of_the_whole_batch(pairs: Path) -> None:
     losses = []
     for count in (1, 2):
-        recipe = runs.in_parts(recipe_of(), count)
+        recipe = run.in_parts(recipe_of(), count)
         torch.manual_seed(0)
         state = TrainingState.begin(RAFT(), device=torch.device("cpu"))
         draw = Mixture(recipe, {"pairs": pairs}).draw
@@ -215,7 +215,7 @@ def test_what_cannot_be_trained_is_refused(flowcli, tmp_path: Path, pairs: Path,
 def test_a_run_that_has_diverged_is_stopped_and_says_so(
     flowcli, tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "MOST_SKIPPED", 3)
+    monkeypatch.setattr(run, "MOST_SKIPPED", 3)
     monkeypatch.setattr("flowcli.training.loop.sequence_loss", lambda flows, *_, **__: flows[-1].sum() * float("nan"))
     ended = train(flowcli, tmp_path, tiny(tmp_path, steps=9), pairs)
     assert ended.code == PartialError.exit_code
@@ -229,10 +229,10 @@ def test_the_embedded_weights_learn_eight_pairs_and_go_on_after_a_kill_with_the_
     pairs = write_pairs(tmp_path / "pairs", 8)
     recipe = tiny(tmp_path, steps=100, peak=2e-4)
 
-    def start(run: str) -> subprocess.Popen[bytes]:
-        line = ["train", "--run", tmp_path / run, "--recipe", recipe, "--data", f"pairs={pairs}", "--device", "cpu"]
+    def start(name: str) -> subprocess.Popen[bytes]:
+        line = ["train", "--run", tmp_path / name, "--recipe", recipe, "--data", f"pairs={pairs}", "--device", "cpu"]
         line += ["--threads", "1", "--save-every", "0", "--validation", pairs]
-        if not (tmp_path / run / "state.pt").exists():
+        if not (tmp_path / name / "state.pt").exists():
             line += ["--weights", "raft-small"]
         return subprocess.Popen([sys.executable, "-m", "flowcli", *map(str, line)], cwd=ROOT, env=os.environ)
 
@@ -245,8 +245,8 @@ def test_the_embedded_weights_learn_eight_pairs_and_go_on_after_a_kill_with_the_
     assert killed.wait() == -signal.SIGKILL
     assert start("killed").wait() == 0
     curves = [
-        [(record["step"], record["loss"], record["epe"]) for record in log_of(tmp_path / run) if "loss" in record]
-        for run in ("whole", "killed")
+        [(record["step"], record["loss"], record["epe"]) for record in log_of(tmp_path / name) if "loss" in record]
+        for name in ("whole", "killed")
     ]
     print(curves[0])
     assert len(curves[0]) == 4

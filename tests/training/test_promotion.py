@@ -105,7 +105,10 @@ def test_the_model_card_says_what_each_stage_learnt_from() -> None:
     assert loss_on(some) == "visible pixels slower than 48 px, to the power 0.5"
     new = everything | {"matching": 0.3, "frozen": ["context_encoder"], "renew_context": True}
     assert loss_on(everything | {"slow": ["context_encoder"]}) == "all pixels, context_encoder slow"
-    assert loss_on(new) == "all pixels, and 0.3 of the matching loss, context_encoder frozen, context begun anew"
+    assert (
+        loss_on(new)
+        == "all pixels, and 0.3 of the matching loss, context_encoder frozen, context encoder reinitialised"
+    )
 
 
 def test_a_stage_of_an_older_run_is_described_without_what_it_did_not_know() -> None:

@@ -186,7 +186,7 @@ def test_a_picture_whose_name_is_no_text_is_a_texture_too(tmp_path: Path) -> Non
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="holds no opaque pictures"):
+    with pytest.raises(SourceError, match="has no opaque images"):
         TextureBank.from_folder(tmp_path, device="cpu")
     with pytest.raises(UsageError, match="is not a folder"):
         TextureBank.from_folder(tmp_path / "missing", device="cpu")

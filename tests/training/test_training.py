@@ -15,12 +15,11 @@ from torch import Tensor
 
 from flowcli.errors import UsageError
 from flowcli.system.signals import StoppedError
-from flowcli.training import batches
+from flowcli.training import batches, run
 from flowcli.training import pool as pool_module
-from flowcli.training import run as runs
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.batches import draw_from_pool, draw_rendered
-from flowcli.training.loop import SLOW, Progress, TrainingState, follow, learn, train_steps
+from flowcli.training.loop import SLOW, Progress, TrainingState, learn, train_steps, update_average
 from flowcli.training.options import TrainingOptions
 from flowcli.training.pool import Pool
 from flowcli.training.recipes import RECIPES, Recipe, Stage
@@ -141,7 +140,7 @@ def test_a_saved_state_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
 
 def test_a_training_state_is_a_checkpoint_of_its_averaged_weights(tmp_path: Path) -> None:
     state = begin()
-    follow(state.average, RAFT(), decay=0.5)
+    update_average(state.average, RAFT(), decay=0.5)
     state.save(tmp_path / "state.pt")
     assert_equal(checkpoint.load(tmp_path / "state.pt").state_dict(), state.average.state_dict())
 
@@ -195,7 +194,7 @@ def test_the_average_follows_the_weights_slower_and_slower() -> None:
 def test_the_average_takes_over_running_statistics() -> None:
     model, average = RAFT(LARGE), RAFT(LARGE)
     model.context_encoder.stem.norm.running_mean.fill_(3)
-    follow(average, model, decay=0.9)
+    update_average(average, model, decay=0.9)
     assert bool((average.context_encoder.stem.norm.running_mean == 3).all())
 
 
@@ -386,7 +385,7 @@ def options(folder: Path, **changes: object) -> TrainingOptions:
 def tiny(monkeypatch: pytest.MonkeyPatch, make_scenes: Callable[[int, int], Scenes]) -> None:
     monkeypatch.setitem(RECIPES, "tiny", RECIPE)
     monkeypatch.setattr(batches, "SceneRenderer", lambda *_: make_scenes)
-    monkeypatch.setattr(runs, "keep_memory", lambda: None)
+    monkeypatch.setattr(run, "keep_memory", lambda: None)
 
 
 def saved(folder: Path) -> dict[str, object]:
@@ -434,7 +433,7 @@ def test_a_failure_within_a_step_does_not_save_half_of_it(tmp_path: Path, monkey
     def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt  # the second Ctrl-C, after the optimiser has stepped
 
-    monkeypatch.setattr("flowcli.training.loop.follow", fail)
+    monkeypatch.setattr("flowcli.training.loop.update_average", fail)
     with pytest.raises(KeyboardInterrupt):
         run_training(options(tmp_path))
     assert (tmp_path / "run" / "state.pt").read_bytes() == before
@@ -446,7 +445,7 @@ def test_what_cannot_be_trained_on_is_refused_before_training(tmp_path: Path) ->
         run_training(options(tmp_path, recipe="none"))
     with pytest.raises(UsageError, match=r"does not exist$"):
         run_training(options(tmp_path, validation=tmp_path / "nowhere"))
-    with pytest.raises(UsageError, match=r"^training knows no fp16$"):
+    with pytest.raises(UsageError, match=r"^training does not support fp16$"):
         run_training(options(tmp_path, precision="fp16"))
     assert not (tmp_path / "run" / "state.pt").exists()
 
@@ -454,7 +453,7 @@ def test_what_cannot_be_trained_on_is_refused_before_training(tmp_path: Path) ->
 @pytest.mark.usefixtures("tiny")
 def test_a_run_is_not_continued_with_pairs_of_another_kind(tmp_path: Path) -> None:
     run_training(options(tmp_path))
-    with pytest.raises(UsageError, match=r"run was begun with pairs of another size, seed or textures$"):
+    with pytest.raises(UsageError, match=r"run was started with pairs of another size, seed or textures$"):
         run_training(options(tmp_path, textures=tmp_path))
 
 
@@ -517,7 +516,7 @@ def test_a_run_notes_the_weights_it_was_begun_with(tmp_path: Path) -> None:
     [
         ("small", {"frozen": ("contxt_encoder",)}, "freezes or slows 'contxt_encoder'"),
         ("small", {"slow": ("contxt_encoder",)}, "freezes or slows 'contxt_encoder'"),
-        ("large", {"renew_context": True}, "renews the context"),
+        ("large", {"renew_context": True}, "reinitialises the context encoder"),
     ],
 )
 def test_a_recipe_that_does_not_fit_the_model_is_refused_with_a_hint(
