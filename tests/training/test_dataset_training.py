@@ -1,4 +1,4 @@
-"""Training on datasets: recipes from files, batches, resuming, and runs that diverge."""
+"""Training on datasets: recipe files, batches, resuming, and runs that diverge."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def tiny(tmp_path: Path, *, steps: int = 3, peak: float = 1e-4) -> Path:
     return path
 
 
-def test_the_one_cycle_is_that_of_pytorch() -> None:
+def test_the_one_cycle_schedule_equals_pytorchs() -> None:
     weight = torch.nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.AdamW([weight], lr=4e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -95,7 +95,7 @@ def test_published_stages_are_as_published(name: str, schedule: object, rest: ob
     assert (recipe.model, stage.max_flow, stage.iterations) == ("large", 400, 12)
 
 
-def test_the_sintel_stage_mixes_as_published() -> None:
+def test_the_sintel_stage_has_the_published_mixture() -> None:
     shares = {share.dataset: (share.times, share.groups, share.sparse) for share in find_recipe("sintel").data}
     assert shares == {
         "sintel": (100, (), False),
@@ -120,7 +120,7 @@ def test_every_named_recipe_can_be_read() -> None:
         ("[", "is not a recipe"),
     ],
 )
-def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_that_is_not_a_recipe_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text)
     with pytest.raises(SourceError, match=message):
@@ -143,13 +143,13 @@ def test_pairs_do_not_depend_on_how_batches_are_split(pairs: Path) -> None:
     assert bool(whole.flow.isnan().any()) and bool(whole.flow.isfinite().any())
 
 
-def test_every_pair_comes_once_in_each_round(pairs: Path) -> None:
+def test_every_pair_is_drawn_once_in_each_round(pairs: Path) -> None:
     mixture = Mixture(recipe_of(), {"pairs": pairs})
     for round_ in range(4):
         assert sorted(mixture._shuffled(round_).tolist()) == [0, 1, 2]
 
 
-def test_batches_read_ahead_are_the_same_in_the_same_order(pairs: Path) -> None:
+def test_prefetched_batches_are_the_same_in_the_same_order(pairs: Path) -> None:
     recipe = recipe_of()
     mixture = Mixture(recipe, {"pairs": pairs})
     turns = [(number, recipe.stages[0]) for number in range(5)]
@@ -157,7 +157,7 @@ def test_batches_read_ahead_are_the_same_in_the_same_order(pairs: Path) -> None:
         assert torch.equal(batch.second, mixture.draw(*turn).second)
 
 
-def test_a_dataset_whose_folder_is_not_given_is_asked_for(pairs: Path) -> None:
+def test_a_missing_folder_of_a_dataset_is_named(pairs: Path) -> None:
     with pytest.raises(UsageError, match=r"^this recipe trains on hd1k, kitti, sintel, things$") as caught:
         Mixture(find_recipe("sintel"), {"pairs": pairs})
     assert "--data hd1k=FOLDER --data kitti=FOLDER" in caught.value.hint
@@ -191,7 +191,7 @@ def test_accumulated_gradients_equal_those_of_the_whole_batch(pairs: Path) -> No
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_frozen_batch_norm_keeps_its_statistics_and_learns_only_without() -> None:
+def test_only_batch_norm_that_is_not_frozen_is_in_training_mode() -> None:
     model = RAFT(LARGE).train()
     norm = model.context_encoder.stem.norm
     set_norms(model, frozen=True)
@@ -207,12 +207,12 @@ def test_frozen_batch_norm_keeps_its_statistics_and_learns_only_without() -> Non
         (("--data", "cinema=x"), "error: --data cinema=x is not NAME=PATH of a dataset"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(flowcli, tmp_path: Path, pairs: Path, more, error: str) -> None:
+def test_unusable_options_are_refused(flowcli, tmp_path: Path, pairs: Path, more, error: str) -> None:
     ended = train(flowcli, tmp_path, tiny(tmp_path), pairs, *more)
     assert (ended.code, ended.err[-2]) == (2, error)
 
 
-def test_a_run_that_has_diverged_is_stopped_and_says_so(
+def test_a_run_that_has_diverged_ends_with_an_error(
     flowcli, tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "MOST_SKIPPED", 3)
@@ -225,7 +225,7 @@ def test_a_run_that_has_diverged_is_stopped_and_says_so(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_embedded_weights_learn_eight_pairs_and_go_on_after_a_kill_with_the_same_curve(tmp_path: Path) -> None:
+def test_finetuning_on_eight_pairs_improves_them_and_resumes_after_a_kill_with_the_same_curve(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "pairs", 8)
     recipe = tiny(tmp_path, steps=100, peak=2e-4)
 
