@@ -24,7 +24,7 @@ def run(
         ),
     ] = None,
     baseline: Annotated[
-        str, typer.Option(metavar="LIST", help="Methods to compare with: dis, farneback, zero, with commas.")
+        str, typer.Option(metavar="LIST", help="Baselines, separated by commas: dis, farneback, zero.")
     ] = "",
     part: Annotated[
         str, typer.Option(metavar="NAME", help="The pairs of a dataset that is split: training or validation.")

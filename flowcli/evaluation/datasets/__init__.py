@@ -1,4 +1,4 @@
-"""Readers of datasets with ground truth: one file for each dataset, named as it.
+"""Readers of datasets with ground truth: one file for each dataset, named after it.
 
 A file declares `samples(root, part) -> list[Sample]`: every pair of a part, in order, without reading any. It raises
 UsageError for a missing folder or part, and SourceError for missing files. The first line of the file's docstring is

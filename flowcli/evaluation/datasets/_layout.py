@@ -98,4 +98,4 @@ def found(samples: list[Sample], root: Path, *, layout: str) -> list[Sample]:
 def no_test(name: str, part: Part) -> None:
     """Raises UsageError where `part` is the test part, for a dataset that has none."""
     if part == "test":
-        raise UsageError(f"{name} has no test part without ground truth", hint="leave --part out")
+        raise UsageError(f"{name} has no test part", hint="leave --part out")

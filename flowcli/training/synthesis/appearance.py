@@ -28,14 +28,14 @@ _PLAIN = 5.0
 class Appearance(Batched):
     """The appearance of each scene's layers.
 
-    A pixel at offset d from the layer's centre has the colour rgb of the texture at `to_picture` @ d + `origin` (-1 to
+    A pixel at offset d from the layer's centre has the colour rgb of the texture at `to_texture` @ d + `origin` (-1 to
     1 across the texture), changed to `tint` @ rgb + `light`. Textures are averaged over 2^`level` pixels, cut-outs over
     2^`cutout_level`, before they are sampled.
     """
 
-    picture: Int[Tensor, "scenes layers"]
+    texture: Int[Tensor, "scenes layers"]
     level: Int[Tensor, "scenes layers"]
-    to_picture: Float[Tensor, "scenes layers 2 2"]
+    to_texture: Float[Tensor, "scenes layers 2 2"]
     origin: Float[Tensor, "scenes layers 2"]
     cutout: Int[Tensor, "scenes layers"]
     cutout_level: Int[Tensor, "scenes layers"]
@@ -47,20 +47,20 @@ class Appearance(Batched):
 def draw_appearance(dice: Dice, settings: SceneSettings, bank: TextureBank, shapes: Shapes) -> Appearance:
     """Draws the appearance of every layer, mostly from parts of textures with detail."""
     lead = tuple(shapes.softness.shape)
-    side = bank.pictures.shape[-1]
+    side = bank.textures.shape[-1]
     scale = dice.log_uniform(0.8, 2**0.8, *lead)
     # Textures are continued by their mirror images: this limits how much of those is visible.
     scale = torch.minimum(scale, 0.56 * side / shapes.reach.amin(-1)).clamp(min=0.3)
     linear = _draw_orientation(dice, lead) * scale[..., None, None] * 2 / side
-    picture, origin = _choose_pieces(dice, settings, bank, linear, shapes.reach)
+    texture, origin = _choose_pieces(dice, settings, bank, linear, shapes.reach)
     blurred = _draw_defocus(dice, settings, lead)
     cutouts = bank.cutouts.shape[0]
     shrinking = bank.cutouts.shape[-1] / (2 * shapes.reach.amin(-1).clamp(min=1))
     tint, light = _draw_light(dice, settings, lead)
     return Appearance(
-        picture=picture,
+        texture=texture,
         level=(scale.log2() + 0.2).round().clamp(0, 1).long() + blurred,
-        to_picture=linear,
+        to_texture=linear,
         origin=origin,
         cutout=dice.whole(0, max(cutouts - 1, 0), *lead),
         cutout_level=((shrinking.log2() - 0.3).round().clamp(0, 3).long() + blurred).clamp(max=4),
@@ -90,10 +90,10 @@ def _choose_pieces(
     """A texture and an origin in it for each layer: the first of a few random ones that has enough detail."""
     lead = tuple(reach.shape[:2])
     tries = (*lead, _CANDIDATES)
-    total, photographs = bank.pictures.shape[0], bank.photographs
+    total, photographs = bank.textures.shape[0], bank.photographs
     generated = dice.chance(settings.generated_textures, *lead)[..., None] & (total > photographs)
     low, high = torch.where(generated, photographs, 0), torch.where(generated, total, photographs)
-    pictures = low + (dice.uniform(0, 1, *tries) * (high - low)).long()
+    textures = low + (dice.uniform(0, 1, *tries) * (high - low)).long()
     half = (linear.abs() @ reach[..., None])[..., 0]
     room = (1 - half).clamp(min=0.02)
     origins = dice.uniform(-1, 1, *tries, 2) * room[..., None, :]
@@ -101,11 +101,11 @@ def _choose_pieces(
     probes = origins[..., None, :] + places * half[..., None, None, :].clamp(max=1)
     cells = bank.detail.shape[-1]
     column, row = ((probes + 1) / 2 * cells).long().clamp(0, cells - 1).unbind(-1)
-    detail = bank.detail[pictures[..., None], row, column].mean(-1)
+    detail = bank.detail[textures[..., None], row, column].mean(-1)
     accepted = (detail > _PLAIN) | dice.chance(0.15, *lead)[..., None]
     chosen = accepted.long().argmax(-1, keepdim=True)
     origin = origins.gather(2, chosen[..., None].expand(*lead, 1, 2))[..., 0, :]
-    return pictures.gather(2, chosen)[..., 0], origin
+    return textures.gather(2, chosen)[..., 0], origin
 
 
 def _draw_defocus(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) -> Int[Tensor, "scenes layers"]:
@@ -152,17 +152,17 @@ def _hue_rotation(hue: Float[Tensor, "*lead"], saturation: Float[Tensor, "*lead"
 
 def colours(
     appearance: Appearance,
-    pictures: Float[Tensor, "batch 3 side side"],
+    textures: Float[Tensor, "batch 3 side side"],
     points: Float[Tensor, "batch 2 height width"],
     center: Float[Tensor, "batch 2"],
 ) -> Float[Tensor, "batch 3 height width"]:
     """The texture's colours at `points` of one layer, before its colour map."""
     x = points[:, 0] - center[:, 0, None, None]
     y = points[:, 1] - center[:, 1, None, None]
-    a, b, c, d = (entry[:, None, None] for entry in appearance.to_picture.flatten(1).unbind(1))
+    a, b, c, d = (entry[:, None, None] for entry in appearance.to_texture.flatten(1).unbind(1))
     left, top = (entry[:, None, None] for entry in appearance.origin.unbind(1))
     places = torch.stack([a * x + b * y + left, c * x + d * y + top], -1)
-    return functional.grid_sample(pictures, places, padding_mode="reflection", align_corners=False)
+    return functional.grid_sample(textures, places, padding_mode="reflection", align_corners=False)
 
 
 def tinted(appearance: Appearance, rgb: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:

@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def generate_pictures(count: int, side: int, *, seed: int) -> NDArray[np.uint8]:
+def generate_textures(count: int, side: int, *, seed: int) -> NDArray[np.uint8]:
     """RGB textures (count, side, side, 3): clouds, rectangles, cells, stripes, checks and dots in turn."""
     random = np.random.default_rng(seed)
     makers = (_clouds, _rectangles, _cells, _clouds, _stripes, _rectangles, _checks, _dots)
-    pictures = [_coloured(random, makers[i % len(makers)](random, side)) for i in range(count)]
-    return np.stack(pictures)
+    textures = [_coloured(random, makers[i % len(makers)](random, side)) for i in range(count)]
+    return np.stack(textures)
 
 
-def generate_cutouts(pictures: NDArray[np.uint8], side: int, *, seed: int) -> NDArray[np.uint8]:
-    """RGBA cut-outs (count, side, side, 4): each picture with a blob for its opacity."""
+def generate_cutouts(textures: NDArray[np.uint8], side: int, *, seed: int) -> NDArray[np.uint8]:
+    """RGBA cut-outs (count, side, side, 4): each texture with a blob for its opacity."""
     random = np.random.default_rng(seed + 1)
     cutouts = []
-    for picture in pictures:
+    for texture in textures:
         blob = _noise(random, side, cells=4)
         ys, xs = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
         height = 1.0 - 1.6 * np.hypot(xs, ys) + 0.3 * blob
         alpha = (height * side / 4 + 0.5).clip(0, 1) * 255
-        shrunk = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+        shrunk = cv2.resize(texture, (side, side), interpolation=cv2.INTER_AREA)
         cutouts.append(np.dstack([shrunk, alpha.astype(np.uint8)]))
     return np.stack(cutouts)
 

@@ -131,7 +131,7 @@ class _Canvas:
 def _paint_layer(bank: TextureBank, canvas: _Canvas, known: _Plan, plan: _Plan, index: int) -> None:
     """Renders one layer into both frames; `known` are its parameters on the CPU, for decisions without a GPU sync."""
     bends = bool(known.motions.bends.any())
-    pictures = gather(bank.pictures, known.appearance.picture, known.appearance.level)
+    textures = gather(bank.textures, known.appearance.texture, known.appearance.level)
     cutouts = None
     if index and known.shapes.is_cutout.any():
         cutouts = gather(bank.cutouts, known.appearance.cutout, known.appearance.cutout_level)
@@ -143,7 +143,7 @@ def _paint_layer(bank: TextureBank, canvas: _Canvas, known: _Plan, plan: _Plan, 
             continue
         points = backwards(plan.motions, pixels, bends=bends) if moment else pixels
         moved = pixels if moment else forwards(plan.motions, points, bends=bends)
-        rgb, alpha = _appearance(plan, pictures, cutouts, points, is_object=index > 0)
+        rgb, alpha = _appearance(plan, textures, cutouts, points, is_object=index > 0)
         _apply_motion_blur(known, plan, rgb, alpha, moved - points)
         canvas.frames[moment][here] = torch.lerp(canvas.frames[moment][here], rgb, alpha)
         on_top = alpha > 0.5
@@ -154,14 +154,14 @@ def _paint_layer(bank: TextureBank, canvas: _Canvas, known: _Plan, plan: _Plan, 
 
 def _appearance(
     plan: _Plan,
-    pictures: Float[Tensor, "batch 3 side side"],
+    textures: Float[Tensor, "batch 3 side side"],
     cutouts: Float[Tensor, "batch 4 small small"] | None,
     points: Float[Tensor, "batch 2 height width"],
     *,
     is_object: bool,
 ) -> tuple[Float[Tensor, "batch 3 height width"], Float[Tensor, "batch 1 height width"]]:
     """Colour and opacity of one layer at points of the first frame."""
-    rgb = colours(plan.appearance, pictures, points, plan.shapes.center)
+    rgb = colours(plan.appearance, textures, points, plan.shapes.center)
     if not is_object:
         return tinted(plan.appearance, rgb), torch.ones_like(points[:, :1])
     local = unit_coordinates(plan.shapes, points)
