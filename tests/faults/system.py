@@ -26,7 +26,12 @@ for _name, _within, _code, _says in (
     ("no HOME", "env -u HOME {}", 0, ""),
     ("TMPDIR that is not there", "TMPDIR=/nowhere {}", 0, ""),
     ("the C locale", "env -u LANG LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 {}", 0, ""),
-    ("a current folder that is gone", "mkdir gone; cd gone; rmdir ../gone; {}", 2, "current folder is gone"),
+    (
+        "a current folder that is gone",
+        "mkdir gone; cd gone; rmdir ../gone; {}",
+        2,
+        "current folder does not exist any more",
+    ),
 ):
 
     @fault("4.5", _name, code=_code, says=_says, within=_within, holds=lambda code=_code: code or result_is_there())
