@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from flowcli.cli.app import run as main
 from flowcli.errors import UsageError
 from flowcli.system.console import Console
 from flowcli.training.promote import Promotion, hours, loss_on, promote, samples, trained_on
@@ -88,8 +89,9 @@ def test_the_model_card_states_the_records_of_the_run_and_the_statements_of_the_
     assert "raft-small (990,162 parameters, float16), trained by flowcli from scratch\n" in card
     assert "of the images in a folder called photos.\n" in card
     assert "- licence: not stated\n" in card
-    stated = dataclasses.replace(promotion, licence="CC0", origin="The photographs are mine.")
-    card = promote(stated, Console(quiet=True)).with_suffix(".md").read_text()
+    line = f"train --run {run} --promote {tmp_path}/stated --validation {validation} --licence CC0 --origin".split()
+    assert main([*line, "The photographs are mine."]) == 0
+    card = (tmp_path / "stated.md").read_text()
     assert "- licence: CC0\n" in card and "\nThe photographs are mine.\n" in card
 
 

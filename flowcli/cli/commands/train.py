@@ -54,4 +54,5 @@ def run(
         return
     if training.validation is None:
         raise UsageError("--promote scores the weights", hint="give --validation, a folder of pairs")
-    console.show(promote_weights(Promotion(training.run, promote.parent, promote.name, training.validation), console))
+    promotion = Promotion(training.run, promote.parent, promote.name, training.validation, licence, origin)
+    console.show(promote_weights(promotion, console))
