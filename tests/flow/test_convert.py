@@ -48,7 +48,7 @@ def test_what_kitti_cannot_hold_is_said(flowcli, flow) -> None:
     off = np.nanmax(np.abs(kept - flow)[np.isfinite(kept).all(axis=2)])
     assert 0 < off <= 1 / 128
     assert ended.err == [
-        f"1 file from flo to kitti, vectors changed by up to {off:.2g} px; 1 that did not fit are marked unknown"
+        f"1 file from flo to kitti, vectors changed by up to {off:.2g} px; 1 out of range and marked unknown"
     ]
     again = flowcli("convert", "a_kitti.png", "b.flo")
     assert again.err == ["1 file from kitti to flo, without loss"]
@@ -158,16 +158,16 @@ def test_a_video_of_several_sizes_is_refused_and_not_left_behind(flowcli, folder
 
 REFUSALS = [
     ("nope.flo x.npz", 2, "nope.flo does not exist"),
-    ("picture.png x.flo", 3, "picture.png is no flow file that is known"),
+    ("picture.png x.flo", 3, "picture.png is not a known flow file"),
     ("cut.flo x.npz", 3, "cut.flo is not a .flo file"),
-    ("in_flow x.bin", 2, "x.bin does not say what to write"),
+    ("in_flow x.bin", 2, "x.bin does not name a format"),
     ("in_flow x.npz", 2, "x.npz is one file, and in_flow holds 6"),
     ("in_flow x --to jpeg", 2, "--to jpeg is not known"),
     ("in_flow x --to npz --from exr", 3, "in_flow holds no exr files"),
     ("in_flow x --to npz --from raw", 2, "--from raw is not known"),
     ("mixed x --to npz", 2, "mixed holds flo and npy"),
     ("void x --to npz", 3, "void holds no flow files"),
-    ("in_flow/000000.flo x.mp4", 2, "a video takes a folder of flow"),
+    ("in_flow/000000.flo x.mp4", 2, "a video needs a folder of flow files"),
     ("in_flow/000000.flo in_flow/000000.flo -y", 2, "in_flow/000000.flo is the input itself"),
     ("in_flow/000000.flo taken.npz", 2, "taken.npz exists already"),
     ("in_flow/000000.flo x.jpg --to planes", 2, "x.jpg does not end with _x.jpg"),

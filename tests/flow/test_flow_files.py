@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.formats import exr, flo, kitti, npz, pfm
 from flowcli.flow.kinds import FlowFile
-from flowcli.flow.outputs import kind_of, sink_names
+from flowcli.flow.outputs import kind_of, output_names
 from flowcli.media.encoding import Encoding
 
 FLOW = (20 * np.random.default_rng(0).normal(size=(5, 7, 2))).astype(np.float32)
@@ -22,7 +22,7 @@ FLOW[0, 0] = -0.0, 1e-30
 UNKNOWN = FLOW.copy()
 UNKNOWN[1, 1] = np.nan
 UNKNOWN[2, 3] = 1e10
-FORMATS = [name for name in sink_names() if isinstance(kind_of(name), FlowFile)]
+FORMATS = [name for name in output_names() if isinstance(kind_of(name), FlowFile)]
 # How far a value may be from what was stored; 0 is to the bit.
 STEP = {"kitti": 1 / 64}
 
@@ -182,7 +182,7 @@ def test_kitti_rounds(tmp_path):
 
 def test_an_8_bit_png_is_no_flow(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((5, 7, 3), np.uint8))
-    with pytest.raises(SourceError, match=r"is not a 16-bit PNG of KITTI's kind$"):
+    with pytest.raises(SourceError, match=r"is not a 16-bit PNG in KITTI's flow format$"):
         kitti.read(tmp_path / "a.png")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowcli.errors import OutputError, UsageError
-from flowcli.flow.outputs import check_outputs, choose, descriptions, names_of, plan_outputs, report_path, sink_names
+from flowcli.flow.outputs import check_outputs, choose, descriptions, names_of, output_names, plan_outputs, report_path
 
 ALL = ("video", "png", "flo", "overlay", "side", "warp")
 
@@ -141,8 +141,8 @@ def test_a_list_is_chosen_once_each_in_order():
 def test_an_unknown_output_names_the_known_ones():
     with pytest.raises(UsageError) as failure:
         choose("vidoe")
-    assert str(failure.value) == "--save does not know vidoe"
-    assert failure.value.hint == f"did you mean video? it knows {', '.join(sink_names())}"
+    assert str(failure.value) == "--save vidoe is not known"
+    assert failure.value.hint == f"did you mean video? use {', '.join(output_names())}"
 
 
 def test_every_output_says_what_it_is():

@@ -12,7 +12,7 @@ from flowcli.errors import OutputError
 from flowcli.flow.colour import ColourScale, colour_flow
 from flowcli.flow.drawing import Style
 from flowcli.flow.kinds import Kind
-from flowcli.flow.outputs import Output, kind_of, open_sinks, plan_outputs, remove_stale, sink_names
+from flowcli.flow.outputs import Output, kind_of, open_writers, output_names, plan_outputs, remove_stale
 from flowcli.media.pyav import VideoReader
 
 STYLE = Style(ColourScale(4.0))
@@ -23,7 +23,7 @@ VISIBLE = np.zeros((48, 64), bool)
 def _open(sinks, folder, *, video=True, style=STYLE, direction="forward", rate=Fraction(25), tick=Fraction(1, 1000)):
     source = Path("clip.mp4" if video else "a.png")
     outputs = plan_outputs(sinks, source, video=video, output=folder, direction=direction)
-    return open_sinks(outputs, style=style, rate=rate, tick=tick)
+    return open_writers(outputs, style=style, rate=rate, tick=tick)
 
 
 def _run(sinks, folder, estimates, **options):
@@ -35,10 +35,10 @@ def _run(sinks, folder, estimates, **options):
 
 
 def test_every_output_states_its_kind():
-    assert all(isinstance(kind_of(name), Kind) for name in sink_names())
+    assert all(isinstance(kind_of(name), Kind) for name in output_names())
 
 
-@pytest.mark.parametrize("name", sink_names())
+@pytest.mark.parametrize("name", output_names())
 def test_every_sink_writes_what_was_planned_and_nothing_else(tmp_path, make_estimate, name):
     outputs = plan_outputs([name], Path("clip.mp4"), video=True, output=tmp_path)
     _run([name], tmp_path, [make_estimate(RIGHT, occluded=VISIBLE, index=index) for index in (0, 1)])
@@ -104,7 +104,7 @@ def test_an_aborted_run_leaves_no_part_and_no_video(tmp_path, make_estimate):
 
 
 def test_a_run_that_fails_at_once_leaves_nothing(tmp_path):
-    for sink in _open(sink_names(), tmp_path):
+    for sink in _open(output_names(), tmp_path):
         sink.abort()
     assert list(tmp_path.iterdir()) == []
 

@@ -271,14 +271,14 @@ def test_occlusion_is_what_does_not_come_back() -> None:
 def test_a_warm_backward_pair_starts_from_the_last_flow_carried_against_itself() -> None:
     first, second = estimator(direction="backward").estimate(pair_up(frames(3)))
     turned = FramePair(first.pair.second, first.pair.first, continues=False)
-    initial = carry_forward(coarse(turned), share=-1)
+    initial = carry_forward(coarse(turned), scale=-1)
     turned = FramePair(second.pair.second, second.pair.first, continues=False)
     torch.testing.assert_close(second.backward[None], upsample_bilinear(coarse(turned, initial)), rtol=0, atol=1e-4)
 
 
 def test_a_sliding_pair_starts_from_the_last_flow_carried_by_its_share() -> None:
     first, second = estimator().estimate(pair_up(frames(4), skip=2, sliding=True))
-    initial = carry_forward(coarse(first.pair), share=0.5)
+    initial = carry_forward(coarse(first.pair), scale=0.5)
     torch.testing.assert_close(second.forward[None], upsample_bilinear(coarse(second.pair, initial)), rtol=0, atol=1e-4)
 
 

@@ -169,7 +169,7 @@ def test_what_is_there_already_is_not_fetched_again(flowcli, server, kept) -> No
     for _ in range(2):
         ended = flowcli("weights", "fetch", NAME)
         assert ended.code == 0
-    assert ended.err[0] == f"{kept / NAME}.pth is there already, and its checksum is right"
+    assert ended.err[0] == f"{kept / NAME}.pth exists already, and its checksum is right"
     assert len(server.ranges) == 1
 
 
@@ -182,7 +182,7 @@ def test_two_processes_that_fetch_the_same_wait_for_each_other(flowcli, server, 
     fcntl.flock(other, fcntl.LOCK_EX)
     threading.Timer(0.3, other.close).start()
     ended = flowcli("weights", "fetch", NAME)
-    assert ended.err[0] == f"another process fetches into {kept}: waiting for it"
+    assert ended.err[0] == f"another process is fetching into {kept}: waiting for it"
     assert (ended.code, names(kept)) == (0, [f"{NAME}.pth"])
 
 
@@ -208,8 +208,8 @@ def test_a_server_that_stays_silent_is_given_up_and_a_later_run_goes_on(flowcli,
     missing = len(server.content) - half
     assert ended.code == 5
     assert ended.err == [
-        f"error: {server.url} broke off after {half / 1e6:.1f} MB: {missing:,} bytes are missing",
-        "hint: run it again to go on from there",
+        f"error: the connection to {server.url} was lost after {half / 1e6:.1f} MB: {missing:,} bytes are missing",
+        "hint: run it again to resume",
     ]
     assert names(kept) == [PART]
     server.answers, server.ranges = [whole], []
@@ -244,22 +244,22 @@ def test_a_part_that_was_complete_but_not_yet_renamed_is_enough(flowcli, server,
 FAULTS = {
     "wrong bytes": (
         [saying(b"x" * 4_000_000)],
-        "{url} gave another file than {name}: its sha256 begins with {found}, not with {sha256}",
+        "{url} is not {name}: its sha256 begins with {found}, not with {sha256}",
         "nothing was kept; try again, or another --url",
     ),
     "a web page": (
         [saying(b"<!DOCTYPE html><title>Sign in</title>")],
-        "{url} gave another file than {name}: it is a web page, not a checkpoint",
+        "{url} is not {name}: it is a web page, not a checkpoint",
         "nothing was kept; try again, or another --url",
     ),
     "nothing": (
         [saying(b"")],
-        "{url} gave another file than {name}: it is empty",
+        "{url} is not {name}: it is empty",
         "nothing was kept; try again, or another --url",
     ),
     "a length that is too short": (
         [lambda handler, content: handler.reply(200, content, Content_Length=1_000_000)],
-        "{url} gave another file than {name}: its sha256 begins with {cut}, not with {sha256}",
+        "{url} is not {name}: its sha256 begins with {cut}, not with {sha256}",
         "nothing was kept; try again, or another --url",
     ),
     "a length that is too long": (
@@ -275,12 +275,12 @@ FAULTS = {
     "404": (
         [saying(b"", code=404)],
         "{url} is refused: 404 Not Found",
-        "it has moved: give a mirror's address with --url",
+        "it may have moved: give a mirror's address with --url",
     ),
     "403": (
         [saying(b"", code=403)],
         "{url} is refused: 403 Forbidden",
-        "the server lets not everyone in; fetch it on another machine and give the file to --weights",
+        "the server denies access; fetch it on another machine and give the file to --weights",
     ),
     "500": (
         [saying(b"", code=500)],
@@ -353,7 +353,7 @@ def test_a_server_that_speaks_no_http_is_given_up(flowcli, server) -> None:
     server.answers = [lambda handler, _: handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")]
     ended = flowcli("weights", "fetch", NAME)
     assert ended.code == 5
-    assert ended.err[0].startswith(f"error: {server.url} broke off after 0.0 MB: SSH-2.0")
+    assert ended.err[0].startswith(f"error: the connection to {server.url} was lost after 0.0 MB: SSH-2.0")
 
 
 def test_a_certificate_that_nobody_vouches_for_is_told(flowcli, server, monkeypatch) -> None:
@@ -417,7 +417,7 @@ def test_ctrl_c_keeps_what_has_come(flowcli, server, kept) -> None:
     server.answers = [stopping]
     ended = flowcli("weights", "fetch", NAME)
     assert ended.code == 130
-    assert ended.err == ["error: stopped by Ctrl-C", "hint: 2.0 MB are kept: run it again to go on from there"]
+    assert ended.err == ["error: stopped by Ctrl-C", "hint: 2.0 MB are kept: run it again to resume"]
     server.answers = [whole]
     assert flowcli("weights", "fetch", NAME).code == 0
     assert server.ranges[-1] == "bytes=2000000-"
@@ -427,8 +427,8 @@ def test_ctrl_c_keeps_what_has_come(flowcli, server, kept) -> None:
     ("arguments", "error", "hint"),
     [
         (["raft_small_C_T_V3"], "raft_small_C_T_V3 is not among the published weights", "did you mean {}?"),
-        ([NAME, "--url", "file:///etc/passwd"], "--url file:///etc/passwd is not on the web", None),
-        ([NAME, "--url", "mirror/raft.pth"], "--url mirror/raft.pth is not on the web", None),
+        ([NAME, "--url", "file:///etc/passwd"], "--url file:///etc/passwd is not an HTTP address", None),
+        ([NAME, "--url", "mirror/raft.pth"], "--url mirror/raft.pth is not an HTTP address", None),
     ],
 )
 def test_a_wish_that_cannot_be_granted_is_exit_2(flowcli, server, arguments, error: str, hint: str | None) -> None:

@@ -54,7 +54,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_flow_is_the_same(limited) -
     done = limited(2)
     found, notes = flows(4)
     assert done == [(2, False), (2, False), (2, False), (1, False)]
-    assert notes == ["memory ran out: went on with 2 pairs at once"]
+    assert notes == ["memory ran out: continued with 2 pairs at once"]
     for flow, same in zip(found, expected, strict=True):
         np.testing.assert_allclose(flow, same, atol=1e-3)
 
@@ -65,8 +65,8 @@ def test_where_one_pair_does_not_fit_correlations_are_made_on_demand(limited) ->
     found, notes = flows(2)
     assert set(done) == {(1, True)}
     assert notes == [
-        "memory ran out: went on with 1 pair at once",
-        "memory ran out: went on with 1 pair at once, correlations made on demand",
+        "memory ran out: continued with 1 pair at once",
+        "memory ran out: continued with 1 pair at once, correlation on demand",
     ]
     for flow, same in zip(found, expected, strict=True):
         np.testing.assert_allclose(flow, same, atol=1e-3)

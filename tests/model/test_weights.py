@@ -51,7 +51,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_as_weights(folder: Path) -> Non
         weights.load(found)
     assert refused.value.exit_code == 5
     found.path.unlink()
-    with pytest.raises(WeightsError, match=r"is gone"):
+    with pytest.raises(WeightsError, match=r"no longer exists"):
         weights.load(found)
 
 

@@ -68,7 +68,7 @@ def test_show_tells_what_training_noted_beside_its_best_weights(flowcli, weights
 def test_show_refuses_what_is_no_raft_in_a_sentence(flowcli) -> None:
     torch.save({**published_state(RAFT(), "princeton"), "att.to_qk.weight": torch.zeros(1)}, "gma.pth")
     ended = flowcli("weights", "show", "gma.pth")
-    assert (ended.code, ended.err[0]) == (5, "error: gma.pth holds GMA, which is another network than RAFT")
+    assert (ended.code, ended.err[0]) == (5, "error: gma.pth holds GMA, not RAFT")
 
 
 def test_verify_finds_a_wrong_checksum_and_a_broken_file(flowcli, weights: Path) -> None:
@@ -117,11 +117,11 @@ def test_rounding_to_half_is_said_and_facts_come_along(flowcli, large: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "error", "hint"),
     [
-        ("{w} x.bin", "x.bin has another extension than .safetensors, .pth, .pt", "name the file to write"),
+        ("{w} x.bin", "x.bin does not end with .safetensors or .pth or .pt", "name the file to write"),
         ("{w} taken.pth", "taken.pth exists already", "-y overwrites it; or write somewhere else"),
         ("{w} {w} -y", "{w} is the input itself", "write somewhere else"),
         ("{w} x.pth --to tensorflow", "--to tensorflow is not known", "use flowcli, princeton, torchvision"),
-        ("{w} x.pth --precision bf16", "--precision bf16 is not for weights", "use auto, fp32, fp16"),
+        ("{w} x.pth --precision bf16", "--precision bf16 is not supported for weights", "use auto, fp32, fp16"),
     ],
 )
 def test_convert_refuses_what_makes_no_sense(flowcli, weights: Path, arguments: str, error: str, hint: str) -> None:

@@ -238,7 +238,7 @@ def test_what_a_failed_download_left_behind_is_told(tmp_path: Path, content: byt
 def test_relatives_of_raft_are_named(tmp_path: Path) -> None:
     state = published_state(make(), "princeton")
     torch.save({**state, "att.to_qk.weight": torch.zeros(1)}, tmp_path / "gma.pth")
-    assert str(refusal(tmp_path / "gma.pth")).endswith("gma.pth holds GMA, which is another network than RAFT")
+    assert str(refusal(tmp_path / "gma.pth")).endswith("gma.pth holds GMA, not RAFT")
 
 
 def test_a_torchscript_program_is_refused(tmp_path: Path) -> None:
