@@ -1,4 +1,4 @@
-"""Optical flow of videos with RAFT, and a look at what RAFT saw: `estimate`, `video` and `load`.
+"""Optical flow of images and videos with RAFT: `estimate`, `video` and `load`.
 
 The rooms, each of which imports only those below it (`python -m tests.layers` checks that):
 
@@ -27,10 +27,10 @@ __all__ = ["__version__", "estimate", "load", "video"]
 
 
 def __getattr__(name: str) -> object:
-    """Imports torch only once flow is asked for."""
+    """Imports torch only when one of the functions is first used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - flowcli --version needs none of it
+    from importlib import import_module  # noqa: PLC0415 - flowcli --version must not import torch
 
     return getattr(import_module("flowcli.api"), name)
 

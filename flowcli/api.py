@@ -1,6 +1,6 @@
-"""Flow from Python: of two pictures, or of a video. `flowcli.estimate`, `flowcli.video` and `flowcli.load` are these.
+"""The Python interface: `flowcli.estimate` for two images, `flowcli.video` for a video, `flowcli.load` for a model.
 
-What goes wrong comes as a `flowcli.errors.FlowcliError`, whose `hint` says what to do.
+Unusable inputs, weights, devices and settings raise a `flowcli.errors.FlowcliError`, whose `hint` says what to do.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 
 def load(weights: str | Path = DEFAULT) -> RAFT:
-    """A RAFT by the name of its weights or the path of a checkpoint, in float32 on the CPU, ready for inference.
+    """The RAFT with the weights of a name or a checkpoint's path, in evaluation mode, in float32 on the CPU.
 
-    Raises WeightsError where there is none or it does not fit.
+    Raises WeightsError where no such weights exist, or the file holds no RAFT.
     """
     return load_weights(find(str(weights)))
 
@@ -75,20 +75,20 @@ def estimate(
     device: str = "auto",
     precision: str = "auto",
 ) -> NDArray[np.float32] | Tensor:
-    """The flow from `first` to `second`, RGB of any one size: the displacement in pixels, x right and y down.
+    """The flow from `first` to `second`, RGB images of one size: the displacement in pixels, x right and y down.
 
     NumPy (height, width, 3) gives (height, width, 2); a tensor (3, height, width) or a batch of them gives
-    (2, height, width) or a batch of them, on the device that the tensor is on. It is float32, on the grid of `first`.
-    Give a model from `load` as `weights` to call this often. Raises TypeError for pictures that are not uint8,
-    ValueError where the shapes do not fit.
+    (2, height, width) or a batch of them, on the device of `first`. It is float32, on the grid of `first`. For repeated
+    calls, give a model from `load` as `weights`. Raises TypeError for images that are not uint8, ValueError where
+    shapes do not fit, and UsageError, DeviceError or WeightsError.
     """
     if isinstance(first, Tensor) and isinstance(second, Tensor):
-        pictures = [images_of(frames) for frames in (first, second)]
+        images = [images_of(frames) for frames in (first, second)]
     elif isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
-        pictures = [[first], [second]]
+        images = [[first], [second]]
     else:
         raise TypeError(f"two arrays or two tensors are needed, got {type(first).__name__} and {type(second).__name__}")
-    pairs = [pair_of(one, other) for one, other in zip(*pictures, strict=True)]
+    pairs = [pair_of(one, other) for one, other in zip(*images, strict=True)]
     settings = Settings(iterations=iterations)
     estimator = estimator_for(model_of(weights), device=device, precision=precision, settings=settings)
     estimates = list(estimator.estimate(pairs))
@@ -114,13 +114,13 @@ def video(
     device: str = "auto",
     precision: str = "auto",
 ) -> Generator[Estimate, None, None]:
-    """The flow of a video, an image folder or a numbered pattern, pair after pair, from frame t to frame t + `skip`.
+    """Yields the flow of a video, an image folder or a numbered pattern, from frame t to frame t + `skip`.
 
     Each estimate has `flow` (height, width, 2) in pixels as NumPy, `forward` and `backward` as tensors, `occlusion`
-    where `direction` is both, and its `pair` of frames with `image`, `index` and exact `time`. The arguments mean what
-    they mean to `flowcli video`. Memory does not grow with the video's length, unless estimates are kept.
+    if `direction` is both, and its `pair` of frames with `image`, `index` and exact `time`. The arguments are the
+    options of `flowcli video`. Memory does not grow with the length of the video, unless estimates are kept.
 
-    Raises at once where the input cannot be used.
+    Raises ValueError or FlowcliError at the call, not at the first estimate, where the input cannot be used.
     """
     if skip < 1:
         raise ValueError(f"skip must be at least 1, got {skip}")
@@ -141,25 +141,25 @@ def video(
 def estimates_of(
     source: Source, estimator: FlowEstimator, *, skip: int, sliding: bool
 ) -> Generator[Estimate, None, None]:
-    """The flow of a source, which is closed in the end."""
+    """Yields the flow of a source, and closes it at the end."""
     with source:
         yield from estimator.estimate(pairs_of(source.frames(), skip=skip, sliding=sliding))
 
 
 def model_of(weights: str | Path | RAFT) -> Weights | RAFT:
-    """A model as it is, weights by their name or path."""
+    """A model unchanged, or the weights of a name or path; raises WeightsError where there are none."""
     return weights if isinstance(weights, RAFT) else find(str(weights))
 
 
 def images_of(frames: UInt8[Tensor, "*batch 3 height width"]) -> list[NDArray[np.uint8]]:
-    """The pictures of a tensor as NumPy."""
+    """The images of a tensor as NumPy; raises ValueError for another shape."""
     if frames.ndim < 3 or frames.shape[-3] != 3:
         raise ValueError(f"a tensor of frames is (..., 3, height, width), got {tuple(frames.shape)}")
     return list(frames.reshape(-1, *frames.shape[-3:]).permute(0, 2, 3, 1).cpu().numpy())
 
 
 def pair_of(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> FramePair:
-    """Two pictures that follow nothing."""
+    """The pair of two RGB images; raises TypeError and ValueError where they do not fit."""
     for image in (first, second):
         if image.dtype != np.uint8:
             raise TypeError(f"frames are RGB from 0 to 255 in uint8, got {image.dtype}")

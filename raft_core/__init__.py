@@ -11,10 +11,10 @@ __all__ = ["load"]
 
 
 def __getattr__(name: str) -> object:
-    """Imports torch only once a model is asked for."""
+    """Imports torch only when a name is first used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from raft_core import checkpoint  # noqa: PLC0415 - `import raft_core` waits for nothing
+    from raft_core import checkpoint  # noqa: PLC0415 - `import raft_core` must not import torch
 
     return getattr(checkpoint, name)
 

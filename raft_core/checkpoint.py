@@ -1,4 +1,4 @@
-"""Reads and writes RAFT weights whoever published them: recognises the names a file uses, and loads strictly."""
+"""Reads and writes RAFT checkpoints of princeton-vl, torchvision and flowcli, and loads them strictly."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# A training state of the large model takes a tenth of this.
+# A training state of the large model takes less than a tenth of this.
 LARGEST_BYTES = 2 << 30
 
 ACCEPTED = "give a princeton-vl, torchvision or flowcli RAFT checkpoint (.pth or .safetensors)"
 
-# Wrapped around the weights in training states: ours (with the averaged weights first), Lightning's, torchvision's.
+# Entries of training states that hold the weights: flowcli's averaged ones first, then Lightning's, torchvision's.
 WRAPPERS = ("ema", "state_dict", "model")
 
-# Networks that descend from RAFT or are taken for it, by the beginning of a name that only they have.
+# Networks related to RAFT, by a prefix of tensor names that RAFT does not have.
 RELATIVES = {
     "att.": "GMA",
     "update_block.gru08.": "RAFT-Stereo",
@@ -42,7 +42,7 @@ RELATIVES = {
     "feature_flow_attn.": "GMFlow",
     "memory_encoder.": "FlowFormer",
 }
-# What a download leaves behind instead of a checkpoint, by its first bytes.
+# What a failed download stores instead of a checkpoint, by its first bytes.
 BEGINNINGS = {
     b"<": ("is a web page, not a checkpoint", "download the file itself, not the page that offers it"),
     b"version https://git-lfs": ("is a git-lfs pointer, not a checkpoint", "run `git lfs pull`"),
@@ -51,9 +51,10 @@ BEGINNINGS = {
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What a checkpoint file holds: tensors under `origin`'s names, as stored, without what was wrapped around them.
+    """The tensors of a checkpoint file, as stored, under `origin`'s names.
 
-    `wrapper` is the entry of a training state that they were taken from; `facts` is what the file says of itself.
+    `wrapper` is the entry of a training state that holds them, None for a bare state dict; `facts` are safetensors'
+    metadata, or the numbers and strings beside that entry.
     """
 
     path: Path
@@ -64,14 +65,14 @@ class Contents:
 
     @property
     def precision(self) -> torch.dtype:
-        """How exactly the weights are stored."""
+        """The dtype that the weights are stored in, by the first floating-point tensor."""
         return next((tensor.dtype for tensor in self.tensors.values() if tensor.is_floating_point()), torch.float32)
 
 
 def load(path: Path | str) -> RAFT:
-    """A RAFT with the weights in `path`, ready for inference, in float32 on the CPU; its size is told by the file.
+    """The RAFT of a checkpoint file, large or small, in evaluation mode, in float32 on the CPU.
 
-    Raises FileNotFoundError, or CheckpointError for anything that is not such weights. No pickle is executed.
+    Raises FileNotFoundError, or CheckpointError for a file that holds no RAFT weights. No pickled code is executed.
     """
     return build(read(path))
 
@@ -84,9 +85,9 @@ def save(
     half: bool = False,
     names: Origin = "flowcli",
 ) -> None:
-    """Writes the weights, in float16 if `half`, under the names of `names`; the file is whole or not there.
+    """Writes a model's weights, in float16 if `half`, under the names that `names` uses; a failure keeps the old file.
 
-    `.pth` and `.pt` become a state dict for `torch.load`, everything else safetensors, with `metadata` in it.
+    `.pth` and `.pt` files are state dicts for `torch.load`, all others safetensors, which alone store `metadata`.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
@@ -96,7 +97,7 @@ def save(
     path = Path(path)
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        # Not save_file, whose files only their owner may read.
+        # Not save_file: only the owner may read its files.
         part.write_bytes(encode(state, path.suffix, metadata={"config": model.config.name, **(metadata or {})}))
         part.replace(path)
     finally:
@@ -104,7 +105,7 @@ def save(
 
 
 def read(path: Path | str) -> Contents:
-    """The tensors of a file, found and recognised; raises as `load` does, but for tensors that do not fit a RAFT."""
+    """The tensors of a checkpoint file and their origin; raises as `load` does, but checks no shapes and values."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(path)
@@ -120,7 +121,7 @@ def read(path: Path | str) -> Contents:
     origin = recognise(tensors)
     relative = next((name for start, name in RELATIVES.items() if any(key.startswith(start) for key in tensors)), None)
     if relative:
-        raise CheckpointError(f"{path} holds {relative}, which is another network than RAFT", hint=ACCEPTED)
+        raise CheckpointError(f"{path} holds {relative}, not RAFT", hint=ACCEPTED)
     if origin is None:
         example = next(iter(tensors), "nothing")
         raise CheckpointError(f"{path} is not a RAFT: its first tensor is {example!r}", hint=ACCEPTED)
@@ -128,7 +129,7 @@ def read(path: Path | str) -> Contents:
 
 
 def build(contents: Contents) -> RAFT:
-    """The model with these weights; raises CheckpointError where they fit no published size, or are no numbers."""
+    """The RAFT with these weights; raises CheckpointError if they fit neither published size or are not finite."""
     weights = translate(contents.tensors, contents.origin)
     is_large = weights["feature_encoder.stem.conv.weight"].shape[:1] == LARGE.encoder_widths[:1]
     model = RAFT(LARGE if is_large else SMALL)
@@ -142,7 +143,7 @@ def build(contents: Contents) -> RAFT:
 
 
 def encode(state: dict[str, Tensor], suffix: str, *, metadata: dict[str, str]) -> bytes:
-    """A file's bytes: safetensors, or what torch.load reads."""
+    """The bytes of a file: a state dict for torch.load if `suffix` is .pth or .pt, else safetensors."""
     if suffix.lower() not in {".pth", ".pt"}:
         return serialise(state, metadata=metadata)
     buffer = io.BytesIO()
@@ -151,8 +152,8 @@ def encode(state: dict[str, Tensor], suffix: str, *, metadata: dict[str, str]) -
 
 
 def read_content(path: Path) -> tuple[object, dict[str, str]]:
-    """Whatever a file holds, as long as that is tensors and plain values, and the metadata it comes with."""
-    refuse_what_is_none(path)
+    """The deserialised content of a file and its safetensors metadata; raises CheckpointError if unreadable."""
+    refuse_non_checkpoint(path)
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
@@ -168,8 +169,8 @@ def read_content(path: Path) -> tuple[object, dict[str, str]]:
         raise CheckpointError(f"{path} cannot be read as weights: {first_sentence(error)}", hint=ACCEPTED) from error
 
 
-def refuse_what_is_none(path: Path) -> None:
-    """Raises CheckpointError for what is known by its first bytes to be no checkpoint."""
+def refuse_non_checkpoint(path: Path) -> None:
+    """Raises CheckpointError if a file's first bytes show that it is not a checkpoint."""
     with path.open("rb") as file:
         head = file.read(64)
     if not head:
@@ -180,19 +181,19 @@ def refuse_what_is_none(path: Path) -> None:
 
 
 def read_torch(path: Path) -> object:
-    """What torch.save stored: tensors, plain values, and the command line that training scripts keep beside them."""
+    """What torch.save stored: tensors, plain values, and the argparse.Namespace that training scripts add."""
     with path.open("rb") as file:
-        # torch tells its two formats apart by these bytes, too.
+        # torch, too, distinguishes its two formats by these bytes.
         if file.read(4) == b"PK\x03\x04":
             refuse_archive(path)
     with warnings.catch_warnings(), torch.serialization.safe_globals([Namespace]):
-        # Of a damaged file torch says that its pickle protocol is unusual; the caller says what matters.
+        # torch warns of a damaged file's pickle protocol; the caller reports the error.
         warnings.simplefilter("ignore", UserWarning)
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def refuse_archive(path: Path) -> None:
-    """Raises ValueError for a program, and where a small file would unpack to a large one; torch never compresses."""
+    """Raises ValueError for a TorchScript program and for a zip bomb; torch.save never compresses."""
     size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
@@ -205,7 +206,7 @@ def refuse_archive(path: Path) -> None:
 
 
 def is_plain(value: object) -> bool:
-    """Whether this is a tensor with ordinary numbers in memory."""
+    """Whether `value` is a dense tensor on the CPU that is not quantised."""
     return (
         isinstance(value, torch.Tensor)
         and value.layout == torch.strided
@@ -215,7 +216,7 @@ def is_plain(value: object) -> bool:
 
 
 def check_fit(model: RAFT, weights: Mapping[str, Tensor], path: Path) -> None:
-    """Raises CheckpointError, naming the first differences, unless names and shapes agree."""
+    """Raises CheckpointError, naming the first three differences, unless names and shapes agree."""
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     differences = [f"{name} is missing" for name in expected if name not in weights]
     differences += [f"{name} is unknown" for name in weights if name not in expected]
@@ -232,5 +233,5 @@ def check_fit(model: RAFT, weights: Mapping[str, Tensor], path: Path) -> None:
 
 
 def first_sentence(error: Exception) -> str:
-    """The first sentence of an error's text, or its kind where it has none."""
+    """The first sentence of an error's text, or its class if it has none."""
     return re.split(r"\.\s|\n", str(error), maxsplit=1)[0] or type(error).__name__

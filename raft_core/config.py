@@ -1,4 +1,4 @@
-"""The shape of a RAFT, and the two that were published."""
+"""The architecture of a RAFT, and of the two published models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Norm = Literal["instance", "batch", "none"]
 
 @dataclass(frozen=True)
 class RaftConfig:
-    """Everything that tells one RAFT from another (Teed and Deng 2020, figures 5 to 8 of the supplement).
+    """The layers and widths of a RAFT (Teed and Deng 2020, figures 5 to 8 of the supplement).
 
     `encoder_widths` are the channels of the stem and the three stages. A tuple of convolution widths lists one width
     per layer. `gru_kernels` holds one (height, width) kernel per pass of the recurrent unit.
@@ -35,7 +35,7 @@ class RaftConfig:
 
     @property
     def correlation_channels(self) -> int:
-        """How many values one lookup gives per cell."""
+        """The number of values that one lookup gives per cell."""
         return self.correlation_levels * (2 * self.lookup_radius + 1) ** 2
 
 

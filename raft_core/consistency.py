@@ -1,4 +1,4 @@
-"""Where forward and backward flow disagree: pixels that the other frame does not show."""
+"""Occlusion, found where forward and backward flow disagree."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def find_occluded(
 ) -> Bool[Tensor, "batch height width"]:
     """Pixels of the first frame that the second does not show, by the forward-backward check.
 
-    A visible pixel comes back: |f + b|² <= relative · (|f|² + |b|²) + absolute, in px², where b is the backward flow at
-    the place that f leads to (Sundaram, Brox and Keutzer, ECCV 2010). What leaves the frame is occluded. Swap the
+    A pixel is visible if |f + b|² <= relative · (|f|² + |b|²) + absolute, in px², where b is the backward flow at the
+    point that f leads to (Sundaram, Brox and Keutzer, ECCV 2010). Pixels that leave the frame are occluded. Swap the
     arguments for the second frame's mask.
     """
     returned = warp_by(backward, forward)
     disagreement = (forward + returned.image).square().sum(dim=1)
     length = forward.square().sum(dim=1) + returned.image.square().sum(dim=1)
-    # Asked in this direction, unknown flow is occluded.
+    # Negated, so that unknown flow (NaN) is occluded.
     return ~(returned.inside & (disagreement <= relative * length + absolute))

@@ -1,8 +1,8 @@
-"""Convolutions with fewer multiplications, where a CPU computes in float32 and no gradient is wanted.
+"""Convolutions with fewer multiplications, for float32 on a CPU without gradients.
 
 Winograd's minimal filtering (Lavin and Gray 2016, https://arxiv.org/abs/1509.09308): a tile of outputs is interpolated
 from products at a few points, so that a 3×3 kernel takes a quarter of the multiplications and one of five taps two
-fifths. It rounds more than a direct convolution does: by 3e-5 at most where values are about 1.
+fifths. It rounds more than a direct convolution: by up to 3e-5 where values are about 1.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 OUTPUTS = 4
-"""How many outputs a tile has along an axis."""
+"""The number of outputs of a tile along an axis."""
 POINTS = {3: (0, 1, -1, 1 / 2, -2), 5: (0, 1, -1, 2, -2, 1 / 2, -1 / 2)}
-"""Where a kernel of so many taps is interpolated, infinity apart: small simple numbers round least."""
+"""The points of interpolation besides infinity, by the number of taps: small simple numbers round least."""
 FEWEST_CHANNELS = 64
-"""With fewer channels, in or out, moving the tiles takes longer than the multiplications saved."""
+"""With fewer input or output channels, moving the tiles takes longer than the saved multiplications."""
 TILES_AT_ONCE = 512
-"""Bounds the memory, and keeps what is moved in the cache."""
+"""Bounds memory, and keeps the tiles in the cache."""
 
 
 def convolve(
@@ -33,7 +33,7 @@ def convolve(
     weight: Float[Tensor, "outputs inputs kernel_rows kernel_columns"],
     bias: Float[Tensor, " outputs"] | None = None,
 ) -> Float[Tensor, "batch outputs rows columns"]:
-    """The convolution of stride 1 that keeps the size, zero outside; the sides of the kernel are odd."""
+    """The convolution of stride 1 with zero padding that keeps the size; the kernel's sides must be odd."""
     if tiles_pay(x, weight):
         return filter_tiles(x, weight, bias)
     return F.conv2d(x, weight, bias, padding=(weight.shape[2] // 2, weight.shape[3] // 2))
@@ -51,7 +51,7 @@ class Convolution(nn.Conv2d):
 
 
 def tiles_pay(x: Tensor, weight: Tensor) -> bool:
-    """Whether filtering tiles is faster, and exact enough; libraries for GPUs choose for themselves."""
+    """Whether filtering tiles is faster and exact enough; on GPUs, cuDNN chooses its own algorithm."""
     return (
         x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
@@ -104,7 +104,7 @@ def along_both(
 def transforms(
     taps: int,
 ) -> tuple[Float[Tensor, "outputs points"], Float[Tensor, "points taps"], Float[Tensor, "points points"]]:
-    """Along one axis: products to outputs, kernel to points, and tile to points (Toom-Cook's algorithm, transposed).
+    """The matrices of one axis, from products to outputs, kernel to points and tile to points (Toom-Cook, transposed).
 
     A convolution multiplies polynomials; as many points as the product has coefficients determine it.
     """
@@ -117,6 +117,6 @@ def transforms(
         return torch.cat((points[:, None] ** torch.arange(coefficients), infinity))
 
     tile = torch.linalg.inv(values(OUTPUTS + taps - 1)).T
-    # Any factor can be moved from the tile's side to the kernel's; powers of two cost no rounding.
+    # A factor can be moved from the tile's matrix to the kernel's; powers of two cause no rounding.
     scale = 2 ** tile.abs().amax(dim=1, keepdim=True).log2().round()
     return values(OUTPUTS).T.float(), (values(taps) * scale).float(), (tile / scale).float()

@@ -1,4 +1,4 @@
-"""How alike every feature of the first frame is to every feature of the second, at four resolutions."""
+"""The correlation of all pairs of features, its pyramid and its lookup (RAFT section 3.2)."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 MARGIN = 64
-"""How many zeros lie before and after a volume: more than a window's side, and whole cache lines."""
+"""Zeros in memory before and after a volume: more than a window's side, and whole cache lines."""
 
 
 class Correlation(Protocol):
-    """How alike features are, as RAFT reads it: around moving centers, or as one cell's whole map."""
+    """The correlation of two feature maps, read around centers or as the whole response map of a cell."""
 
     def lookup(self, centers: Float[Tensor, "batch 2 rows columns"]) -> Float[Tensor, "batch features rows columns"]:
-        """Correlations around `centers`."""
+        """Correlations around `centers`, which are in cells of the second frame's 1/8 grid."""
 
     def response(self, cell: Sequence[int], level: int, *, batch: int = 0) -> Float[Tensor, "rows_l columns_l"]:
-        """The whole response map of one cell."""
+        """The whole response map of one cell (row, column) of the first frame at one level."""
 
     def transposed(self) -> Correlation:
         """The correlation from the second frame to the first."""
 
 
 class AllPairs:
-    """The 4-D correlation volume of two feature maps and its pyramid (RAFT section 3.2), as a value.
+    """The 4-D correlation volume of two feature maps and its pyramid (RAFT section 3.2).
 
     Level l holds the dot products of every cell of `first` with the features of `second` averaged over 2^l × 2^l
     cells, divided by sqrt(channels), in the precision of `product_type`.
@@ -53,9 +53,9 @@ class AllPairs:
         self.levels: list[Float[Tensor, "cells rows_l columns_l"]] = []
         with torch.autocast(first.device.type, enabled=False):
             precision = product_type(first, second)
-            # Gradients, and graphs of the model for other programs, need reads that know nothing of memory's layout.
+            # Autograd and exported graphs allow neither `out=` nor reads beyond the volume.
             self.margin = 0 if wants_gradient(first, second) or torch.compiler.is_compiling() else MARGIN
-            # Scaling the features and pooling them gives the published volume, by linearity, without ever touching it.
+            # Correlation is linear: scaled and pooled features give the published volume, and are far smaller than it.
             queries = (first.float().flatten(2).mT * channels**-0.5).to(precision)  # (B, rows*columns, C)
             pooled = second.float()
             for level in range(levels):
@@ -91,18 +91,18 @@ class AllPairs:
 
 
 class OnDemand:
-    """The same correlations without the volume: memory grows with the pixels, not with their square.
+    """The correlations of `AllPairs` without the volume: memory grows with the pixels, not with their square.
 
     The windows of a tile of neighbouring cells overlap almost entirely, so one small matrix product, of the tile's
-    features with those under the union of its windows, holds all that a lookup reads. A tile whose motions lie too far
-    apart is looked up cell by cell. Nothing is kept between lookups; the values are those of `AllPairs` to rounding.
+    features with those under the union of its windows, holds all that a lookup reads. A tile whose windows lie too far
+    apart is looked up cell by cell. Nothing is kept between lookups; the values equal `AllPairs` up to rounding.
     """
 
     TILE = 8
     REACHES = (8, 14, 24, 48)
-    """How many cells apart the windows of one tile may begin; tiles of similar spread are computed together."""
+    """The largest distances, in cells, between windows of one tile; tiles of similar spread are computed together."""
     FEATURES_AT_ONCE = 1 << 24
-    """How many numbers are gathered from the second frame at a time: 64 MiB."""
+    """Numbers gathered from the second frame at a time: 64 MiB in float32."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class OnDemand:
         return OnDemand(self.second, self.first, levels=len(self.levels), radius=self.radius)
 
     def lookup(self, centers: Float[Tensor, "batch 2 rows columns"]) -> Float[Tensor, "batch features rows columns"]:
-        """What `AllPairs.lookup` gives, in the same order."""
+        """Correlations around `centers`, in the order of `AllPairs.lookup`."""
         points = tiled(centers.float(), self.TILE)  # (B*tiles, cells, 2)
         with torch.autocast(centers.device.type, enabled=False):
             windows = [self.windows(points / 2**level, level) for level in range(len(self.levels))]
@@ -142,7 +142,7 @@ class OnDemand:
         return response
 
     def windows(self, points: Float[Tensor, "tiles cells 2"], level: int) -> Float[Tensor, "tiles cells offsets"]:
-        """Every cell's window at one level."""
+        """The window of every cell at one level."""
         side = 2 * self.radius + 2
         _, rows, columns, channels = self.levels[level].shape
         corner = points.floor()
@@ -157,9 +157,9 @@ class OnDemand:
             for some in torch.split(tiles, max(1, self.FEATURES_AT_ONCE // (channels * (reach + side) ** 2))):
                 values[some] = self.products(some, self.queries[some], corners[some], level=level, reach=reach)
             narrower = reach
-        wild, cells = (spread > narrower)[:, None].expand(corners.shape[:2]).nonzero(as_tuple=True)
+        scattered, cells = (spread > narrower)[:, None].expand(corners.shape[:2]).nonzero(as_tuple=True)
         at_once = max(1, self.FEATURES_AT_ONCE // (channels * side**2))
-        for tile, cell in zip(torch.split(wild, at_once), torch.split(cells, at_once), strict=True):
+        for tile, cell in zip(torch.split(scattered, at_once), torch.split(cells, at_once), strict=True):
             alone = self.products(tile, self.queries[tile, cell, None], corners[tile, cell, None], level=level, reach=0)
             values[tile, cell] = alone[:, 0]
         fraction = (points - corner).flatten(0, 1).T
@@ -196,23 +196,23 @@ class OnDemand:
 
 
 def product_type(first: Tensor, second: Tensor) -> torch.dtype:
-    """The precision of correlations: float32, or bfloat16 where features have it and no gradient is wanted.
+    """The dtype of correlations: bfloat16 if both features have it and no gradient is needed, else float32.
 
-    That halves time and memory. float16 is not trusted with sums over all channels, as in the published code.
+    bfloat16 halves time and memory. float16 is too narrow for sums over all channels; the published code avoids it too.
     """
     rounded = first.dtype == second.dtype == torch.bfloat16
     return torch.bfloat16 if rounded and not wants_gradient(first, second) else torch.float32
 
 
 def wants_gradient(first: Tensor, second: Tensor) -> bool:
-    """Whether what is made of the features will be differentiated."""
+    """Whether autograd records what is computed from the features."""
     return torch.is_grad_enabled() and (first.requires_grad or second.requires_grad)
 
 
 def product(
     queries: Float[Tensor, "batch cells channels"], features: Float[Tensor, "batch channels others"], *, margin: int
 ) -> Float[Tensor, "batch cells others"]:
-    """All dot products; in memory, `margin` zeros lie before and after them."""
+    """All dot products, with `margin` zeros before and after them in memory."""
     if not margin:
         return queries @ features
     shape = (*queries.shape[:2], features.shape[2])
@@ -224,10 +224,10 @@ def product(
 def window(
     volume: Float[Tensor, "cells rows columns"], centers: Float[Tensor, "2 cells"], radius: int, *, margin: int = 0
 ) -> Float[Tensor, "x_offsets y_offsets cells"]:
-    """Each cell's own map, read bilinearly at the (2r + 1)² points around its center (x, y).
+    """Each cell's own map, sampled bilinearly at the (2r + 1)² points around its center (x, y).
 
-    All those points share one fractional part, so the (2r + 2)² whole cells around them are read and blended: one by
-    one, or, with so many zeros in memory on either side of the volume, row by row.
+    All these points share one fractional part, so the (2r + 2)² whole cells around them are read and blended: one by
+    one, or, with `margin` zeros in memory on either side of the volume, row by row.
     """
     cells, rows, columns = volume.shape
     side = 2 * radius + 2
@@ -237,8 +237,8 @@ def window(
     x, inside_x = axis(first[0], steps, columns)
     y, inside_y = axis(first[1], steps, rows)
     if margin:
-        # Whole rows of the window at once; rows outside are read in the margin, and what is left or right of the map in
-        # another of its rows.
+        # Reads whole rows of the window. Rows outside of the map are read from the margin, and columns outside of it
+        # from a neighbouring row; `inside` zeroes both.
         left = first[0].clamp(-side, columns).long()
         start = (torch.arange(cells, device=volume.device)[:, None] * rows + y) * columns + left + margin
         everywhere = volume.as_strided((volume.numel() + 2 * margin - side + 1, side), (1, 1), 0)
@@ -255,13 +255,13 @@ def window(
 def blended(
     values: Float[Tensor, "rows_plus_1 columns_plus_1 cells"], fraction: Float[Tensor, "2 cells"]
 ) -> Float[Tensor, "rows columns cells"]:
-    """Bilinear values between whole cells: all points of a window lie at the same fraction (x, y) of one."""
+    """Bilinear interpolation between whole cells; all points of a window share one fraction (x, y)."""
     values = torch.lerp(values[:, :-1], values[:, 1:], fraction[0])
     return torch.lerp(values[:-1], values[1:], fraction[1])
 
 
 def axis(corner: Shaped[Tensor, "cells 1"], steps: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Indices along one axis, kept inside, and 1 or 0 for those that were inside or not."""
+    """Indices along one axis, clamped to the map, and 1 for those that were inside, else 0."""
     # Clamped before the conversion: a diverging flow must not overflow an integer.
     index = corner.clamp(-steps.numel(), size + steps.numel()).long() + steps
     inside = (index >= 0) & (index < size)
@@ -269,7 +269,7 @@ def axis(corner: Shaped[Tensor, "cells 1"], steps: Tensor, size: int) -> tuple[T
 
 
 def tiled(values: Float[Tensor, "batch channels rows columns"], tile: int) -> Float[Tensor, "tiles cells channels"]:
-    """Square tiles of neighbouring cells, frame by frame; the border is repeated to fill the last ones."""
+    """Square tiles of neighbouring cells, frame by frame; repeats the border to fill the last ones."""
     channels, rows, columns = values.shape[1:]
     values = F.pad(values, (0, -columns % tile, 0, -rows % tile), mode="replicate")
     values = values.view(len(values), channels, values.shape[2] // tile, tile, -1, tile)

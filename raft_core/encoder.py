@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class InstanceNorm(nn.Module):
-    """Every channel of every image gets mean 0 and variance 1 (Ulyanov et al. 2016)."""
+    """Normalises every channel of every image to mean 0 and variance 1 (Ulyanov et al. 2016)."""
 
     def forward(self, x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h w"]:
         """The normalised features, in the precision of `x`."""
-        # As many groups as channels: PyTorch's kernel for groups is up to five times as fast on a CPU.
+        # One group per channel is instance norm, and PyTorch's group norm is up to five times as fast on a CPU.
         with torch.autocast(x.device.type, enabled=False):
             return F.group_norm(x, x.shape[1])
 
@@ -42,7 +42,7 @@ class ConvNorm(nn.Module):
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions around a shortcut.
 
-    Unlike ResNet's, the last normalisation has a ReLU of its own before the addition (princeton-vl extractor.py).
+    Unlike in ResNet, a ReLU follows the last normalisation before the addition (princeton-vl extractor.py).
     """
 
     def __init__(self, inputs: int, outputs: int, *, norm: Norm, stride: int) -> None:
@@ -110,12 +110,12 @@ class FeatureEncoder(nn.Module):
         return features
 
     def layout(self, images: Tensor) -> torch.memory_format:
-        """Channels-last, which is fastest, where it does no harm."""
-        # On a CPU it nearly doubles a training step, and PyTorch's group norm then takes the variance as the difference
-        # of two sums in float32, which bfloat16 can bear.
+        """The memory format: channels-last, which is fastest, unless it is slow or inexact."""
+        # On a CPU it nearly doubles the time of a training step, and PyTorch's group norm then takes the variance as
+        # the difference of two sums in float32, which is exact enough for bfloat16 only.
         exact = self.norm == "instance" and not torch.is_autocast_enabled("cpu")
-        harmed = images.device.type == "cpu" and (exact or torch.is_grad_enabled())
-        return torch.contiguous_format if harmed else torch.channels_last
+        unsuited = images.device.type == "cpu" and (exact or torch.is_grad_enabled())
+        return torch.contiguous_format if unsuited else torch.channels_last
 
 
 def make_norm(norm: Norm, channels: int) -> nn.Module:
@@ -135,7 +135,7 @@ def make_shortcut(inputs: int, outputs: int, *, norm: Norm, stride: int) -> nn.M
 
 
 def initialise(encoder: nn.Module) -> None:
-    """Kaiming-normal convolutions (fan-out), as RAFT was trained from."""
+    """Initialises convolutions as RAFT does: Kaiming normal, fan-out."""
     for module in encoder.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -1,4 +1,4 @@
-"""Errors that RAFT's parts raise."""
+"""The errors of raft_core."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
+import torch.nn.functional as F  # noqa: N812 - the usual name in PyTorch code
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def pixel_grid(height: int, width: int, *, like: Tensor) -> Float[Tensor, "2 height width"]:
-    """Each pixel's own (x, y), in pixels, on the device and in the precision of `like`."""
+    """The (x, y) of every pixel, on the device and in the dtype of `like`."""
     ys = torch.arange(height, device=like.device, dtype=like.dtype)
     xs = torch.arange(width, device=like.device, dtype=like.dtype)
     y, x = torch.meshgrid(ys, xs, indexing="ij")
@@ -24,7 +24,7 @@ def pixel_grid(height: int, width: int, *, like: Tensor) -> Float[Tensor, "2 hei
 def sample(
     image: Float[Tensor, "batch channels height width"], points: Float[Tensor, "batch 2 rows columns"]
 ) -> Float[Tensor, "batch channels rows columns"]:
-    """Reads `image` at `points` (x, y in pixels) by bilinear interpolation; outside of it everything is zero."""
+    """Reads `image` at `points` (x, y in pixels) by bilinear interpolation; zero outside."""
     height, width = image.shape[-2:]
     # align_corners=False maps pixel x to (2x + 1) / width - 1, which holds for a side of a single pixel too.
     scale = points.new_tensor((2 / width, 2 / height))
@@ -34,7 +34,7 @@ def sample(
 
 @dataclass(frozen=True, eq=False)
 class Warped:
-    """A warped image, and where it shows something: `inside` is false where the flow points out of the frame."""
+    """A warped image; `inside` is false where the flow points out of the frame or is unknown."""
 
     image: Float[Tensor, "batch channels height width"]
     inside: Bool[Tensor, "batch height width"]

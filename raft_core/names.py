@@ -1,4 +1,4 @@
-"""What publishers call RAFT's tensors: one table, read from theirs to ours and from ours to theirs."""
+"""The names of RAFT's tensors in published checkpoints, translated to and from flowcli's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 Origin = Literal["flowcli", "princeton", "torchvision"]
 
-# Ours, princeton-vl's and torchvision's name of every layer. {n} stands for a number, {pass} for one that princeton-vl
-# leaves out where there is a single pass (the small model).
+# The name of every layer in flowcli, princeton-vl and torchvision. {n} is a number, {pass} one that princeton-vl omits
+# where the recurrent unit has a single pass (the small model).
 LAYERS = (
     ("{encoder}.stem.conv", "{encoder}.conv1", "{encoder}.convnormrelu.0"),
     ("{encoder}.stem.norm", "{encoder}.norm1", "{encoder}.convnormrelu.1"),
@@ -91,13 +91,13 @@ REPEATED = re.compile(r"^[fc]net\.layer\d\.\d\.norm3\.")
 
 
 def recognise(names: Iterable[str]) -> Origin | None:
-    """Whose names these are; None if nobody's that we know."""
+    """The origin whose files use these names; None if it is unknown."""
     known = set(names)
     return next((origin for origin, signature in SIGNATURES.items() if signature in known), None)
 
 
 def to_ours(name: str, origin: Origin) -> str:
-    """Our name for what `origin` calls `name`; a name that is in no table stays as it is."""
+    """Our name for `origin`'s `name`; unknown names are returned unchanged."""
     if origin == "princeton":
         encoder, dot, rest = name.partition(".")
         name = ENCODERS.get(encoder, encoder) + dot + rest
@@ -112,7 +112,7 @@ def to_ours(name: str, origin: Origin) -> str:
 
 
 def to_theirs(name: str, origin: Origin, *, passes: int) -> str:
-    """What `origin` calls the tensor that we call `name`, in a model whose recurrent unit has so many passes."""
+    """`origin`'s name for our `name`, in a model with so many GRU passes; raises ValueError for an unknown name."""
     for row in LAYERS:
         found = pattern(row[0]).fullmatch(name)
         if found:
@@ -125,14 +125,14 @@ def to_theirs(name: str, origin: Origin, *, passes: int) -> str:
 
 
 def as_princeton(name: str) -> str:
-    """The encoder under its short name."""
+    """The name with princeton-vl's short name of the encoder."""
     for short, long in ENCODERS.items():
         name = name.replace(f"{long}.", f"{short}.", 1)
     return name
 
 
 def translate(tensors: Mapping[str, Tensor], origin: Origin) -> dict[str, Tensor]:
-    """Tensors of `origin` under our names."""
+    """Tensors of `origin` under our names, each once."""
     return {
         to_ours(name, origin): tensor
         for name, tensor in tensors.items()
@@ -141,9 +141,9 @@ def translate(tensors: Mapping[str, Tensor], origin: Origin) -> dict[str, Tensor
 
 
 def publish(tensors: Mapping[str, Tensor], origin: Origin, *, passes: int) -> dict[str, Tensor]:
-    """Our tensors as `origin` saves them, ready for its own strict loading; the inverse of `translate`.
+    """Our tensors under `origin`'s names, for its own strict loading; the inverse of `translate`.
 
-    Princeton-vl's files carry the `module.` of DataParallel, and in the large model the shortcut's norm twice.
+    Princeton-vl's names start with DataParallel's `module.`, and its large model stores the shortcut's norm twice.
     """
     published = {to_theirs(name, origin, passes=passes): tensor for name, tensor in tensors.items()}
     if origin != "princeton":
@@ -156,6 +156,6 @@ def publish(tensors: Mapping[str, Tensor], origin: Origin, *, passes: int) -> di
 
 
 def pattern(template: str) -> re.Pattern[str]:
-    """A regular expression for a layer's template, with the name of the tensor in it after the last dot."""
+    """A regular expression for the tensors of a layer, whose own names follow the last dot."""
     escaped = re.escape(f"{template}.{{leaf}}").replace(r"\{", "{").replace(r"\}", "}")
     return re.compile(re.sub(r"\{(\w+)\}", lambda slot: f"(?P<{slot[1]}>{PATTERNS[slot[1]]})", escaped))

@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from raft_core.correlation import Correlation
-    from raft_core.update import PreparedPass, Step
+    from raft_core.update import PreparedPass, UpdateOutput
 
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What the context encoder read in the first frame: where the hidden state starts, and what stays constant."""
+    """The context encoder's output for the first frame: the initial hidden state, and the constant context features."""
 
     hidden: Float[Tensor, "batch hidden rows columns"]
     context: Float[Tensor, "batch context rows columns"]
 
 
 @dataclass(frozen=True, eq=False)
-class Begun:
-    """What the updates of a pair start from: the features of both frames, their correlation, and the context."""
+class EncodedPair:
+    """The input of a pair's updates: the features of both frames, their correlation, and the first frame's context."""
 
     first_features: Float[Tensor, "batch channels rows columns"]
     second_features: Float[Tensor, "batch channels rows columns"]
@@ -45,10 +45,10 @@ class Begun:
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """What one update read and made. Flow, delta and centers are in pixels of the 1/8 grid.
+    """The inputs and outputs of one update; `centers`, `delta` and `flow` are in pixels of the 1/8 grid.
 
-    `centers` is where the correlation was looked up, which is where the flow before this update pointed; the last two
-    channels of `motion_features` are that flow. `flow` is the flow after it.
+    `centers` are the points that the flow before this update leads to, where the correlation is looked up; the last two
+    channels of `motion_features` are that flow. `flow` is the flow after this update.
     """
 
     iteration: int
@@ -61,14 +61,14 @@ class Update:
     mask_head: MaskHead | None
 
     def upsampled(self) -> Float[Tensor, "batch 2 height width"]:
-        """The flow at full resolution, in full-resolution pixels; computed when asked for."""
+        """The flow at full resolution, in full-resolution pixels; computed at each call."""
         if self.mask_head is None:
             return upsample_bilinear(self.flow)
         return upsample_convex(self.flow, self.mask_head(self.hidden).float())
 
 
 class RAFT(nn.Module):
-    """The published model. Images are RGB in [-1, 1], (batch, 3, height, width), both sides multiples of 8."""
+    """RAFT as published. Images are RGB in [-1, 1], (batch, 3, height, width), both sides multiples of 8."""
 
     def __init__(self, config: RaftConfig = SMALL) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class RAFT(nn.Module):
         return features
 
     def read_context(self, first: Float[Tensor, "batch 3 height width"]) -> Context:
-        """Reads the first frame of a pair, on whose grid the flow lies."""
+        """The context of a pair's first frame, on whose grid the flow lies."""
         hidden, context = self.context_encoder(first).split(
             (self.config.hidden_channels, self.config.context_channels), dim=1
         )
@@ -99,7 +99,7 @@ class RAFT(nn.Module):
         *,
         on_demand: bool = False,
     ) -> Correlation:
-        """What `updates` looks up in: the volume of all pairs, or, for large frames, the same values made on demand."""
+        """The correlation for `updates`: the volume of all pairs, or, for large frames, the same values on demand."""
         return (OnDemand if on_demand else AllPairs)(
             first_features,
             second_features,
@@ -113,11 +113,11 @@ class RAFT(nn.Module):
         second: Float[Tensor, "batch 3 height width"],
         *,
         on_demand: bool = False,
-    ) -> Begun:
-        """Encodes both frames, correlates them and reads the first one's context: all that comes before the updates."""
+    ) -> EncodedPair:
+        """Encodes both frames, correlates them and reads the first one's context."""
         first_features, second_features = self.encode(torch.cat((first, second))).chunk(2)
         correlation = self.correlate(first_features, second_features, on_demand=on_demand)
-        return Begun(first_features, second_features, correlation, self.read_context(first))
+        return EncodedPair(first_features, second_features, correlation, self.read_context(first))
 
     def updates(
         self,
@@ -126,9 +126,9 @@ class RAFT(nn.Module):
         *,
         initial_flow: Float[Tensor, "batch 2 rows columns"] | None = None,
     ) -> Iterator[Update]:
-        """Updates the flow from zero, or from `initial_flow` (1/8 grid), once for every item consumed (section 3.3).
+        """Yields updates of the flow without end, from zero or from `initial_flow` (1/8 grid); RAFT section 3.3.
 
-        Gradients flow through each update's delta, not through where it looked.
+        Each is computed when it is consumed. Gradients pass through its delta, not through the flow before it.
         """
         hidden = context.hidden
         prepared = self.update_block.prepare(context.context)
@@ -139,14 +139,14 @@ class RAFT(nn.Module):
         while True:
             flow = flow.detach()
             centers = grid + flow
-            correlation_features, step = self.update(correlation, centers, hidden, flow, prepared)
-            hidden, delta = step.hidden, step.delta.float()
+            correlation_features, output = self.update(correlation, centers, hidden, flow, prepared)
+            hidden, delta = output.hidden, output.delta.float()
             flow = flow + delta
             yield Update(
                 iteration=iteration,
                 centers=centers,
                 correlation_features=correlation_features,
-                motion_features=step.motion_features,
+                motion_features=output.motion_features,
                 hidden=hidden,
                 delta=delta,
                 flow=flow,
@@ -161,8 +161,8 @@ class RAFT(nn.Module):
         hidden: Float[Tensor, "batch hidden rows columns"],
         flow: Float[Tensor, "batch 2 rows columns"],
         prepared: tuple[PreparedPass, ...],
-    ) -> tuple[Float[Tensor, "batch correlation rows columns"], Step]:
-        """One lookup around `centers` and one step of the update block: the part that `updates` repeats."""
+    ) -> tuple[Float[Tensor, "batch correlation rows columns"], UpdateOutput]:
+        """One lookup around `centers` and one application of the update block: the part that `updates` repeats."""
         correlation_features = correlation.lookup(centers)
         return correlation_features, self.update_block(hidden, correlation_features, flow, prepared)
 
@@ -173,8 +173,8 @@ class RAFT(nn.Module):
         iterations: int,
     ) -> list[Float[Tensor, "batch 2 height width"]]:
         """Full-resolution flow from first to second after each of `iterations` updates, for the sequence loss."""
-        begun = self.begin(first, second)
-        updates = self.updates(begun.correlation, begun.context)
+        encoded = self.begin(first, second)
+        updates = self.updates(encoded.correlation, encoded.context)
         return [update.upsampled() for _, update in zip(range(iterations), updates, strict=False)]
 
     @torch.no_grad()
@@ -187,41 +187,39 @@ class RAFT(nn.Module):
         initial_flow: Float[Tensor, "batch 2 rows columns"] | None = None,
     ) -> Update:
         """The last of `iterations` updates from first to second: its `flow`, and `upsampled()` for full resolution."""
-        begun = self.begin(first, second)
-        return last(self.updates(begun.correlation, begun.context, initial_flow=initial_flow), iterations)
+        encoded = self.begin(first, second)
+        return last(self.updates(encoded.correlation, encoded.context, initial_flow=initial_flow), iterations)
 
 
-def settle(steps: Iterator[Update], *, at_most: int, tolerance: float) -> tuple[Update, list[int]]:
-    """Every pair's flow at the first step that changes it by less than `tolerance`, and how many steps that took.
+def converge(updates: Iterator[Update], *, at_most: int, tolerance: float) -> tuple[Update, list[int]]:
+    """Every pair's flow after the first update that changes it by less than `tolerance`, and its number of updates.
 
-    The change is the root mean square of the update over the frame, in full-resolution pixels. A pair's result does not
-    depend on the others of its batch. Raises ValueError when not one step is allowed.
+    The change is the root mean square of the delta over the frame, in full-resolution pixels; a pair that does not
+    converge ends after `at_most` updates. Its result does not depend on the other pairs of the batch. Raises ValueError
+    if `at_most` is below 1.
     """
     if at_most < 1:
-        raise ValueError(f"at least one step is needed, got at most {at_most}")
+        raise ValueError(f"at_most must be at least 1, got {at_most}")
     taken: list[int] = []
-    for step in steps:
-        change = FACTOR * step.delta.square().sum(dim=1).mean(dim=(1, 2)).sqrt()
+    for update in updates:
+        change = FACTOR * update.delta.square().sum(dim=1).mean(dim=(1, 2)).sqrt()
         if not taken:
-            flow, hidden, taken = step.flow.clone(), step.hidden.clone(), [0] * len(change)
+            flow, hidden, taken = update.flow.clone(), update.hidden.clone(), [0] * len(change)
         for pair, moved in enumerate(change.tolist()):
             if taken[pair]:
                 continue
-            flow[pair], hidden[pair] = step.flow[pair], step.hidden[pair]
-            if moved < tolerance or step.iteration + 1 == at_most:
-                taken[pair] = step.iteration + 1
+            flow[pair], hidden[pair] = update.flow[pair], update.hidden[pair]
+            if moved < tolerance or update.iteration + 1 == at_most:
+                taken[pair] = update.iteration + 1
         if all(taken):
             break
-    return replace(step, flow=flow, hidden=hidden), taken
+    return replace(update, flow=flow, hidden=hidden), taken
 
 
-def last(steps: Iterator[Update], iterations: int) -> Update:
-    """The step that `iterations` steps end with.
-
-    Raises ValueError when fewer than one is asked for.
-    """
+def last(updates: Iterator[Update], iterations: int) -> Update:
+    """The last of the first `iterations` updates; raises ValueError if `iterations` is below 1."""
     if iterations < 1:
         raise ValueError(f"iterations must be at least 1, got {iterations}")
     for _ in range(iterations - 1):
-        next(steps)
-    return next(steps)
+        next(updates)
+    return next(updates)

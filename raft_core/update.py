@@ -1,4 +1,4 @@
-"""The update operator: what one update computes from a lookup, the current flow and the hidden state."""
+"""The update operator: motion encoder, convolutional GRU and flow head (RAFT section 3.3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MotionEncoder(nn.Module):
-    """Correlation features and the flow they were looked up with → motion features."""
+    """Correlation features and the flow that they were looked up at → motion features."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class MotionEncoder(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class PreparedPass:
-    """One GRU pass made ready for a pair of frames: weights for what changes, sums for what does not."""
+    """One GRU pass prepared for a pair: the weights of the inputs that change, and the context's part of the sums."""
 
     gates_weight: Float[Tensor, "2*hidden hidden+motion kh kw"]
     candidate_weight: Float[Tensor, "hidden hidden+motion kh kw"]
@@ -64,8 +64,8 @@ class PreparedPass:
 class ConvGRU(nn.Module):
     """One pass of a convolutional gated recurrent unit (Cho et al. 2014; RAFT equations 3 to 6).
 
-    Its input is [hidden, context, motion]. A convolution is linear in its input, so the context's share, which no
-    update changes, is computed once by `prepare`; `forward` adds it to the share of the rest.
+    Its input is [hidden, context, motion]. A convolution is linear in its input, so the context's part, which no
+    update changes, is computed once by `prepare`; `forward` adds the rest.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ConvGRU(nn.Module):
         self.candidate = nn.Conv2d(inputs, hidden_channels, kernel, padding=padding)
 
     def prepare(self, context: Float[Tensor, "batch context rows columns"]) -> PreparedPass:
-        """Computes the context's share of both gates and of the candidate."""
+        """Computes the context's part of both gates and of the candidate."""
         gates = torch.cat((self.update_gate.weight, self.reset_gate.weight))
         gates_bias = torch.cat((required(self.update_gate.bias), required(self.reset_gate.bias)))
         gates_hidden, gates_context, gates_motion = torch.split(gates, self.split, dim=1)
@@ -108,7 +108,7 @@ class ConvGRU(nn.Module):
 
 
 class FlowHead(nn.Module):
-    """Hidden state → how the flow should change."""
+    """Hidden state → delta, the change of the flow."""
 
     def __init__(self, *, hidden_channels: int, inner_channels: int) -> None:
         super().__init__()
@@ -122,8 +122,8 @@ class FlowHead(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """What one update made."""
+class UpdateOutput:
+    """The output of the update block; `delta` is in pixels of the 1/8 grid."""
 
     motion_features: Float[Tensor, "batch motion rows columns"]
     hidden: Float[Tensor, "batch hidden rows columns"]
@@ -153,7 +153,7 @@ class UpdateBlock(nn.Module):
         self.flow_head = FlowHead(hidden_channels=config.hidden_channels, inner_channels=config.flow_head_channels)
 
     def prepare(self, context: Float[Tensor, "batch context rows columns"]) -> tuple[PreparedPass, ...]:
-        """Computes once per pair of frames what every step would compute again."""
+        """Computes the context's part of every pass, which is the same in all updates of a pair."""
         return tuple(gru.prepare(context) for gru in self.passes())
 
     def forward(
@@ -162,12 +162,12 @@ class UpdateBlock(nn.Module):
         correlation_features: Float[Tensor, "batch correlation rows columns"],
         flow: Float[Tensor, "batch 2 rows columns"],
         prepared: tuple[PreparedPass, ...],
-    ) -> Step:
-        """One step: the next hidden state and the flow's change."""
+    ) -> UpdateOutput:
+        """One update: motion features, the next hidden state and the flow's change."""
         motion_features = self.motion_encoder(correlation_features, flow)
         for gru, ready in zip(self.passes(), prepared, strict=True):
             hidden = gru(hidden, motion_features, ready)
-        return Step(motion_features, hidden, self.flow_head(hidden))
+        return UpdateOutput(motion_features, hidden, self.flow_head(hidden))
 
     def passes(self) -> list[ConvGRU]:
         """The passes of the recurrent unit, in order."""

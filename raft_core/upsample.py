@@ -1,4 +1,4 @@
-"""From flow at 1/8 resolution, in its own pixels, to flow at full resolution."""
+"""Upsampling of flow from 1/8 to full resolution, and from its pixels to full-resolution ones (RAFT section 3.3)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def upsample_convex(
     neighbours = F.unfold(FACTOR * flow, kernel_size=3, padding=1).view(batch, 2, 9, rows, columns)
     weights = convex_weights(logits)
     fine = flow.new_zeros(batch, 2, FACTOR, FACTOR, rows, columns)
-    # Seven times as fast as one product of all nine, which would sum over what lies far apart in memory.
+    # Seven times as fast as one sum over all nine, whose terms lie far apart in memory.
     for neighbour in range(9):
         fine = torch.addcmul(fine, weights[:, None, neighbour], neighbours[:, :, neighbour, None, None])
     return fine.permute(0, 1, 4, 2, 5, 3).reshape(batch, 2, FACTOR * rows, FACTOR * columns)

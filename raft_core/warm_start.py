@@ -1,4 +1,4 @@
-"""Warm start: carries the last pair's flow forward along itself, to start the next pair from."""
+"""Warm start: carries a pair's flow forward along itself, as the initial flow of the next pair."""
 
 from __future__ import annotations
 
@@ -17,32 +17,31 @@ CELL_FRACTION = 256
 
 
 def carry_forward(
-    flow: Float[Tensor, "batch 2 rows columns"], *, share: float = 1.0
+    flow: Float[Tensor, "batch 2 rows columns"], *, scale: float = 1.0
 ) -> Float[Tensor, "batch 2 rows columns"]:
-    """Each vector moved to where it points; every cell then takes the nearest arrived vector (1/8 grid).
+    """Moves each vector by `scale` times itself; every cell then takes the nearest moved vector (1/8 grid).
 
-    With `share` it moves by that part of itself only: by 1 / N where the next pair starts one frame later and flow
-    spans N of them, by -1 for backward flow, whose things move against it.
+    `scale` is 1 / N where the next pair starts one frame later and flow spans N frames, and negative for backward flow.
 
-    Princeton-vl's `forward_interpolate` (core/utils/utils.py), which searches with scipy; here the nearest is found
-    by jump flooding (Rong and Tan 2006) on any device. Vectors that leave the frame are dropped; where all leave,
-    the result is zero.
+    This is princeton-vl's `forward_interpolate` (core/utils/utils.py), with jump flooding (Rong and Tan 2006), which
+    runs on any device and rarely misses the nearest, in place of scipy's search. Vectors that leave the frame are
+    dropped; if all leave, the result is zero.
     """
-    return torch.stack([carry_one(field, share) for field in flow])
+    return torch.stack([carry_one(field, scale) for field in flow])
 
 
-def carry_one(flow: Float[Tensor, "2 rows columns"], share: float) -> Float[Tensor, "2 rows columns"]:
-    """One field of the batch."""
+def carry_one(flow: Float[Tensor, "2 rows columns"], scale: float) -> Float[Tensor, "2 rows columns"]:
+    """`carry_forward` for one flow of a batch."""
     _, rows, columns = flow.shape
     grid = pixel_grid(rows, columns, like=flow)
-    arrival = grid + share * flow
+    arrival = grid + scale * flow
     x, y = arrival
     # Strictly inside, so that a static first row or column is dropped too, as published.
     stays = (x > 0) & (x < columns) & (y > 0) & (y < rows)
     if not bool(stays.any()):
         return torch.zeros_like(flow)
     arrival = arrival.flatten(1)
-    nearest = settle(arrival, stays.flatten(), rows, columns)
+    nearest = place_seeds(arrival, stays.flatten(), rows, columns)
     step = 1 << (max(rows, columns) - 1).bit_length()
     while step >= 1:
         nearest = flood(nearest, arrival, grid, step)
@@ -51,13 +50,15 @@ def carry_one(flow: Float[Tensor, "2 rows columns"], share: float) -> Float[Tens
     return flow.flatten(1)[:, nearest.flatten()].view_as(flow)
 
 
-def settle(arrival: Float[Tensor, "2 cells"], stays: Tensor, rows: int, columns: int) -> Int[Tensor, "rows columns"]:
-    """For every cell the number of the vector that arrived nearest its centre, or -1."""
+def place_seeds(
+    arrival: Float[Tensor, "2 cells"], stays: Tensor, rows: int, columns: int
+) -> Int[Tensor, "rows columns"]:
+    """For every cell, the index of the vector that arrived in it nearest to its centre, or -1."""
     x, y = arrival.round()
     landing = (y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1)).long()
     offset = (arrival - torch.stack((landing % columns, landing // columns))).square().sum(0)
     cells = arrival.shape[1]
-    # Distance first, number second: the minimum is one vector, whatever order the device works in.
+    # Distance first, index second: the minimum is unique, whatever order the device works in.
     key = (offset * CELL_FRACTION).long() * cells + torch.arange(cells, device=arrival.device)
     nowhere = torch.iinfo(torch.int64).max
     best = torch.full((cells,), nowhere, device=arrival.device)
@@ -71,7 +72,7 @@ def flood(
     grid: Float[Tensor, "2 rows columns"],
     step: int,
 ) -> Int[Tensor, "rows columns"]:
-    """Every cell compares its nearest vector with those of the eight cells `step` away."""
+    """Gives every cell the nearest of its own vector and those of the eight cells `step` away."""
     rows, columns = nearest.shape
     best = nearest
     best_distance = distance(best, arrival, grid)
@@ -89,6 +90,6 @@ def flood(
 def distance(
     numbers: Int[Tensor, "rows columns"], arrival: Float[Tensor, "2 cells"], grid: Float[Tensor, "2 rows columns"]
 ) -> Float[Tensor, "rows columns"]:
-    """Squared distance from every cell to the vector it names; infinite where it names none."""
+    """The squared distance from every cell to the vector of its index; infinite for -1."""
     points = arrival[:, numbers.clamp(min=0)]
     return torch.where(numbers < 0, torch.inf, (points - grid).square().sum(0))

@@ -89,7 +89,7 @@ def note_all(done: Generator[tuple[Work, Outcome]], record: BatchRecord, *, tota
 def refuse_what_fails_alike(request: Request, engine: EngineOptions) -> None:
     """Raises what would fail with every clip, before anything is touched."""
     engine.check()
-    sinks = [output.sink for output in Task.of(replace(request, output=None)).outputs]
+    sinks = [output.name for output in Task.of(replace(request, output=None)).outputs]
     device = choose_device("cpu" if engine.name == "ray" else request.device)
     resolve(request, device=device, sinks=sinks)
     parse_selection(request.start, request.end, request.max_frames)

@@ -1,5 +1,5 @@
 """Flow as a value, as a file and as a picture.
 
-Doors: `estimate.Estimate`, `formats` (read, write), `outputs` (what `--save` writes), `convert`.
+Entry points: `estimate.Estimate`, `formats` (read, write), `outputs` (what `--save` writes), `convert`.
 Imports `media` and below.
 """

@@ -1,4 +1,4 @@
-"""Flow as colour: the Middlebury wheel of Baker et al., IJCV 2011, and the scale that it is read with."""
+"""Flow as colour: the Middlebury colour wheel (Baker et al., IJCV 2011) and its scale."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNKNOWN = 1e9
-"""Flow of a larger component is unknown, by the convention of `.flo` files."""
+"""Flow with a larger component is unknown, by the convention of `.flo` files."""
 
-# How many hues lie between neighbours of red, yellow, green, cyan, blue, magenta: as many as the eye tells apart.
+# The number of hues from each of red, yellow, green, cyan, blue and magenta to the next, by perceptual similarity.
 _STEPS = (15, 6, 4, 11, 13, 6)
 _CORNERS = ((255, 0, 0), (255, 255, 0), (0, 255, 0), (0, 255, 255), (0, 0, 255), (255, 0, 255))
 _RADIUS = 256
@@ -32,9 +32,9 @@ MODES = ("video", "frame")
 
 @dataclass(frozen=True)
 class ColourScale:
-    """How speed becomes colour. One scale serves a whole video, so that colours do not flicker.
+    """The mapping from speed to saturation. A video has one for all pairs, so that colours do not flicker.
 
-    Full colour is `max_flow` pixels; a `gamma` above 1 shows slow motion more strongly. What is still is white, or
+    Saturation is full at `max_flow` pixels; a `gamma` above 1 shows slow motion more strongly. No motion is white, or
     black if `dark`.
     """
 
@@ -44,21 +44,21 @@ class ColourScale:
 
     @classmethod
     def covering(cls, magnitudes: Iterable[NDArray[np.float32]]) -> ColourScale:
-        """The scale of typical fast motion, from the speeds of a few pairs."""
+        """The scale of typical fast motion, from the speeds of a few pairs in pixels."""
         return cls(typical([fast for speeds in magnitudes if (fast := fast_speed(speeds)) is not None]))
 
 
 def fast_speed(speeds: NDArray[np.float32]) -> float | None:
-    """How fast the fastest hundredth of the pixels is at least; None where no flow is known."""
+    """The 99th percentile of known speeds; None where no flow is known."""
     known = speeds[speeds <= UNKNOWN]
     return float(np.percentile(known, 99.0)) if known.size else None
 
 
 def typical(fast: Collection[float], *, floor: float = 1.0) -> float:
-    """The scale for pairs whose fast parts are so fast: their upper quartile, and no less than `floor` pixels.
+    """The `max_flow` for pairs with these fast speeds: their upper quartile, but at least `floor` pixels.
 
-    Not the fastest, because a pair that straddles a cut has flow without meaning. The floor keeps still frames white,
-    where a scale by their own maximum paints the noise.
+    It is not their maximum, because the flow of a pair across a cut is meaningless. The floor keeps still frames white,
+    where a scale up to their own maximum would show noise.
     """
     return max(floor, float(np.quantile(list(fast), 0.75, method="lower"))) if fast else floor
 
@@ -66,14 +66,15 @@ def typical(fast: Collection[float], *, floor: float = 1.0) -> float:
 def colour_flow(
     flow: Float[NDArray[np.float32], "height width 2"], *, scale: ColourScale
 ) -> UInt8[NDArray[np.uint8], "height width 3"]:
-    """RGB: hue is direction (right red, down yellow, left cyan, up violet), saturation is speed up to the scale.
+    """Flow as RGB: hue is direction (right red, down yellow, left cyan, up violet), saturation is speed.
 
-    Faster motion keeps its hue at full saturation. Unknown flow, NaN or above 1e9, is black, or grey on black.
+    Motion faster than the scale keeps its hue at full saturation. Unknown flow, NaN or above 1e9, is black, or grey on
+    a dark scale.
     """
     table = _table(scale.gamma, scale.dark)
     unknown = 80 if scale.dark else 0
     image = np.empty((*flow.shape[:2], 3), np.uint8)
-    # In bands that stay in the cache this takes half the time.
+    # In bands that fit the cache this takes half the time.
     with np.errstate(invalid="ignore"):
         for top in range(0, len(flow), _ROWS_AT_ONCE):
             _colour_band(
@@ -85,20 +86,20 @@ def colour_flow(
 def colour_speed(
     flow: Float[NDArray[np.float32], "height width 2"], *, scale: ColourScale
 ) -> UInt8[NDArray[np.uint8], "height width 3"]:
-    """RGB of viridis, in which equal steps look equal: violet is still, yellow as fast as the scale or faster.
+    """Speed as RGB of viridis, which is perceptually uniform: violet is no motion, yellow `max_flow` or faster.
 
     Unknown flow is black.
     """
     unknown = is_unknown(flow)
-    share = np.minimum(np.where(unknown, 0, magnitude(flow)) / np.float32(scale.max_flow), 1)
-    levels = np.rint(255 * share ** np.float32(1 / scale.gamma)).astype(np.uint8)
+    fraction = np.minimum(np.where(unknown, 0, magnitude(flow)) / np.float32(scale.max_flow), 1)
+    levels = np.rint(255 * fraction ** np.float32(1 / scale.gamma)).astype(np.uint8)
     image = np.asarray(cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB), np.uint8)
     image[unknown] = 0
     return image
 
 
 def magnitude(flow: Float[NDArray[np.float32], "height width 2"]) -> Float[NDArray[np.float32], "height width"]:
-    """Speed in pixels; unknown flow has none that is known: NaN or huge."""
+    """Speed in pixels; NaN or huge where flow is unknown."""
     return np.asarray(cv2.magnitude(*cv2.split(flow)), np.float32)
 
 
@@ -112,7 +113,7 @@ _PLAIN = ColourScale(1.0)
 
 
 def wheel(radius: int, scale: ColourScale = _PLAIN) -> UInt8[NDArray[np.uint8], "size size 3"]:
-    """The colours of all flows of a scale, its fastest `radius` pixels from the middle; size is 2 radius + 1."""
+    """The colour wheel of a scale, whose `max_flow` lies `radius` pixels from the centre; size is 2 radius + 1."""
     steps = np.arange(-radius, radius + 1, dtype=np.float32)
     flow = np.stack(np.meshgrid(steps, steps), axis=-1)
     return colour_flow(flow, scale=replace(scale, max_flow=float(radius)))
@@ -124,7 +125,7 @@ def _colour_band(
     x, y = cv2.split(flow)
     reach = np.maximum(np.abs(x), np.abs(y))
     unknown = ~(reach <= UNKNOWN)
-    # Motion beyond the table is pulled back into it along its own direction.
+    # Motion faster than the table is shortened to its border, in its own direction.
     np.maximum(reach, np.float32(max_flow), out=reach)
     np.divide(np.float32(_RADIUS), reach, out=reach)
     x = x * reach + np.float32(_RADIUS)
@@ -136,15 +137,15 @@ def _colour_band(
 
 @lru_cache(maxsize=4)
 def _table(gamma: float, dark: bool) -> NDArray[np.uint8]:
-    """The colour of every flow from (-1, -1) to (1, 1): angles are computed here once, not per pixel of a video."""
+    """The colour of every flow from (-1, -1) to (1, 1), so that angles are computed once, not for every pixel."""
     steps = np.arange(-_RADIUS, _RADIUS + 1) / _RADIUS
     x, y = np.meshgrid(steps, steps)
     hues = _hues()
     turn = np.arctan2(-y, -x) / (2 * np.pi) + 0.5
     place = turn * (len(hues) - 1)
     before = np.floor(place).astype(int)
-    share = (place - before)[..., None]
-    hue = (1 - share) * hues[before] + share * hues[(before + 1) % len(hues)]
+    fraction = (place - before)[..., None]
+    hue = (1 - fraction) * hues[before] + fraction * hues[(before + 1) % len(hues)]
     saturation = (np.minimum(np.hypot(x, y), 1) ** (1 / gamma))[..., None]
     colour = saturation * hue if dark else 1 - saturation * (1 - hue)
     return np.asarray(np.rint(255 * colour), np.uint8)
@@ -155,13 +156,13 @@ def _hues() -> NDArray[np.float64]:
     corners = np.array(_CORNERS, np.float64) / 255
     ramps = []
     for number, steps in enumerate(_STEPS):
-        share = np.floor(255 * np.arange(steps) / steps)[:, None] / 255
-        ramps.append(corners[number] * (1 - share) + corners[(number + 1) % 6] * share)
+        fraction = np.floor(255 * np.arange(steps) / steps)[:, None] / 255
+        ramps.append(corners[number] * (1 - fraction) + corners[(number + 1) % 6] * fraction)
     return np.concatenate(ramps)
 
 
 def parse_scale(text: str, *, gamma: float = 1.0, background: str = "white") -> ColourScale | None:
-    """The scale that --max-flow asks for; None for `auto`."""
+    """The scale of the value of --max-flow, None for `auto`; raises UsageError for anything else."""
     plain = plain_scale(gamma, background)
     if text == "auto":
         return None
@@ -175,7 +176,7 @@ def parse_scale(text: str, *, gamma: float = 1.0, background: str = "white") -> 
 
 
 def parse_mode(text: str, max_flow: str) -> str:
-    """What --scale-mode asks for: `video` for one scale, `frame` for each pair's own."""
+    """The value of --scale-mode: `video` for one scale, `frame` for each pair's own; raises UsageError."""
     if text not in MODES:
         raise UsageError(f"--scale-mode {text} is not known", hint=f"use {' or '.join(MODES)}")
     if text == "frame" and max_flow != "auto":
@@ -184,7 +185,7 @@ def parse_mode(text: str, max_flow: str) -> str:
 
 
 def plain_scale(gamma: float, background: str) -> ColourScale:
-    """A scale of one pixel that looks as asked for."""
+    """A scale of one pixel with this gamma and background; raises UsageError for unusable ones."""
     if not 0.1 <= gamma <= 10:
         raise UsageError(f"--gamma {gamma:g} is not between 0.1 and 10", hint="2 shows slow motion more strongly")
     if background not in BACKGROUNDS:

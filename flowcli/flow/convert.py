@@ -1,4 +1,4 @@
-"""Flow files turned into other formats, into pictures, or a folder of them into a video; what is lost is measured."""
+"""Converts flow files to other formats, pictures or a video, and measures the loss."""
 
 from __future__ import annotations
 
@@ -38,14 +38,18 @@ BACKWARD = "_backward"
 
 @dataclass
 class Loss:
-    """What reading files back shows to have changed: by so many px at most, and so many vectors for good."""
+    """The differences found by reading files back.
+
+    `error` is the largest change in px, `lost` counts vectors that became unknown, `made_up` unknown ones that became
+    known.
+    """
 
     error: float = 0.0
     lost: int = 0
     made_up: int = 0
 
     def note(self, flow: Flow, back: Flow) -> None:
-        """Compares what was to be written with what is there now."""
+        """Compares `flow`, which was written, with `back`, which was read back."""
         known, known_now = ~is_unknown(flow), ~is_unknown(back)
         self.lost += int((known & ~known_now).sum())
         self.made_up += int((known_now & ~known).sum())
@@ -54,13 +58,16 @@ class Loss:
 
     def __str__(self) -> str:
         changes = [f"vectors changed by up to {self.error:.2g} px"] if self.error else []
-        changes += [f"{self.lost:,} that did not fit are marked unknown"] if self.lost else []
-        changes += [f"{self.made_up:,} unknown ones are written as no motion"] if self.made_up else []
+        changes += [f"{self.lost:,} out of range and marked unknown"] if self.lost else []
+        changes += [f"{self.made_up:,} unknown and written as no motion"] if self.made_up else []
         return "; ".join(changes) or "without loss"
 
 
 def convert(request: ConvertRequest, console: Console) -> Result:
-    """Converts one file, or every flow file of a folder; a file of many that cannot be read is passed over and told."""
+    """Converts one file, or every flow file of a folder, where unreadable files are skipped and reported as a problem.
+
+    Raises UsageError for a request that makes no sense, SourceError where nothing can be read.
+    """
     if not 0 < request.bound < math.inf:
         raise UsageError(f"--bound {request.bound} is no motion in px", hint="give a number above 0, such as 20")
     files, kind = find_files(request)
@@ -92,7 +99,7 @@ def convert(request: ConvertRequest, console: Console) -> Result:
 
 
 def find_files(request: ConvertRequest) -> tuple[list[Path], str]:
-    """The files to convert, in order, and their format; a folder must hold one format, or `--from` chooses."""
+    """The files to convert, sorted, and their format; `--from` chooses one where a folder holds several."""
     if request.given is not None and request.given not in FORMATS:
         raise UsageError(f"--from {request.given} is not known", hint=f"use {', '.join(FORMATS)}")
     if not request.source.exists():
@@ -100,8 +107,8 @@ def find_files(request: ConvertRequest) -> tuple[list[Path], str]:
     if not request.source.is_dir():
         kind = request.given or format_of(request.source)
         if kind is None:
-            hint = "pictures of flow cannot be turned back" if request.source.suffix == ".png" else known_formats()
-            raise SourceError(f"{request.source} is no flow file that is known", hint=hint)
+            hint = "pictures of flow cannot be converted back" if request.source.suffix == ".png" else known_formats()
+            raise SourceError(f"{request.source} is not a known flow file", hint=hint)
         return [request.source], kind
     found: dict[str, list[Path]] = {}
     for path in sorted(request.source.iterdir()):
@@ -116,12 +123,12 @@ def find_files(request: ConvertRequest) -> tuple[list[Path], str]:
 
 
 def known_formats() -> str:
-    """A hint that names all formats."""
+    """A hint that lists all formats."""
     return "flow is read from " + ", ".join(f"{name} ({each.ending})" for name, each in FORMATS.items())
 
 
 def target_of(request: ConvertRequest) -> str:
-    """The format to write: `--to`, or what the output's name says."""
+    """The format to write: `--to`, or the one that the output's name ends with."""
     known = [*FORMATS, *PICTURES]
     if request.to is not None:
         if request.to not in known:
@@ -131,15 +138,15 @@ def target_of(request: ConvertRequest) -> str:
     endings = {**{each.ending: kind for kind, each in FORMATS.items()}, ".png": "png", ".mp4": "video"}
     kind = next((kind for ending, kind in endings.items() if name.endswith(ending)), None)
     if kind is None:
-        raise UsageError(f"{request.output} does not say what to write", hint=f"give --to: {', '.join(known)}")
+        raise UsageError(f"{request.output} does not name a format", hint=f"give --to: {', '.join(known)}")
     return kind
 
 
 def plan(request: ConvertRequest, files: Sequence[Path], kind: str, target: str) -> list[Path]:
-    """Where each file goes; one path for a video."""
+    """The path of each output; a single one for a video."""
     if target == "video":
         if not request.source.is_dir():
-            raise UsageError("a video takes a folder of flow", hint="--to png makes a picture of one")
+            raise UsageError("a video needs a folder of flow files", hint="--to png draws one file")
         return [
             request.output
             if request.output.suffix.lower() == ".mp4"
@@ -164,7 +171,7 @@ def paint(
     read: Callable[[Path], Flow],
     console: Console,
 ) -> Result:
-    """Pictures, or the video, all in one colour scale."""
+    """Draws the pictures, or the video, all in one colour scale."""
     sampled = files[:: math.ceil(len(files) / SAMPLED_FOR_COLOUR)]
     scale = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
     if scale is None:
@@ -173,7 +180,7 @@ def paint(
     style = Style(scale, request.legend)
     outputs[0].parent.mkdir(parents=True, exist_ok=True)
     if outputs[0].suffix.lower() == ".mp4":
-        # A folder may hold either direction; a video shows one.
+        # A folder may hold flow of both directions; a video shows one.
         shown = [path for path in files if BACKWARD not in path.stem] or files
         clock = times_of(request, shown)
         drawings = ((path, style.finish(colour_flow(read(path), scale=scale))) for path in shown)
@@ -185,12 +192,12 @@ def paint(
 
 
 def drawn(files: int, scale: ColourScale) -> str:
-    """What was drawn, and what its colours mean."""
+    """The summary of drawn files and their colour scale."""
     return f"{counted(files)} drawn, full colour at {scale.max_flow:.3g} px"
 
 
 def times_of(request: ConvertRequest, files: Sequence[Path]) -> list[Fraction]:
-    """When each file's frame is shown: as the clip's report beside the folder says, else at `--fps`."""
+    """The time of each file's frame: at `--fps`, else from the report beside the folder, else at the usual rate."""
     rate = parse_rate(request.fps)
     report = request.source.with_name(f"{request.source.resolve().name}.json")
     if rate is None and report.is_file():
@@ -202,9 +209,9 @@ def times_of(request: ConvertRequest, files: Sequence[Path]) -> list[Fraction]:
 
 
 def write_video(path: Path, drawings: Iterable[tuple[Path, NDArray[np.uint8]]], times: Sequence[Fraction]) -> None:
-    """A video of what was drawn of each file, at its time; all must have one size."""
+    """Writes the video of each file's picture at its time; raises SourceError where sizes differ."""
     length = times[1] - times[0] if len(times) > 1 else 1 / DEFAULT_RATE
-    # The longest tick that every time is a whole number of.
+    # The longest tick of which every time is a multiple.
     tick = Fraction(1, math.lcm(*(time.denominator for time in (*times, length))))
     writer = VideoWriter(path, rate=1 / length, tick=tick)
     size: tuple[int, ...] | None = None
@@ -221,7 +228,7 @@ def write_video(path: Path, drawings: Iterable[tuple[Path, NDArray[np.uint8]]], 
 
 
 def problem(failed: Sequence[FlowcliError]) -> PartialError | None:
-    """What to raise in the end where some files could not be read."""
+    """The error to raise at the end where some files could not be read."""
     if not failed:
         return None
     return PartialError(f"{counted(len(failed))} could not be converted: {failed[0]}", hint=failed[0].hint)

@@ -31,10 +31,10 @@ _SHIFT = 4  # OpenCV draws in sixteenths of a pixel
 
 @dataclass(frozen=True)
 class Style:
-    """How a run draws: one colour scale for all of it, and whether its key is shown.
+    """How a run draws: its colour scale, whether a legend is shown, and its arrows.
 
-    Arrows stand `arrow_grid` pixels apart, None leaves that to the picture's size, where motion is at least
-    `arrow_min` pixels.
+    Arrows are drawn every `arrow_grid` pixels (None depends on the picture's size) where motion is at least `arrow_min`
+    pixels.
     """
 
     scale: ColourScale
@@ -43,22 +43,22 @@ class Style:
     arrow_min: float = 0.5
 
     def finish(self, image: Image) -> Image:
-        """Adds the key to a picture that is drawn in the scale's colours, if it is to be shown."""
+        """Adds the legend, if any, to a picture in the colours of the wheel."""
         return inset(image, legend(legend_size(image), self.scale)) if self.legend else image
 
     def finish_speed(self, image: Image) -> Image:
-        """The same for a picture of speeds."""
+        """Adds the legend, if any, to a picture of speed."""
         return inset(image, speed_legend(legend_size(image), self.scale)) if self.legend else image
 
     def of(self, estimate: Estimate) -> Style:
-        """How one pair is drawn, which may have a colour scale of its own."""
+        """The style of one pair, which may have its own colour scale."""
         return self if estimate.scale is None else replace(self, scale=estimate.scale)
 
 
 def overlay(image: Image, flow: Flow, *, scale: ColourScale, strength: float = 0.7) -> Image:
-    """Flow colours over the frame they start on: the wheel, with the frame in the place of its white.
+    """Flow colours blended onto the flow's start frame, which shows where nothing moves.
 
-    Half the scale is enough for full `strength`, so that slower motion shows too. Unknown flow shows the frame.
+    Colours have full `strength` from half the scale on, so that slower motion shows too. Unknown flow shows the frame.
     """
     weight = np.clip(magnitude(flow) * np.float32(2 / scale.max_flow), 0, 1) * np.float32(strength)
     weight[is_unknown(flow)] = 0
@@ -67,10 +67,10 @@ def overlay(image: Image, flow: Flow, *, scale: ColourScale, strength: float = 0
 
 
 def warp(first: Image, second: Image, flow: Flow, *, occluded: Mask | None = None) -> Image:
-    """The second frame pulled back onto the first along `flow`, blended with it half and half.
+    """The second frame warped onto the first by `flow`, and blended with it in equal parts.
 
-    Where the flow is right the picture is sharp. Pixels that the second frame does not show are hatched: those that
-    are known to be `occluded`, and those whose flow is unknown or leads out of the frame.
+    The picture is sharp where the flow is right. Pixels that the second frame does not show are hatched: those that
+    are `occluded`, and those whose flow is unknown or leads out of the frame.
     """
     height, width = first.shape[:2]
     x, y = cv2.split(flow)
@@ -86,11 +86,11 @@ def warp(first: Image, second: Image, flow: Flow, *, occluded: Mask | None = Non
 
 
 def arrows(image: Image, flow: Flow, *, scale: ColourScale, spacing: int | None = None, shortest: float = 0.5) -> Image:
-    """Arrows over the frame that the flow starts on, which is shown dimmed and without its colours.
+    """Arrows over the flow's start frame, which is dimmed and grey.
 
-    They begin where they were read, `spacing` pixels apart, and have the wheel's colours. An arrow as long as two
-    spacings stands for motion as fast as the scale, or faster. Where motion is below `shortest` pixels or unknown there
-    is none.
+    They start `spacing` pixels apart, at the pixels whose flow they show, and have the colours of the wheel. An
+    arrow for motion as fast as the scale, or faster, is two spacings long. Motion below `shortest` pixels and unknown
+    motion have none.
     """
     height, width = image.shape[:2]
     spacing = spacing or max(8, round(max(height, width) / 48))
@@ -111,17 +111,17 @@ def arrows(image: Image, flow: Flow, *, scale: ColourScale, spacing: int | None 
 
 
 def mask(marked: Mask) -> Image:
-    """White where marked, black elsewhere, as data sets store occlusion."""
+    """A mask as RGB: white where marked, black elsewhere, as datasets store occlusion."""
     return np.repeat(np.where(marked, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
 
 
 def side_by_side(left: Image, right: Image) -> Image:
-    """Two pictures of one size next to each other."""
+    """Two images of one height next to each other."""
     return np.hstack([left, right])
 
 
 def labelled_row(panels: Mapping[str, Image]) -> Image:
-    """Pictures of one height from left to right, each under its name."""
+    """Images of one height from left to right, each below its name."""
     return np.hstack([np.vstack([_caption(name, image.shape[1]), image]) for name, image in panels.items()])
 
 
@@ -164,7 +164,7 @@ def _caption(text: str, width: int) -> Image:
 
 
 def inset(image: Image, key: Image) -> Image:
-    """The image with a key in its lower right corner."""
+    """The image with a legend in its lower right corner."""
     height, width = image.shape[:2]
     key = key[:height, :width]
     result = image.copy()
@@ -173,13 +173,13 @@ def inset(image: Image, key: Image) -> Image:
 
 
 def legend_size(image: Image) -> int:
-    """How wide the key to an image is."""
+    """The width of the legend of an image, in pixels."""
     height, width = image.shape[:2]
     return max(24, int(min(height, width)) // 5)
 
 
 def legend(size: int, scale: ColourScale) -> Image:
-    """The wheel on black, `size` pixels wide, with the speed of its rim in pixels per frame pair."""
+    """The colour wheel on black, `size` pixels wide, with the speed at its rim in pixels per pair."""
     radius = size // 2 - max(1, size // 24)
     disc = wheel(radius, scale)
     steps = np.arange(-radius, radius + 1)
@@ -191,7 +191,7 @@ def legend(size: int, scale: ColourScale) -> Image:
 
 
 def speed_legend(size: int, scale: ColourScale) -> Image:
-    """The colours of speed from 0 to the scale on black, `size` pixels wide."""
+    """The colours of speed from 0 to the scale's maximum on black, `size` pixels wide."""
     edge = max(1, size // 16)
     ramp = np.zeros((max(4, size // 6), size - 2 * edge, 2), np.float32)
     ramp[..., 0] = np.linspace(0, scale.max_flow, ramp.shape[1])
@@ -201,7 +201,7 @@ def speed_legend(size: int, scale: ColourScale) -> Image:
 
 
 def swatch(scale: ColourScale) -> Image:
-    """All colours of a scale, of every speed as many, and greys: pale ones are as common here as in flow."""
+    """All colours of a scale, the same number at every speed, and greys: an image to choose a GIF's palette from."""
     angle = np.linspace(0, 2 * np.pi, 360, endpoint=False)
     speed = np.linspace(0, scale.max_flow, 128)
     flow = np.dstack([np.outer(speed, np.cos(angle)), np.outer(speed, np.sin(angle))]).astype(np.float32)
@@ -210,7 +210,7 @@ def swatch(scale: ColourScale) -> Image:
 
 
 def _labelled(key: Image, text: str) -> Image:
-    """A key on black with white text below it."""
+    """A legend on black with white text below it."""
     size = key.shape[1]
     font, weight = cv2.FONT_HERSHEY_SIMPLEX, max(1, size // 110)
     (width, height), _ = cv2.getTextSize(text, font, 1.0, weight)

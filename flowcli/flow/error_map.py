@@ -1,4 +1,4 @@
-"""A picture of where flow is wrong: frame, truth, estimate and error next to each other."""
+"""A picture of the errors of flow: frame, ground truth, estimate and error side by side."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     Flow = Float[NDArray[np.float32], "height width 2"]
     Mask = Bool[NDArray[np.bool_], "height width"]
 
-# Errors are drawn on a scale of doublings between these, in pixels.
+# Errors are drawn on a logarithmic scale between these, in pixels.
 LEAST, MOST = 0.125, 32.0
-NO_TRUTH = 128
+NO_GROUND_TRUTH = 128
 
 
-def error_picture(frame: Image, truth: Flow, estimate: Flow, valid: Mask) -> Image:
-    """The frame, both flows on one scale of colours, and the error from dark (1/8 px) to bright (32 px).
+def error_picture(frame: Image, ground_truth: Flow, estimate: Flow, valid: Mask) -> Image:
+    """The frame, both flows in one colour scale, and the error from dark (1/8 px) to bright (32 px).
 
-    Where there is no truth, flow is black and the error grey.
+    Pixels without ground truth are black in the true flow and grey in the error.
     """
-    unknown = np.where(valid[..., np.newaxis], truth, np.float32(np.nan))
-    scale = ColourScale.covering([magnitude(unknown)])
-    error = magnitude(estimate - truth)
+    known = np.where(valid[..., np.newaxis], ground_truth, np.float32(np.nan))
+    scale = ColourScale.covering([magnitude(known)])
+    error = magnitude(estimate - ground_truth)
     mean = float(error[valid].mean()) if valid.any() else math.nan
     row = labelled_row(
         {
             "first frame": frame,
-            f"true flow, to {scale.max_flow:.3g} px": colour_flow(unknown, scale=scale),
+            f"true flow, to {scale.max_flow:.3g} px": colour_flow(known, scale=scale),
             "estimated flow": colour_flow(estimate, scale=scale),
             f"error, mean {mean:.2f} px": colour_error(error, valid),
         }
@@ -46,16 +46,16 @@ def error_picture(frame: Image, truth: Flow, estimate: Flow, valid: Mask) -> Ima
 
 
 def colour_error(error: Float[NDArray[np.float32], "height width"], valid: Mask) -> Image:
-    """Errors in pixels as colours: 1/8 px and less are dark, every doubling is brighter, up to 32 px."""
+    """Errors in pixels as RGB, brighter with every doubling from 1/8 px to 32 px; grey where not `valid`."""
     doublings = np.log2(np.clip(error, LEAST, MOST) / LEAST) / math.log2(MOST / LEAST)
-    # NaN is as wrong as can be.
+    # NaN counts as the largest error.
     image = _brightness(np.nan_to_num(doublings, nan=1.0))
-    image[~valid] = NO_TRUTH
+    image[~valid] = NO_GROUND_TRUTH
     return image
 
 
 def key(width: int) -> Image:
-    """Which colour stands for which error: 28 rows, the colours above their errors in pixels."""
+    """The legend of errors: 28 rows, with the colours above their errors in pixels."""
     strip = np.full((28, width, 3), 255, np.uint8)
     strip[:10] = _brightness(np.linspace(0, 1, width, dtype=np.float32)[np.newaxis].repeat(10, axis=0))
     texts = ("1/8", "1/2", "2", "8", "32")
@@ -67,6 +67,6 @@ def key(width: int) -> Image:
     return strip
 
 
-def _brightness(share: Float[NDArray[np.float32], "height width"]) -> Image:
-    levels = np.rint(255 * share).astype(np.uint8)
+def _brightness(fraction: Float[NDArray[np.float32], "height width"]) -> Image:
+    levels = np.rint(255 * fraction).astype(np.uint8)
     return np.asarray(cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB), np.uint8)

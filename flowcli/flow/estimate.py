@@ -1,4 +1,4 @@
-"""What comes out of the estimator: flow for one pair of frames."""
+"""The estimated flow of one pair of frames."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Flow of one pair, on the device until a sink asks for NumPy.
+    """The flow of one pair, on the device until it is read as NumPy.
 
     `forward` (2, height, width) is the displacement first → second in source pixels on the first frame's grid,
     channel 0 right, channel 1 down. `backward` is second → first on the second frame's grid; at least one of them is
-    there. `occluded` (height, width) marks pixels of the first frame that the second does not show. `iterations` were
-    run; `warm` says whether they began from an earlier pair's flow. `scale` is the colour scale that this pair is drawn
-    with, where the run has not one for all.
+    given. `occluded` (height, width) marks pixels of the first frame that the second does not show. `iterations` counts
+    updates; `warm` says whether they started from an earlier pair's flow. `scale` is this pair's own colour scale, None
+    where the run has one for all.
     """
 
     pair: FramePair
@@ -41,12 +41,12 @@ class Estimate:
 
     @cached_property
     def flow(self) -> NDArray[np.float32]:
-        """The flow that pictures show, (height, width, 2) float32 in source pixels: backward only where it is alone."""
+        """Forward flow, or backward flow without it, as (height, width, 2) float32 on the CPU, in source pixels."""
         return as_array(self.backward if self.forward is None else self.forward)
 
     @cached_property
     def finite(self) -> bool:
-        """Whether the model gave a number for every pixel."""
+        """Whether the flow is finite at every pixel."""
         flows = [flow for flow in (self.forward, self.backward) if flow is not None]
         return all(bool(flow.isfinite().all()) for flow in flows)
 
@@ -62,12 +62,12 @@ class Estimate:
 
     @cached_property
     def occlusion(self) -> NDArray[np.bool_] | None:
-        """`occluded` as (height, width) bool, where it is known."""
+        """`occluded` as a NumPy array (height, width); None where it is unknown."""
         return None if self.occluded is None else self.occluded.cpu().numpy()
 
 
 def as_array(flow: Float[Tensor, "2 height width"] | None) -> NDArray[np.float32]:
-    """Flow as (height, width, 2) float32 on the CPU; raises ValueError for an estimate without any."""
+    """Flow as a NumPy array (height, width, 2) float32; raises ValueError for None."""
     if flow is None:
         raise ValueError("this estimate has neither forward nor backward flow")
     return flow.float().permute(1, 2, 0).contiguous().cpu().numpy()
@@ -75,7 +75,7 @@ def as_array(flow: Float[Tensor, "2 height width"] | None) -> NDArray[np.float32
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Which frames a flow lies between, when they are shown, and how it was found."""
+    """The record of a pair in reports: its frames, their times in seconds, and how its flow was computed."""
 
     first: int
     second: int
@@ -88,7 +88,7 @@ class Stamp:
 
     @classmethod
     def of(cls, estimate: Estimate) -> Stamp:
-        """The stamp of an estimate."""
+        """The record of an estimate."""
         first, second = estimate.pair.first, estimate.pair.second
         return cls(
             first=first.index,
@@ -102,10 +102,10 @@ class Stamp:
         )
 
     def record(self) -> dict[str, object]:
-        """As JSON: frame numbers, times in seconds as exact fractions."""
+        """The fields for JSON, times as exact fractions in strings."""
         return {**asdict(self), "time": str(self.time), "second_time": str(self.second_time)}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Stamp:
-        """What `record` gave."""
+        """The inverse of `record`."""
         return cls(**{**record, "time": Fraction(record["time"]), "second_time": Fraction(record["second_time"])})

@@ -1,4 +1,4 @@
-"""The kinds of output there are: pictures, files of flow, and records of what was measured."""
+"""The kinds of output: pictures, flow files, and records of measurements."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picture:
-    """An output that is drawn: a pair's PNG, a video's frame. `join` makes one file of parts that are no videos."""
+    """An output that is drawn, as PNGs or a video. `join` joins the parts of files that are no videos."""
 
     draw: Callable[[Estimate, Style], Image]
     naming: Naming
@@ -34,9 +34,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class FlowFile:
-    """A format that holds the flow of one direction, or, where there is a `save`, all that is known of a pair.
+    """A format that holds the flow of one direction or, with `save`, all arrays of an estimate.
 
-    `options` names what its functions have to be told: the `bound` of planes in px, whether to store in `half`.
+    `options` names the arguments of its functions: `bound`, the motion in px that planes clip at, and `half`.
     """
 
     read: Callable[..., Flow]
@@ -46,18 +46,18 @@ class FlowFile:
     options: tuple[str, ...] = ()
 
     def reader(self, *, bound: float) -> Callable[[Path], Flow]:
-        """Reads a file; `bound` is what planes were written with."""
+        """The function that reads a file; `bound`, in px, is the one that planes were written with."""
         return partial(self.read, bound=bound) if "bound" in self.options else self.read
 
     def writer(self, *, bound: float, half: bool) -> Callable[[Path, Flow], None]:
-        """Writes a file."""
+        """The function that writes a file; `half` stores float16 where the format can."""
         given = {"bound": bound, "half": half}
         return partial(self.write, **{name: given[name] for name in self.options})
 
 
 @dataclass(frozen=True)
 class Records:
-    """An output that is one file of what each pair was measured to be, which `compose` writes."""
+    """An output that is one file, written by `compose`, with the measurements of each pair."""
 
     measure: Callable[[Estimate], dict[str, Any]]
     compose: Callable[[Sequence[dict[str, Any]], Path], None]

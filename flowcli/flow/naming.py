@@ -1,4 +1,4 @@
-"""How one kind of output is called, and the parts of it that segments write."""
+"""The file names of a kind of output, and the parts that segments write."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Naming:
-    """How one kind of output is called.
+    """The file names of one kind of output.
 
-    A pair gives `NAME_stem` with `tag` and `extension`; a video gives one file `NAME_stem` with extension `video`, or,
-    where that is None, a folder `NAME_stem` of numbered files. The video `.mp4` stands for whatever file a codec goes
-    into. `pairs` is false for what needs a video.
+    A pair's file is `NAME_stem` with `tag` and `extension`; a video's is `NAME_stem` with extension `video` or, if
+    that is None, a folder `NAME_stem` of numbered files. `.mp4` stands for any container that suits the codec.
+    `pairs` is false for outputs that need a video.
     """
 
     stem: str
@@ -25,7 +25,7 @@ class Naming:
 
 @dataclass(frozen=True)
 class Part:
-    """A segment's part of an output that is one file, and the `time` of the segment's first pair."""
+    """A segment's part of a single-file output, and the `time` in seconds of its first pair."""
 
     path: Path
     time: Fraction

@@ -1,4 +1,4 @@
-"""How well flow explains the frames, without ground truth."""
+"""Photometric error: the quality of flow without ground truth."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def photometric_error(
     first: Image, second: Image, flow: Float[NDArray[np.float32], "height width 2"]
 ) -> tuple[float, float]:
-    """The mean absolute difference of the frames in grey levels: as they are, and with `second` warped onto `first`.
+    """The mean absolute difference of the frames in grey levels, before and after warping `second` onto `first`.
 
-    Both over the pixels whose flow stays inside the frame; NaN where none does.
+    Both are means over the pixels whose flow stays inside the frame; NaN if none does.
     """
     height, width = first.shape[:2]
     x, y = cv2.split(flow)
@@ -40,7 +40,7 @@ def photometric_error(
 
 
 def mean_error(errors: Iterable[tuple[float, float]]) -> tuple[float, float] | None:
-    """The mean before and after warping, over the pairs that have one; None where no pair has."""
+    """The means before and after warping over the pairs whose errors are not NaN; None without any."""
     known = [error for error in errors if error[0] == error[0]]
     if not known:
         return None
@@ -49,7 +49,7 @@ def mean_error(errors: Iterable[tuple[float, float]]) -> tuple[float, float] | N
 
 
 class PhotometricError:
-    """The photometric error of every pair; takes estimates as a sink does."""
+    """Measures the photometric error of every pair; an OutputWriter without a file."""
 
     def __init__(self) -> None:
         self.errors: list[tuple[float, float]] = []

@@ -1,4 +1,4 @@
-"""What `flowcli convert` was requested to do."""
+"""The arguments and options of `flowcli convert`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from flowcli.system import options
 
 @dataclass(frozen=True)
 class ConvertRequest:
-    """What a user requested, as spelled on the command line."""
+    """The arguments and options of `flowcli convert`, as given on the command line."""
 
     source: Path
     output: Path
-    to: Annotated[str | None, typer.Option(metavar="NAME", help="Format to write. Default: what OUTPUT ends with.")] = (
+    to: Annotated[str | None, typer.Option(metavar="NAME", help="Format to write. Default: the ending of OUTPUT.")] = (
         None
     )
     given: Annotated[

@@ -1,4 +1,4 @@
-"""What a field of flow says in numbers: how fast, how much of it, and whereto."""
+"""Statistics of flow: speed, moving pixels and dominant direction."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOVING = 0.5
-"""Pixels per pair from which on something counts as moving: below lies what noise moves too."""
+"""The speed in pixels per pair from which a pixel counts as moving; noise is slower."""
 STILL = 0.001
-"""The share of moving pixels below which a pair counts as still."""
+"""The fraction of moving pixels below which a pair counts as still."""
 _SECTORS = 36
 
 
 @dataclass(frozen=True)
 class MotionStatistics:
-    """The motion of one pair over the pixels whose flow is known: `known` is their share.
+    """The motion of one pair over the pixels whose flow is known; `known` is their fraction.
 
-    `mean`, `median` and `p95` are speeds in pixels; None where no flow is known. `moving` is the share of pixels that
-    do; `direction` is where most motion goes, in degrees clockwise from the right (90 is down), None where none does.
+    `mean`, `median` and `p95` are speeds in pixels, None where no flow is known. `moving` is the fraction of moving
+    pixels; `direction` is the dominant one in degrees clockwise from the right (90 is down), None where nothing moves.
     """
 
     known: float
@@ -37,12 +37,12 @@ class MotionStatistics:
 
     @property
     def still(self) -> bool:
-        """Whether nothing moves but noise."""
+        """Whether too few pixels move to be more than noise."""
         return self.moving < STILL
 
     @classmethod
     def of(cls, flow: Float[NDArray[np.float32], "height width 2"]) -> MotionStatistics:
-        """The motion of a field."""
+        """The statistics of a flow field in pixels."""
         known = ~is_unknown(flow)
         if not known.any():
             return cls(0.0, None, None, None, 0.0, None)
@@ -61,7 +61,7 @@ class MotionStatistics:
 
 
 def _dominant(vectors: Float[NDArray[np.float32], "count 2"], speed: NDArray[np.float32]) -> float:
-    """The mean direction around the fullest of 36 sectors, in which each vector counts as much as it is long."""
+    """The mean direction, in degrees, around the sector of 36 with the greatest sum of speeds."""
     angle = np.degrees(np.arctan2(vectors[:, 1], vectors[:, 0])) % 360
     width = 360 / _SECTORS
     sector = np.rint(angle / width).astype(int) % _SECTORS

@@ -1,4 +1,4 @@
-"""Tracks as files: a table, JSON, and a video that shows them; all grow frame by frame."""
+"""Tracks as files: CSV, JSON and a video, all written frame by frame."""
 
 from __future__ import annotations
 
@@ -20,41 +20,43 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from flowcli.flow.tracking import Seen
+    from flowcli.flow.tracking import TrackedFrame
 
 TRAIL = 16
-"""How many frames of its past a point drags behind it."""
+"""The number of frames that a point's trail shows."""
 _SUBPIXEL = 4  # bits after the binary point in OpenCV's drawing
 
 
 class TrackFile(Protocol):
-    """A file that takes what each frame shows, and ends with exactly one of the last three."""
+    """A file of tracks while it is written; it must end with exactly one of `close`, `abort`, `finish_partial`."""
 
-    def write(self, seen: Seen, /) -> None:
+    def write(self, tracked: TrackedFrame, /) -> None:
         """Adds one frame."""
 
     def close(self) -> None:
         """Completes the file under its name."""
 
     def abort(self) -> None:
-        """Leaves nothing behind."""
+        """Removes the unfinished file."""
 
     def finish_partial(self) -> Path | None:
-        """Completes what there is under a name that says so."""
+        """Completes the file as `NAME.partial.EXT` and returns its path, None where nothing is kept."""
 
 
-class Text:
-    """A text file that grows by a piece for each frame; what `end` returns completes it."""
+class TextFile:
+    """A text file of `head`, the text that `body` gives for each frame, and the text of `end`."""
 
-    def __init__(self, path: Path, *, head: str, piece: Callable[[Seen], str], end: Callable[[], str] = str) -> None:
+    def __init__(
+        self, path: Path, *, head: str, body: Callable[[TrackedFrame], str], end: Callable[[], str] = str
+    ) -> None:
         self._part = PartFile(path)
-        self._piece, self._end = piece, end
+        self._body, self._end = body, end
         self._file = self._part.path.open("w", encoding="utf-8", newline="")
         self._write(head)
 
-    def write(self, seen: Seen, /) -> None:
+    def write(self, tracked: TrackedFrame, /) -> None:
         """Adds one frame."""
-        self._write(self._piece(seen))
+        self._write(self._body(tracked))
 
     def close(self) -> None:
         """Completes the file."""
@@ -62,13 +64,13 @@ class Text:
         self._part.commit()
 
     def finish_partial(self) -> Path | None:
-        """Completes what there is."""
+        """Completes the file as a partial one."""
         self._complete()
         return self._part.commit_partial()
 
     def abort(self) -> None:
-        """Removes what was written."""
-        # A full disk also refuses what is still in memory.
+        """Removes the file."""
+        # On a full disk, flushing at close fails too.
         with contextlib.suppress(OSError):
             self._file.close()
         self._part.discard()
@@ -83,71 +85,71 @@ class Text:
             self._file.close()
 
 
-def table(path: Path) -> Text:
-    """CSV: a row for each point of each frame."""
-    return Text(path, head="point,frame,time,x,y,end\n", piece=rows)
+def table(path: Path) -> TextFile:
+    """The CSV file with a row for each point of each frame."""
+    return TextFile(path, head="point,frame,time,x,y,end\n", body=rows)
 
 
-def rows(seen: Seen) -> str:
-    """The rows of one frame."""
-    frame, time = seen.frame.index, float(seen.frame.time)
-    points = zip(seen.numbers.tolist(), seen.places.tolist(), seen.ends, strict=True)
+def rows(tracked: TrackedFrame) -> str:
+    """The CSV rows of one frame; time in seconds, x and y in px."""
+    frame, time = tracked.frame.index, float(tracked.frame.time)
+    points = zip(tracked.numbers.tolist(), tracked.places.tolist(), tracked.ends, strict=True)
     return "".join(f"{number},{frame},{time:.6f},{x:.3f},{y:.3f},{end}\n" for number, (x, y), end in points)
 
 
 class Record:
-    """JSON: a line for each frame, with the facts of the run before them and how many points ended how after them."""
+    """The parts of a JSON file: the facts of the run, a line for each frame, and the number of points by end."""
 
     def __init__(self, facts: Mapping[str, object]) -> None:
         self.head = json_text(facts, compact=True)[:-1] + ',\n"frames": ['
         self._before = "\n"
         self._ends: dict[str, int] = {}
 
-    def piece(self, seen: Seen) -> str:
+    def line(self, tracked: TrackedFrame) -> str:
         """One frame: its number, its exact time in seconds, and [point, x, y, end] of each point."""
-        for end in filter(None, seen.ends):
+        for end in filter(None, tracked.ends):
             self._ends[end] = self._ends.get(end, 0) + 1
         points = [
             [number, round(x, 3), round(y, 3), end]
-            for number, (x, y), end in zip(seen.numbers.tolist(), seen.places.tolist(), seen.ends, strict=True)
+            for number, (x, y), end in zip(tracked.numbers.tolist(), tracked.places.tolist(), tracked.ends, strict=True)
         ]
         before, self._before = self._before, ",\n"
         return before + json_text(
-            {"frame": seen.frame.index, "time": str(seen.frame.time), "points": points}, compact=True
+            {"frame": tracked.frame.index, "time": str(tracked.frame.time), "points": points}, compact=True
         )
 
     def end(self) -> str:
-        """What closes the JSON."""
+        """The text that completes the JSON."""
         return f'\n], "ends": {json_text(self._ends, compact=True)}}}\n'
 
 
-def record(path: Path, facts: Mapping[str, object]) -> Text:
-    """JSON of all frames."""
+def record(path: Path, facts: Mapping[str, object]) -> TextFile:
+    """The JSON file of all frames, which starts with the `facts` of the run."""
     content = Record(facts)
-    return Text(path, head=content.head, piece=content.piece, end=content.end)
+    return TextFile(path, head=content.head, body=content.line, end=content.end)
 
 
 class TrackVideo:
-    """The frames, with every point and its trail; a ring is where a point is seen for the last time."""
+    """The video of the frames with every point and its trail; a ring marks where a point is lost."""
 
     def __init__(self, path: Path, *, rate: Fraction, tick: Fraction) -> None:
         self._writer = VideoWriter(path, rate=rate, tick=tick)
         self._trails: dict[int, deque[tuple[float, float]]] = {}
 
-    def write(self, seen: Seen, /) -> None:
+    def write(self, tracked: TrackedFrame, /) -> None:
         """Draws and encodes one frame."""
-        numbers = seen.numbers.tolist()
+        numbers = tracked.numbers.tolist()
         self._trails = {number: self._trails.get(number, deque(maxlen=TRAIL)) for number in numbers}
-        for number, place in zip(numbers, seen.places.tolist(), strict=True):
+        for number, place in zip(numbers, tracked.places.tolist(), strict=True):
             self._trails[number].append(tuple(place))
-        self._writer.write(drawn(seen, self._trails), time=seen.frame.time)
+        self._writer.write(drawn(tracked, self._trails), time=tracked.frame.time)
 
     def close(self) -> None:
         """Completes the video."""
         self._writer.close()
 
     def finish_partial(self) -> Path | None:
-        """Completes what there is."""
+        """Completes the video as a partial one."""
         return self._writer.finish_partial()
 
     def abort(self) -> None:
@@ -155,12 +157,12 @@ class TrackVideo:
         self._writer.abort()
 
 
-def drawn(seen: Seen, trails: Mapping[int, deque[tuple[float, float]]]) -> NDArray[np.uint8]:
-    """A frame with its points, each in a colour of its own."""
-    image = np.ascontiguousarray(seen.frame.image).copy()
+def drawn(tracked: TrackedFrame, trails: Mapping[int, deque[tuple[float, float]]]) -> NDArray[np.uint8]:
+    """A frame with its points and their trails, in a colour for each point."""
+    image = np.ascontiguousarray(tracked.frame.image).copy()
     radius = max(2.5, min(image.shape[:2]) / 130)
     width = max(1, round(radius / 2))
-    for number, end in zip(seen.numbers.tolist(), seen.ends, strict=True):
+    for number, end in zip(tracked.numbers.tolist(), tracked.ends, strict=True):
         trail, colour = fixed(trails[number]), colour_of(number)
         cv2.polylines(
             image, [trail], isClosed=False, color=colour, thickness=width, lineType=cv2.LINE_AA, shift=_SUBPIXEL
@@ -175,12 +177,12 @@ def drawn(seen: Seen, trails: Mapping[int, deque[tuple[float, float]]]) -> NDArr
 
 
 def fixed(trail: deque[tuple[float, float]]) -> NDArray[np.int32]:
-    """Places as OpenCV draws between pixels."""
+    """Points in the fixed-point coordinates of OpenCV's drawing functions."""
     return np.asarray(np.rint(np.array(trail) * (1 << _SUBPIXEL)), np.int32)
 
 
 def colour_of(number: int) -> tuple[int, int, int]:
-    """A bright colour that differs from those of its neighbours: hues a golden section apart."""
+    """A bright RGB colour for a number; successive hues are a golden section apart, so that neighbours differ."""
     hue = round(180 * ((number * 0.618034) % 1)) % 180
     pixel = cv2.cvtColor(np.array([[[hue, 200, 255]]], np.uint8), cv2.COLOR_HSV2RGB)
     red, green, blue = pixel[0, 0].tolist()

@@ -1,4 +1,4 @@
-"""Points carried through a video: each flow moves them on, until a check of both flows says that they are hidden."""
+"""Tracks points through a video: moves them by each pair's flow until the forward-backward check fails."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from flowcli.media.frames import Frame, FramePair
 
 USUAL_POINTS = 300
-"""About how many points a grid has, unless its spacing is given."""
+"""The approximate number of points of a grid without a given spacing."""
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """The points that one frame shows: their `numbers`, their `places` (x, y) in px, and where they `end`.
+class TrackedFrame:
+    """The points visible in one frame: their `numbers`, their `places` (x, y) in px, and why their tracks end here.
 
-    An end is empty while a point goes on, else why this frame is its last: it is `hidden` or has `left` the picture in
-    the next one, a `cut` or a `gap` follows, or the video is at its `end`.
+    An entry of `ends` is empty while a track continues. Else the point is `hidden` or has `left` the frame in the next
+    one, a `cut` or a `gap` follows, or the video is at its `end`.
     """
 
     frame: Frame
@@ -48,12 +48,12 @@ def follow(
     *,
     relative: float = RELATIVE,
     absolute: float = ABSOLUTE,
-) -> Iterator[Seen]:
-    """Follows points (x, y) of the first frame along estimates of both directions, and yields what each frame shows.
+) -> Iterator[TrackedFrame]:
+    """Tracks points (x, y) of the first frame, in px, along flow of both directions; yields every frame's points.
 
-    A point is hidden in the next frame where |f + b|² > relative · (|f|² + |b|²) + absolute in px², b being the
-    backward flow at the place that f leads to: see `raft_core.consistency`. It does not come back. Ends when no point
-    is left.
+    A point is hidden in the next frame if |f + b|² > relative · (|f|² + |b|²) + absolute, in px², where b is the
+    backward flow at the point that f leads to (see `raft_core.consistency`); its track ends there. Stops when no point
+    is left. Raises ValueError for an estimate without both directions.
     """
     numbers = torch.arange(len(points))
     places = torch.from_numpy(np.asarray(points, np.float32))
@@ -61,51 +61,51 @@ def follow(
     for estimate in estimates:
         pair = estimate.pair
         if last is not None and pair.first.index != last.second.index:
-            yield seen(last.second, numbers, places, ["gap"] * len(numbers))
+            yield tracked_frame(last.second, numbers, places, ["gap"] * len(numbers))
             return
         if pair.cut:
-            yield seen(pair.first, numbers, places, ["cut"] * len(numbers))
+            yield tracked_frame(pair.first, numbers, places, ["cut"] * len(numbers))
             return
-        arrived, hidden = step(places, estimate, relative=relative, absolute=absolute)
+        arrived, hidden = advance(places, estimate, relative=relative, absolute=absolute)
         height, width = pair.first.image.shape[:2]
         left = ((arrived < 0) | (arrived > torch.tensor([width - 1, height - 1]))).any(dim=1)
         ends = [
             "left" if out else "hidden" if gone else ""
             for out, gone in zip(left.tolist(), hidden.tolist(), strict=True)
         ]
-        yield seen(pair.first, numbers, places, ends)
+        yield tracked_frame(pair.first, numbers, places, ends)
         stays = ~(left | hidden)
         numbers, places, last = numbers[stays], arrived[stays], pair
         if not len(numbers):
             return
     if last is not None:
-        yield seen(last.second, numbers, places, ["end"] * len(numbers))
+        yield tracked_frame(last.second, numbers, places, ["end"] * len(numbers))
 
 
-def step(
+def advance(
     places: Float[Tensor, "points 2"], estimate: Estimate, *, relative: float, absolute: float
 ) -> tuple[Float[Tensor, "points 2"], Bool[Tensor, " points"]]:
-    """Where points arrive, and which of them the second frame hides; raises ValueError without both directions."""
+    """Where points are in the second frame, and which of them it hides; raises ValueError without both directions."""
     if estimate.forward is None or estimate.backward is None:
-        raise ValueError("points are followed along flow of both directions")
+        raise ValueError("tracking needs flow of both directions")
     there = at(places, estimate.forward)
     arrived = places + there
     back = at(arrived, estimate.backward)
     disagreement = (there + back).square().sum(dim=1)
     length = there.square().sum(dim=1) + back.square().sum(dim=1)
-    # Asked in this direction, unknown flow hides.
+    # Negated, so that unknown flow (NaN) hides the point.
     return arrived, ~(disagreement <= relative * length + absolute)
 
 
 def at(places: Float[Tensor, "points 2"], flow: Float[Tensor, "2 height width"]) -> Float[Tensor, "points 2"]:
-    """The flow at places between pixels, on the CPU."""
+    """The flow at points between pixels, bilinear, on the CPU."""
     points = places.to(flow).T[None, :, None]  # (1, 2, 1, points)
     return sample(flow[None], points)[0, :, 0].T.cpu().float()
 
 
-def seen(frame: Frame, numbers: Tensor, places: Tensor, ends: Sequence[str]) -> Seen:
-    """As NumPy."""
-    return Seen(frame, numbers.numpy(), places.numpy(), ends)
+def tracked_frame(frame: Frame, numbers: Tensor, places: Tensor, ends: Sequence[str]) -> TrackedFrame:
+    """The points of a frame as NumPy arrays."""
+    return TrackedFrame(frame, numbers.numpy(), places.numpy(), ends)
 
 
 def parse_points(text: str, *, height: int, width: int) -> Float[NDArray[np.float32], "points 2"]:
@@ -125,7 +125,7 @@ def parse_points(text: str, *, height: int, width: int) -> Float[NDArray[np.floa
 
 
 def grid_points(height: int, width: int, *, spacing: float | None) -> Float[NDArray[np.float32], "points 2"]:
-    """A grid of points with so many px between them, centred in the frame; about 300 where no spacing is given."""
+    """A grid of points (x, y), `spacing` px apart and centred in the frame; about 300 points if it is None."""
     spacing = spacing or max(1.0, math.sqrt(height * width / USUAL_POINTS))
     columns, rows = (max(1, int(side / spacing)) for side in (width, height))
     xs = (width - 1) / 2 + spacing * (np.arange(columns) - (columns - 1) / 2)

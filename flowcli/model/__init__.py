@@ -1,4 +1,4 @@
-"""RAFT on a device: the estimator, what it remembers, what it takes, and its weights.
+"""RAFT on a device: the estimator, its memory and memory plan, and its weights.
 
-Doors: `estimator.FlowEstimator`, `weights.find` and `weights.load`. Imports `flow` and below, and `raft_core`.
+Entry points: `estimator.FlowEstimator`, `weights.find` and `weights.load`. Imports `flow` and below, and `raft_core`.
 """

@@ -1,4 +1,4 @@
-"""Where and how precisely to compute, and how the process keeps its memory."""
+"""The device, the precision, and free memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ M_MMAP_MAX = -4
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; raises DeviceError where it is not there."""
+    """The device called `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises UsageError for another name, DeviceError where the device is not available.
+    """
     if name == "auto":
         return (
             torch.device(torch.accelerator.current_accelerator() or "cpu") if has_accelerator() else torch.device("cpu")
@@ -29,11 +32,11 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError as error:
         raise UsageError(f"{name!r} is not a device", hint="use auto, cpu, cuda, cuda:N or mps") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f"there is no {name} here", hint="use --device cpu")
+        raise DeviceError(f"{name} is not available", hint="use --device cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("there is no mps device here", hint="use --device cpu")
+        raise DeviceError("mps is not available", hint="use --device cpu")
     if device.type not in {"cpu", "cuda", "mps"}:
-        raise UsageError(f"{name!r} is not a device that flowcli knows", hint="use auto, cpu, cuda, cuda:N or mps")
+        raise UsageError(f"{name!r} is not a device that flowcli supports", hint="use auto, cpu, cuda, cuda:N or mps")
     return device
 
 
@@ -45,7 +48,8 @@ def has_accelerator() -> bool:
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """The number format for `auto`, `fp32`, `bf16` or `fp16`.
 
-    `auto` is half precision where that is fast: float16, or on a CPU bfloat16 if the processor multiplies it.
+    `auto` is half precision where that is fast: float16 on a GPU, bfloat16 on a CPU with instructions for it. Raises
+    UsageError for another name.
     """
     if name == "auto":
         if device.type != "cpu":
@@ -57,13 +61,13 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether the processor has instructions that do (AVX512-BF16 or AMX); emulated, it is slower than float32."""
+    """Whether the CPU has instructions for bfloat16 (AVX512-BF16 or AMX); emulated, it is slower than float32."""
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """How much memory the device has left, or None where that cannot be told."""
+    """The free memory of a device in bytes; None where it is unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
@@ -75,9 +79,10 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 def left_in_container(groups: Path) -> list[int]:
-    """What this process's control group may still take, by version 2 or 1 of them; nothing where there is no limit.
+    """The free memory, in bytes, of each limited control group of this process, version 2 or 1; empty without a limit.
 
-    A machine with much free memory kills whoever takes more than that. Cached files do not count: they make room.
+    The kernel kills a process that exceeds its group's limit, however much memory the machine has. Inactive cached
+    files count as free.
     """
     left = []
     for folder, most, used in (
@@ -92,17 +97,17 @@ def left_in_container(groups: Path) -> list[int]:
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
-    """Runs convolutions in `precision`."""
+    """A context in which the model computes in `precision`."""
     if precision == torch.float32:
-        # cuDNN otherwise computes float32 in TF32, which costs the third decimal of the flow.
+        # cuDNN by default computes float32 in TF32, which changes the third decimal of the flow.
         return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
     return torch.autocast(device.type, dtype=precision)
 
 
 def keep_memory() -> None:
-    """Lets glibc keep freed memory for the next step instead of handing it back to the kernel.
+    """Makes glibc keep freed memory instead of returning it to the kernel.
 
-    Every large tensor otherwise costs a page fault per 4 KiB each time it is made: a sixth of a training step.
+    Otherwise every large tensor costs a page fault per 4 KiB each time it is allocated: a sixth of a training step.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

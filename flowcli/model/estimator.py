@@ -1,4 +1,4 @@
-"""From pairs of frames to flow: padding, batches, warm start, and features that pairs share."""
+"""Computes flow for pairs of frames, with batches, warm start and shared features."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flowcli.model.weights import Weights, load
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
 from raft_core.images import Padding, to_model_range
-from raft_core.raft import Context, last, settle
+from raft_core.raft import Context, converge, last
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,28 +35,31 @@ if TYPE_CHECKING:
 
 
 class FlowEstimator:
-    """Computes the flow of pairs of frames, in order, with one model on one device."""
+    """Computes the flow of pairs of frames, in order, with one model on one device.
+
+    `notes` lists deviations from the plan: smaller batches, another precision.
+    """
 
     def __init__(self, model: RAFT, *, device: torch.device, settings: Settings | None = None) -> None:
         self.device = device
         self.settings = settings or Settings()
         self.model = model.to(device).eval()
         self.notes: list[str] = []
-        """What had to be done otherwise than planned."""
 
     def estimate(self, pairs: Iterable[FramePair], *, memory: Memory | None = None) -> Iterator[Estimate]:
         """Yields the flow of every pair, at the frames' size and in their pixels.
 
-        Frames are encoded once for all pairs they are part of. Pair i of a batch (from 0) starts from the last flow of
-        the batch before, carried forward i + 1 times; a pair that does not continue the one before starts cold.
-        `memory` goes on from an earlier call and holds afterwards what the next one needs. A batch that does not fit
-        into memory is computed in parts, and one that is not finite in half precision in float32; `notes` says so.
+        Each frame is encoded once for all its pairs. With warm start, pair i of a batch (from 0) starts from the last
+        flow of the previous batch, carried forward i + 1 times; a pair that does not continue the previous one starts
+        cold. `memory` continues an earlier call and is updated for the next. A batch that does not fit into memory is
+        computed in parts, one that is not finite in half precision again in float32; `notes` says so. Raises
+        DeviceError where a single pair does not fit.
         """
         memory = memory or Memory()
         plans = Plans(self)
 
         def compute(batch: list[FramePair], plan: Plan, precision: torch.dtype) -> list[Estimate]:
-            # Closed before anything is handed out: the consumer's code must not run in inference mode.
+            # Left before estimates are yielded: the caller's code must not run in inference mode.
             with torch.inference_mode(), autocast(self.device, precision):
                 return self.estimate_batch(batch, memory, plan)
 
@@ -65,17 +68,17 @@ class FlowEstimator:
             yield from recovery.estimate(batch, plans.of(batch[0]))
 
     def flow_between(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The flow of two RGB pictures (height, width, 3) as (height, width, 2), in pixels."""
+        """The flow between two RGB images (height, width, 3), as (height, width, 2) in pixels."""
         pair = FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(1), second), continues=False)
         return next(self.estimate([pair])).flow
 
     def plan(self, height: int, width: int) -> Plan:
-        """How frames of this size are computed; raises DeviceError where they do not fit into memory."""
+        """The plan for frames of this size; raises DeviceError where they do not fit into memory."""
         settings = self.settings
         budget = free_bytes(self.device)
         if settings.memory is not None:
             budget = min(settings.memory, budget or settings.memory)
-        # On a CPU a larger batch only takes memory: the cores are busy with one pair.
+        # On a CPU a larger batch only takes memory: one pair occupies all cores.
         most = 1 if self.device.type == "cpu" else MOST_PAIRS
         size = settings.reduction.size(height, width)
         both = settings.direction == "both"
@@ -90,35 +93,35 @@ class FlowEstimator:
         )
 
     def computed_size(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height that frames of this size are computed at, padding included."""
+        """The width and height at which frames of this size are computed, including padding."""
         rows, columns = self.settings.reduction.size(height, width)
         padding = Padding.for_size(rows, columns)
         return columns + padding.left + padding.right, rows + padding.top + padding.bottom
 
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
-        """The flow of pairs that follow one another; reads and renews what is remembered between batches."""
+        """The flow of consecutive pairs; reads and updates `memory`."""
         settings = self.settings
         size = batch[0].first.image.shape[:2]
         wanted = {frame.index: frame for pair in batch for frame in (pair.first, pair.second)}
         memory.keep(list(wanted))
-        self.encode([frame for frame in wanted.values() if not memory.knows(frame)], memory)
+        self.encode([frame for frame in wanted.values() if not memory.holds(frame)], memory)
         firsts = [memory.frames[pair.first.index] for pair in batch]
         seconds = [memory.frames[pair.second.index] for pair in batch]
         features = [torch.cat([encoded.features for encoded in frames]) for frames in (firsts, seconds)]
         warm = settings.warm_start and batch[0].continues and memory.last is not None
-        updates = memory.steps_to(batch) if warm else []
+        offsets = memory.offsets_to(batch) if warm else []
         forward = backward = occluded = None
         taken = [0] * len(batch)
         if settings.direction == "backward":
             correlation = self.model.correlate(*reversed(features), on_demand=plan.on_demand)
         else:
             correlation = self.model.correlate(*features, on_demand=plan.on_demand)
-            start = carried(memory.forward, updates)
+            start = carried(memory.forward, offsets)
             memory.forward, forward, taken = self.update(correlation, self.contexts(firsts), start, size)
         if settings.direction == "both":
             correlation = correlation.transposed()
         if settings.direction != "forward":
-            start = carried(memory.backward, [-step for step in updates])
+            start = carried(memory.backward, [-offset for offset in offsets])
             memory.backward, backward, others = self.update(correlation, self.contexts(seconds), start, size)
             taken = [max(both) for both in zip(taken, others, strict=True)]
         if forward is not None and backward is not None:
@@ -144,20 +147,20 @@ class FlowEstimator:
         start: Float[Tensor, "batch 2 rows columns"] | None,
         size: tuple[int, ...],
     ) -> tuple[Float[Tensor, "1 2 rows columns"], Float[Tensor, "batch 2 height width"], list[int]]:
-        """The last pair's flow at 1/8 resolution, all flows at the source's `size`, and the updates each pair took."""
+        """The last pair's flow at 1/8 resolution, all flows at the source's `size`, and their numbers of updates."""
         settings = self.settings
         updates = self.model.updates(correlation, context, initial_flow=start)
         if settings.tolerance is None:
             final, taken = last(updates, settings.iterations), [settings.iterations] * len(context.hidden)
         else:
-            final, taken = settle(updates, at_most=settings.iterations, tolerance=settings.tolerance)
+            final, taken = converge(updates, at_most=settings.iterations, tolerance=settings.tolerance)
         height, width = size
         computed = settings.reduction.size(height, width)
         flow = Padding.for_size(*computed, placement=settings.placement).crop(final.upsampled())
         return final.flow[-1:].clone(), resize_flow(flow, height=height, width=width), taken
 
     def encode(self, frames: Sequence[Frame], memory: Memory) -> None:
-        """Uploads frames and remembers their features."""
+        """Uploads frames and stores their features in `memory`."""
         if not frames:
             return
         images = torch.cat([self.upload(frame) for frame in frames])
@@ -167,14 +170,14 @@ class FlowEstimator:
             memory.frames[frame.index] = Encoded(frame.image, images[one], features[one])
 
     def upload(self, frame: Frame) -> Float[Tensor, "1 3 height width"]:
-        """A frame on the device, at the size it is computed at, padded and in model range."""
+        """A frame on the device, resized, padded and in [-1, 1]."""
         size = self.settings.reduction.size(*frame.image.shape[:2])
         # Copied because torch takes neither a mirrored array nor, without a warning, a read-only one.
         pixels = torch.from_numpy(shrunk(frame.image, size).copy()).to(self.device).permute(2, 0, 1)[None]
         return Padding.for_size(*size, placement=self.settings.placement).pad(to_model_range(pixels))
 
     def contexts(self, frames: Sequence[Encoded]) -> Context:
-        """What the context encoder reads in each frame; read once, whichever pairs start there."""
+        """The context of each frame, computed at its first use."""
         for encoded in frames:
             if encoded.context is None:
                 encoded.context = self.model.read_context(encoded.image)
@@ -185,9 +188,10 @@ class FlowEstimator:
 
 
 def estimator_for(weights: Weights | RAFT, *, device: str, precision: str, settings: Settings) -> FlowEstimator:
-    """The estimator with these weights on the device and in the precision of these names; `auto` finds the fastest.
+    """The estimator with these weights on the device and in the precision of these names; `auto` is the fastest.
 
-    Raises UsageError, DeviceError and WeightsError for what there is not.
+    Raises UsageError for unknown names, DeviceError where the device is not available, WeightsError where the weights
+    do not fit.
     """
     place = choose_device(device)
     settings = replace(settings, precision=choose_precision(precision, place))
@@ -195,14 +199,14 @@ def estimator_for(weights: Weights | RAFT, *, device: str, precision: str, setti
 
 
 class Plans:
-    """The plan for every size of frame that comes along."""
+    """The plans for frames, made once for each size."""
 
     def __init__(self, estimator: FlowEstimator) -> None:
         self._estimator = estimator
         self._known: dict[tuple[int, ...], Plan] = {}
 
     def of(self, pair: FramePair) -> Plan:
-        """How the frames of this pair are computed."""
+        """The plan for the frames of this pair; raises DeviceError where they do not fit into memory."""
         size = pair.first.image.shape[:2]
         if size not in self._known:
             self._known[size] = self._estimator.plan(*size)
@@ -210,9 +214,9 @@ class Plans:
 
 
 def in_batches(pairs: Iterable[FramePair], *, size: Callable[[FramePair], int]) -> Iterator[list[FramePair]]:
-    """Groups pairs that follow one another; a pair that does not continue the one before begins a new group.
+    """Groups consecutive pairs; a pair that does not continue the previous one starts a new group.
 
-    `size` says of a group's first pair how many pairs the group may have.
+    `size` gives, for the first pair of a group, the largest number of pairs in it.
     """
     batch: list[FramePair] = []
     for pair in pairs:

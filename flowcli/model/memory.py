@@ -1,4 +1,4 @@
-"""What the estimator remembers from batch to batch."""
+"""The state that the estimator keeps between batches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Encoded:
-    """A frame on the device: padded, in model range, with its features; `source` is the picture it was made from."""
+    """A frame on the device: padded, in [-1, 1], with its features; `source` is the image it was made from."""
 
     source: NDArray[np.uint8]
     image: Float[Tensor, "1 3 height width"]
@@ -33,9 +33,9 @@ class Encoded:
 
 
 class Memory:
-    """What one batch leaves to the next.
+    """The state that one batch leaves for the next.
 
-    Encoded frames by index, the indices of the last pair's frames, and that pair's flows at 1/8 resolution.
+    It holds encoded frames by index, the indices of the last pair's frames, and that pair's flows at 1/8 resolution.
     """
 
     def __init__(self) -> None:
@@ -45,39 +45,39 @@ class Memory:
         self.backward: Float[Tensor, "1 2 rows columns"] | None = None
 
     def forget(self) -> None:
-        """Has the next pair start cold, from frames encoded afresh."""
+        """Clears all state: the next pair starts cold, and its frames are encoded again."""
         self.frames.clear()
         self.last = self.forward = self.backward = None
 
     def forget_frames(self) -> None:
-        """Has every frame encoded afresh, as in a run that begins here."""
+        """Clears the encoded frames, as in a run that starts here; keeps the flow for warm start."""
         self.frames.clear()
 
     def keep(self, indices: list[int]) -> None:
-        """Forgets every frame outside the range of `indices`; those within it are wanted by later sliding pairs."""
+        """Drops every frame outside the range of `indices`; sliding pairs need those within it later."""
         wanted = range(min(indices), max(indices) + 1)
         self.frames = {index: encoded for index, encoded in self.frames.items() if index in wanted}
 
-    def knows(self, frame: Frame) -> bool:
-        """Whether this very picture is encoded; another clip may number its frames alike."""
+    def holds(self, frame: Frame) -> bool:
+        """Whether this image is encoded; frames of another clip may have the same indices."""
         return frame.index in self.frames and self.frames[frame.index].source is frame.image
 
-    def steps_to(self, batch: list[FramePair]) -> list[float]:
-        """How far each pair of the batch starts after the one before it, in lengths of a pair."""
-        assert self.last is not None  # noqa: S101 - asked for warm starts only
+    def offsets_to(self, batch: list[FramePair]) -> list[float]:
+        """How far each pair of the batch starts after the previous one, as a multiple of the last pair's length."""
+        assert self.last is not None  # noqa: S101 - called for warm starts only
         start, end = self.last
         starts = [start, *(pair.first.index for pair in batch)]
         return [(after - before) / (end - start) for before, after in pairwise(starts)]
 
 
 def carried(
-    flow: Float[Tensor, "1 2 rows columns"] | None, steps: Sequence[float]
-) -> Float[Tensor, "steps 2 rows columns"] | None:
-    """The flow carried forward by one step after another, a start for each; None where there is nothing to carry."""
-    if flow is None or not steps:
+    flow: Float[Tensor, "1 2 rows columns"] | None, offsets: Sequence[float]
+) -> Float[Tensor, "offsets 2 rows columns"] | None:
+    """The flow carried forward by each offset in turn, all results; None without a flow or offsets."""
+    if flow is None or not offsets:
         return None
     starts = []
-    for step in steps:
-        flow = carry_forward(flow, share=step)
+    for offset in offsets:
+        flow = carry_forward(flow, scale=offset)
         starts.append(flow)
     return torch.cat(starts)

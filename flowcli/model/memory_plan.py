@@ -1,4 +1,4 @@
-"""How much memory flow takes, by arithmetic, and what follows for batch and correlation."""
+"""Estimates the memory of computing flow, and chooses batch and correlation by it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 @dataclass(frozen=True)
 class Plan:
-    """How frames of one size are computed: pairs at once, correlation made on demand or not, and what that takes."""
+    """How frames of one size are computed: pairs per batch, whether correlation is on demand, and the memory."""
 
     batch: int
     on_demand: bool
@@ -27,13 +27,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Demand:
-    """What computing flow takes, in bytes: `fixed` once, and `each` for every pair of a batch."""
+    """The memory of computing flow, in bytes: `fixed` once, and `each` for every pair of a batch."""
 
     fixed: int
     each: int
 
     def of(self, pairs: int) -> int:
-        """What so many pairs take at once."""
+        """The bytes of a batch of so many pairs."""
         return self.fixed + pairs * self.each
 
 
@@ -48,9 +48,9 @@ def make_plan(
     on_demand: bool | None = None,
     most: int,
 ) -> Plan:
-    """The fastest way that keeps to `budget` bytes, with `batch` and `on_demand` as they are asked for.
+    """The fastest plan within `budget` bytes; `batch` and `on_demand` are kept unless they are None.
 
-    The volume of all pairs is preferred to a larger batch. Raises DeviceError where nothing fits.
+    The volume of all pairs is preferred to a larger batch, of at most `most` pairs. Raises DeviceError if nothing fits.
     """
     for choice in (False, True) if on_demand is None else (on_demand,):
         demand = demand_of(height, width, config=config, both=both, on_demand=choice)
@@ -65,18 +65,18 @@ def make_plan(
 
 
 def demand_of(height: int, width: int, *, config: RaftConfig, both: bool, on_demand: bool) -> Demand:
-    """What frames of this size take; the constants were measured as peak memory (tests/benchmarks)."""
+    """The memory for frames of this size; its constants were measured as peak memory (tests/benchmarks)."""
     rows, columns = (max(16, math.ceil(side / 8)) for side in (height, width))
     cells = rows * columns
-    # The first stage's activations at half resolution, and what the update keeps for each cell of the 1/8 grid.
+    # The first stage's activations at half resolution, and the tensors of an update on the 1/8 grid.
     encoder = 4 * 16 * cells * config.encoder_widths[0] * 4
     update = 4 * cells * (4 * config.correlation_channels + 12 * config.hidden_channels + 4 * config.feature_channels)
-    pictures = 64 * cells * 3 * 4 * 6
+    images = 64 * cells * 3 * 4 * 6
     if on_demand:
         correlation = 4 * cells * config.feature_channels * 4 + (1 << 28)
     else:
         correlation = 4 * cells * cells * 4 // 3 * (2 if both else 1)
-    return Demand(fixed=encoder, each=update + pictures + correlation)
+    return Demand(fixed=encoder, each=update + images + correlation)
 
 
 def parse_size(text: str) -> int:
@@ -89,5 +89,5 @@ def parse_size(text: str) -> int:
 
 
 def amount(size: int) -> str:
-    """Bytes for people."""
+    """Bytes as text, in GiB or MiB."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

@@ -1,4 +1,4 @@
-"""What happens where a batch does not fit into memory after all, or a model gives no numbers."""
+"""Recovery from running out of memory, and from flow that is not finite."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 
 class Recovery:
-    """Computes batches, and with less at once or more exactly those that fail; `notes` says what was done.
+    """Computes batches; repeats those that fail with fewer pairs, on-demand correlation or float32, and notes it.
 
-    `compute` leaves nothing behind where it raises; `forget` undoes what it left behind otherwise. What ran out of
-    memory once is not tried again.
+    `forget` clears the state that `compute` keeps between batches. A plan that ran out of memory is not tried again.
     """
 
     def __init__(
@@ -36,7 +35,7 @@ class Recovery:
         self._limits: dict[Plan, Plan] = {}
 
     def estimate(self, batch: list[FramePair], plan: Plan) -> list[Estimate]:
-        """The flow of a batch; raises DeviceError where even one pair does not fit."""
+        """The flow of a batch; raises DeviceError where a single pair does not fit into memory."""
         while plan in self._limits:
             plan = self._limits[plan]
         estimates: list[Estimate] = []
@@ -77,8 +76,8 @@ class Recovery:
                 hint="use --max-side to compute at a smaller size",
             )
         self._note(
-            f"memory ran out: went on with {smaller.batch} pair{'s' * (smaller.batch != 1)} at once"
-            + ", correlations made on demand" * smaller.on_demand
+            f"memory ran out: continued with {smaller.batch} pair{'s' * (smaller.batch != 1)} at once"
+            + ", correlation on demand" * smaller.on_demand
         )
         return smaller
 
@@ -88,7 +87,7 @@ class Recovery:
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether torch, on whatever device, or Python could not get memory."""
+    """Whether an error of torch, on any device, or of Python is a lack of memory."""
     text = str(error)
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
         words in text for words in ("can't allocate memory", "not enough memory", "out of memory")

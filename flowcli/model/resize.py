@@ -1,4 +1,4 @@
-"""The size that flow is computed at, where that is not the frame's own."""
+"""Reduces frames to the size at which flow is computed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reduction:
-    """How frames are made smaller before flow is computed: by `scale`, and until no side exceeds `max_side` pixels."""
+    """The reduction of frames before flow is computed: by `scale`, and until no side exceeds `max_side` pixels."""
 
     scale: float = 1.0
     max_side: int | None = None
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width to compute at; never larger than the frame, never empty."""
+        """The height and width to compute at: at most those of the frame, at least 1."""
         factor = min(self.scale, 1.0)
         if self.max_side is not None:
             factor = min(factor, self.max_side / max(height, width))
@@ -32,7 +32,7 @@ class Reduction:
 def shrunk(
     image: UInt8[NDArray[np.uint8], "height width 3"], size: tuple[int, int]
 ) -> UInt8[NDArray[np.uint8], "rows columns 3"]:
-    """The picture at a smaller (height, width), every pixel the average of what it covers."""
+    """The image at a smaller `size` (height, width), each pixel the average of the area it covers."""
     if image.shape[:2] == size:
         return image
     return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,4 +1,4 @@
-"""How flow is computed."""
+"""The settings of the estimator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Direction = Literal["forward", "backward", "both"]
 
 @dataclass(frozen=True)
 class Occlusion:
-    """When the forward-backward check calls a pixel occluded: see `raft_core.consistency`."""
+    """The thresholds of the forward-backward check: see `raft_core.consistency`."""
 
     relative: float = RELATIVE
     absolute: float = ABSOLUTE
@@ -24,12 +24,12 @@ class Occlusion:
 
 @dataclass(frozen=True)
 class Settings:
-    """How flow is computed.
+    """The settings of the estimator.
 
-    `iterations` updates, or, with a `tolerance` in pixels, as few as settle a pair and no more than those.
-    `batch` counts pairs per model call, and `on_demand` says how correlations are made; None leaves either to the plan.
-    `memory` bounds what that takes, in bytes. `warm_start` begins a pair from an earlier flow. Frames
-    are padded as `placement` says.
+    `iterations` is the number of updates, or, with a `tolerance` in pixels, their limit for pairs that do not converge.
+    `batch` counts pairs per model call, and `on_demand` says how correlation is computed; None leaves either to the
+    plan, which `memory` limits, in bytes. `warm_start` starts a pair from the previous pair's flow. `placement` says
+    where frames are padded.
     """
 
     iterations: int = 12

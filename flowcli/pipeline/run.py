@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.drawing import Style
 from flowcli.flow.naming import Part
-from flowcli.flow.outputs import join_parts, missing_folders, open_sinks, remove_stale
+from flowcli.flow.outputs import join_parts, missing_folders, open_writers, remove_stale
 from flowcli.flow.photometric import mean_error
 from flowcli.media.pairs import too_short
 from flowcli.pipeline.report import Report, problem_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from flowcli.flow.estimate import Estimate
-    from flowcli.flow.outputs import Output, Sink
+    from flowcli.flow.outputs import Output, OutputWriter
     from flowcli.media.frames import Audio, FramePair, VideoMeta
     from flowcli.media.sources import Source
     from flowcli.model.estimator import FlowEstimator
@@ -46,7 +46,7 @@ class Run:
     estimator: FlowEstimator
     colours: Colours
     audio: Audio | None = None
-    watchers: Sequence[Sink] = ()
+    watchers: Sequence[OutputWriter] = ()
 
     def detail(self, console: Console) -> None:
         """Says how it will be computed, for whoever wants to know."""
@@ -76,7 +76,7 @@ class Run:
         """Writes estimates to `outputs`, as `write_pairs` does."""
         request, meta = self.task.request, self.meta
         opened = partial(
-            open_sinks,
+            open_writers,
             outputs,
             style=Style(self.colours.scale, request.legend, request.arrow_grid, request.arrow_min),
             encoding=self.task.encoding,

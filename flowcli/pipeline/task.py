@@ -66,7 +66,7 @@ class Task:
     @property
     def sinks(self) -> tuple[str, ...]:
         """The names of all that is written."""
-        return tuple(output.sink for output in self.all_outputs)
+        return tuple(output.name for output in self.all_outputs)
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.flow.track_files import TrackFile
-    from flowcli.flow.tracking import Seen
+    from flowcli.flow.tracking import TrackedFrame
     from flowcli.media.sources import Source
     from flowcli.model.weights import Weights
     from flowcli.pipeline.request import Request
@@ -66,9 +66,9 @@ def plan(request: Request, path: Path) -> dict[str, Path]:
     kinds = [kind.strip() for kind in request.save.split(",") if kind.strip()]
     for kind in kinds:
         if kind not in ENDINGS:
-            raise UsageError(f"--save does not know {kind}", hint=f"it knows {', '.join(ENDINGS)}")
+            raise UsageError(f"--save {kind} is not known", hint=f"use {', '.join(ENDINGS)}")
     if not kinds:
-        raise UsageError("--save names no output", hint=f"it knows {', '.join(ENDINGS)}")
+        raise UsageError("--save names no output", hint=f"use {', '.join(ENDINGS)}")
     output = request.output
     if output and not output.is_dir() and len(kinds) == 1 and output.suffix.lower() == ENDINGS[kinds[0]]:
         outputs = {kinds[0]: output}
@@ -105,7 +105,11 @@ def opened(outputs: dict[str, Path], source: Source, facts: dict[str, object], s
 
 
 def write(
-    followed: Iterable[Seen], outputs: dict[str, Path], source: Source, facts: dict[str, object], request: Request
+    followed: Iterable[TrackedFrame],
+    outputs: dict[str, Path],
+    source: Source,
+    facts: dict[str, object],
+    request: Request,
 ) -> tuple[Counter[str], int]:
     """Writes what each frame shows; how many points ended how, and how many frames there were."""
     ends: Counter[str] = Counter()

@@ -20,7 +20,7 @@ from flowcli.pipeline.settings import estimator_of, settle
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from flowcli.flow.outputs import Sink
+    from flowcli.flow.outputs import OutputWriter
     from flowcli.media.frames import Audio, FramePair
     from flowcli.media.sources import Source
     from flowcli.pipeline.request import Request
@@ -34,7 +34,7 @@ def estimate_video(
     console: Console,
     *,
     source: Source | None = None,
-    watchers: Sequence[Sink] = (),
+    watchers: Sequence[OutputWriter] = (),
     model: RAFT | None = None,
 ) -> Result:
     """Computes and writes the flow of a video or image folder, segment by segment.
@@ -65,7 +65,7 @@ def source_of(request: Request) -> Source:
 
 @contextmanager
 def under_way(
-    task: Task, source: Source, console: Console, *, watchers: Sequence[Sink] = (), model: RAFT | None = None
+    task: Task, source: Source, console: Console, *, watchers: Sequence[OutputWriter] = (), model: RAFT | None = None
 ) -> Iterator[tuple[Run, Journal]]:
     """A run that can compute, new or resumed, and its journal, which is kept to this process meanwhile."""
     request = task.request
@@ -91,7 +91,7 @@ def run_of(
     *,
     resolved: Mapping[str, Any] | None,
     audio: Audio | None = None,
-    watchers: Sequence[Sink] = (),
+    watchers: Sequence[OutputWriter] = (),
     model: RAFT | None = None,
 ) -> Run:
     """Settles all that a run needs; what an earlier process `resolved` for it stays so."""

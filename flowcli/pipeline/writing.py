@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from flowcli.flow.estimate import Estimate
-    from flowcli.flow.outputs import Sink
+    from flowcli.flow.outputs import OutputWriter
     from flowcli.system.signals import Interruption
 
 
 def write_estimates(
-    estimates: Iterable[Estimate], opened: Callable[[], Sequence[Sink]], interruption: Interruption
+    estimates: Iterable[Estimate], opened: Callable[[], Sequence[OutputWriter]], interruption: Interruption
 ) -> Segment:
     """Opens the sinks, hands them every estimate, and completes them; after a signal, what there is as partial."""
     started = time.monotonic()

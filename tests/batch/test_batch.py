@@ -201,10 +201,10 @@ def test_what_is_no_share_is_refused(shard: str) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--save", "nonsense", "--save does not know nonsense"),
+        ("--save", "nonsense", "--save nonsense is not known"),
         ("--engine", "spark", "--engine spark is not known"),
         ("--start", "soon", "--start soon is no moment"),
-        ("--device", "cuda:99", "there is no cuda:99 here"),
+        ("--device", "cuda:99", "cuda:99 is not available"),
         ("--scale", "2", "--scale 2.0 is not between 0 and 1"),
     ],
 )

@@ -36,7 +36,7 @@ def missing_parent() -> str:
     return "video a.mp4 -o new/er"
 
 
-@fault("4.4", "an output nobody knows", code=2, says="--save does not know viedo")
+@fault("4.4", "an output nobody knows", code=2, says="--save viedo is not known")
 def unknown_sink() -> str:
     clip("a.mp4", frames=3)
     return "video a.mp4 --save viedo"

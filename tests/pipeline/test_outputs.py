@@ -12,15 +12,15 @@ import pytest
 
 from flowcli.flow.formats import flo
 from flowcli.flow.kinds import Picture
-from flowcli.flow.outputs import kind_of, plan_outputs, sink_names
+from flowcli.flow.outputs import kind_of, output_names, plan_outputs
 from flowcli.media.pyav import VideoReader
 from flowcli.model import estimator
 from tests.outputs import files_below
 
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")
 
-EVERY = ",".join(sink_names())
-OF_PAIRS = [name for name in sink_names() if kind_of(name).naming.pairs]
+EVERY = ",".join(output_names())
+OF_PAIRS = [name for name in output_names() if kind_of(name).naming.pairs]
 
 
 def _planned(sinks: list[str], source: str, *, video: bool, direction: str = "both") -> list[str]:
@@ -34,7 +34,7 @@ def test_a_run_writes_every_output_there_is_and_nothing_else(compute, make_video
     make_video(frames=3)
     ended = compute("video", "clip.mp4", "--save", EVERY, "-o", "out")
     assert (ended.code, ended.err[:-1]) == (0, [])
-    assert files_below("out") == _planned(list(sink_names()), "clip.mp4", video=True)
+    assert files_below("out") == _planned(list(output_names()), "clip.mp4", video=True)
     assert compute("video", "clip.mp4", "--save", EVERY, "-o", "out").code == 2
     assert compute("video", "clip.mp4", "--save", EVERY, "-o", "out", "-y").code == 0
 
@@ -44,12 +44,12 @@ def test_a_pair_gives_every_output_that_needs_no_video(compute, make_images) -> 
     line = ["pair", folder / "0.png", folder / "1.png", "-o", "out"]
     assert compute(*line, "--save", ",".join(OF_PAIRS)).code == 0
     assert files_below("out") == _planned(OF_PAIRS, "0.png", video=False)
-    for name in set(sink_names()) - set(OF_PAIRS):
+    for name in set(output_names()) - set(OF_PAIRS):
         ended = compute(*line, "--save", name)
         assert (ended.code, ended.err[0]) == (2, f"error: --save {name} needs a video")
 
 
-@pytest.mark.parametrize("name", [name for name in sink_names() if kind_of(name).naming.video])
+@pytest.mark.parametrize("name", [name for name in output_names() if kind_of(name).naming.video])
 def test_segments_make_the_same_output_as_one_piece(compute, make_video, name) -> None:
     make_video(frames=6)
     for length, folder in ((99, "whole"), (2, "parts")):
@@ -72,7 +72,7 @@ def _content(path: Path) -> object:
     return [(pair["first"], pair["time"]) for pair in json.loads(path.read_text())["pairs"]]
 
 
-@pytest.mark.parametrize("name", sink_names())
+@pytest.mark.parametrize("name", output_names())
 def test_a_run_that_is_stopped_names_its_output_partial_or_numbers_it(compute, make_video, monkeypatch, name) -> None:
     make_video(frames=6)
     estimate = estimator.FlowEstimator.estimate
@@ -93,7 +93,7 @@ def test_a_run_that_is_stopped_names_its_output_partial_or_numbers_it(compute, m
         assert output.path.with_name(f"{output.path.stem}.partial{output.path.suffix}").stat().st_size > 0
 
 
-@pytest.mark.parametrize("name", sink_names())
+@pytest.mark.parametrize("name", output_names())
 def test_a_run_that_fails_leaves_only_what_is_complete(compute, make_images, name) -> None:
     folder = make_images(count=4)
     cv2.imwrite(str(folder / "2.png"), np.zeros((20, 20, 3), np.uint8))
@@ -199,7 +199,7 @@ def test_the_background_and_the_arrows_are_as_asked_for(compute, make_images) ->
 
 
 def test_pictures_and_data_are_told_apart() -> None:
-    assert {name for name in sink_names() if not isinstance(kind_of(name), Picture)} == {
+    assert {name for name in output_names() if not isinstance(kind_of(name), Picture)} == {
         "exr",
         "flo",
         "kitti",

@@ -11,7 +11,7 @@ import pytest
 
 from flowcli.flow.colour import ColourScale
 from flowcli.flow.drawing import Style
-from flowcli.flow.outputs import open_sinks, plan_outputs
+from flowcli.flow.outputs import open_writers, plan_outputs
 from flowcli.media.pyav import VideoReader
 from flowcli.pipeline.colour_scale import ScaleByPast, scale_by_pair
 
@@ -56,7 +56,7 @@ def test_the_scale_of_the_past_goes_on_from_call_to_call_and_knows_no_future(mak
 @pytest.mark.parametrize("sink", ["video", "png", "magnitude"])
 def test_a_region_keeps_its_colour_while_the_rest_moves_more_and_less(tmp_path, make_estimate, sink):
     outputs = plan_outputs([sink], Path("clip.mp4"), video=True, output=tmp_path)
-    (opened,) = open_sinks(outputs, style=Style(ColourScale(5.0)), rate=Fraction(25), tick=Fraction(1, 25))
+    (opened,) = open_writers(outputs, style=Style(ColourScale(5.0)), rate=Fraction(25), tick=Fraction(1, 25))
     for estimate in _estimates(make_estimate, (0, 5, 1, 40, 0, 3, 7)):
         opened.write(estimate)
     opened.close()

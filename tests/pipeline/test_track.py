@@ -14,7 +14,7 @@ import torch
 
 from flowcli.flow.estimate import Estimate
 from flowcli.flow.track_files import drawn
-from flowcli.flow.tracking import Seen, follow, grid_points, parse_points
+from flowcli.flow.tracking import TrackedFrame, follow, grid_points, parse_points
 from flowcli.media.demo_clip import fan_flow
 from flowcli.media.demo_clip.clip import _motions, _pixels, _top_layer
 from flowcli.media.frames import Frame, FramePair
@@ -39,7 +39,7 @@ def moving(x: float, y: float) -> np.ndarray:
     return np.broadcast_to(np.float32([x, y]), (HEIGHT, WIDTH, 2))
 
 
-def at_once(points: list[tuple[float, float]], estimates: list[Estimate], **limits: float) -> list[Seen]:
+def at_once(points: list[tuple[float, float]], estimates: list[Estimate], **limits: float) -> list[TrackedFrame]:
     return list(follow(np.array(points, np.float32), estimates, **limits))
 
 
@@ -141,7 +141,8 @@ def test_a_point_is_drawn_where_it_is_and_a_ring_where_it_ends() -> None:
     start = Frame(0, Fraction(0), np.full((60, 80, 3), 100, np.uint8))
     places = np.float32([(20, 30), (60, 30)])
     image = drawn(
-        Seen(start, np.arange(2), places, ["", "hidden"]), {n: deque([tuple(p)]) for n, p in enumerate(places.tolist())}
+        TrackedFrame(start, np.arange(2), places, ["", "hidden"]),
+        {n: deque([tuple(p)]) for n, p in enumerate(places.tolist())},
     )
     assert image[30, 20].max() > 200 and (image[30, 20] != 100).any()
     assert (image[30, 60] == 100).all() or (image[28:33, 58:63] == 100).mean() > 0.5
@@ -206,7 +207,7 @@ def test_track_writes_a_table_json_and_a_video_of_the_same(compute, clip: Path) 
         ("clip.mp4 --points 1;2", 2, "'1' is no point"),
         ("clip.mp4 --points 500,2", 2, "the point 500,2 lies outside of the frames, 160 x 128"),
         ("clip.mp4 --points ;", 2, "--points names no point"),
-        ("clip.mp4 --save gif", 2, "--save does not know gif"),
+        ("clip.mp4 --save gif", 2, "--save gif is not known"),
         ("clip.mp4 --save ,", 2, "--save names no output"),
         ("clip.mp4 -o taken.csv --save csv", 2, "taken.csv exists already"),
         ("clip.mp4 -o clip.mp4 --save video -y", 2, "clip.mp4 is the input itself"),

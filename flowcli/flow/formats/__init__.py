@@ -1,4 +1,4 @@
-"""Files of flow: which formats there are, how a file is told, and how it is read and written.
+"""The formats of flow files: how they are recognised, read and written.
 
 Every format is one file here, which declares `KIND = FlowFile(read, write, naming)`, and one line of `FORMATS`.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Format:
-    """One format: what its files end with, what it keeps, and whether --save writes it."""
+    """One format: the ending of its file names, what it preserves, and whether --save writes it."""
 
     ending: str
     keeps: str
@@ -44,13 +44,13 @@ FORMATS = {
     "kitti": Format("_kitti.png", "steps of 1/64 px up to 512 px; and which are valid", saved=True),
     "planes": Format("_x.jpg", "x and y as grey JPEG up to --bound px, for two-stream networks"),
 }
-"""Every file here, in the order of exactness; said apart from the files, so that --help imports none of them."""
+"""Every format, the most exact ones first; listed apart from the modules, so that --help imports none of them."""
 PICTURES = {"png": "the flow in colour", "video": "the flow of a folder in colour, an .mp4"}
-"""What flow can be turned into, but not read from."""
+"""What flow can be drawn as, but not read from."""
 
 
 def format_of(path: Path) -> str | None:
-    """The format of a file by its name, and of a PNG by its depth; None where it holds no flow."""
+    """The format of a file by its name, and of a PNG by its bit depth; None if it is no flow file."""
     if path.suffix.lower() == ".png":
         return "kitti" if is_deep(path) else None
     endings = {each.ending: name for name, each in FORMATS.items()}
@@ -58,36 +58,36 @@ def format_of(path: Path) -> str | None:
 
 
 def is_deep(path: Path) -> bool:
-    """Whether a PNG has 16 bits in each channel, as KITTI's have and pictures of flow have not."""
+    """Whether a PNG has 16 bits per channel, as KITTI's have and pictures of flow do not."""
     with path.open("rb") as file:
         return file.read(25)[24:] == b"\x10"
 
 
 def stem_of(path: Path, name: str) -> str:
-    """What a file of this format is called without its ending; KITTI's own files have no `_kitti` to lose."""
+    """The name of a file of this format without its ending; KITTI's own files do not end with `_kitti`."""
     lower = path.name.lower()
     ending = FORMATS[name].ending
     return path.name[: -len(ending)] if lower.endswith(ending) else path.stem
 
 
 def flow_file(name: str) -> FlowFile:
-    """How a format is read and written."""
+    """The functions that read and write a format."""
     kind: FlowFile = importlib.import_module(f"{__name__}.{name}").KIND
     return kind
 
 
 def reader(name: str, *, bound: float = 1.0) -> Callable[[Path], Flow]:
-    """Reads files of a format; `bound`, in px, is what planes were written with."""
+    """The function that reads files of a format; `bound`, in px, is the one that planes were written with."""
     return flow_file(name).reader(bound=bound)
 
 
 def writer(name: str, *, bound: float = 1.0, half: bool = False) -> Callable[[Path, Flow], None]:
-    """Writes files of a format."""
+    """The function that writes files of a format; `bound` in px is for planes, `half` (float16) for npz."""
     return flow_file(name).writer(bound=bound, half=half)
 
 
 def extras(path: Path) -> list[str]:
-    """What else an .npz file holds beside flow and its mask."""
+    """The arrays of an .npz file other than `flow` and `valid`; raises SourceError for an unreadable file."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.removesuffix(".npy") for name in archive.namelist()}

@@ -1,4 +1,4 @@
-"""What all readers of flow files share."""
+"""Helpers for readers of flow files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_SIDE = 65535
 
 @contextmanager
 def opened(path: Path, *, kind: str) -> Iterator[BinaryIO]:
-    """A flow file to read from; failures name the `kind` of file that is wanted, such as `a .pfm file`."""
+    """Opens a flow file; raises UsageError if it is missing, SourceError naming the expected `kind` if unreadable."""
     hint = f"give {kind}"
     try:
         with path.open("rb") as file:
@@ -30,10 +30,10 @@ def opened(path: Path, *, kind: str) -> Iterator[BinaryIO]:
 
 
 def check_claim(path: Path, *, width: int, height: int, expected: int) -> None:
-    """Believes a header only if the file's size agrees with it, before anything of that size is allocated."""
+    """Raises SourceError unless a header agrees with the file's size, before memory of that size is allocated."""
     size = path.stat().st_size
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE) or size != expected:
         raise SourceError(
             f"{path} says {width} x {height}, which takes {expected} bytes, but has {size}",
-            hint="copy it again, or write it anew",
+            hint="copy it again, or write it again",
         )

@@ -27,7 +27,7 @@ def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> Non
 
 
 def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
-    """Reads what `write` and compositing tools write."""
+    """Reads channels R and G as float32 (height, width, 2)."""
     with opened(path, kind="an .exr file with channels R and G") as file:
         return np.ascontiguousarray(decode_exr(path, file.read())[..., :2])
 

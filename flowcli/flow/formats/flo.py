@@ -30,7 +30,7 @@ def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> Non
 
 
 def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
-    """Reads what `write` and other tools write."""
+    """Reads float32 (height, width, 2)."""
     with opened(path, kind=_KIND) as file:
         header = file.read(12)
         if len(header) < 12 or header[:4] != _MAGIC:

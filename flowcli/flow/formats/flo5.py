@@ -1,4 +1,4 @@
-"""Spring's .flo5 files: HDF5 with one array, `flow` (height, width, 2), NaN where there is no truth."""
+"""Spring's .flo5 files: HDF5 with one array, `flow` (height, width, 2), NaN where ground truth is unknown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write(path: Path, flow: NDArray[np.float32]) -> None:
 
 
 def read(path: Path) -> NDArray[np.float32]:
-    """Flow, (height, width, 2); its shape is checked before it is unpacked."""
+    """Reads flow (height, width, 2) as float32; checks its shape before it is decompressed."""
     h5py = hdf5()
     try:
         with h5py.File(path, "r") as file:
@@ -47,7 +47,7 @@ def read(path: Path) -> NDArray[np.float32]:
 
 
 def hdf5() -> ModuleType:
-    """The library, which is an extra."""
+    """The h5py module; raises DeviceError where this extra is not installed."""
     try:
         import h5py  # noqa: PLC0415 - an extra
     except ImportError as error:

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 _STEPS = 64  # per pixel
 _ZERO = 1 << 15
-_KIND = "a 16-bit PNG of KITTI's kind"
+_KIND = "a 16-bit PNG in KITTI's flow format"
 
 
 def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> None:
     """Writes round(64 x + 32768), round(64 y + 32768) and 1 as red, green and blue.
 
-    Blue is 0, not valid, where flow is unknown (then all are 0) or had to be clamped to fit into 16 bits.
+    Blue is 0, which means not valid, where flow is unknown (then all are 0) or was clamped to 16 bits.
     """
     unknown = is_unknown(flow)
     steps = np.rint(np.where(unknown[..., None], 0, flow).astype(np.float64) * _STEPS) + _ZERO
@@ -41,7 +41,7 @@ def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> Non
 
 
 def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
-    """Reads what `write` and KITTI's tools write; NaN where it is not valid."""
+    """Reads files of `write` and of KITTI's tools; NaN where flow is not valid."""
     with opened(path, kind=_KIND) as file:
         image = decode(path, file.read(), cv2.IMREAD_UNCHANGED)
     if image.dtype != np.uint16 or image.shape[2:] != (3,):

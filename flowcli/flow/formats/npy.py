@@ -25,14 +25,14 @@ _KIND = "an .npy file of shape (height, width, 2) or (2, height, width)"
 
 
 def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> None:
-    """Writes float32, for `numpy.load`."""
+    """Writes float32 (height, width, 2) for `numpy.load`."""
     data = io.BytesIO()
     np.save(data, np.ascontiguousarray(flow, np.float32), allow_pickle=False)
     write_whole(path, data.getbuffer())
 
 
 def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
-    """Reads an array of floats, of either order."""
+    """Reads an array of floats with its two channels last or first."""
     flow = read_array(path, axes=3, kinds="f", kind=_KIND).astype(np.float32)
     if 2 not in {flow.shape[0], flow.shape[2]}:
         raise SourceError(f"{path} cannot be used: it is {flow.dtype} {flow.shape}", hint=f"give {_KIND}")
@@ -40,7 +40,7 @@ def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
 
 
 def read_array(path: Path, *, axes: int, kinds: str, kind: str) -> NDArray[np.generic]:
-    """An array of so many axes and of one of the `kinds` of NumPy's types; errors ask for `kind`."""
+    """An array with so many axes and a dtype of one of NumPy's `kinds`; raises SourceError, which names `kind`."""
     with opened(path, kind=kind) as file:
         try:
             shape, dtype = read_header(file)
@@ -57,7 +57,7 @@ def read_array(path: Path, *, axes: int, kinds: str, kind: str) -> NDArray[np.ge
 
 
 def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
-    """Shape and type of the array that follows; raises ValueError where there is none."""
+    """Shape and dtype from the header of an .npy file; raises ValueError for anything else."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)

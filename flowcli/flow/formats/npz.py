@@ -1,4 +1,4 @@
-"""Raw flow for NumPy with its mask, and what is known of the other direction, a .npz file per pair."""
+"""Raw flow for NumPy with its mask, any backward flow and occlusion, a .npz file per pair."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _KIND = "an .npz file with an array `flow` (height, width, 2)"
 def write(
     path: Path, flow: Flow, *, backward: Flow | None = None, occluded: Mask | None = None, half: bool = False
 ) -> None:
-    """Writes `flow` and where it is `valid`, and, if known, `backward` (on the other frame's grid) and `occluded`.
+    """Writes `flow`, its mask `valid` and, if given, `backward` (on the second frame's grid) and `occluded`.
 
     Flow is float32, or float16 if `half`; the masks are bool (height, width).
     """
@@ -56,7 +56,7 @@ def write(
 
 
 def save(path: Path, estimate: Estimate, encoding: Encoding) -> None:
-    """Writes all that is known of a pair into one file."""
+    """Writes all arrays of an estimate into one file."""
     both = estimate.forward is not None and estimate.backward is not None
     write(
         path,
@@ -68,7 +68,7 @@ def save(path: Path, estimate: Estimate, encoding: Encoding) -> None:
 
 
 def read(path: Path) -> Flow:
-    """Reads `flow` as float32; NaN where a mask `valid` says that it is not."""
+    """Reads `flow` as float32; NaN where a mask `valid` is false."""
     with _unpacked(path) as archive:
         flow = _array(archive, "flow", kinds="f").astype(np.float32)
         if flow.ndim != 3 or flow.shape[2] != 2:
@@ -82,7 +82,7 @@ def read(path: Path) -> Flow:
 
 
 def read_mask(path: Path, name: str) -> Mask | None:
-    """Reads another of the file's arrays as a mask, true from one half on; None where there is no such array."""
+    """Reads an array of the file as a mask, true from 0.5 on; None if the file has no such array."""
     with _unpacked(path) as archive:
         return _mask(archive, name) if f"{name}.npy" in archive.namelist() else None
 
@@ -102,13 +102,13 @@ def _mask(archive: zipfile.ZipFile, name: str) -> Mask:
 
 
 def _as(kind: type[np.floating], flow: Flow) -> NDArray[np.generic]:
-    # What is too large for float16 becomes infinite, and so unknown.
+    # Values too large for float16 become infinite, which means unknown.
     with np.errstate(over="ignore"):
         return flow.astype(kind)
 
 
 def _array(archive: zipfile.ZipFile, name: str, *, kinds: str) -> NDArray[np.generic]:
-    """One array, its header checked first, so that a wrong file costs no memory and runs no pickle."""
+    """One array; checks its header first, so that a wrong file allocates no memory and runs no pickle."""
     with archive.open(f"{name}.npy") as member:
         shape, dtype = read_header(member)
     fits = all(0 < side <= MAX_SIDE for side in shape) and math.prod(shape[:2]) <= _MAX_PIXELS

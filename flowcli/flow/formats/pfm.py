@@ -25,7 +25,7 @@ _HEADER = re.compile(rb"PF\s+(\d{1,6})\s+(\d{1,6})\s+(-?)\d*\.?\d+(?:[eE][-+]?\d
 
 
 def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> None:
-    """Writes (x, y, 0) of every pixel as little-endian float32, the lowest row first, as FlyingThings3D has it."""
+    """Writes (x, y, 0) of every pixel as little-endian float32, the lowest row first, as in FlyingThings3D."""
     height, width = flow.shape[:2]
     pixels = np.zeros((height, width, 3), "<f4")
     pixels[..., :2] = flow[::-1]
@@ -33,7 +33,7 @@ def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> Non
 
 
 def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
-    """Reads what `write` and other tools write, of either byte order; the third channel is passed over."""
+    """Reads either byte order; ignores the third channel."""
     with opened(path, kind=_KIND) as file:
         header = _HEADER.match(file.read(100))
         if header is None:

@@ -1,4 +1,4 @@
-"""Flow as two grey JPEGs, x and y, as two-stream networks (Simonyan and Zisserman, 2014) are trained on."""
+"""Flow as two grey JPEGs, x and y, the input of two-stream networks (Simonyan and Zisserman 2014)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUALITY = 95
 def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"], *, bound: float) -> None:
     """Writes `NAME_x.jpg`, which is `path`, and `NAME_y.jpg`: -bound px is black, 0 grey, +bound white.
 
-    Faster motion is clipped, unknown flow is written as none.
+    Faster motion is clipped; unknown flow is written as no motion.
     """
     known = np.clip(np.nan_to_num(flow, posinf=0, neginf=0), -bound, bound)
     planes = np.rint((known + bound) * np.float32(255 / (2 * bound))).astype(np.uint8)
@@ -43,13 +43,13 @@ def read(path: Path, *, bound: float) -> Float[NDArray[np.float32], "height widt
 
 
 def grey(path: Path) -> NDArray[np.uint8]:
-    """One plane."""
+    """One plane, from 0 to 255."""
     with opened(path, kind="a grey JPEG, NAME_x.jpg or NAME_y.jpg") as file:
         return np.asarray(decode(path, file.read(), cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def sibling(path: Path) -> Path:
-    """The plane of y beside that of x."""
+    """The path of the y plane for that of the x plane."""
     return path.with_name(path.name[: -len("_x.jpg")] + "_y.jpg")
 
 

@@ -1,7 +1,7 @@
-"""Where flow goes to: every file here, and every format that is saved, is a value of `--save`.
+"""The kinds of output: every module here, and every format that is saved, is a value of `--save`.
 
-A file declares its `KIND`: a `Picture`, a `FlowFile` or `Records`, with what it is called. The first line of its
-docstring is its help. A file whose name starts with `_` helps the others.
+A module declares its `KIND`: a `Picture`, a `FlowFile` or `Records`, with its file names. The first line of its
+docstring is its help. Modules whose names start with `_` are helpers.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MP4",
     "Output",
+    "OutputWriter",
     "Part",
-    "Sink",
     "check_outputs",
     "choose",
     "descriptions",
@@ -51,65 +51,65 @@ __all__ = [
     "kind_of",
     "missing_folders",
     "names_of",
-    "open_sinks",
+    "open_writers",
+    "output_names",
     "plan_outputs",
     "remove_stale",
     "report_path",
-    "sink_names",
 ]
 
 
-class Sink(Protocol):
-    """One output while it is written. It must end with exactly one of `close`, `abort`, `finish_partial`."""
+class OutputWriter(Protocol):
+    """One output while it is written; it must end with exactly one of `close`, `abort`, `finish_partial`."""
 
     def write(self, estimate: Estimate, /) -> None:
         """Adds the flow of the next pair."""
 
     def close(self) -> None:
-        """Completes the output under its name."""
+        """Completes the output under its final name."""
 
     def abort(self) -> None:
-        """Removes what is unfinished."""
+        """Removes unfinished files."""
 
     def finish_partial(self) -> Path | None:
-        """Keeps what is done after an interruption, and returns where it is; None where nothing is."""
+        """Completes the output after an interruption and returns its path; None if it is empty."""
 
 
-def sink_names() -> tuple[str, ...]:
-    """All values of `--save`."""
+def output_names() -> tuple[str, ...]:
+    """All values of `--save`, sorted."""
     return tuple(sorted(_files()))
 
 
 def descriptions() -> dict[str, str]:
-    """What each value of `--save` gives, for `--help`: read, not imported, because that takes a second."""
+    """The help of each value of `--save`; read from the modules without importing them, which takes a second."""
     texts = {name: file.read_text(encoding="utf-8") for name, file in sorted(_files().items())}
     return {name: (ast.get_docstring(ast.parse(text)) or name).splitlines()[0] for name, text in texts.items()}
 
 
 def choose(text: str) -> tuple[str, ...]:
-    """The outputs of a comma list, each once, in its order."""
-    known = sink_names()
+    """The outputs of a comma-separated list, in order, each once; raises UsageError for unknown ones."""
+    known = output_names()
     chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in chosen:
         if name not in known:
             close = get_close_matches(name, known, n=1)
             guess = f"did you mean {close[0]}? " if close else ""
-            raise UsageError(f"--save does not know {name}", hint=f"{guess}it knows {', '.join(known)}")
+            raise UsageError(f"--save {name} is not known", hint=f"{guess}use {', '.join(known)}")
     if not chosen:
-        raise UsageError("--save names no output", hint=f"it knows {', '.join(known)}")
+        raise UsageError("--save names no output", hint=f"use {', '.join(known)}")
     return chosen
 
 
 def join_parts(
     output: Output, parts: Sequence[Part], *, partial: bool = False, audio: Audio | None = None
 ) -> Path | None:
-    """Makes an output that is one file of the parts that segments wrote; see `_joining`."""
+    """Joins the parts that segments wrote into a single-file output; see `_joining`."""
     from flowcli.flow.outputs import _joining  # noqa: PLC0415 - loads PyAV
 
     return _joining.join_parts(output, parts, partial=partial, audio=audio)
 
 
-def open_sinks(
+def open_writers(
     outputs: Sequence[Output],
     *,
     style: Style,
@@ -117,29 +117,29 @@ def open_sinks(
     tick: Fraction,
     encoding: Encoding = DEFAULT,
     pixel_aspect: Fraction = Fraction(1),
-) -> list[Sink]:
-    """The planned outputs, ready to be written: folders that cannot be are found here.
+) -> list[OutputWriter]:
+    """The writers of planned outputs; raises OutputError where a folder cannot be written.
 
-    For videos, `rate` is pairs per second, `tick` the unit of the pairs' times, and `pixel_aspect` the width of a pixel
-    over its height.
+    For videos, `rate` is pairs per second, `tick` the unit of the pairs' times in seconds, and `pixel_aspect` the width
+    of a pixel over its height.
     """
-    from flowcli.flow.outputs._writers import open_sink  # noqa: PLC0415 - loads OpenCV and PyAV
+    from flowcli.flow.outputs._writers import open_writer  # noqa: PLC0415 - loads OpenCV and PyAV
 
-    sinks: list[Sink] = []
+    writers: list[OutputWriter] = []
     try:
         for output in outputs:
-            sinks.append(
-                open_sink(output, style=style, encoding=encoding, rate=rate, tick=tick, pixel_aspect=pixel_aspect)
+            writers.append(
+                open_writer(output, style=style, encoding=encoding, rate=rate, tick=tick, pixel_aspect=pixel_aspect)
             )
     except BaseException:
-        for sink in sinks:
-            sink.abort()
+        for writer in writers:
+            writer.abort()
         raise
-    return sinks
+    return writers
 
 
 def _files() -> dict[str, Path]:
-    """The file that declares each value of `--save`."""
+    """The module file of each value of `--save`."""
     here = [name for _, name, _ in pkgutil.iter_modules(__path__) if not name.startswith("_")]
     saved = [name for name, each in formats.FORMATS.items() if each.saved]
     folders = {**dict.fromkeys(here, __path__[0]), **dict.fromkeys(saved, formats.__path__[0])}

@@ -1,4 +1,4 @@
-"""The parts that segments wrote, as one output."""
+"""Joins the parts that segments wrote into one output."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def join_parts(
     output: Output, parts: Sequence[Part], *, partial: bool = False, audio: Audio | None = None
 ) -> Path | None:
-    """Makes the output, which is one file, of its parts in order; `partial` keeps it from its final name.
+    """Joins the parts, in order, into a single-file output; a `partial` one does not get its final name.
 
-    Its kind says how, unless the parts are videos, which `audio` is copied into. Returns where the output is, or None
-    where there is no part.
+    Videos are joined with `audio` copied into them, other files by the `join` of their kind. Returns the path, None
+    without parts.
     """
     if not parts:
         return None
@@ -42,7 +42,7 @@ def join_parts(
         return whole.commit_partial() if partial else whole.commit()
     except BaseException:
         if alone and not parts[0].path.exists():
-            # So that the run can be resumed.
+            # Keeps the part, so that the run can be resumed.
             with contextlib.suppress(OSError):
                 whole.path.replace(parts[0].path)
         whole.discard()

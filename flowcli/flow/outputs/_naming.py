@@ -1,4 +1,4 @@
-"""What outputs are called and where they go, known before anything is computed."""
+"""The names and folders of outputs, planned before anything is computed."""
 
 from __future__ import annotations
 
@@ -55,10 +55,11 @@ BACKWARD = "_backward"
 class Output:
     """One planned output: a file, or a folder of files numbered by their pair's first frame.
 
-    `backward` says that it shows the flow from second to first frames, as `_backward` in its files' names does.
+    `name` is its value of `--save`. With `backward` it shows flow from second to first frames, and its files' names
+    contain `_backward`.
     """
 
-    sink: str
+    name: str
     path: Path
     kind: Kind
     numbered: bool
@@ -66,7 +67,7 @@ class Output:
 
     @property
     def naming(self) -> Naming:
-        """How it is called."""
+        """The file names of its kind."""
         return self.kind.naming
 
     def file_for(self, index: int) -> Path:
@@ -84,18 +85,18 @@ class Output:
         return f"{BACKWARD * self.backward}{self.naming.tag}{self.naming.extension}"
 
 
-def kind_of(sink: str) -> Kind:
-    """What a value of --save is."""
-    package = "formats" if sink in FORMATS else "outputs"
-    kind: Kind = importlib.import_module(f"flowcli.flow.{package}.{sink}").KIND
+def kind_of(name: str) -> Kind:
+    """The kind of output of a value of `--save`."""
+    package = "formats" if name in FORMATS else "outputs"
+    kind: Kind = importlib.import_module(f"flowcli.flow.{package}.{name}").KIND
     return kind
 
 
 def names_of(inputs: Sequence[Path]) -> list[str]:
-    """NAME of each input: its stem, or with its extension where two would collide."""
+    """NAME of each input: its stem, or its full name where two stems are equal."""
     stems = [name_of(path) for path in inputs]
     count = Counter(stems)
-    # "a.mp4" may be a name with its extension, and the stem of "a.mp4.mkv".
+    # "a.mp4" may be both a full name and the stem of "a.mp4.mkv".
     whole = {_full_name(path) for path in inputs}
     return [
         stem if count[stem] == 1 and stem not in whole - {_full_name(path)} else _full_name(path)
@@ -104,7 +105,7 @@ def names_of(inputs: Sequence[Path]) -> list[str]:
 
 
 def plan_outputs(
-    sinks: Sequence[str],
+    outputs: Sequence[str],
     source: Path,
     *,
     video: bool,
@@ -113,40 +114,41 @@ def plan_outputs(
     direction: str = "forward",
     containers: Sequence[str] = (MP4,),
 ) -> list[Output]:
-    """Every output of a run on `source`, under its final name; nothing is touched.
+    """The outputs of a run on `source` under their final names, for values of `--save`; writes nothing.
 
     `output` is `-o`: the file itself when exactly one is written and its extension fits, else a folder. `name` replaces
-    the source's own NAME. Of the extensions that a video may have, `containers`, the first is the usual one.
+    the source's own NAME. `containers` are the extensions that a video may have, the default first. Raises UsageError
+    where an output needs a video, or `-o` does not fit.
     """
-    chosen = [(sink, kind_of(sink)) for sink in sinks]
-    kinds = [(sink, kind, backward) for sink, kind in chosen for backward in _directions(kind, direction)]
-    for sink, kind, _ in kinds:
+    chosen = [(value, kind_of(value)) for value in outputs]
+    kinds = [(value, kind, backward) for value, kind in chosen for backward in _directions(kind, direction)]
+    for value, kind, _ in kinds:
         if not video and not kind.naming.pairs:
-            raise UsageError(f"--save {sink} needs a video", hint="use --save png for a pair of images")
+            raise UsageError(f"--save {value} needs a video", hint="use --save png for a pair of images")
     endings = [_endings(kind.naming, video=video, containers=containers) for _, kind, _ in kinds]
-    file = _as_file(output, [(sink, known) for (sink, _, _), known in zip(kinds, endings, strict=True)])
+    file = _as_file(output, [(value, known) for (value, _, _), known in zip(kinds, endings, strict=True)])
     if file is not None:
-        ((sink, kind, backward),) = kinds
-        return [Output(sink, file, kind, numbered=False, backward=backward)]
+        ((value, kind, backward),) = kinds
+        return [Output(value, file, kind, numbered=False, backward=backward)]
     base = output_folder(source, output) / (name or names_of([source])[0])
     return [
-        Output(sink, _place(base, kind.naming, ending, backward), kind, numbered=not ending, backward=backward)
-        for (sink, kind, backward), (ending, *_) in zip(kinds, endings, strict=True)
+        Output(value, _place(base, kind.naming, ending, backward), kind, numbered=not ending, backward=backward)
+        for (value, kind, backward), (ending, *_) in zip(kinds, endings, strict=True)
     ]
 
 
 def report_path(outputs: Sequence[Output], source: Path, *, name: str | None = None) -> Path:
-    """`NAME_flow.json` beside the outputs."""
+    """The path of the report, `NAME_flow.json` beside the outputs."""
     return outputs[0].path.parent / f"{name or names_of([source])[0]}_flow.json"
 
 
 def journal_folder(report: Path) -> Path:
-    """`.NAME_flow.run` beside the report: where a run under way keeps its segments."""
+    """The folder of an unfinished run's segments, `.NAME_flow.run` beside the report."""
     return report.with_name(f".{report.stem}.run")
 
 
 def check_outputs(outputs: Sequence[Output], inputs: Sequence[Path], *, overwrite: bool) -> None:
-    """Refuses what must not be written over, and folders that cannot be written; nothing is touched."""
+    """Raises UsageError for an output that must not be replaced, OutputError for a folder that cannot be written."""
     for output in outputs:
         with reported(output.path):
             _refuse_input(output.path, inputs)
@@ -161,14 +163,14 @@ def check_outputs(outputs: Sequence[Output], inputs: Sequence[Path], *, overwrit
 
 
 def missing_folders(outputs: Sequence[Output]) -> list[Path]:
-    """The folders that outputs need and that are not there yet, innermost first."""
+    """The folders of outputs that do not exist yet, innermost first."""
     needed = {output.path.absolute() if output.numbered else output.path.absolute().parent for output in outputs}
     missing = {place for folder in needed for place in _upwards(folder) if not place.exists()}
     return sorted(missing, key=lambda folder: len(folder.parts), reverse=True)
 
 
 def remove_stale(output: Output, indices: Collection[int]) -> None:
-    """Removes numbered files of an earlier run that this one had no pair for, so that no folder mixes two runs."""
+    """Removes numbered files of an earlier run that are not of these `indices`, so that no folder mixes two runs."""
     for path in set(output.existing()) - {output.file_for(index) for index in indices}:
         with reported(path):
             path.unlink()
@@ -179,14 +181,14 @@ def _full_name(path: Path) -> str:
 
 
 def _directions(kind: Kind, direction: str) -> tuple[bool, ...]:
-    """For each output of a kind, whether it is of backward flow; only files of one flow come in both directions."""
+    """Whether each output of a kind is of backward flow; only files of a single flow come in both directions."""
     if direction == "both" and isinstance(kind, FlowFile) and kind.save is None:
         return (False, True)
     return (direction == "backward",)
 
 
 def _endings(naming: Naming, *, video: bool, containers: Sequence[str]) -> Sequence[str]:
-    """The extensions that an output's one file may have, the usual one first; an empty one stands for a folder."""
+    """The extensions that an output's file may have, the default first; an empty one means a folder."""
     if not video:
         return [naming.extension]
     return containers if naming.video == MP4 else [naming.video or ""]
@@ -198,14 +200,14 @@ def _place(base: Path, naming: Naming, ending: str, backward: bool) -> Path:
 
 
 def _as_file(output: Path | None, endings: Sequence[tuple[str, Sequence[str]]]) -> Path | None:
-    """`-o` where it is the one file to write, None where it is a folder."""
+    """`-o` if it is the one file to write, None if it is a folder; raises UsageError if it is neither."""
     if output is None or output.is_dir():
         return None
     extension = output.suffix.lower()
     if len(endings) == 1 and extension and extension in endings[0][1]:
         return output
     if extension in _FILE_EXTENSIONS:
-        wanted = ", ".join(f"{sink} ({' or '.join(known) or 'a folder'})" for sink, known in endings)
+        wanted = ", ".join(f"{value} ({' or '.join(known) or 'a folder'})" for value, known in endings)
         raise UsageError(f"-o {output} does not fit what is saved: {wanted}", hint="give a folder to -o")
     if output.exists():
         raise UsageError(f"-o {output} is a file, but a folder is needed", hint="give a folder to -o")

@@ -1,4 +1,4 @@
-"""The hosts that turn a sink file's one function into a whole output: a film, a file per pair, a list of records."""
+"""The writers of outputs: a video, a file per pair, or a file of records."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
     from flowcli.flow.drawing import Style
     from flowcli.flow.estimate import Estimate
-    from flowcli.flow.outputs import Sink
+    from flowcli.flow.outputs import OutputWriter
     from flowcli.flow.outputs._naming import Output
     from flowcli.media.encoding import Encoding
 
     Save = Callable[[Path, Estimate], None]
 
 
-def open_sink(
+def open_writer(
     output: Output, *, style: Style, encoding: Encoding, rate: Fraction, tick: Fraction, pixel_aspect: Fraction
-) -> Sink:
-    """The planned output, ready to be written."""
+) -> OutputWriter:
+    """The writer of a planned output; its arguments are those of `open_writers`."""
     kind = output.kind
     if isinstance(kind, Records):
         return RecordFile(output.path, kind)
@@ -47,14 +47,14 @@ def open_sink(
 
 
 def _saving(kind: FlowFile, encoding: Encoding, *, backward: bool) -> Save:
-    """How the file of a pair is written."""
+    """The function that writes the file of a pair."""
     if save := kind.save:
         return lambda path, estimate: save(path, estimate, encoding)
     return lambda path, estimate: kind.write(path, as_array(estimate.backward if backward else estimate.forward))
 
 
 class Video:
-    """Pictures as frames of one video, each shown from its pair's first frame on."""
+    """A video of pictures, each shown from the time of its pair's first frame."""
 
     def __init__(self, writer: VideoWriter | GifWriter | WebpWriter, kind: Picture, style: Style) -> None:
         self._writer = writer
@@ -74,18 +74,18 @@ class Video:
         self._writer.abort()
 
     def finish_partial(self) -> Path | None:
-        """Completes what there is as a partial video."""
+        """Completes the video as a partial one."""
         return self._writer.finish_partial()
 
 
 class Files:
-    """A file per pair, each complete as soon as it has its name."""
+    """A file per pair, each complete once it has its name."""
 
     def __init__(self, output: Output, save: Save) -> None:
         self._output = output
         self._save = save
         self._written = False
-        # Made and removed, so that a folder that cannot be written is found before anything is computed.
+        # Fails before anything is computed if the folder cannot be written.
         PartFile(output.file_for(0)).discard()
 
     def write(self, estimate: Estimate, /) -> None:
@@ -99,18 +99,18 @@ class Files:
         """Nothing to complete."""
 
     def abort(self) -> None:
-        """Leaves the files that are complete, but no empty folder."""
+        """Keeps complete files, but removes an empty folder."""
         if self._output.numbered:
             with contextlib.suppress(OSError):
                 self._output.path.rmdir()
 
     def finish_partial(self) -> Path | None:
-        """Where the complete files are."""
+        """The path of the complete files, None without any."""
         return self._output.path if self._written else None
 
 
 class RecordFile:
-    """What every pair was measured to be, in one file."""
+    """One file with the measurements of every pair."""
 
     def __init__(self, path: Path, kind: Records) -> None:
         self._path = path
@@ -123,14 +123,14 @@ class RecordFile:
         self._records.append(self._kind.measure(estimate))
 
     def close(self) -> None:
-        """Writes the file. One without a record is not left behind."""
+        """Writes the file, unless there are no records."""
         self._complete(self._path)
 
     def abort(self) -> None:
-        """Nothing is written yet."""
+        """Nothing to remove: the file is written at the end."""
 
     def finish_partial(self) -> Path | None:
-        """Writes what there is under a name that says so."""
+        """Writes the file as a partial one."""
         return self._complete(partial_name(self._path))
 
     def _complete(self, path: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Arrows on the first frame, from where motion begins; --arrow-grid and --arrow-min choose them."""
+"""Arrows along the flow, on the first frame; --arrow-grid and --arrow-min choose them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """Where things go, and how fast."""
+    """Draws arrows over the frame on whose grid the flow lies."""
     return style.finish(
         drawing.arrows(
             estimate.start.image,

@@ -26,18 +26,18 @@ _END = b";"
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """The same picture as a PNG's."""
+    """Draws the picture of `png`."""
     return png.draw(estimate, style)
 
 
 def join(parts: Sequence[Part], path: Path) -> None:
-    """Puts the pictures of several GIFs of one size and palette one after another."""
+    """Concatenates GIFs of one size and palette."""
     head, first = _split(parts[0].path.read_bytes())
     write_whole(path, head + first + b"".join(_split(part.path.read_bytes())[1] for part in parts[1:]) + _END)
 
 
 def _split(gif: bytes) -> tuple[bytes, bytes]:
-    """What comes before a GIF's pictures, and the pictures."""
+    """The header of a GIF, and its pictures."""
     palette = 3 << (gif[10] & 7) + 1 if gif[10] & 0x80 else 0
     start = 13 + palette
     if gif.startswith(_LOOP, start):

@@ -1,4 +1,4 @@
-"""Speed alone, from violet for still to yellow for fast."""
+"""Speed alone, from violet for no motion to yellow for fast."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """How fast, whichever way."""
+    """Draws speed in the colours of viridis."""
     return style.finish_speed(colour_speed(estimate.flow, scale=style.scale))
 
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def draw(estimate: Estimate, _: Style) -> NDArray[np.uint8]:
-    """The mask that the forward-backward check gives."""
+    """Draws the mask of the forward-backward check; raises ValueError without both directions."""
     if estimate.occlusion is None:
-        raise ValueError("occlusion is known only where both directions are computed")
+        raise ValueError("occlusion needs flow of both directions")
     return mask(estimate.occlusion)
 
 

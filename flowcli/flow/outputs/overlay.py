@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """What moves is coloured, what is still looks as filmed."""
+    """Draws flow colours over the frame on whose grid the flow lies."""
     return style.finish(drawing.overlay(estimate.start.image, estimate.flow, scale=style.scale))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """Hue for direction, saturation for speed."""
+    """Draws direction as hue and speed as saturation."""
     return style.finish(colour_flow(estimate.flow, scale=style.scale))
 
 

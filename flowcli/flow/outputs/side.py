@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """The frame left, its flow right."""
+    """Draws the frame on the left and its flow on the right."""
     return side_by_side(estimate.start.image, style.finish(colour_flow(estimate.flow, scale=style.scale)))
 
 

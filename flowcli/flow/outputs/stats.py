@@ -1,4 +1,4 @@
-"""Motion in numbers, one JSON file: speeds, direction, what moves, errors, cuts and stills of every pair."""
+"""Motion statistics of every pair in one JSON file: speed, direction, moving pixels, errors, cuts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def measure(estimate: Estimate) -> dict[str, Any]:
 
 
 def compose(records: Sequence[dict[str, Any]], path: Path) -> None:
-    """Writes all records, and their means over the pairs that are no cuts."""
+    """Writes all records, and their means over the pairs without a cut."""
     within = [record for record in records if not record["cut"]]
     summary = {
         "pairs": len(records),
@@ -71,7 +71,7 @@ def compose(records: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def join(parts: Sequence[Part], path: Path) -> None:
-    """Puts the records of several files one after another."""
+    """Concatenates the records of several files."""
     compose([record for part in parts for record in json.loads(part.path.read_bytes())["pairs"]], path)
 
 

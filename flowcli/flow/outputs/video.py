@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """The same picture as a PNG's."""
+    """Draws the picture of `png`."""
     return png.draw(estimate, style)
 
 

@@ -1,4 +1,4 @@
-"""The second frame pulled onto the first along the flow, and blended with it."""
+"""The second frame warped onto the first by the flow, and blended with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """Sharp where the flow is right, hatched where the second frame cannot tell."""
+    """Draws the blend, which is sharp where the flow is right and hatched where the second frame shows nothing."""
     return drawing.warp(estimate.start.image, estimate.end.image, estimate.flow, occluded=estimate.occlusion)
 
 

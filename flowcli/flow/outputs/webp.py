@@ -1,4 +1,4 @@
-"""Flow in colour, as a small animated WebP that repeats: far fewer bytes than a GIF."""
+"""Flow in colour, as a small animated WebP that repeats: much smaller than a GIF."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 
 _ANIMATED = b"\x02\0\0\0"
-_WHITE_FOR_EVER = b"\xff\xff\xff\xff\0\0"
+_WHITE_ENDLESS = b"\xff\xff\xff\xff\0\0"
 _USUAL = (40).to_bytes(3, "little")  # ms
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """The same picture as a PNG's."""
+    """Draws the picture of `png`."""
     return png.draw(estimate, style)
 
 
 def join(parts: Sequence[Part], path: Path) -> None:
-    """Puts the pictures of several WebPs of one size one after another."""
+    """Concatenates WebPs of one size."""
     size, frames = b"", []
     gaps = [round(1000 * (after.time - before.time)) for before, after in pairwise(parts)]
     for part, gap in zip(parts, [*gaps, None], strict=True):
@@ -43,12 +43,12 @@ def join(parts: Sequence[Part], path: Path) -> None:
                 size = body[4:10]
             elif kind == b"ANMF":
                 frames.append(body)
-            elif kind == b"VP8 ":  # a part of a single picture is no animation, and has no duration
+            elif kind == b"VP8 ":  # a part of a single picture is not animated, and has no duration
                 size = b"".join((side - 1).to_bytes(3, "little") for side in struct.unpack_from("<HH", body, 6))
                 shown = frames[-1][12:15] if gap is None and frames else _USUAL
                 shown = shown if gap is None else gap.to_bytes(3, "little")
                 frames.append(bytes(6) + size + shown + b"\x02" + _chunk(kind, body))
-    content = [_chunk(b"VP8X", _ANIMATED + size), _chunk(b"ANIM", _WHITE_FOR_EVER)]
+    content = [_chunk(b"VP8X", _ANIMATED + size), _chunk(b"ANIM", _WHITE_ENDLESS)]
     body = b"WEBP" + b"".join(content + [_chunk(b"ANMF", frame) for frame in frames])
     write_whole(path, _chunk(b"RIFF", body))
 

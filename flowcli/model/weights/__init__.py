@@ -1,4 +1,4 @@
-"""From a name or a path to weights: embedded in the package, in a folder of the user's, or any checkpoint file."""
+"""Finds weights by name or path, embedded, in the user's folder or in any checkpoint file, and loads them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 DEFAULT = "raft-small"
 SUFFIXES = (".safetensors", ".pth")
-"""What files may be called that are found by their names."""
+"""The extensions of files that are found by name."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of weights, the name it is known by, and its sha256."""
+    """A file of weights, its name and its sha256."""
 
     name: str
     path: Path
@@ -38,30 +38,30 @@ class Weights:
 
 
 def folders() -> list[Path]:
-    """Where names are looked up, first match wins: $FLOWCLI_WEIGHTS_DIR, the package, the user's cache."""
+    """The folders in which names are looked up, in order: $FLOWCLI_WEIGHTS_DIR, the package, the user's cache."""
     chosen = [Path(folder) for folder in [os.environ.get("FLOWCLI_WEIGHTS_DIR")] if folder]
     return [*chosen, *embedded(), cache()]
 
 
 def embedded() -> list[Path]:
-    """Where weights lie that come with flowcli."""
+    """The folders of weights that are part of flowcli."""
     package = Path(str(files("flowcli")))
-    # An editable install leaves the folder where it is in the repository, beside the package.
+    # In an editable install the folder is beside the package, in the repository.
     return [package / "_weights", package.parent / "weights"]
 
 
 def cache() -> Path:
-    """The user's own folder for fetched weights."""
+    """The folder of fetched weights in the user's cache."""
     return platformdirs.user_cache_path("flowcli") / "weights"
 
 
 def storage() -> Path:
-    """Where fetched weights go: $FLOWCLI_WEIGHTS_DIR, else the user's cache."""
+    """The folder to fetch weights into: $FLOWCLI_WEIGHTS_DIR, else the user's cache."""
     return Path(os.environ.get("FLOWCLI_WEIGHTS_DIR") or cache())
 
 
 def present() -> dict[str, Path]:
-    """Every name that can be given instead of a path, with the file that it stands for."""
+    """The file of every name that can be given instead of a path."""
     found: dict[str, Path] = {}
     for folder in folders():
         for suffix in SUFFIXES:
@@ -71,7 +71,7 @@ def present() -> dict[str, Path]:
 
 
 def find(name_or_path: str) -> Weights:
-    """The weights of this name or path; raises WeightsError where there are none."""
+    """The weights of this name or path; raises WeightsError if they do not exist or cannot be read."""
     path = Path(name_or_path)
     if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
         known = present()
@@ -84,12 +84,12 @@ def find(name_or_path: str) -> Weights:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise WeightsError(
-            f"{path} cannot be read: {reason}", hint="see its permissions, or give another file"
+            f"{path} cannot be read: {reason}", hint="check its permissions, or give another file"
         ) from error
 
 
 def unknown(name: str, known: list[str]) -> WeightsError:
-    """The error for a name that nothing has: how to get it, what it may have meant, or what there is."""
+    """The error for an unknown name; its hint says how to fetch it, or suggests other names."""
     if name in PUBLISHED:
         return WeightsError(f"{name} is not on this machine", hint=f"flowcli weights fetch {name}")
     close = difflib.get_close_matches(name, [*known, *PUBLISHED])
@@ -101,17 +101,17 @@ def unknown(name: str, known: list[str]) -> WeightsError:
 
 
 def load(weights: Weights) -> RAFT:
-    """The model with these weights, in float32 on the CPU; raises WeightsError where they do not fit."""
+    """The RAFT with these weights, in evaluation mode, float32, on the CPU; raises WeightsError if they do not fit."""
     with translated(weights.path):
         return checkpoint.load(weights.path)
 
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turns what reading a checkpoint raises into a WeightsError."""
+    """Turns the errors of reading a checkpoint into WeightsError."""
     try:
         yield
     except CheckpointError as error:
         raise WeightsError(str(error), hint=error.hint) from error
     except FileNotFoundError as error:
-        raise WeightsError(f"{path} is gone", hint="put it back, or give another checkpoint") from error
+        raise WeightsError(f"{path} no longer exists", hint="restore it, or give another checkpoint") from error

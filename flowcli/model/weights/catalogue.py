@@ -1,4 +1,4 @@
-"""What weights there are, on this machine and to be fetched, and what a file of them holds."""
+"""Lists, verifies and describes weights, on this machine and to be fetched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One name that `--weights` takes, now or once it is fetched; `sha256` may be its beginning only."""
+    """One name for `--weights`, on this machine or to be fetched; `sha256` may be a prefix."""
 
     name: str
     where: str
@@ -35,22 +35,22 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All weights that have a name."""
+    """All weights with a name: those on this machine, then those that can be fetched."""
 
     entries: tuple[Entry, ...]
 
     def rows(self) -> list[list[str]]:
-        """A table for people."""
+        """The catalogue as a table, header first."""
         rows = [[e.name, e.where, f"{e.megabytes:.1f} MB", e.sha256[:8], e.accuracy] for e in self.entries]
         return [["name", "where", "size", "sha256", "EPE in px, clean / final"], *rows]
 
     def text(self) -> str:
-        """The same and more as JSON."""
+        """The catalogue as JSON, with all fields."""
         return json_text({"weights": [asdict(entry) for entry in self.entries]})
 
 
 def catalogue() -> Catalogue:
-    """What is here, then what can be fetched."""
+    """The catalogue of weights."""
     here = present()
     entries = [entry_of(name, path) for name, path in here.items()]
     absent = [
@@ -62,7 +62,7 @@ def catalogue() -> Catalogue:
 
 
 def entry_of(name: str, path: Path) -> Entry:
-    """A file that is here."""
+    """The entry of a file on this machine."""
     published, card = PUBLISHED.get(name), read_card(path)
     return Entry(
         name=name,
@@ -76,7 +76,7 @@ def entry_of(name: str, path: Path) -> Entry:
 
 
 def read_card(path: Path) -> dict[str, str]:
-    """What the model card beside a file states, a fact a line; nothing where there is no card."""
+    """The facts of the model card beside a file, written as `- name: value`; empty without a card."""
     card = path.with_suffix(".md")
     if not card.is_file():
         return {}
@@ -87,7 +87,7 @@ def read_card(path: Path) -> dict[str, str]:
 
 
 def read_record(path: Path) -> dict[str, str]:
-    """What `flowcli train` noted beside its best weights; nothing where it did not make them."""
+    """The facts that `flowcli train` stored beside its best weights; empty for other weights."""
     record = path.with_suffix(".json")
     if not record.is_file():
         return {}
@@ -96,11 +96,11 @@ def read_record(path: Path) -> dict[str, str]:
         errors = ", ".join(f"{group} {error:.2f}" for group, error in facts["epe"].items())
         return {"step": str(facts["step"]), "validation": f"EPE in px: {errors}"}
     except (ValueError, TypeError, KeyError, AttributeError):
-        return {}  # somebody else's
+        return {}  # written by another program
 
 
 def stated_sha256(weights: Weights) -> str | None:
-    """The checksum that a file should have, or its beginning: as published, on its card, or in its own name."""
+    """The sha256 that a file should have, or its prefix: as published, on its card, or in its own name."""
     if weights.name in PUBLISHED:
         return PUBLISHED[weights.name].sha256
     in_name = re.search(r"-([0-9a-f]{8,64})$", weights.name)
@@ -109,23 +109,26 @@ def stated_sha256(weights: Weights) -> str | None:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What verifying found: for each file what its checksum is, and what its tensors are or why they cannot be used."""
+    """The results of verifying: each file's checksum, and its model's size or the reason why it cannot be loaded."""
 
     items: dict[str, tuple[str, str]]
     failed: tuple[str, ...]
 
     def rows(self) -> list[list[str]]:
-        """A table for people."""
+        """The results as a table, header first."""
         return [["name", "checksum", "tensors"], *([name, *found] for name, found in self.items.items())]
 
     def text(self) -> str:
-        """The same as JSON."""
+        """The results as JSON."""
         records = [{"name": name, "checksum": found[0], "tensors": found[1]} for name, found in self.items.items()]
         return json_text({"weights": records, "failed": list(self.failed)})
 
 
 def verify(names: list[str]) -> Verdicts:
-    """Checks files by name or path, or all that have a name: their checksums, and that their tensors are a RAFT's."""
+    """Checks the checksums and tensors of weights by name or path, by default of all with a name.
+
+    Raises WeightsError for weights that do not exist.
+    """
     items, failed = {}, []
     for name in names or list(present()):
         weights = find(name)
@@ -143,7 +146,7 @@ def verify(names: list[str]) -> Verdicts:
 
 @dataclass(frozen=True)
 class Profile:
-    """What one file of weights is."""
+    """The description of one file of weights."""
 
     name: str
     path: str
@@ -159,7 +162,7 @@ class Profile:
     stated: dict[str, str]
 
     def facts(self) -> dict[str, str]:
-        """For people; what the file or its card states comes last."""
+        """The description as text by name; the statements of the file or its card come last."""
         record = {name: value for name, value in asdict(self).items() if name != "stated"}
         known = {**record, **{f"states {name}": value for name, value in self.stated.items()}}
         return {
@@ -169,12 +172,12 @@ class Profile:
         }
 
     def text(self) -> str:
-        """The same as JSON."""
+        """The description as JSON."""
         return json_text(asdict(self))
 
 
 def profile(weights: Weights) -> Profile:
-    """What a file holds, checked as far as loading it does; raises WeightsError where that fails."""
+    """The description of a file, which is loaded for it; raises WeightsError where that fails."""
     with translated(weights.path):
         contents = checkpoint.read(weights.path)
         model = checkpoint.build(contents)

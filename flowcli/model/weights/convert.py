@@ -1,4 +1,4 @@
-"""Weights under other programs' names and in other formats."""
+"""Converts weights to the tensor names and formats of other programs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ PRECISIONS = ("auto", "fp32", "fp16")
 
 
 def convert_weights(weights: Weights, output: Path, *, names: str, precision: str, overwrite: bool) -> str:
-    """Writes weights to `output` under the names of `names`; returns what was done, as a sentence."""
+    """Writes weights to `output` under the tensor names of `names`; returns a summary.
+
+    Raises UsageError for options that make no sense, WeightsError where `weights` cannot be loaded.
+    """
     if names not in get_args(Origin):
         raise UsageError(f"--to {names} is not known", hint=f"use {', '.join(get_args(Origin))}")
     if precision not in PRECISIONS:
-        raise UsageError(f"--precision {precision} is not for weights", hint=f"use {', '.join(PRECISIONS)}")
+        raise UsageError(f"--precision {precision} is not supported for weights", hint=f"use {', '.join(PRECISIONS)}")
     check_output(output, weights, suffixes=SUFFIXES, overwrite=overwrite)
     with translated(weights.path):
         contents = checkpoint.read(weights.path)
@@ -45,7 +48,7 @@ def convert_weights(weights: Weights, output: Path, *, names: str, precision: st
 
 
 def check_output(output: Path, weights: Weights, *, suffixes: tuple[str, ...], overwrite: bool) -> None:
-    """Raises UsageError where `output` has another extension, or must not be written over."""
+    """Raises UsageError if `output` has another extension, or must not be replaced."""
     if output.suffix.lower() not in suffixes:
-        raise UsageError(f"{output} has another extension than {', '.join(suffixes)}", hint="name the file to write")
+        raise UsageError(f"{output} does not end with {' or '.join(suffixes)}", hint="name the file to write")
     refuse_output(output, [weights.path], overwrite=overwrite)

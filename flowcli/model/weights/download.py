@@ -1,4 +1,4 @@
-"""One file on its way here, over as many connections as that takes."""
+"""Downloads one file of weights over HTTP, and resumes broken connections."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ if TYPE_CHECKING:
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 PATIENCE_SECONDS = 30
-"""How long a server may say nothing."""
+"""The timeout of a silent server."""
 MOST_FRUITLESS_TRIES = 3
-"""How often in a row a connection may break without a byte having come."""
+"""The number of consecutive connections without a byte after which a download fails."""
 PAUSE_SECONDS = 1.0
-"""How long to wait before a broken connection is taken up again."""
+"""The delay before a broken connection is resumed."""
 MEGABYTE = 10**6
 ELSEWHERE = "fetch it on another machine and give the file to --weights"
 
-# What a socket raises, which is an OSError as a disk's failures are.
+# Errors of a socket. Some are OSErrors, as are the errors of a disk, which mean something else.
 LINE_ERRORS = (HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
 
-class BrokenOffError(Exception):
+class ConnectionLostError(Exception):
     """A connection that ended before the file did."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """One file on its way: from `url`, through the hidden `part`, which a later run goes on with, to `target`."""
+    """A download from `url` to `target`, through the hidden file `part`, which a later run resumes."""
 
     weights: Published
     url: str
@@ -57,58 +57,65 @@ class Download:
     target: Path
 
     def size(self) -> int:
-        """How many bytes have come so far."""
+        """The number of bytes received so far."""
         return self.part.stat().st_size if self.part.exists() else 0
 
 
 def receive(download: Download, console: Console) -> None:
-    """Fills the part to its end, over as many connections as that takes."""
+    """Downloads the whole part, over as many connections as needed.
+
+    Raises WeightsError for failures of the network or the server, OutputError for those of the disk, StoppedError after
+    a signal.
+    """
     fruitless = 0
     while True:
         before = download.size()
         try:
-            ask(download, before, console)
-        except BrokenOffError as broken:
+            connect(download, before, console)
+        except ConnectionLostError as lost:
             fruitless = fruitless + 1 if download.size() == before else 0
             if fruitless == MOST_FRUITLESS_TRIES:
                 had = f"{download.size() / MEGABYTE:.1f} MB"
                 raise WeightsError(
-                    f"{download.url} broke off after {had}: {broken}", hint="run it again to go on from there"
-                ) from broken
+                    f"the connection to {download.url} was lost after {had}: {lost}", hint="run it again to resume"
+                ) from lost
             time.sleep(PAUSE_SECONDS)
         except Stop as stop:
             had = f"{download.size() / MEGABYTE:.1f} MB"
-            raise StoppedError(stop.number, hint=f"{had} are kept: run it again to go on from there") from stop
+            raise StoppedError(stop.number, hint=f"{had} are kept: run it again to resume") from stop
         else:
             return
 
 
-def ask(download: Download, start: int, console: Console) -> None:
-    """One connection: appends to the part what comes from byte `start` on, and returns when that was all."""
+def connect(download: Download, start: int, console: Console) -> None:
+    """Requests the file from byte `start` on over one connection, and appends it to the part.
+
+    Raises ConnectionLostError where the connection ends early.
+    """
     headers = {"User-Agent": f"flowcli/{__version__}", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    request = urllib.request.Request(download.url, headers=headers)  # noqa: S310 - `address` admits the web only
+    request = urllib.request.Request(download.url, headers=headers)  # noqa: S310 - `address` admits HTTP only
     try:
         # Not urlopen, which remembers the proxies of its first call.
         with urllib.request.build_opener().open(request, timeout=PATIENCE_SECONDS) as answer:
-            goes_on = answer.status == 206
-            if goes_on and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            resumes = answer.status == 206
+            if resumes and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
                 download.part.unlink()
-                raise BrokenOffError("the server sent another part than it was asked for")
-            take(answer, download, start if goes_on else 0, console)
+                raise ConnectionLostError("the server sent another range than the one requested")
+            store_body(answer, download, start if resumes else 0, console)
     except HTTPError as error:
-        # 416: nothing comes after `start`, so all is there; the checksum will tell.
+        # 416: the file has no bytes after `start`, so the part is complete, as the checksum will show.
         if error.code != 416:
             raise refused(download.url, error) from error
     except URLError as error:
         raise unreachable(download.url, error.reason) from error
     except LINE_ERRORS as error:
-        raise BrokenOffError(str(error) or type(error).__name__) from error
+        raise ConnectionLostError(str(error) or type(error).__name__) from error
 
 
-def take(answer: HTTPResponse, download: Download, start: int, console: Console) -> None:
-    """Writes an answer's body into the part, from byte `start` on."""
+def store_body(answer: HTTPResponse, download: Download, start: int, console: Console) -> None:
+    """Writes a response's body into the part, from byte `start` on."""
     length = answer.headers.get("Content-Length", "")
     total = start + int(length) if length.isdecimal() else None
     usual = round(download.weights.megabytes * MEGABYTE)
@@ -116,17 +123,17 @@ def take(answer: HTTPResponse, download: Download, start: int, console: Console)
     if total is not None and total > limit:
         raise too_much(download, f"announces {total:,} bytes")
     check_room(download, (total or usual) - start)
-    pieces = math.ceil((total - start) / MEGABYTE) if total is not None else None
-    for _ in console.follow(megabytes(answer, download, start, limit=limit), total=pieces, unit="megabyte"):
+    count = math.ceil((total - start) / MEGABYTE) if total is not None else None
+    for _ in console.follow(megabytes(answer, download, start, limit=limit), total=count, unit="megabyte"):
         pass
     if total is not None and download.size() < total:
-        raise BrokenOffError(f"{total - download.size():,} bytes are missing")
+        raise ConnectionLostError(f"{total - download.size():,} bytes are missing")
 
 
 def megabytes(answer: HTTPResponse, download: Download, start: int, *, limit: int) -> Iterator[int]:
-    """Writes what comes, and yields the part's size after each megabyte."""
-    size = told = start
-    # Unbuffered, so that nothing is lost when a signal comes.
+    """Writes a response's body, and yields the part's size after each megabyte."""
+    size = reported = start
+    # Unbuffered, so that a signal loses no received bytes.
     with storing(download), download.part.open("ab" if start else "wb", buffering=0) as file:
         while data := answer.read1(1 << 16):
             size += len(data)
@@ -134,14 +141,14 @@ def megabytes(answer: HTTPResponse, download: Download, start: int, *, limit: in
                 raise too_much(download, f"sends more than {limit:,} bytes")
             while data:
                 data = data[file.write(data) :]
-            if size - told >= MEGABYTE:
-                told = size
+            if size - reported >= MEGABYTE:
+                reported = size
                 yield size
 
 
 @contextlib.contextmanager
 def storing(download: Download) -> Iterator[None]:
-    """Removes the part where it cannot be written, or holds what it should not."""
+    """Removes the part where it cannot be written or has wrong content."""
     try:
         yield
     except LINE_ERRORS:
@@ -155,14 +162,14 @@ def storing(download: Download) -> Iterator[None]:
 
 
 def check_room(download: Download, needed: int) -> None:
-    """Raises OutputError where the disk has not so many bytes left."""
+    """Raises OutputError if fewer than `needed` bytes are free on the disk."""
     with contextlib.suppress(OSError):
         if shutil.disk_usage(download.part.parent).free < needed:
             raise disk_full(download)
 
 
 def disk_full(download: Download) -> OutputError:
-    """The failure to store a file."""
+    """The error for a full disk."""
     return OutputError(
         f"{download.target} cannot be written: the disk is full",
         hint=f"it takes {download.weights.megabytes} MB: free some space, or set FLOWCLI_WEIGHTS_DIR to another disk",
@@ -170,7 +177,7 @@ def disk_full(download: Download) -> OutputError:
 
 
 def too_much(download: Download, what: str) -> WeightsError:
-    """The failure of a server that sends something else."""
+    """The error for a server whose file is too large."""
     return WeightsError(
         f"{download.url} {what}, but {download.weights.name} has {download.weights.megabytes} MB",
         hint="check the address; nothing was kept",
@@ -178,7 +185,7 @@ def too_much(download: Download, what: str) -> WeightsError:
 
 
 def unreachable(url: str, reason: object) -> WeightsError:
-    """The error for an address that could not be connected to, for what urllib says is the `reason`."""
+    """The error for an address to which no connection was made, for urllib's `reason`."""
     parts = urlsplit(url)
     proxy = proxy_for(url)
     way = f"{parts.hostname} cannot be reached" + (f" through the proxy {proxy}" if proxy else "")
@@ -187,31 +194,33 @@ def unreachable(url: str, reason: object) -> WeightsError:
             f"{way}: its certificate is not trusted", hint="point SSL_CERT_FILE to your organisation's certificates"
         )
     if proxy:
-        return WeightsError(f"{way}: {told(reason)}", hint=f"check {parts.scheme}_proxy; or {ELSEWHERE}")
+        return WeightsError(f"{way}: {reason_text(reason)}", hint=f"check {parts.scheme}_proxy; or {ELSEWHERE}")
     if isinstance(reason, gaierror):
         return WeightsError(
             f"{way}: no such host, or no network", hint=f"behind a proxy, set {parts.scheme}_proxy; or {ELSEWHERE}"
         )
-    return WeightsError(f"{way}: {told(reason)}", hint=f"try again later, or a mirror with --url; or {ELSEWHERE}")
+    return WeightsError(
+        f"{way}: {reason_text(reason)}", hint=f"try again later, or a mirror with --url; or {ELSEWHERE}"
+    )
 
 
 def refused(url: str, error: HTTPError) -> WeightsError:
-    """The error for an address whose server says no."""
+    """The error for a response with an HTTP error status."""
     phrase = HTTPStatus(error.code).phrase if error.code in set(HTTPStatus) else str(error.reason)
     message = f"{url} is refused: {error.code} {phrase}"
     match error.code:
         case 404 | 410:
-            return WeightsError(message, hint="it has moved: give a mirror's address with --url")
+            return WeightsError(message, hint="it may have moved: give a mirror's address with --url")
         case 407:
             return WeightsError(message, hint=f"put name:password@ into {urlsplit(url).scheme}_proxy")
         case 401 | 403:
-            return WeightsError(message, hint=f"the server lets not everyone in; {ELSEWHERE}")
+            return WeightsError(message, hint=f"the server denies access; {ELSEWHERE}")
         case _:
             return WeightsError(message, hint="try again later, or a mirror with --url")
 
 
 def proxy_for(url: str) -> str | None:
-    """Host and port of the proxy that leads to this address, without its password; None where there is none."""
+    """The host and port of an address's proxy, without its password; None without a proxy."""
     parts = urlsplit(url)
     if urllib.request.proxy_bypass(parts.hostname or ""):
         return None
@@ -219,7 +228,7 @@ def proxy_for(url: str) -> str | None:
     return proxy and proxy.rpartition("@")[2].removeprefix("http://").rstrip("/")
 
 
-def told(reason: object) -> str:
-    """What went wrong, in lower case: the system's own words, or whatever text there is."""
+def reason_text(reason: object) -> str:
+    """The text of an error, or its class, starting in lower case."""
     text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     return text[:1].lower() + text[1:]

@@ -1,4 +1,4 @@
-"""Fetches published weights when asked to; `download` talks to the server."""
+"""Fetches published weights into a folder, and verifies them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ if TYPE_CHECKING:
 
 
 def fetch(weights: Published, folder: Path, *, url: str | None, console: Console) -> Path:
-    """The file of published weights in `folder`, fetched from `url` or their own address unless it is there already.
+    """Fetches published weights into `folder` from `url` or their own address, unless they exist; returns the file.
 
-    A download that was cut goes on where it ended. The file has its name only when its checksum and its tensors are
-    right. Raises WeightsError for what the network does, OutputError for what the disk does.
+    Resumes an interrupted download. The file gets its name only after its checksum and tensors are verified. Raises
+    UsageError for an unusable `url`, WeightsError for failures of the network or the file, OutputError for those of the
+    disk.
     """
     target = folder / f"{weights.name}.pth"
     if target.exists() and digest(target).startswith(weights.sha256):
-        console.say(f"{target} is there already, and its checksum is right")
+        console.say(f"{target} exists already, and its checksum is right")
         return target
     url = address(url or weights.url)
     with reported(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder, console):
+    with locked(folder, console):
         # Another process may have fetched it while this one waited.
         if not (target.exists() and digest(target).startswith(weights.sha256)):
             complete(Download(weights, url, folder / f".{weights.name}.part.pth", target), console)
@@ -45,14 +46,14 @@ def fetch(weights: Published, folder: Path, *, url: str | None, console: Console
 
 
 @contextlib.contextmanager
-def alone(folder: Path, console: Console) -> Iterator[None]:
-    """Waits until no other process fetches into this folder."""
+def locked(folder: Path, console: Console) -> Iterator[None]:
+    """Holds the lock of a folder, so that one process at a time fetches into it."""
     lock = FileLock(folder / ".fetching.lock")
     with reported(folder):
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            console.say(f"another process fetches into {folder}: waiting for it")
+            console.say(f"another process is fetching into {folder}: waiting for it")
             lock.acquire()
     try:
         yield
@@ -61,11 +62,11 @@ def alone(folder: Path, console: Console) -> Iterator[None]:
 
 
 def complete(download: Download, console: Console) -> None:
-    """Receives a file, checks it, and gives it its name."""
+    """Downloads a file, verifies it, and gives it its name."""
     resumed = download.size() > 0
     receive(download, console)
     if resumed and not digest(download.part).startswith(download.weights.sha256):
-        # What an earlier run left may have been of another file.
+        # An earlier run may have left the part of another file.
         download.part.unlink()
         receive(download, console)
     check(download)
@@ -76,22 +77,25 @@ def complete(download: Download, console: Console) -> None:
 
 
 def address(url: str) -> str:
-    """The address, which must be one of the web; raises UsageError otherwise."""
+    """The address; raises UsageError unless it is an HTTP one."""
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise UsageError(
-            f"--url {url} is not on the web", hint="a file on this machine needs no fetching: give its path"
+            f"--url {url} is not an HTTP address", hint="a file on this machine needs no fetching: give its path"
         )
     return url
 
 
 def check(download: Download) -> None:
-    """Raises WeightsError, and removes the part, unless its checksum and its tensors are what was published."""
+    """Raises WeightsError, and removes the part, unless its checksum and tensors are those of the published file."""
     found = digest(download.part)
     try:
         if not found.startswith(download.weights.sha256):
-            reason = foreign(download.part) or f"its sha256 begins with {found[:8]}, not with {download.weights.sha256}"
+            reason = (
+                wrong_content(download.part)
+                or f"its sha256 begins with {found[:8]}, not with {download.weights.sha256}"
+            )
             raise WeightsError(
-                f"{download.url} gave another file than {download.weights.name}: {reason}",
+                f"{download.url} is not {download.weights.name}: {reason}",
                 hint="nothing was kept; try again, or another --url",
             )
         checkpoint.load(download.part)
@@ -103,10 +107,10 @@ def check(download: Download) -> None:
         raise
 
 
-def foreign(path: Path) -> str | None:
-    """What came instead of weights, where that can be told."""
+def wrong_content(path: Path) -> str | None:
+    """A description of a file that is no checkpoint by its first bytes; None for any other."""
     try:
-        checkpoint.refuse_what_is_none(path)
+        checkpoint.refuse_non_checkpoint(path)
     except CheckpointError as error:
         return f"it {str(error).removeprefix(f'{path} ')}"
     return None

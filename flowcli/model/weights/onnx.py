@@ -1,4 +1,4 @@
-"""RAFT as an ONNX model, for whatever runs those."""
+"""Exports RAFT as an ONNX model."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 OPSET = 18
 TOLERANCE_PX = 0.01
-"""How far onnxruntime's flow may be from ours."""
+"""The largest allowed difference of onnxruntime's flow from PyTorch's."""
 
 
 class FrameToFlow(nn.Module):
-    """RAFT from pictures as they are to flow as it is used: range, padding and cropping are part of it."""
+    """RAFT from RGB images to full-resolution flow, including scaling, padding and cropping."""
 
     def __init__(self, model: RAFT, *, size: tuple[int, int], iterations: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class FrameToFlow(nn.Module):
     def forward(
         self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
     ) -> Float[Tensor, "1 2 height width"]:
-        """Flow in px from RGB in 0 ... 255."""
+        """Flow in pixels from RGB from 0 to 255."""
         frames = (self.padding.pad(frame * (2 / 255) - 1) for frame in (first, second))
         flow: Tensor = self.padding.crop(self.model.estimate(*frames, iterations=self.iterations).upsampled())
         return flow
@@ -61,9 +61,10 @@ def parse_frame_size(text: str) -> tuple[int, int]:
 
 
 def export_onnx(weights: Weights, output: Path, *, size: tuple[int, int], iterations: int, overwrite: bool) -> str:
-    """Writes an ONNX model for frames of `size` (height, width); returns what was done and how exact it is.
+    """Writes an ONNX model for frames of `size` (height, width); returns a summary with its error.
 
-    Raises OutputError, and writes nothing, where onnxruntime's flow differs from ours.
+    Raises OutputError, and writes nothing, where onnxruntime's flow differs from PyTorch's; UsageError for an unusable
+    `output`, DeviceError where the extra is not installed.
     """
     check_output(output, weights, suffixes=(".onnx",), overwrite=overwrite)
     model = FrameToFlow(load(weights), size=size, iterations=iterations).eval()
@@ -74,17 +75,17 @@ def export_onnx(weights: Weights, output: Path, *, size: tuple[int, int], iterat
     difference = float(np.abs(run_onnx(data, frames) - ours).max())
     if not difference <= TOLERANCE_PX:
         raise OutputError(
-            f"onnxruntime's flow is {difference:.3g} px from ours", hint="report this with your versions: pip list"
+            f"onnxruntime's flow is {difference:.3g} px from PyTorch's", hint="report this with your versions: pip list"
         )
     write_whole(output, data)
     return (
         f"{weights.name} for {size[1]} x {size[0]} and {iterations} iterations, opset {OPSET}; "
-        f"onnxruntime's flow is within {difference:.1e} px of ours"
+        f"onnxruntime's flow is within {difference:.1e} px of PyTorch's"
     )
 
 
 def sample_frames(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Two frames to compare on: smooth noise, and the same moved by (3, 2) px."""
+    """Two frames for the comparison: smooth noise, and the same moved by (3, 2) px."""
     height, width = size
     noise = torch.rand(1, 3, height // 4 + 4, width // 4 + 4, generator=torch.Generator().manual_seed(0))
     scene = nn.functional.interpolate(noise, size=(height + 8, width + 8), mode="bicubic").clamp(0, 1) * 255
@@ -92,7 +93,7 @@ def sample_frames(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 
 def traced(model: FrameToFlow, frames: tuple[Tensor, Tensor]) -> bytes:
-    """The model as ONNX."""
+    """The bytes of the model in ONNX format; raises DeviceError where the extra is not installed."""
     try:
         with quietly():
             program = torch.onnx.export(
@@ -111,7 +112,7 @@ def traced(model: FrameToFlow, frames: tuple[Tensor, Tensor]) -> bytes:
 
 
 def run_onnx(data: bytes, frames: tuple[Tensor, Tensor]) -> np.ndarray:
-    """The flow that onnxruntime computes on the CPU."""
+    """The flow of an ONNX model, computed by onnxruntime on the CPU."""
     try:
         import onnxruntime  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -123,13 +124,13 @@ def run_onnx(data: bytes, frames: tuple[Tensor, Tensor]) -> np.ndarray:
 
 
 def missing(error: ImportError) -> DeviceError:
-    """The error where the extra is not installed."""
+    """The error for a missing extra."""
     return DeviceError(f"{error.name} is not installed", hint='pip install "flowcli-raft[onnx]"')
 
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Keeps the exporter's remarks to itself."""
+    """Suppresses the output and warnings of PyTorch's exporter."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The RAFT weights that torchvision publishes: their names, checksums, sizes, and how well they do."""
+"""The RAFT weights that torchvision publishes: their names, checksums, sizes and accuracy."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ KITTI = f"{SINTEL}, then KITTI alone"
 
 @dataclass(frozen=True)
 class Published:
-    """One published file. V1 was ported from princeton-vl/RAFT, V2 trained anew by torchvision.
+    """One published file. V1 was ported from princeton-vl/RAFT, V2 trained by torchvision.
 
-    `sha256` is its beginning, which is part of the file's name; `accuracy` as torchvision states it, EPE in px.
+    `sha256` is the prefix that the file's name contains; `accuracy` is torchvision's: EPE in px
+    on Sintel clean / final, or Fl on KITTI.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Published:
 
     @property
     def url(self) -> str:
-        """Where torchvision keeps the file."""
+        """The address of the file."""
         return f"{HOST}/{self.name}-{self.sha256}.pth"
 
 
@@ -51,9 +52,9 @@ PUBLISHED = {
 
 
 def choose(name: str) -> Published:
-    """The published weights of this name; raises UsageError where there are none."""
+    """The published weights of this name; raises UsageError for an unknown one."""
     if name not in PUBLISHED:
         close = get_close_matches(name, PUBLISHED, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(PUBLISHED)}"
+        hint = f"did you mean {close[0]}?" if close else f"use {', '.join(PUBLISHED)}"
         raise UsageError(f"{name} is not among the published weights", hint=hint)
     return PUBLISHED[name]
