@@ -181,7 +181,7 @@ def test_track_writes_a_table_json_and_a_video_of_the_same(compute, clip: Path) 
     )  # fmt: skip
     assert ended.code == 0
     assert ended.out == ["out/clip_tracks.csv", "out/clip_tracks.json", "out/clip_tracks.mp4"]
-    assert ended.err == ["2 of 2 points stayed in sight through 3 frames"]
+    assert ended.err == ["2 of 2 points tracked through 3 frames"]
     rows = table("out/clip_tracks.csv")
     assert [(row["point"], row["frame"], row["time"], row["end"]) for row in rows] == [
         ("0", "0", "0.000000", ""), ("1", "0", "0.000000", ""),
@@ -206,7 +206,7 @@ def test_track_writes_a_table_json_and_a_video_of_the_same(compute, clip: Path) 
         ("clip.mp4 --points 1;2", 2, "'1' is no point"),
         ("clip.mp4 --points 500,2", 2, "the point 500,2 lies outside of the frames, 160 x 128"),
         ("clip.mp4 --points ;", 2, "--points names no point"),
-        ("clip.mp4 --save gif", 2, "--save does not know gif"),
+        ("clip.mp4 --save gif", 2, "--save gif is not known"),
         ("clip.mp4 --save ,", 2, "--save names no output"),
         ("clip.mp4 -o taken.csv --save csv", 2, "taken.csv exists already"),
         ("clip.mp4 -o clip.mp4 --save video -y", 2, "clip.mp4 is the input itself"),
