@@ -16,7 +16,7 @@ from flowcli.media.pairs import expected_pairs, pairs_of
 from flowcli.media.selection import parse_moment
 from flowcli.model.memory import Memory
 from flowcli.pipeline.segments import Segment, folder_of, is_closed, part_of, read_manifest, write_segment
-from flowcli.pipeline.video import run_of, source_of, open_run
+from flowcli.pipeline.video import open_run, run_of, source_of
 from flowcli.system.signals import Interruption, StoppedError
 
 if TYPE_CHECKING:

@@ -91,7 +91,9 @@ def walk(root: Path, *, outputs: Path | None) -> Iterator[Path]:
         here = Path(place)
         made = outputs_in(here, files)
         folders[:] = sorted(name for name in visible(folders) if name not in made and (here / name).resolve() != passed)
-        found = [here / name for name in sorted(visible(files)) if name not in made and is_file_or_broken_link(here / name)]
+        found = [
+            here / name for name in sorted(visible(files)) if name not in made and is_file_or_broken_link(here / name)
+        ]
         yield from (path for path in found if path.suffix.lower() in VIDEOS)
         if here != root and len(in_natural_order(path for path in found if path.suffix.lower() in EXTENSIONS)) > 1:
             yield here

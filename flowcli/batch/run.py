@@ -72,7 +72,9 @@ def run_batch(
         lock.release()
 
 
-def record_outcomes(done: Generator[tuple[Work, Outcome]], record: BatchRecord, *, total: int, console: Console) -> None:
+def record_outcomes(
+    done: Generator[tuple[Work, Outcome]], record: BatchRecord, *, total: int, console: Console
+) -> None:
     """Records the outcome of every clip; raises StoppedError after a signal, with the number of clips done."""
     try:
         with record, closing(done):

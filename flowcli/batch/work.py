@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from flowcli.batch.chunks import start_chunks, compute_chunk, count_chunks, join_chunks
+from flowcli.batch.chunks import compute_chunk, count_chunks, join_chunks, start_chunks
 from flowcli.batch.record import Outcome
 from flowcli.batch.report import preview_path
 from flowcli.batch.report.preview import preview_at

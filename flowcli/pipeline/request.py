@@ -79,7 +79,9 @@ class Request:
     warm_start: Annotated[
         bool,
         typer.Option(
-            "--warm-start/--no-warm-start", metavar="", help="Start each pair from the previous pair's flow, carried forward."
+            "--warm-start/--no-warm-start",
+            metavar="",
+            help="Start each pair from the previous pair's flow, carried forward.",
         ),
         VIDEO,
     ] = False
@@ -102,7 +104,9 @@ class Request:
             min=1,
         ),
     ] = None
-    scale: Annotated[float, typer.Option(metavar="X", help="Compute at this fraction of the size; the flow is resized likewise.")] = 1.0
+    scale: Annotated[
+        float, typer.Option(metavar="X", help="Compute at this fraction of the size; the flow is resized likewise.")
+    ] = 1.0
     max_flow: options.MaxFlow = "auto"
     scale_mode: Annotated[
         str,
@@ -191,7 +195,9 @@ class Request:
     split: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Divide longer clips into chunks of N pairs, which start cold, for several workers.", min=1
+            metavar="N",
+            help="Divide longer clips into chunks of N pairs, which start cold, for several workers.",
+            min=1,
         ),
         VIDEO,
     ] = None

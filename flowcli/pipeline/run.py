@@ -106,7 +106,7 @@ class Run:
 
     @contextmanager
     def kept(self, journal: Journal) -> Iterator[None]:
-        """Keeps the journal of a run that fails or is stopped after writing numbered files, so that it can be resumed."""
+        """Keeps the journal if the block leaves numbered files, so that a run that fails or is stopped can be resumed."""
         try:
             yield
         finally:

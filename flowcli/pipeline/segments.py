@@ -66,7 +66,7 @@ class Journal:
 
     @classmethod
     def open(cls, folder: Path, job: Mapping[str, object], *, resume: bool) -> Self:
-        """The journal of `job` in `folder`: with `resume` the one of an earlier process, if there is one, else a new one.
+        """The journal of `job` in `folder`: with `resume` that of an earlier process if it exists, else a new one.
 
         Raises UsageError if another process holds the folder.
         """

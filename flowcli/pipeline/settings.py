@@ -129,7 +129,9 @@ def iterations_of(text: str, tolerance: float) -> tuple[int, float | None]:
     """
     if text == "auto":
         if not 0 < tolerance < math.inf:
-            raise UsageError(f"--tolerance {tolerance} is not a positive number of px", hint="give a number above 0, such as 0.1")
+            raise UsageError(
+                f"--tolerance {tolerance} is not a positive number of px", hint="give a number above 0, such as 0.1"
+            )
         return MOST_ITERATIONS, tolerance
     return positive(text, "--iters"), None
 

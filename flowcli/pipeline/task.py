@@ -83,8 +83,9 @@ class Task:
 
     @cached_property
     def job(self) -> dict[str, Any]:
-        """The identity of the computation, as JSON values; only a run of an equal job is resumed. Reads the inputs whole.
+        """The identity of the computation, as JSON values: a run is resumed only for an equal job.
 
+        Computing it reads the inputs completely.
         It holds the options except those marked PATH or WORK, the names of the outputs, hashes of inputs and weights,
         and the versions of flowcli and torch.
         """
