@@ -71,7 +71,7 @@ class Grid:
         return min(max(x, 0), self.width - 1), min(max(y, 0), self.height - 1)
 
     def to_frame(self, point: Sequence[float], *, level: int = 0) -> tuple[float, float]:
-        """The point (x, y) of a level, in cells, as a point of the frame, in px; (0, 0) is the middle of a cell or pixel.
+        """A point (x, y) of a level, in cells, as a point of the frame, in px; whole coordinates are middles.
 
         A cell of level l covers a square with a side of 8·2^l px.
         """

@@ -84,7 +84,7 @@ class Run:
             tick=meta.tick,
             pixel_aspect=meta.pixel_aspect,
         )
-        return write_estimates(self.colours.given_to(estimates), lambda: [*opened(), *self.watchers], interruption)
+        return write_estimates(self.colours.scaled(estimates), lambda: [*opened(), *self.watchers], interruption)
 
     def write_segments(self, pairs: Iterator[FramePair], journal: Journal) -> None:
         """Computes the remaining pairs segment by segment and joins the outputs.
@@ -106,7 +106,7 @@ class Run:
 
     @contextmanager
     def kept(self, journal: Journal) -> Iterator[None]:
-        """Keeps the journal if the block leaves numbered files, so that a run that fails or is stopped can be resumed."""
+        """Keeps the journal if the block leaves numbered files, so that a run that fails or stops can be resumed."""
         try:
             yield
         finally:

@@ -83,9 +83,8 @@ class Task:
 
     @cached_property
     def job(self) -> dict[str, Any]:
-        """The identity of the computation, as JSON values: a run is resumed only for an equal job.
+        """The identity of the computation, as JSON values: a run is resumed only for an equal job. Reads whole inputs.
 
-        Computing it reads the inputs completely.
         It holds the options except those marked PATH or WORK, the names of the outputs, hashes of inputs and weights,
         and the versions of flowcli and torch.
         """
