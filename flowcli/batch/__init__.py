@@ -1,4 +1,4 @@
-"""Many clips: which there are, who computes them, and what became of each.
+"""Computes many clips: finds them, distributes them to workers, and records the outcome of each.
 
-Door: `run.run_batch`. Imports `pipeline` and below.
+Entry point: `run.run_batch`. Imports `pipeline` and below.
 """

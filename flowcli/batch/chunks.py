@@ -1,7 +1,7 @@
-"""A long video in chunks of so many pairs, which start cold and know nothing of each other: workers can share them.
+"""Divides a long video into chunks of `--split` pairs, which start cold and can be computed by several workers.
 
-A chunk is a segment of the video's journal. The first step settles what all chunks have in common, such as the colour
-scale; after the last one the journal is joined as that of any run.
+A chunk is a segment of the video's journal. `start_chunks` resolves the settings that all chunks share, such as the
+colour scale; `join_chunks` joins the journal as in any run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flowcli.media.pairs import expected_pairs, pairs_of
 from flowcli.media.selection import parse_moment
 from flowcli.model.memory import Memory
 from flowcli.pipeline.segments import Segment, folder_of, is_closed, part_of, read_manifest, write_segment
-from flowcli.pipeline.video import run_of, source_of, under_way
+from flowcli.pipeline.video import open_run, run_of, source_of
 from flowcli.system.signals import Interruption, StoppedError
 
 if TYPE_CHECKING:
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chunk:
-    """One of `count` chunks of a video, by its `number` from 0."""
+    """One of `count` chunks of a video; `number` counts from 0."""
 
     number: int
     count: int
 
     def first_frame(self, request: Request) -> int:
-        """The number of its first frame among those that were asked for."""
+        """The index of its first frame among the selected frames."""
         return self.number * (request.split or 0) * (1 if request.sliding else request.skip)
 
     def request(self, request: Request) -> Request:
-        """What asks for its frames alone. The last chunk takes all that are left: their count may be a guess."""
+        """The request for its frames alone; the last chunk takes all remaining ones, whose count may be an estimate."""
         begin, pairs = self.first_frame(request), request.split or 0
         limits = [] if request.max_frames is None else [request.max_frames - begin]
         if self.number + 1 < self.count:
@@ -52,7 +52,7 @@ class Chunk:
 
 
 def first_frame(request: Request) -> int:
-    """The number of the frame that --start names; raises UsageError where it is a time, which is no number."""
+    """The index of the frame that --start names, 0 by default; raises UsageError if --start is a time."""
     start = parse_moment(request.start or "#0", "--start")
     if start.frame is None:
         raise UsageError(f"--split needs --start as a frame, not {start} s", hint="such as --start '#1800'")
@@ -60,22 +60,28 @@ def first_frame(request: Request) -> int:
 
 
 def count_chunks(source: Source, request: Request) -> int:
-    """How many chunks a source makes; 1 where it stays whole."""
+    """The number of chunks of a source; 1 without --split, and if the number of frames is unknown."""
     pairs = expected_pairs(source.meta.frame_count, skip=request.skip, sliding=request.sliding)
     return 1 if request.split is None or pairs is None else max(1, -(-pairs // request.split))
 
 
-def begin_chunks(task: Task, source: Source, console: Console, *, model: RAFT) -> None:
-    """Settles what the chunks have in common, unless an earlier run did."""
+def start_chunks(task: Task, source: Source, console: Console, *, model: RAFT) -> None:
+    """Starts the journal of a clip in chunks, with the resolved settings that they share, or keeps an earlier one.
+
+    Raises UsageError if --start is a time.
+    """
     first_frame(task.request)
-    with under_way(task, source, console, model=model) as (_, journal):
+    with open_run(task, source, console, model=model) as (_, journal):
         journal.manifest["start"] = str(source.meta.start)
         journal.begin(journal.resolved or {})
         journal.kept = True
 
 
 def compute_chunk(task: Task, chunk: Chunk, *, model: RAFT) -> int:
-    """Computes one chunk, unless an earlier run did, and returns how many flows it computed."""
+    """Computes one chunk unless it is closed already; returns the number of flows computed.
+
+    Raises StoppedError after a signal.
+    """
     folder = folder_of(task.journal, chunk.number)
     manifest = read_manifest(task.journal)
     if manifest is None or is_closed(folder):
@@ -85,7 +91,7 @@ def compute_chunk(task: Task, chunk: Chunk, *, model: RAFT) -> int:
     except UsageError:
         if not chunk.number:
             raise
-        # The container promised more frames than there are.
+        # The container states more frames than it has.
         write_segment(folder, Segment(), last=None)
         return 0
     with source, Interruption() as interruption:
@@ -101,21 +107,21 @@ def compute_chunk(task: Task, chunk: Chunk, *, model: RAFT) -> int:
         parts = [part_of(task.journal, output, chunk.number) for output in task.all_outputs]
         written = run.write_pairs(chain([first], pairs), parts, interruption, memory=memory)
         if not written.complete:
-            raise StoppedError(interruption.number or 0, hint="run it again to go on")
+            raise StoppedError(interruption.number or 0, hint="run it again to continue")
         notes = (*source.notes, *run.estimator.notes)
         write_segment(folder, replace(written, lost=source.lost, notes=notes), last=memory.last)
     return len(written.stamps)
 
 
 def moved(frames: Iterator[Frame], *, by: int, later: Fraction) -> Iterator[Frame]:
-    """The frames of a part, counted and timed as in the whole."""
+    """The frames of a chunk with the indices and times that they have in the whole video."""
     for frame in frames:
         yield replace(frame, index=frame.index + by, time=frame.time + later)
 
 
 def join_chunks(task: Task, source: Source, console: Console, *, model: RAFT) -> Result:
-    """Completes the outputs, once all chunks are there."""
-    with under_way(task, source, console, model=model) as (run, journal):
+    """Joins the outputs of all chunks and writes the report."""
+    with open_run(task, source, console, model=model) as (run, journal):
         run.join(journal)
         result = run.conclude("video", journal.done, source=source)
         journal.remove()

@@ -1,4 +1,4 @@
-"""Which clips a list names: a path a line, or a table (CSV, JSONL) that also gives clips options of their own."""
+"""Reads a list of clips: one path per line, or a table (CSV, JSONL) with options for each clip."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from flowcli.system.options import Option
 
 SHARED = marked(Request, PATH, WORK, BATCH)
-"""The fields that a whole batch shares: one model on one device, and outputs in one place."""
+"""The fields of a Request that are the same for all clips of a batch."""
 OPTIONS = {name: option for name, option in declared(Request).items() if name not in SHARED}
-"""The options that a clip may have of its own, by field."""
+"""The options that can differ between clips, by field."""
 BY_NAME = {option.name.replace("-", "_"): option for option in OPTIONS.values()} | OPTIONS
-"""The same by either name: that of the command line, and the field's."""
+"""The same options by their name on the command line, with underscores, and by field."""
 
 
 def read_list(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[Clip]:
-    """The clips that a list names, in its order; paths are relative to its folder, and may not lead out of it.
+    """The clips that a list names, in its order; paths are relative to its folder and must be below it.
 
-    `NAME.csv` has a column `path` and `NAME.jsonl` an object with `path` in every line; what else they hold are options
-    as the command line spells them. Any other file has a path in every line. `include` and `exclude` are globs. Raises
-    SourceError where nothing is left.
+    `NAME.csv` has a column `path` and `NAME.jsonl` an object with `path` in every line; other columns and keys are
+    options as the command line spells them. Any other file has a path in every line. `include` and `exclude` are globs.
+    Raises SourceError if the list cannot be read or no clip remains, UsageError for an invalid entry.
     """
     root = path.parent
     rows: dict[Path, dict[str, Any]] = {}
@@ -51,9 +51,9 @@ def read_list(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str]
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
-    """The entries of a list; raises SourceError where it cannot be read."""
+    """The entries of a list; raises SourceError if it cannot be read."""
     try:
-        # What of a file's name is no UTF-8 comes through, as it does from a folder.
+        # Bytes of a file name that are not UTF-8 are kept, as in names read from a folder.
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
         if path.suffix.lower() == ".csv":
             return [
@@ -67,16 +67,16 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise SourceError(f"{path} cannot be read: {error}", hint="a list is text, CSV or JSONL") from error
     if not all(isinstance(row, dict) for row in rows):
-        raise SourceError(f"{path} has lines that are no objects", hint='write {"path": "a.mp4", "skip": 2} in each')
+        raise SourceError(f"{path} has lines that are not objects", hint='write {"path": "a.mp4", "skip": 2} in each')
     return rows
 
 
 def inside(root: Path, text: object, where: str) -> Path:
-    """A listed path, relative to `root`; raises UsageError where it leads elsewhere."""
+    """A listed path, relative to `root`; raises UsageError if it is not a path below `root`."""
     if not isinstance(text, str) or not text:
         raise UsageError(f"{where} has no path", hint="a table needs a column `path`")
     if "\0" in text:
-        raise UsageError(f"{where}: {text} is no path", hint="check the list")
+        raise UsageError(f"{where}: {text} is not a path", hint="check the list")
     check_name(root / text)
     place = Path(os.path.relpath(root / text, root))
     if place.parts[:1] in {(), ("..",)}:
@@ -85,25 +85,25 @@ def inside(root: Path, text: object, where: str) -> Path:
 
 
 def options_of(row: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A row's options as fields of a Request; raises UsageError for what is no option, or no value of one."""
+    """The options of a row, by field of Request; raises UsageError for an unknown option or an invalid value."""
     found = {}
     for spelled, value in row.items():
         name = str(spelled).lstrip("-").replace("-", "_")
         option = BY_NAME.get(name)
         if option is None:
-            shared = "is for a whole batch" if name in SHARED else "is no option of flowcli video"
-            raise UsageError(f"{where}: {spelled} {shared}", hint=f"clips may have their own {', '.join(OPTIONS)}")
+            reason = "applies to the whole batch" if name in SHARED else "is not an option of flowcli video"
+            raise UsageError(f"{where}: {spelled} {reason}", hint=f"options of a clip are {', '.join(OPTIONS)}")
         if value is not None:
             found[option.field] = value_of(option, value, f"{where}: {spelled} {value}")
     return found
 
 
 def value_of(option: Option, value: object, what: str) -> str | int | float | bool:
-    """The value of an option, from what a table holds; raises UsageError for what it does not take."""
+    """The value of an option, parsed from a cell of a table; raises UsageError, starting with `what`, if invalid."""
     try:
         if isinstance(value, dict | list):
             raise TypeError
         parsed: str | int | float | bool = option.parse(str(value).strip())
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{what} is no {option.type.__name__}", hint="check the list") from error
+        raise UsageError(f"{what} is not a valid {option.type.__name__}", hint="check the list") from error
     return parsed

@@ -1,4 +1,4 @@
-"""Which videos and image folders lie below a folder."""
+"""Finds the videos and image folders below a folder."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ VIDEOS = frozenset({
 
 @dataclass(frozen=True)
 class Clip:
-    """A video or image folder to compute: `path` as found, `key` its place below the folder, `name` for outputs.
+    """A video or image folder to compute.
 
-    Its own `options` are fields of a Request that differ from those of the batch.
+    `path` is as found, `key` is relative to the folder of the batch, `name` names its outputs, and `options` are the
+    fields of a Request that differ from those of the batch.
     """
 
     path: Path
@@ -37,44 +38,44 @@ class Clip:
 
     @property
     def folder(self) -> Path:
-        """Where it lies below the folder."""
+        """The folder of the clip, relative to that of the batch."""
         return Path(self.key).parent
 
 
 def discover(
     root: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = (), outputs: Path | None = None
 ) -> list[Clip]:
-    """Every video and folder of two or more images below `root`, in a stable order.
+    """Every video and every folder of two or more images below `root`, sorted by path.
 
-    What is hidden, lies below `outputs`, or was made by flowcli is passed over. Links are followed to files, not to
-    folders, and no file comes twice. `include` and `exclude` are globs on a clip's place below `root`. Raises
-    SourceError where nothing is left.
+    Hidden names, everything below `outputs` and outputs of flowcli are skipped. Links to files are followed, links to
+    folders are not, and no file occurs twice. `include` and `exclude` are globs on a clip's path relative to `root`.
+    Raises UsageError if `root` is not a folder or is `outputs`, SourceError if no clip remains.
     """
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder", hint="give the folder that holds the clips, or a list of them")
     if outputs and outputs.resolve() == root.resolve():
         raise UsageError(f"{root} is the folder of the clips", hint="choose another -o: outputs would be clips too")
     clips = chosen(named(root, walk(root, outputs=outputs)), root, include=include, exclude=exclude)
-    # A file itself comes before the links to it.
+    # Of a file and the links to it, the file is kept.
     clips.sort(key=lambda clip: (clip.path.is_symlink(), clip.key))
     once = {os.path.realpath(clip.path): clip for clip in reversed(clips)}
     return sorted(once.values(), key=lambda clip: clip.key)
 
 
 def chosen(clips: Iterable[Clip], place: Path, *, include: Collection[str], exclude: Collection[str]) -> list[Clip]:
-    """The clips in a folder or list that globs choose; raises SourceError where there are none."""
+    """The clips in a folder or list that match the globs; raises SourceError if there are none."""
     fitting = [clip for clip in clips if wanted(Path(clip.key), include, exclude)]
     if not fitting:
         raise SourceError(
-            f"there is no clip to compute in {place}",
-            hint="videos and folders of images in it count, if --include and --exclude choose them; "
-            "a folder of images alone is for flowcli video",
+            f"no clip found in {place}",
+            hint="clips are the videos and image folders in it that --include and --exclude select; "
+            "for one image folder, use flowcli video",
         )
     return fitting
 
 
 def named(root: Path, paths: Iterable[Path]) -> Iterator[Clip]:
-    """The clips at paths below `root`, folder by folder, so that no two have outputs of one name."""
+    """The clips at paths below `root`, with names that are unique within each folder."""
     folders: dict[Path, list[Path]] = {}
     for path in paths:
         folders.setdefault(path.parent, []).append(path)
@@ -84,41 +85,43 @@ def named(root: Path, paths: Iterable[Path]) -> Iterator[Clip]:
 
 
 def walk(root: Path, *, outputs: Path | None) -> Iterator[Path]:
-    """The clips below a folder, the folder itself left out."""
+    """The paths of the clips below a folder, without the folder itself."""
     passed = outputs.resolve() if outputs else None
     for place, folders, files in os.walk(root):
         here = Path(place)
         made = outputs_in(here, files)
         folders[:] = sorted(name for name in visible(folders) if name not in made and (here / name).resolve() != passed)
-        found = [here / name for name in sorted(visible(files)) if name not in made and is_file_or_gone(here / name)]
+        found = [
+            here / name for name in sorted(visible(files)) if name not in made and is_file_or_broken_link(here / name)
+        ]
         yield from (path for path in found if path.suffix.lower() in VIDEOS)
         if here != root and len(in_natural_order(path for path in found if path.suffix.lower() in EXTENSIONS)) > 1:
             yield here
 
 
 def visible(names: Iterable[str]) -> Iterator[str]:
-    """The names of what is not hidden."""
+    """The names that are not hidden."""
     return (name for name in names if not name.startswith("."))
 
 
 def outputs_in(folder: Path, files: Iterable[str]) -> set[str]:
-    """What of a folder flowcli made itself, as the reports among its files tell."""
+    """The names in a folder that reports among its files list as outputs."""
     made: set[str] = set()
     for name in files:
         if name.endswith("_flow.json"):
-            # Others may call their files so too.
+            # Files of other programs can have this name too.
             with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
                 made.update(Path(path).name for path in json.loads((folder / name).read_bytes())["outputs"])
     return made
 
 
-def is_file_or_gone(path: Path) -> bool:
-    """Whether something is a file, or was one; a named pipe would have a batch wait for its other end."""
+def is_file_or_broken_link(path: Path) -> bool:
+    """Whether a path is a file or a broken link; opening a named pipe would block the batch."""
     return path.is_file() or not path.exists()
 
 
 def wanted(place: Path, include: Collection[str], exclude: Collection[str]) -> bool:
-    """Whether globs choose a place; a glob without a slash looks at the last part alone."""
+    """Whether the globs select a path; a glob without a slash is matched against its last part only."""
 
     def matches(glob: str) -> bool:
         return fnmatch(place.as_posix() if "/" in glob else place.name, glob)

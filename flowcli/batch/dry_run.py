@@ -1,4 +1,4 @@
-"""What a batch would have to do."""
+"""Plans a batch; computes and writes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """A clip as its container describes it; what is not known is None, and `error` says why it cannot be opened."""
+    """A clip as its container describes it; unknown values are None; `error` states why it cannot be opened."""
 
     clip: str
     frames: int | None
@@ -30,29 +30,29 @@ class ClipPlan:
     error: str | None = None
 
     def row(self) -> list[str]:
-        """For a table."""
+        """The clip as a row of a table."""
         size = f"{self.size_bytes / 1e6:.1f}"
         return [self.clip, shown(self.frames), shown(self.pairs), shown_time(self.seconds), size, self.error or ""]
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Every clip of a batch, with nothing computed."""
+    """The plans of all clips of a batch."""
 
     clips: Sequence[ClipPlan]
 
     @classmethod
     def of(cls, clips: Sequence[Clip], request: Request) -> BatchPlan:
-        """Opens every clip once."""
+        """Opens every clip once; a clip that cannot be opened has its error in its plan."""
         return cls([plan_clip(clip, request) for clip in clips])
 
     def rows(self) -> list[list[str]]:
-        """A row a clip, and the totals."""
+        """A header, a row for each clip, and the totals."""
         header = ["clip", "frames", "flows", "time", "MB", "problem"]
         return [header, *(clip.row() for clip in [*self.clips, self.total()])]
 
     def total(self) -> ClipPlan:
-        """All clips as one, as far as they are known."""
+        """The sums over all clips, in which unknown values count as 0."""
         faulty = sum(clip.error is not None for clip in self.clips)
         return ClipPlan(
             f"{len(self.clips)} clips",
@@ -64,12 +64,12 @@ class BatchPlan:
         )
 
     def text(self) -> str:
-        """As JSON."""
+        """The plan as JSON."""
         return json_text({"total": asdict(self.total()), "clips": [asdict(clip) for clip in self.clips]})
 
 
 def plan_clip(clip: Clip, request: Request) -> ClipPlan:
-    """Opens one clip."""
+    """The plan of one clip."""
     size_bytes = sum(file.stat().st_size for file in files_of(clip.path))
     own = replace(request, inputs=(clip.path,), **clip.options)
     try:
@@ -88,12 +88,12 @@ def files_of(path: Path) -> list[Path]:
 
 
 def shown(number: int | None) -> str:
-    """A number that may not be known."""
+    """A number, or a dash if it is unknown."""
     return "–" if number is None else str(number)
 
 
 def shown_time(seconds: float | None) -> str:
-    """A length of time as hours, minutes and seconds."""
+    """A duration as H:MM:SS.S, or a dash if it is unknown."""
     if seconds is None:
         return "–"
     minutes, rest = divmod(seconds, 60)

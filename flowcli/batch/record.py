@@ -1,4 +1,4 @@
-"""What became of the clips of a batch: batch.json, and the table at the end."""
+"""The outcomes of the clips of a batch: batch.json, and the table at the end."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FAILURES_SHOWN = 50
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a clip: `status` is done, partial or failed; `error` and `hint` say why not done.
+    """The outcome of a clip: `status` is done, partial or failed; `error` and `hint` state the reason.
 
-    `fingerprint` tells whether the clip has changed since, `asked` whether its options have.
+    `fingerprint` identifies the content of the clip and `asked` its options, so that a later run detects changes.
     """
 
     clip: str
@@ -38,7 +38,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Batch:
-    """The clips of one run, and what became of each so far, by key; `record` is where that is kept."""
+    """The clips of one run and their outcomes so far, by key; `record` is the file that holds them."""
 
     record: Path
     clips: Sequence[Clip]
@@ -46,7 +46,7 @@ class Batch:
     seconds: float
 
     def rows(self) -> list[list[str]]:
-        """The totals, and what failed with its reason."""
+        """A header, up to 50 clips that are partial or failed with the reason, and the totals."""
         failed = [outcome for outcome in self.outcomes.values() if outcome.status != "done"]
         rows = [["clip", "status", "flows", "seconds", "reason"]]
         for outcome in failed[:FAILURES_SHOWN]:
@@ -61,16 +61,16 @@ class Batch:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many clips have each status."""
+        """The number of clips with each status."""
         return Counter(outcome.status for outcome in self.outcomes.values())
 
     @property
     def flows(self) -> int:
-        """How many flows there are, of all clips."""
+        """The number of flows of all clips."""
         return sum(outcome.flows for outcome in self.outcomes.values())
 
     def text(self) -> str:
-        """As JSON: what batch.json holds."""
+        """The content of batch.json."""
         return json_text(
             {
                 "clips": len(self.clips),
@@ -82,22 +82,22 @@ class Batch:
         )
 
     def problem(self) -> PartialError | None:
-        """The error of a batch with failed clips; None where all are done."""
+        """The error of a batch with failed or partial clips; None if there are none."""
         failed = sum(outcome.status != "done" for outcome in self.outcomes.values())
         if not failed:
             return None
         return PartialError(
-            f"{failed} of {len(self.clips)} clips could not be done, or not whole",
-            hint=f"{self.record} has the reasons; --retry-failed tries them again",
+            f"{failed} of {len(self.clips)} clips failed or are partial",
+            hint=f"{self.record} states the reasons; --retry-failed computes them again",
         )
 
 
 def read_outcomes(record: Path) -> dict[str, Outcome]:
-    """What an earlier run noted; nothing where there was none."""
+    """The outcomes in batch.json, by key; none if it does not exist. Raises UsageError if it is invalid."""
     if not record.exists():
         return {}
     try:
         items: list[dict[str, Any]] = json.loads(record.read_bytes())["items"]
         return {item["clip"]: Outcome(**item) for item in items}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{record} is not what flowcli batch wrote", hint="move it away to start anew") from error
+        raise UsageError(f"{record} was not written by flowcli batch", hint="move it away to start over") from error

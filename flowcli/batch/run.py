@@ -1,4 +1,4 @@
-"""Many clips with one model: failures stop no other clip, and running again goes on where it stopped."""
+"""Runs a batch: computes every clip, records failures without stopping, and continues an earlier run."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from flowcli.pipeline.request import Request
     from flowcli.system.console import Console
 
-SECONDS_BETWEEN_NOTES = 1.0
-"""What is noted later than it is done costs a look at the clip's own report, should this process be killed."""
+SECONDS_BETWEEN_WRITES = 1.0
+"""The minimum time between writes of batch.json. A clip missing from it after a kill has its own report."""
 
 
 def run_batch(
@@ -47,34 +47,35 @@ def run_batch(
     retry_failed: bool = False,
     report: bool = False,
 ) -> Batch:
-    """Computes every clip into its place below `folder`, and keeps batch.json there up to date.
+    """Computes every clip into the same relative path below `folder`, and records the outcomes in batch.json there.
 
-    `console` shows how many clips are done, `silent` is what each clip tells of its own progress. The clips are the
-    `shard` of a job array, which has a record of its own.
+    `console` shows the number of clips done, `silent` the progress within a clip. `clips` are those of one `shard` of a
+    job array, which has a record of its own. A clip that is done is checked and skipped; a failed one is skipped unless
+    its content or options changed, or `retry_failed`. `report` writes report.html too.
 
-    A clip that an earlier run finished is verified and skipped; one that failed is left alone unless it or its options
-    have changed, or `retry_failed`. `report` writes the page of all clips too. Raises UsageError where another run
-    writes to the folder.
+    Raises UsageError for invalid options and if another run holds the folder, StoppedError after a signal.
     """
-    of_share = "" if shard == "1/1" else f"-{shard.replace('/', '-of-')}"
+    suffix = "" if shard == "1/1" else f"-{shard.replace('/', '-of-')}"
     engine = engine or EngineOptions()
-    refuse_what_fails_alike(request, engine)
-    lock = Lock(folder / f".batch{of_share}")
+    check_request(request, engine)
+    lock = Lock(folder / f".batch{suffix}")
     try:
-        record = BatchRecord(folder / f"batch{of_share}.json", clips)
+        record = BatchRecord(folder / f"batch{suffix}.json", clips)
         all_works = [Work(clip, request, folder, silent) for clip in clips]
         works = deque(work for work in all_works if retry_failed or record.is_open(work))
         done = whole_clips(computed(works, engine, weights=request.weights, device=request.device), works)
-        note_all(done, record, total=len(works), console=console)
+        record_outcomes(done, record, total=len(works), console=console)
         if report:
-            write_whole(folder / f"report{of_share}.html", page(record.batch, folder).encode())
+            write_whole(folder / f"report{suffix}.html", page(record.batch, folder).encode())
         return record.batch
     finally:
         lock.release()
 
 
-def note_all(done: Generator[tuple[Work, Outcome]], record: BatchRecord, *, total: int, console: Console) -> None:
-    """Follows the work to its end; raises StoppedError, with how far it came, where a signal ends it earlier."""
+def record_outcomes(
+    done: Generator[tuple[Work, Outcome]], record: BatchRecord, *, total: int, console: Console
+) -> None:
+    """Records the outcome of every clip; raises StoppedError after a signal, with the number of clips done."""
     try:
         with record, closing(done):
             for work, outcome in console.follow(done, total=total, unit="clip"):
@@ -83,11 +84,11 @@ def note_all(done: Generator[tuple[Work, Outcome]], record: BatchRecord, *, tota
                     console.detail(f"{outcome.clip}: {outcome.error}")
     except (Stop, StoppedError) as stop:
         so_far = f"{record.batch.counts['done']} of {len(record.batch.clips)} clips are done"
-        raise StoppedError(stop.number, hint=f"{so_far}; the same line again goes on") from stop
+        raise StoppedError(stop.number, hint=f"{so_far}; run the same command again to continue") from stop
 
 
-def refuse_what_fails_alike(request: Request, engine: EngineOptions) -> None:
-    """Raises what would fail with every clip, before anything is touched."""
+def check_request(request: Request, engine: EngineOptions) -> None:
+    """Raises the errors that every clip would raise, before any file is written."""
     engine.check()
     sinks = [output.name for output in Task.of(replace(request, output=None)).outputs]
     device = choose_device("cpu" if engine.name == "ray" else request.device)
@@ -101,7 +102,7 @@ def refuse_what_fails_alike(request: Request, engine: EngineOptions) -> None:
 
 
 class BatchRecord:
-    """What became of each clip, on disk soon after it did."""
+    """Keeps batch.json up to date with the outcomes of clips; as a context manager, writes it at the end."""
 
     def __init__(self, path: Path, clips: Sequence[Clip]) -> None:
         self._path = path
@@ -112,46 +113,46 @@ class BatchRecord:
 
     @property
     def batch(self) -> Batch:
-        """All that is known so far."""
+        """The clips and their outcomes so far."""
         return Batch(self._path, self._clips, self._outcomes, time.monotonic() - self._started)
 
     def is_open(self, work: Work) -> bool:
-        """Whether there is something to do: a clip that failed as it is now, with the same options, will fail again."""
+        """Whether a clip is to be processed: always, unless it failed with the same content and options."""
         earlier = self._outcomes.get(work.clip.key)
         if earlier is None or earlier.status == "done":
             return True
         return (earlier.asked, earlier.fingerprint) != (work.asked, state_of(work.clip.path))
 
     def note(self, clip: Clip, outcome: Outcome) -> None:
-        """Adds an outcome; one that was known and was found to be so keeps the time that it took then."""
+        """Adds an outcome; one that equals an earlier one except for its time keeps the earlier time."""
         earlier = self._outcomes.get(clip.key)
         if not earlier or replace(outcome, seconds=earlier.seconds) != earlier:
             self._outcomes[clip.key] = outcome
-        if time.monotonic() - self._written >= SECONDS_BETWEEN_NOTES:
+        if time.monotonic() - self._written >= SECONDS_BETWEEN_WRITES:
             self.write()
 
     def write(self) -> None:
-        """Puts it on the disk."""
+        """Writes batch.json."""
         write_whole(self._path, self.batch.text().encode())
         self._written = time.monotonic()
 
     def __enter__(self) -> None:
-        """Writes in any case when the block ends."""
+        """Starts the block at whose end the record is written, even if it raises."""
 
     def __exit__(self, *_: object) -> None:
         self.write()
 
 
-def share(clips: Sequence[Clip], shard: str) -> list[Clip]:
-    """Every n-th clip from the i-th on, for `i/n`; raises UsageError for anything else."""
+def shard_of(clips: Sequence[Clip], shard: str) -> list[Clip]:
+    """Every n-th clip, starting with the i-th, for the shard `i/n`; raises UsageError for anything else."""
     number, _, count = shard.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise UsageError(f"--shard {shard} is no share", hint="the second of four is 2/4")
+        raise UsageError(f"--shard {shard} is not a shard", hint="the second of four is 2/4")
     return list(clips[int(number) - 1 :: int(count)])
 
 
 def whole_clips(done: Generator[tuple[Work, Outcome | Chunked]], works: deque[Work]) -> Generator[tuple[Work, Outcome]]:
-    """Every clip with its outcome; where one has begun in chunks, they are added to the works, and then its end."""
+    """Every clip with its outcome; adds to `works` the chunks of a clip, and its join after the last of them."""
     left: dict[str, int] = {}
     failed: dict[str, Outcome] = {}
     with closing(done):

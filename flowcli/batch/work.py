@@ -1,4 +1,4 @@
-"""One clip of a batch, computed wherever the batch's engine wants it."""
+"""Computes one clip, or one chunk of it, in the process of any worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from flowcli.batch.chunks import begin_chunks, compute_chunk, count_chunks, join_chunks
+from flowcli.batch.chunks import compute_chunk, count_chunks, join_chunks, start_chunks
 from flowcli.batch.record import Outcome
 from flowcli.batch.report import preview_path
 from flowcli.batch.report.preview import preview_at
@@ -37,10 +37,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Work:
-    """A clip to compute into its place below `folder`, as the batch's `request` and its own options say.
+    """A clip to compute below `folder` with the batch's `request` and its own options; `console` shows its progress.
 
-    `console` is what it tells of its own progress. Of a clip in chunks, it is one `chunk`, or, where `joins`, what is
-    left to do after the last.
+    With `chunk`, it is that chunk of the clip; with `joins`, it joins all chunks.
     """
 
     clip: Clip
@@ -52,28 +51,31 @@ class Work:
 
     @cached_property
     def own(self) -> Request:
-        """The request for this clip alone."""
+        """The request for this clip."""
         place = self.folder / self.clip.folder
         options = {**self.clip.options, "inputs": (self.clip.path,), "output": place, "name": self.clip.name}
         return replace(self.request, **options, resume=True)
 
     @cached_property
     def asked(self) -> str:
-        """What tells whether something else is asked for: a hash of the options that are the same on every node."""
+        """A hash of the options that are not paths, so that it is the same on every node."""
         options = {name: value for name, value in asdict(self.own).items() if name not in marked(Request, PATH)}
         return hashlib.sha256(json.dumps(options).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Chunked:
-    """A clip is in so many chunks now, each to be computed."""
+    """The result of a clip that is divided into a number of chunks, which are still to be computed."""
 
     chunks: int
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Work that can begin: its source is open; or was finished before, or cannot be done."""
+    """Work with an open `source`, or the result of a `finished` run, or the `problem` that prevents it.
+
+    A chunk has neither: it opens its own source.
+    """
 
     work: Work
     task: Task | None = None
@@ -83,10 +85,10 @@ class Prepared:
 
 
 def prepare(work: Work) -> Prepared:
-    """Opens a clip, which decodes its first frames, unless an earlier run has finished it."""
+    """Opens a clip, which decodes its first frames, unless an earlier run finished it; raises no Exception."""
     try:
         with reported(work.folder / work.clip.folder):
-            # A folder that is there is an output folder, whatever its name looks like.
+            # An output path is taken as a folder if it exists, even if its name looks like that of a file.
             (work.folder / work.clip.folder).mkdir(parents=True, exist_ok=True)
         task = Task.of(work.own, preview_at(preview_path(work.folder, work.clip)))
         if work.chunk:
@@ -100,10 +102,10 @@ def prepare(work: Work) -> Prepared:
 
 
 def compute(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
-    """Computes one clip or chunk; whatever goes wrong with it becomes its outcome, but for a signal to stop."""
+    """Computes one clip or chunk; every Exception becomes its outcome, except that StoppedError is raised."""
     started, threads = time.monotonic(), torch.get_num_threads()
     try:
-        done = carried_out(prepared, model)
+        done = compute_prepared(prepared, model)
     except StoppedError:
         raise
     except FlowcliError as error:
@@ -111,13 +113,13 @@ def compute(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
     except Exception as error:
         done = outcome(prepared.work, problem=bug(error))
     finally:
-        # One clip that is taken up again with the threads it was begun with.
+        # A resumed clip sets the number of threads that its run started with.
         torch.set_num_threads(threads)
     return done if isinstance(done, Chunked) else replace(done, seconds=round(time.monotonic() - started, 3))
 
 
-def carried_out(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
-    """Computes one clip or chunk, unless it is finished or cannot be done."""
+def compute_prepared(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
+    """Computes one clip or chunk, unless it is finished or has a problem."""
     work, task, result = prepared.work, prepared.task, prepared.finished
     if task and work.chunk:
         return outcome(work, flows=compute_chunk(task, work.chunk, model=model), state="")
@@ -125,7 +127,7 @@ def carried_out(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
         with prepared.source as source:
             chunks = count_chunks(source, task.request)
             if chunks > 1 and not work.joins:
-                begin_chunks(task, source, work.console, model=model)
+                start_chunks(task, source, work.console, model=model)
                 return Chunked(chunks)
             if work.joins:
                 result = join_chunks(task, source, work.console, model=model)
@@ -139,7 +141,7 @@ def carried_out(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
 
 
 def outcome(work: Work, *, flows: int = 0, problem: FlowcliError | None = None, state: str | None = None) -> Outcome:
-    """What became of a clip that ran into a problem, or into none; its `state` as fingerprint, where that is known."""
+    """The outcome of a clip, with its `problem` if any; `state` is its fingerprint, computed if not given."""
     status = "done" if problem is None else "partial" if isinstance(problem, PartialError) else "failed"
     return Outcome(
         clip=work.clip.key,
@@ -154,7 +156,7 @@ def outcome(work: Work, *, flows: int = 0, problem: FlowcliError | None = None, 
 
 
 def state_of(path: Path) -> str:
-    """What tells whether a clip has changed, where it can be read at all."""
+    """The fingerprint of a clip; empty if it cannot be read."""
     try:
         return fingerprint(path)
     except OSError:
@@ -162,5 +164,5 @@ def state_of(path: Path) -> str:
 
 
 def bug(error: Exception) -> FlowcliError:
-    """What no one foresaw, with one clip."""
+    """An unexpected exception as an error that asks for a report."""
     return FlowcliError(f"a bug in flowcli: {type(error).__name__}: {error}", hint="please report it")

@@ -1,6 +1,6 @@
-"""What `flowcli inspect` shows: data first, then pictures of it.
+"""Records and draws what RAFT computes on one pair of frames, for `flowcli inspect`.
 
-In reading order: `inputs` (the frames), `observation` (RAFT at work on them), `pixels` (pixels), `reading` (what
-happened at one), `maps` (what pictures show of the frame), `findings` (all of it), `record` (inspect.json), `pictures`,
-`explorer`, and `run`, which calls them. README.md is for users: it goes into the folder beside inspect.json.
+In reading order: `inputs` (the frames), `observation` (the run of RAFT), `pixels` (the choice of pixels), `reading`
+(the data of one pixel), `maps` (data over the whole frame), `findings` (all of it), `record` (inspect.json),
+`pictures`, `explorer`, and `run`, which calls them. README.md is for users and is copied to every output folder.
 """

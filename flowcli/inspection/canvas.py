@@ -1,4 +1,4 @@
-"""Paper, ink and panels: what every picture of an inspection is put together from. Images are RGB."""
+"""Drawing functions for the pictures of an inspection: text, layout, colour maps and marks. Images are RGB."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ BLUE = (30, 110, 220)
 OUTLINE = (20, 20, 20)
 OUTSIDE = (226, 228, 232)
 SERIES = (BLUE, (214, 84, 20), (32, 140, 80), (140, 70, 190), (200, 40, 110), (20, 140, 160))
-"""Colours of lines and pixels, told apart also where one cannot see red."""
+"""Colours of lines and pixels."""
 
 ROOMY = 14
-"""Cells of fewer pixels have no room for outlined marks."""
+"""The side in px from which a cell has room for outlined marks."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _POINTS = 32
-"""How high OpenCV's text of scale 1 is, in pixels."""
+"""The height in px of OpenCV's text at scale 1."""
 _SHIFT = 4
-"""Binary digits of a pixel that OpenCV draws lines and rectangles by."""
+"""Fractional bits of the coordinates that OpenCV draws at."""
 
 
 def decimal(value: float, digits: int = 2, *, sign: bool = False) -> str:
-    """A number with so many decimals; what rounds to nothing is 0, never -0."""
+    """A number with a fixed number of decimals, without -0."""
     return f"{round(float(value), digits) + 0.0:{'+' * sign}.{digits}f}"
 
 
 def vector(values: Sequence[float], digits: int = 2) -> str:
-    """A vector as (u, v), with signs."""
+    """A vector as (u, v), with signs and a fixed number of decimals."""
     return f"({', '.join(decimal(value, digits, sign=True) for value in values)})"
 
 
 def text_width(text: str, *, size: int = 13, bold: bool = False) -> int:
-    """How wide a line of text is, in pixels."""
+    """The width of a line of text, in px."""
     (width, _), _ = cv2.getTextSize(text, _FONT, size / _POINTS, 2 if bold else 1)
     return int(width)
 
@@ -65,7 +65,7 @@ def write(
     bold: bool = False,
     halo: bool = False,
 ) -> None:
-    """Writes a line of text; `place` is where its base line begins, and a `halo` sets it off from a photograph."""
+    """Writes a line of text on an image, its baseline starting at `place` (x, y), with an optional dark `halo`."""
     origin = (round(place[0]), round(place[1]))
     weight = 2 if bold else 1
     if halo:
@@ -77,19 +77,19 @@ def write(
 
 
 def blank(height: int, width: int) -> Image:
-    """Empty paper."""
+    """A white image."""
     return np.full((max(height, 1), max(width, 1), 3), PAPER, np.uint8)
 
 
 def line(text: str, *, size: int = 13, colour: Colour = INK, bold: bool = False, width: int = 0) -> Image:
-    """A strip of paper with a line of text, no narrower than `width`."""
+    """A white strip with a line of text, at least `width` px wide."""
     strip = blank(round(size * 1.6), max(width, text_width(text, size=size, bold=bold) + 4))
     write(strip, text, (0, round(size * 1.2)), size=size, colour=colour, bold=bold)
     return strip
 
 
 def titled(image: Image, title: str, note: str = "", *, size: int = 13) -> Image:
-    """An image below its title and, less loud, a note."""
+    """An image below a bold title and a muted note."""
     lines = [line(title, size=size, bold=True)]
     if note:
         lines.append(line(note, size=size - 1, colour=MUTED))
@@ -111,24 +111,24 @@ def column(images: Sequence[Image], *, gap: int = 12) -> Image:
 
 
 def tiled(images: Sequence[Image], *, columns: int, gap: int = 12) -> Image:
-    """Images in rows of so many."""
+    """Images in rows of `columns` images."""
     rows = [images[start : start + columns] for start in range(0, len(images), columns)]
     return column([row(some, gap=gap) for some in rows], gap=gap)
 
 
 def page(image: Image, title: str, notes: Sequence[str] = (), *, margin: int = 18) -> Image:
-    """A finished picture: margins, a title, and under it what the reader should know."""
+    """A finished picture: an image with margins, below a title and notes."""
     head = [line(title, size=18, bold=True), *(line(note, size=13, colour=MUTED) for note in notes)]
     body = column([column(head, gap=1), image], gap=10)
     return np.pad(body, ((margin - 6, margin), (margin, margin), (0, 0)), constant_values=PAPER)
 
 
 def heat(values: Map, *, low: float, high: float) -> Image:
-    """Numbers as colours, from dark blue for `low` to yellow for `high`; NaN, what there is not, is light grey."""
+    """Values as viridis colours, from dark blue for `low` to yellow for `high`; NaN is light grey."""
     spread = high - low
     share = np.clip((values - low) / spread, 0, 1) if spread > 0 else np.zeros_like(values)
     missing = np.isnan(values)
-    # 128 shades: with paper and ink they are few enough for a GIF, which then need not dither.
+    # 128 shades leave a GIF's palette room for other colours, so that it needs no dithering.
     grey = np.rint(127 * np.where(missing, 0, share)).astype(np.uint8) * 2
     image = np.asarray(cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB), np.uint8)
     image[missing] = OUTSIDE
@@ -136,17 +136,17 @@ def heat(values: Map, *, low: float, high: float) -> Image:
 
 
 def heat_of(values: Map) -> Image:
-    """Numbers as colours between the least and the greatest of them."""
+    """Values as colours, scaled from their minimum to their maximum."""
     return heat(values, low=float(np.nanmin(values)), high=float(np.nanmax(values)))
 
 
 def enlarged(image: Image, factor: int) -> Image:
-    """Every pixel as a square."""
+    """The image with every pixel as a square of `factor` px."""
     return np.asarray(image.repeat(factor, axis=0).repeat(factor, axis=1), np.uint8)
 
 
 def fitted(image: Image, width: int, height: int, *, smooth: bool = True) -> Image:
-    """The image as large as fits into a box, its shape kept."""
+    """The image scaled to fit a box, its aspect ratio kept."""
     factor = min(width / image.shape[1], height / image.shape[0])
     size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
     smoothly = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
@@ -154,7 +154,7 @@ def fitted(image: Image, width: int, height: int, *, smooth: bool = True) -> Ima
 
 
 def framed(image: Image, colour: Colour = (200, 203, 209)) -> Image:
-    """The image within a hairline."""
+    """The image with a border of 1 px."""
     return np.asarray(cv2.copyMakeBorder(image, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=colour), np.uint8)
 
 
@@ -167,14 +167,14 @@ def rectangle(
     weight: int = 2,
     outlined: bool = True,
 ) -> None:
-    """A rectangle between two points (x, y), in pixels whose left and upper edges are whole, set off by a dark line."""
+    """Draws a rectangle between two points (x, y); a pixel's left and upper edges have whole coordinates."""
     first, second = (_fixed(x - 0.5, y - 0.5) for x, y in (corner, opposite))
     for thickness, shade in strokes(weight, colour, outlined=outlined):
         cv2.rectangle(image, first, second, shade, thickness, cv2.LINE_AA, _SHIFT)
 
 
 def mark_cell(image: Image, cell: Sequence[float], side: int) -> None:
-    """The red square around a cell (x, y) of so many pixels, on whole cells or between; small ones are not outlined."""
+    """Draws the red square of one cell at (x, y), which may be fractional, in cells of `side` px."""
     x, y = cell
     weight = 2 if side >= ROOMY / 2 else 1
     corner, opposite = (x * side, y * side), ((x + 1) * side, (y + 1) * side)
@@ -184,7 +184,7 @@ def mark_cell(image: Image, cell: Sequence[float], side: int) -> None:
 def path(
     image: Image, points: Sequence[tuple[float, float]], colour: Colour, *, weight: int = 2, outlined: bool = True
 ) -> None:
-    """A line through points (x, y), in pixels whose left and upper edges are whole, set off by a dark line."""
+    """Draws a line through points (x, y); a pixel's left and upper edges have whole coordinates."""
     fixed = np.array([_fixed(x - 0.5, y - 0.5) for x, y in points], np.int32)
     for thickness, shade in strokes(weight, colour, outlined=outlined):
         cv2.polylines(
@@ -193,7 +193,7 @@ def path(
 
 
 def dot(image: Image, point: tuple[float, float], colour: Colour, *, radius: float = 4) -> None:
-    """A disc with a white and a dark rim."""
+    """Draws a disc with a white and a dark rim."""
     centre = _fixed(point[0] - 0.5, point[1] - 0.5)
     for grown, shade in ((2.0, (20, 20, 20)), (1.0, (255, 255, 255)), (0.0, colour)):
         cv2.circle(image, centre, round((radius + grown) * (1 << _SHIFT)), shade, -1, cv2.LINE_AA, _SHIFT)
@@ -202,7 +202,7 @@ def dot(image: Image, point: tuple[float, float], colour: Colour, *, radius: flo
 def arrow(
     image: Image, start: tuple[float, float], end: tuple[float, float], colour: Colour, *, weight: int = 2
 ) -> None:
-    """An arrow between two points (x, y), set off by a dark line; no arrow where they coincide."""
+    """Draws an outlined arrow between two points (x, y), unless it is shorter than 1 px."""
     length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
     if length < 1:
         return
@@ -213,10 +213,10 @@ def arrow(
 
 
 def strokes(weight: int, colour: Colour, *, outlined: bool) -> list[tuple[int, Colour]]:
-    """What a line is drawn with, one over the other: thicknesses and colours."""
+    """The strokes of a line in drawing order, as thickness and colour."""
     return [(weight + 2, OUTLINE), (weight, colour)] if outlined else [(weight, colour)]
 
 
 def _fixed(x: float, y: float) -> tuple[int, int]:
-    # Far outside, OpenCV's fixed-point numbers would overflow.
+    # OpenCV's fixed-point coordinates overflow far outside the image.
     return tuple(round(min(max(value, -20000), 20000) * (1 << _SHIFT)) for value in (x, y))  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Which channels of the motion features and of the hidden state are shown: those asked for, or the most active."""
+"""Chooses the channels of the motion features and of the hidden state to show: requested or most active ones."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     Maps = Float[NDArray[np.float32], "channels rows columns"]
 
 MOST_ACTIVE = 6
-"""How many channels are chosen by themselves."""
+"""The number of channels that are chosen automatically."""
 
 
 @dataclass(frozen=True)
 class Channels:
-    """Numbers of channels, in the order they are shown; None leaves the choice to `chosen_for`."""
+    """Channel numbers in the order they are shown; None means that `chosen_for` chooses."""
 
     motion: tuple[int, ...] | None
     hidden: tuple[int, ...] | None
 
     def chosen_for(self, observation: Observation) -> Channels:
-        """With the most active channels where none were asked for; of the motion features also the flow itself."""
+        """The same with None replaced by the most active channels, and for motion features also by the flow's two."""
         updates = observation.updates
         flow = observation.config.motion_channels - 2
         motion, hidden = self.motion, self.hidden
         if motion is None:
-            # The flow would win always: its numbers are not in the range of the others.
+            # The flow is not ranked with the others: its values have another range.
             motion = (*most_active([update.motion_features[:flow] for update in updates]), flow, flow + 1)
         if hidden is None:
             hidden = most_active([update.hidden for update in updates])
@@ -44,20 +44,20 @@ class Channels:
 
 
 def most_active(maps: Sequence[Maps]) -> tuple[int, ...]:
-    """The channels that vary most over the frame, on average over the updates, the most active first."""
+    """The channels with the largest standard deviation over the frame, averaged over the updates, in that order."""
     activity = np.mean([values.std(axis=(1, 2)) for values in maps], axis=0)
     return tuple(int(channel) for channel in np.argsort(-activity, kind="stable")[:MOST_ACTIVE])
 
 
 def parse_channels(text: str, *, total: int, option: str) -> tuple[int, ...] | None:
-    """Channels given as a comma list; None for `auto`, UsageError for what is none of the `total` channels."""
+    """The channels of a comma-separated list, None for `auto`; raises UsageError unless each is below `total`."""
     if text == "auto":
         return None
     parts = [part.strip() for part in text.split(",") if part.strip()]
     wrong = [part for part in parts if not part.isdecimal() or int(part) >= total]
     if wrong or not parts:
         raise UsageError(
-            f"{option} {text}: {wrong[0] if wrong else 'nothing'} is no channel",
+            f"{option} {text}: {wrong[0] if wrong else 'nothing'} is not a channel",
             hint=f"these weights have channels 0 to {total - 1}; write them like 3,14,15, or auto",
         )
     return tuple(dict.fromkeys(int(part) for part in parts))

@@ -1,4 +1,4 @@
-"""Lines over the updates, with axes."""
+"""Draws line charts over the updates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TICKS = 5
 
 @dataclass(frozen=True)
 class Line:
-    """A name, a colour and a value per update, beginning with update `start`; `thin` sets a line back."""
+    """A named, coloured line with one value per update, from update `start`; `thin` draws no dots."""
 
     name: str
     values: Sequence[float]
@@ -34,7 +34,7 @@ class Line:
 
 
 def chart(lines: Sequence[Line], *, iterations: int, floor: float | None = None) -> Image:
-    """A chart of lines over updates; its values reach down to `floor` where that is given."""
+    """A chart of lines over updates; its axis starts at `floor`, or else at the minimum of the values."""
     image = blank(HEIGHT, WIDTH)
     values = [value for line in lines for value in line.values if math.isfinite(value)] or [0.0]
     ticks = nice_ticks(min(values) if floor is None else floor, max(values))
@@ -68,7 +68,7 @@ def chart(lines: Sequence[Line], *, iterations: int, floor: float | None = None)
 
 
 def draw_line(image: Image, line: Line, x_of: Callable[[float], float], y_of: Callable[[float], float]) -> None:
-    """One line with a dot at every value."""
+    """Draws one line with a dot at every finite value."""
     points = [
         (round(16 * x_of(line.start + number)), round(16 * y_of(value)))
         for number, value in enumerate(line.values)
@@ -83,7 +83,7 @@ def draw_line(image: Image, line: Line, x_of: Callable[[float], float], y_of: Ca
 
 
 def name_lines(image: Image, lines: Sequence[Line], y_of: Callable[[float], float]) -> None:
-    """Each line's name at its end, moved down where two would overlap."""
+    """Writes each line's name at its end, moved so that names do not overlap."""
     ends = sorted((y_of(line.values[-1]), line) for line in lines if line.name and math.isfinite(line.values[-1]))
     places = [y for y, _ in ends]
     for number in range(1, len(places)):
@@ -96,7 +96,7 @@ def name_lines(image: Image, lines: Sequence[Line], y_of: Callable[[float], floa
 
 
 def nice_ticks(low: float, high: float) -> list[float]:
-    """Round values that reach from `low` or below to `high` or above, about five of them."""
+    """About five round values, the first at most `low` and the last at least `high`."""
     if high - low < 1e-9 * max(1.0, abs(high)):
         high = low + max(1e-3, 0.1 * abs(low))
     rough = (high - low) / (TICKS - 1)

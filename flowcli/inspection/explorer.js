@@ -1,5 +1,5 @@
 "use strict";
-// Everything is computed from the two feature maps and the flow of every update, as raft_core/correlation.py does it.
+// Computes everything from the two feature maps and the flow after every update, as raft_core/correlation.py does.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const { width, height, rows, columns, levels, radius, channels, averaging } = data;
@@ -10,7 +10,7 @@ function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
 }
 
-function halves(text) {
+function decodeFloat16(text) {
   const table = new Float32Array(65536);
   for (let code = 0; code < 65536; code++) {
     const sign = code & 0x8000 ? -1 : 1, exponent = (code >> 10) & 31, fraction = code & 1023;
@@ -21,8 +21,8 @@ function halves(text) {
 }
 
 const stored = { rows: Math.floor(rows / averaging), columns: Math.floor(columns / averaging) };
-const first = halves(data.first);
-const second = halves(data.second);
+const first = decodeFloat16(data.first);
+const second = decodeFloat16(data.second);
 const flows = new Float32Array(bytes(data.flows));
 const state = { x: 0, y: 0, keptX: 0, keptY: 0, update: data.updates, timer: null };
 
@@ -38,7 +38,7 @@ function pool(map) {
   return result;
 }
 
-// The map of a finer level than the page stores: what it stores, bilinearly.
+// The map of a level that is finer than the stored features: bilinear interpolation of `map`.
 function finer(map, level) {
   const factor = averaging / 2 ** level;
   const result = { rows: rows >> level, columns: columns >> level };
@@ -78,14 +78,14 @@ function responses(cell) {
   return found;
 }
 
-function flowAt(step, cell) {
-  const at = (2 * step * rows + cell.row) * columns + cell.column;
+function flowAt(updates, cell) {
+  const at = (2 * updates * rows + cell.row) * columns + cell.column;
   return { x: flows[at], y: flows[at + rows * columns] };
 }
 
-// Where the flow after so many updates points, in cells of a level.
-function centerAt(step, cell, level) {
-  const flow = flowAt(step, cell), factor = 2 ** level;
+// The correspondence after a number of updates, in cells of a level.
+function centerAt(updates, cell, level) {
+  const flow = flowAt(updates, cell), factor = 2 ** level;
   return { x: (cell.column + flow.x) / factor, y: (cell.row + flow.y) / factor };
 }
 
@@ -101,7 +101,7 @@ function lookup(map, center) {
   return { values, best };
 }
 
-// Matplotlib's viridis at nine places.
+// Matplotlib's viridis at nine evenly spaced values.
 const SHADES = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129],
   [92, 200, 99], [170, 220, 50], [253, 231, 37]];
 
@@ -124,7 +124,7 @@ function raster(image) {
   return scratch;
 }
 
-// A canvas as sharp as the screen, whose units are `w` by `h` of what it shows; gives also one CSS pixel in them.
+// Sets a canvas to the resolution of the screen, with coordinates of `w` by `h`; also returns the size of a CSS pixel.
 function sheet(canvas, w, h) {
   const shown = canvas.clientWidth || 300, density = window.devicePixelRatio || 1;
   canvas.width = Math.round(shown * density);
@@ -159,8 +159,8 @@ function arrow(context, unit, from, to, colour) {
   });
 }
 
-const picture = new Image();
-const later = new Image();
+const firstImage = new Image();
+const secondImage = new Image();
 const wheel = new Image();
 let wheelPixels = null;
 
@@ -169,7 +169,7 @@ function drawView(canvas, flow) {
   if (flow) {
     context.imageSmoothingEnabled = true;
     context.drawImage(raster(flowImage()), -data.left, -data.top, columns * data.cell, rows * data.cell);
-  } else context.drawImage(picture, 0, 0, width, height);
+  } else context.drawImage(firstImage, 0, 0, width, height);
   for (const pixel of data.pixels) {
     stroke(context, unit, "#fff", 2, (c) => c.arc(pixel.x + 0.5, pixel.y + 0.5, 5 * unit, 0, 7));
   }
@@ -179,20 +179,20 @@ function drawView(canvas, flow) {
   stroke(context, unit, "#ff4a55", 2, (c) => c.rect(here.x - 5 * unit, here.y - 5 * unit, 10 * unit, 10 * unit));
 }
 
-function drawSecond(canvas, cell, step) {
+function drawSecond(canvas, cell, updates) {
   const [context, unit] = sheet(canvas, width, height);
-  context.drawImage(later, 0, 0, width, height);
+  context.drawImage(secondImage, 0, 0, width, height);
   for (let level = levels - 1; level >= 0; level--) {
-    const center = centerAt(step, cell, level), size = data.cell * 2 ** level, half = (radius + 0.5) * size;
+    const center = centerAt(updates, cell, level), size = data.cell * 2 ** level, half = (radius + 0.5) * size;
     const x = (center.x + 0.5) * size - data.left, y = (center.y + 0.5) * size - data.top;
     stroke(context, unit, "#fff", 1, (c) => c.rect(x - half, y - half, 2 * half, 2 * half));
   }
-  const trail = Array.from({ length: step + 1 }, (_, index) => {
+  const trail = Array.from({ length: updates + 1 }, (_, index) => {
     const flow = flowAt(index, cell);
     return { x: state.x + 0.5 + data.cell * flow.x, y: state.y + 0.5 + data.cell * flow.y };
   });
   stroke(context, unit, "#ff9614", 2, (c) => trail.forEach((p) => c.lineTo(p.x, p.y)));
-  const end = trail[step], half = 5 * unit;
+  const end = trail[updates], half = 5 * unit;
   Object.assign(byId("pixel").dataset, { thereX: end.x - 0.5, thereY: end.y - 0.5 });
   stroke(context, unit, "#ff4a55", 2, (c) => c.rect(end.x - half, end.y - half, 2 * half, 2 * half));
 }
@@ -217,12 +217,12 @@ const number = (value, digits = 2) => (Math.abs(value) < 0.5 * 10 ** -digits ? 0
 let maps = null, mapsOf = "";
 
 function show() {
-  const cell = cellOf(), step = state.update - 1;
+  const cell = cellOf(), updates = state.update - 1;
   if (mapsOf !== `${cell.row},${cell.column}`) {
     maps = responses(cell);
     mapsOf = `${cell.row},${cell.column}`;
   }
-  const before = flowAt(step, cell), after = flowAt(step + 1, cell);
+  const before = flowAt(updates, cell), after = flowAt(updates + 1, cell);
   const made = { x: after.x - before.x, y: after.y - before.y };
   for (const part of document.querySelectorAll(".update")) part.textContent = state.update;
   byId("slider").value = state.update;
@@ -236,17 +236,17 @@ function show() {
   });
   drawView(byId("frame"), false);
   drawView(byId("flow"), true);
-  drawSecond(byId("second"), cell, step);
-  maps.forEach((map, level) => showLevel(map, level, cell, step, made));
+  drawSecond(byId("second"), cell, updates);
+  maps.forEach((map, level) => showLevel(map, level, cell, updates, made));
 }
 
-function showLevel(map, level, cell, step, made) {
+function showLevel(map, level, cell, updates, made) {
   const factor = 2 ** level, panel = document.querySelector(`.level[data-level="${level}"]`);
   const at = (index) => centerAt(index, cell, level);
-  const center = at(step), { values, best } = lookup(map, center);
+  const center = at(updates), { values, best } = lookup(map, center);
   let low = Infinity, high = -Infinity;
   for (const value of map.values) { low = Math.min(low, value); high = Math.max(high, value); }
-  drawMap(panel.querySelector(".map"), map, center, Array.from({ length: step + 1 }, (_, index) => at(index)), low, high);
+  drawMap(panel.querySelector(".map"), map, center, Array.from({ length: updates + 1 }, (_, index) => at(index)), low, high);
   drawWindow(panel.querySelector(".window"), values, best, { x: made.x / factor, y: made.y / factor }, low, high);
   panel.querySelector(".range").textContent = `${number(low)} to ${number(high)}`;
   panel.querySelector(".center").textContent = `${number(center.y)}, ${number(center.x)}`;
@@ -309,15 +309,15 @@ function theme(name) {
 }
 
 function fromAddress() {
-  const asked = new URLSearchParams(location.hash.slice(1)), start = data.pixels[0] || { x: width >> 1, y: height >> 1 };
-  const given = (key, otherwise) => (/^\d+$/.test(asked.get(key) || "") ? Number(asked.get(key)) : otherwise);
-  if (["dark", "light"].includes(asked.get("theme"))) theme(asked.get("theme"));
+  const parameters = new URLSearchParams(location.hash.slice(1)), start = data.pixels[0] || { x: width >> 1, y: height >> 1 };
+  const given = (key, otherwise) => (/^\d+$/.test(parameters.get(key) || "") ? Number(parameters.get(key)) : otherwise);
+  if (["dark", "light"].includes(parameters.get("theme"))) theme(parameters.get("theme"));
   state.update = Math.min(Math.max(given("i", state.update), 1), data.updates);
   look(given("x", start.x), given("y", start.y), true);
 }
 
 function build() {
-  document.title = byId("title").textContent = `What RAFT saw: ${data.name}`;
+  document.title = byId("title").textContent = `RAFT explorer: ${data.name}`;
   const pair = data.frames ? `frames ${data.frames[0]} and ${data.frames[1]}, ` : "";
   byId("about").textContent = `${pair}${width} × ${height}, ${data.weights}, ${data.updates} updates`;
   byId("updates").textContent = byId("slider").max = data.updates;
@@ -327,7 +327,7 @@ function build() {
   if (averaging > 1) {
     byId("coarser").hidden = false;
     byId("coarser").textContent = `To keep this page small, its feature maps are averaged over ${averaging} × ${averaging} `
-      + "cells: responses here are approximate. inspect.json holds the exact ones of the test pixels.";
+      + "cells: responses are approximate. inspect.json has the exact responses of the inspected pixels.";
   }
   for (let level = 0; level < levels; level++) {
     byId("levels").insertAdjacentHTML("beforeend", `<article class="level" data-level="${level}">
@@ -338,8 +338,8 @@ function build() {
       <canvas class="window" aria-label="Lookup of level ${level}"></canvas>
       <table class="facts"><tbody>
         <tr><th>row, column</th><td class="center"></td></tr>
-        <tr><th>proposed x, y</th><td class="strongest"></td></tr>
-        <tr><th>made x, y</th><td class="made"></td></tr></tbody></table></article>`);
+        <tr><th>strongest x, y</th><td class="strongest"></td></tr>
+        <tr><th>update x, y</th><td class="made"></td></tr></tbody></table></article>`);
   }
   for (const pixel of data.pixels) {
     const button = document.createElement("button");
@@ -384,10 +384,10 @@ async function begin() {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   theme(dark.matches ? "dark" : "light");
   dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
-  picture.src = data.image;
+  firstImage.src = data.image;
   wheel.src = data.wheel;
-  later.src = data.secondImage;
-  await Promise.all([picture.decode(), later.decode(), wheel.decode()]);
+  secondImage.src = data.secondImage;
+  await Promise.all([firstImage.decode(), secondImage.decode(), wheel.decode()]);
   scratch.width = wheel.width;
   scratch.height = wheel.height;
   const context = scratch.getContext("2d");

@@ -1,4 +1,4 @@
-"""explorer.html: one page, without network, that shows what RAFT saw at any pixel; it computes in the browser."""
+"""explorer.html: one page that shows RAFT's lookups at any pixel, computed in the browser without network."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 NAME = "explorer.html"
 MOST_CELLS = 8192
-"""Feature maps of more cells are averaged, so that the page stays small enough to send."""
+"""Feature maps of more cells are averaged, to limit the size of the page."""
 WHEEL = 64
-"""Radius, in pixels, of the colour wheel that the page reads colours from."""
+"""The radius in px of the colour wheel from which the page reads the colours of flow."""
 
 
 def explorer(findings: Findings) -> str:
-    """The page: its template with style, script and data in place."""
+    """The HTML of the page: the template with style, script and data inserted."""
     folder = files("flowcli.inspection")
     parts = {
         "STYLE": (folder / "explorer.css").read_text(encoding="utf-8"),
@@ -45,9 +45,8 @@ def explorer(findings: Findings) -> str:
 
 
 def data_of(findings: Findings) -> dict[str, object]:
-    """What the page reads: features as float16 (rows, columns, channels), flows as float32 (2, rows, columns) in cells.
-
-    There is one flow more than updates: where each lookup was made, and where the last update ended.
+    """The data of the page: features as float16 (rows, columns, channels), flows as float32 (updates + 1, 2, rows,
+    columns) in cells, both in base64.
     """
     observation, subject = findings.observation, findings.subject
     grid, config = observation.grid, observation.config
@@ -81,7 +80,7 @@ def data_of(findings: Findings) -> dict[str, object]:
 
 
 def averaging(observation: Observation) -> int:
-    """Over how many cells along each axis the features are averaged in the page: 1, or a power of two."""
+    """The number of cells along each axis over which the page averages features: 1 or another power of two."""
     rows, columns = observation.first_features.shape[1:]
     factor = 1
     while (rows // factor) * (columns // factor) > MOST_CELLS:
@@ -90,26 +89,26 @@ def averaging(observation: Observation) -> int:
 
 
 def pooled(features: Features, factor: int) -> Features:
-    """Averages over squares of cells; a remainder at the border is left out, as RAFT's pyramid does."""
+    """Averages over squares of `factor` x `factor` cells, without a remainder at the border, as in RAFT's pyramid."""
     channels, rows, columns = (size // side for size, side in zip(features.shape, (1, factor, factor), strict=True))
     whole = features[:, : rows * factor, : columns * factor]
     return np.asarray(whole.reshape(channels, rows, factor, columns, factor).mean(axis=(2, 4)), np.float32)
 
 
 def flows(observation: Observation) -> Float[NDArray[np.float32], "updates_plus_1 2 rows columns"]:
-    """The flow that each update began with, and the one that the last of them ended with, in cells."""
+    """The flow before the first update and after each update, in cells."""
     rows, columns = np.indices((observation.grid.rows, observation.grid.columns), np.float32)
     cells = np.stack([columns, rows])
     return np.stack([*(update.centers - cells for update in observation.updates), observation.updates[-1].coarse_flow])
 
 
 def text(values: NDArray[np.float32], kind: str) -> str:
-    """Numbers as base64 of their bytes."""
+    """The bytes of an array of dtype `kind`, in base64."""
     return b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
 
 
 def picture(image: NDArray[np.uint8], suffix: str) -> str:
-    """An RGB image as the data URI of a file of this kind."""
+    """An RGB image as the data URI of a .jpg or .png file."""
     _, data = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]))
     kind = {".jpg": "jpeg", ".png": "png"}[suffix]
     return f"data:image/{kind};base64,{b64encode(data.tobytes()).decode()}"

@@ -1,4 +1,4 @@
-"""Everything that an inspection found: what `inspect.json` records and the pictures show."""
+"""The complete data of an inspection, from which `inspect.json` and the pictures are made."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
     from flowcli.flow.colour import ColourScale
     from flowcli.inspection.channels import Channels
-    from flowcli.inspection.inputs import Subject, TrueFlow
+    from flowcli.inspection.inputs import GroundTruth, Subject
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.reading import Reading
     from flowcli.model.weights import Weights
 
 LOSS_DECAY = 0.8
-"""RAFT's sequence loss weighs the flow after update i of N by this to the power N - i."""
+"""RAFT's loss weights the flow after update i of N by this to the power N - i (Teed and Deng 2020, section 3.4)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """One inspection: the frames, the run of the model, the pixels that were looked at, and how it is drawn."""
+    """The frames, the run of the model, the readings at pixels, and the channels and colour scale to draw with."""
 
     subject: Subject
     observation: Observation
@@ -37,31 +37,31 @@ class Findings:
 
     @property
     def iterations(self) -> int:
-        """How many updates were made."""
+        """The number of updates."""
         return len(self.observation.updates)
 
     @property
     def mean_updates(self) -> NDArray[np.float64]:
-        """The mean length of each update over the cells that show the frame, in source pixels."""
+        """The mean length of each update over the visible cells, in source px."""
         visible = self.observation.grid.visible
         deltas = [update.delta[:, *visible] for update in self.observation.updates]
         return np.array([FACTOR * np.linalg.norm(delta, axis=0).mean() for delta in deltas])
 
     @property
     def loss_weights(self) -> NDArray[np.float64]:
-        """How much each update's flow would count in RAFT's training loss."""
+        """The weight of each update's flow in RAFT's training loss."""
         return LOSS_DECAY ** np.arange(self.iterations - 1, -1, -1, dtype=np.float64)
 
     @property
     def errors(self) -> NDArray[np.float64] | None:
-        """The mean endpoint error after each update in pixels, where the truth is known."""
-        truth = self.subject.truth
-        if truth is None:
+        """The mean end-point error after each update, in px; None without ground truth."""
+        ground_truth = self.subject.ground_truth
+        if ground_truth is None:
             return None
-        return np.array([mean_error(update.flow, truth) for update in self.observation.updates])
+        return np.array([mean_error(update.flow, ground_truth) for update in self.observation.updates])
 
 
-def mean_error(flow: Float[NDArray[np.float32], "height width 2"], truth: TrueFlow) -> float:
-    """The mean endpoint error over the pixels whose truth is known, in px; NaN where none is."""
-    error = np.linalg.norm(flow - truth.flow, axis=2)[truth.valid]
+def mean_error(flow: Float[NDArray[np.float32], "height width 2"], ground_truth: GroundTruth) -> float:
+    """The mean end-point error over the pixels with ground truth, in px; NaN if there are none."""
+    error = np.linalg.norm(flow - ground_truth.flow, axis=2)[ground_truth.valid]
     return float(error.mean()) if error.size else float("nan")

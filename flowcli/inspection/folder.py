@@ -1,4 +1,4 @@
-"""NAME_inspect/: a folder that appears under its name when everything in it is complete."""
+"""NAME_inspect/: a folder that gets its name only when all files in it are complete."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ GUIDE = "README.md"
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Refuses a folder that exists, without `overwrite` or where it holds other files; and one that cannot be made."""
+    """Raises UsageError or OutputError if the folder cannot be written.
+
+    That is if it exists and `overwrite` is not set or it holds other files, and if it cannot be created.
+    """
     if os.path.lexists(folder):
         if not overwrite:
             raise UsageError(f"{folder} exists already", hint="-y overwrites it, -o writes elsewhere")
         foreign = sorted(foreign_files(folder))
         if foreign:
             raise UsageError(
-                f"{folder} holds what inspect did not write: {foreign[0]}", hint="move it away, or choose another -o"
+                f"{folder} holds a file that inspect did not write: {foreign[0]}",
+                hint="move it away, or choose another -o",
             )
     nearest = next(place for place in folder.absolute().parents if place.exists())
     if not nearest.is_dir():
@@ -38,7 +42,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 
 
 def foreign_files(folder: Path) -> set[str]:
-    """What lies in a folder beside the files that its own record names."""
+    """The files in a folder that its inspect.json does not list; all of them if it has none."""
     if not folder.is_dir() or folder.is_symlink():
         return {folder.name}
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
@@ -50,8 +54,8 @@ def foreign_files(folder: Path) -> set[str]:
 
 
 @contextmanager
-def made_whole(folder: Path) -> Iterator[Path]:
-    """A hidden folder to write to, which takes the place of `folder` at the end of the block, or goes if that fails."""
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder to write to, which replaces `folder` at the end of the block, or is removed if it raises."""
     part, old = (folder.with_name(f".{folder.name}.{state}") for state in ("part", "old"))
     made = [place for place in folder.absolute().parents if not place.exists()]
     with reported(folder):
@@ -69,7 +73,7 @@ def made_whole(folder: Path) -> Iterator[Path]:
 
 
 def replace(folder: Path, part: Path, old: Path) -> None:
-    """Puts `part` in the place of `folder`, which steps aside as `old` until that is done."""
+    """Renames `part` to `folder`, which is renamed to `old` meanwhile and then removed."""
     if not folder.exists():
         part.rename(folder)
         return

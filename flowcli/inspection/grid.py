@@ -1,4 +1,4 @@
-"""Where the pixels of a frame lie on RAFT's padded 1/8 grid, and where its cells lie in the frame."""
+"""Coordinates on RAFT's padded 1/8 grid, and their conversion from and to pixels of the frame."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class Grid:
 
     @property
     def padding(self) -> Padding:
-        """The pixels that were added around the frame."""
+        """The pixels added around the frame."""
         return Padding.for_size(self.height, self.width)
 
     @property
     def rows(self) -> int:
-        """How many rows the grid has."""
+        """The number of rows."""
         return (self.padding.top + self.height + self.padding.bottom) // STRIDE
 
     @property
     def columns(self) -> int:
-        """How many columns the grid has."""
+        """The number of columns."""
         return (self.padding.left + self.width + self.padding.right) // STRIDE
 
     @property
     def visible(self) -> tuple[slice, slice]:
-        """The rows and columns whose cells show a part of the frame."""
+        """The rows and columns whose cells contain pixels of the frame, not only padding."""
         top, left = self.padding.top, self.padding.left
         return (
             slice(top // STRIDE, -(-(top + self.height) // STRIDE)),
@@ -54,24 +54,26 @@ class Grid:
         )
 
     def crop(self, padded: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Takes the padding off an image (rows, columns, ...) of the padded frame."""
+        """Removes the padding from an image (height, width, ...) of the padded frame."""
         top, left = self.padding.top, self.padding.left
         return padded[top : top + self.height, left : left + self.width]
 
     def cell_at(self, x: int, y: int) -> Cell:
-        """The cell that contains a pixel of the frame: the same at every level, for only the second frame is pooled."""
+        """The cell that contains a pixel (x, y) of the frame; it is the same at every level, as only the second frame's
+        axes of the correlation are pooled.
+        """
         return Cell((y + self.padding.top) // STRIDE, (x + self.padding.left) // STRIDE)
 
     def pixel_in(self, cell: Cell) -> tuple[int, int]:
-        """The pixel (x, y) of the frame that lies nearest the middle of a cell."""
+        """The pixel (x, y) of the frame nearest to the middle of a cell."""
         x = STRIDE * cell.column + STRIDE // 2 - self.padding.left
         y = STRIDE * cell.row + STRIDE // 2 - self.padding.top
         return min(max(x, 0), self.width - 1), min(max(y, 0), self.height - 1)
 
     def to_frame(self, point: Sequence[float], *, level: int = 0) -> tuple[float, float]:
-        """Where a point (x, y), in cells of a level, lies in the frame, in pixels: (0, 0) is its first pixel's middle.
+        """A point (x, y) of a level, in cells, as a point of the frame, in px; whole coordinates are middles.
 
-        A cell of level l covers a square of 8·2^l pixels, and its whole coordinates are the middle of that square.
+        A cell of level l covers a square with a side of 8·2^l px.
         """
         side = STRIDE << level
         x, y = point

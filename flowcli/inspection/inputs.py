@@ -1,4 +1,4 @@
-"""What is inspected: two frames, where they come from, and their true flow where it is known."""
+"""Reads the two frames to inspect, and their ground truth if any."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ FAN_SIZE = (288, 384)
 
 
 @dataclass(frozen=True, eq=False)
-class TrueFlow:
-    """True flow in pixels, and where it is known."""
+class GroundTruth:
+    """The exact flow in px, and the pixels where it is known; unknown flow is 0."""
 
     flow: Float[NDArray[np.float32], "height width 2"]
     valid: Bool[NDArray[np.bool_], "height width"]
@@ -39,10 +39,10 @@ class TrueFlow:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """Two frames of equal size and what is known of them.
+    """Two frames of equal size to inspect.
 
-    `frames` are their numbers in the video they come from, `earlier` is the frame as far before the first as the second
-    is after it: a warm start begins there.
+    `frames` are their indices in their video; `earlier` is the frame that precedes the first by as much as the second
+    follows it, for a warm start.
     """
 
     name: str
@@ -51,17 +51,22 @@ class Subject:
     second: Image
     frames: tuple[int, int] | None = None
     earlier: Image | None = None
-    truth: TrueFlow | None = None
+    ground_truth: GroundTruth | None = None
 
 
-def open_subject(inputs: Sequence[str], *, frame: int | None, skip: int | None, truth: Path | None) -> Subject:
-    """What the arguments name: two images, a video or folder at `frame`, or the fan of `demo`; `truth` is a file."""
+def open_subject(inputs: Sequence[str], *, frame: int | None, skip: int | None, ground_truth: Path | None) -> Subject:
+    """The frames of two images, of a video or image folder at `frame`, or of `demo`, and the ground truth of a file.
+
+    Raises UsageError for wrong arguments, SourceError if ground truth and frames differ in size.
+    """
     subject = opened(inputs, frame=frame, skip=skip)
-    return subject if truth is None else replace(subject, truth=read_truth(truth, subject.first))
+    if ground_truth is None:
+        return subject
+    return replace(subject, ground_truth=read_ground_truth(ground_truth, subject.first))
 
 
 def opened(inputs: Sequence[str], *, frame: int | None, skip: int | None) -> Subject:
-    """The frames, and the truth that comes with them."""
+    """The frames, with the ground truth of the demo."""
     if len(inputs) == 2:
         if frame is not None or skip is not None:
             raise UsageError("--frame and --skip choose frames of a video", hint="leave them out for two images")
@@ -75,12 +80,12 @@ def opened(inputs: Sequence[str], *, frame: int | None, skip: int | None) -> Sub
 
 
 def between(first: Path, second: Path) -> Subject:
-    """Two images."""
+    """The subject of two image files."""
     return Subject(first.stem, (first, second), *read_images(first, second))
 
 
 def from_video(path: Path, start: int, step: int) -> Subject:
-    """Frames `start` and `start + step` of a video or an image folder."""
+    """The subject of frames `start` and `start + step` of a video or image folder; UsageError if one is missing."""
     with open_source(path) as source:
         found = pick(source.frames(), start, step)
     for index in (start, start + step):
@@ -91,17 +96,17 @@ def from_video(path: Path, start: int, step: int) -> Subject:
 
 
 def fan(start: int, step: int) -> Subject:
-    """Frames of the turning fan, whose true flow is known."""
+    """The subject of frames `start` and `start + step` of the demo, a turning fan with ground truth."""
     height, width = FAN_SIZE
     found = pick(fan_frames(start + step + 1, height, width), start, step)
     flow = fan_flow(start, step, height=height, width=width).flow
-    truth = TrueFlow(flow, np.ones(flow.shape[:2], np.bool_))
+    ground_truth = GroundTruth(flow, np.ones(flow.shape[:2], np.bool_))
     frames = (start, start + step)
-    return Subject("fan", (), found[start], found[start + step], frames, found.get(start - step), truth)
+    return Subject("fan", (), found[start], found[start + step], frames, found.get(start - step), ground_truth)
 
 
 def pick(frames: Iterable[Frame], start: int, step: int) -> dict[int, Image]:
-    """The frames at `start`, one `step` before and one after it, by number, of those there are."""
+    """The images at `start - step`, `start` and `start + step`, by index, as far as they exist."""
     wanted = {start - step, start, start + step}
     found = {}
     for frame in frames:
@@ -112,17 +117,17 @@ def pick(frames: Iterable[Frame], start: int, step: int) -> dict[int, Image]:
     return found
 
 
-def read_truth(path: Path, like: Image) -> TrueFlow:
-    """The true flow that a .flo or .npz file holds; raises SourceError where it does not fit the frame."""
+def read_ground_truth(path: Path, like: Image) -> GroundTruth:
+    """The ground truth in a .flo or .npz file; raises SourceError if its size is not that of the image `like`."""
     size = like.shape[:2]
     if path.suffix.lower() == ".npz":
         flow = npz.read(path)
     elif path.suffix.lower() == ".flo":
         flow = flo.read(path)
     else:
-        raise UsageError(f"--gt {path} is not a kind of flow file that can be read", hint="give a .flo or .npz file")
+        raise UsageError(f"--gt {path} is not a .flo or .npz file", hint="convert it with flowcli convert")
     if flow.shape[:2] != size:
         sizes = f"{flow.shape[1]} x {flow.shape[0]}, but the frames are {size[1]} x {size[0]}"
-        raise SourceError(f"{path} is {sizes}", hint="give the true flow on the first frame's grid")
+        raise SourceError(f"{path} is {sizes}", hint="give ground truth of the size of the first frame")
     known = ~is_unknown(flow)
-    return TrueFlow(np.where(known[..., None], flow, np.float32(0)), known)
+    return GroundTruth(np.where(known[..., None], flow, np.float32(0)), known)

@@ -1,4 +1,4 @@
-"""Maps over the frame that pictures show in colours: what they hold, and the range of their colours."""
+"""Maps over the frame that the pictures show in colours, and their ranges of values."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ChannelSequence:
-    """One channel over the steps that it is shown at, in one range of colours: from its least value to its greatest."""
+    """The maps of one channel, in the order of the updates, and their common range of values."""
 
     channel: int
     maps: Sequence[Map]
 
     @property
     def low(self) -> float:
-        """Its least value at any step."""
+        """The minimum over all maps."""
         return float(np.min(self.maps))
 
     @property
     def high(self) -> float:
-        """Its greatest value at any step."""
+        """The maximum over all maps."""
         return float(np.max(self.maps))
 
 
 def feature_maps(observation: Observation) -> dict[str, Maps]:
-    """What the encoders made of the frames, by its name in the record, without the cells that show only padding."""
+    """The outputs of the encoders by their names in inspect.json, cropped to the visible cells."""
     maps = {
         "first": observation.first_features,
         "second": observation.second_features,
@@ -50,25 +50,25 @@ def feature_maps(observation: Observation) -> dict[str, Maps]:
 
 
 def motion_sequences(observation: Observation, channels: Channels) -> list[ChannelSequence]:
-    """The motion features that are shown, one map for every update."""
+    """The chosen channels of the motion features, one map per update."""
     return sequences([update.motion_features for update in observation.updates], channels.motion or (), observation)
 
 
 def hidden_sequences(observation: Observation, channels: Channels) -> list[ChannelSequence]:
-    """The channels of the hidden state that are shown: one map before the first update and one after each."""
+    """The chosen channels of the hidden state: one map before the first update and one after each."""
     states = [observation.hidden, *(update.hidden for update in observation.updates)]
     return sequences(states, channels.hidden or (), observation)
 
 
-def sequences(steps: Sequence[Maps], channels: Sequence[int], observation: Observation) -> list[ChannelSequence]:
-    """Channels over steps, without the cells that show only padding."""
+def sequences(states: Sequence[Maps], channels: Sequence[int], observation: Observation) -> list[ChannelSequence]:
+    """Channels over successive states, cropped to the visible cells."""
     return [
-        ChannelSequence(channel, [maps[channel][observation.grid.visible] for maps in steps]) for channel in channels
+        ChannelSequence(channel, [maps[channel][observation.grid.visible] for maps in states]) for channel in channels
     ]
 
 
 def upsampling_difference(observation: Observation) -> Float[NDArray[np.float32], "height width"] | None:
-    """How far the learned upsampling is from the bilinear one at every pixel, in px; None where nothing is learned."""
+    """The length in px of convex minus bilinear flow at every pixel; None if the model upsamples bilinearly."""
     if observation.config.upsampling != "convex":
         return None
     difference = np.linalg.norm(observation.flow - observation.bilinear_flow, axis=2)

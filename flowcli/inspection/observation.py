@@ -1,4 +1,4 @@
-"""RAFT at work on one pair, step by step: everything that it computed on the way, taken from `RAFT.updates`."""
+"""Runs RAFT on one pair and keeps its intermediate values, taken from `RAFT.updates`."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ObservedUpdate:
-    """What one update read and made. All but `flow` is on the padded 1/8 grid and in its pixels.
+    """The values of one update on the padded 1/8 grid, vectors in cells (x, y).
 
-    `centers` is where the correlation was looked up, `flow` what the update ended with, upsampled, in source pixels.
+    `centers` are the points of the lookup, `coarse_flow` is the flow after the update, `flow` the same upsampled to the
+    source's size, in px.
     """
 
     centers: Float[NDArray[np.float32], "2 rows columns"]
@@ -45,7 +46,10 @@ class ObservedUpdate:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """One run of the model. `hidden` is the state before the first update; `last` is the last step, to upsample."""
+    """One run of the model: `hidden` is the state before the first update, `last` the last update as tensors.
+
+    `warm` states whether the run used a warm start.
+    """
 
     config: RaftConfig
     grid: Grid
@@ -61,58 +65,61 @@ class Observation:
 
     @property
     def flow(self) -> Float[NDArray[np.float32], "height width 2"]:
-        """The flow that the run ended with, in source pixels."""
+        """The flow after the last update, in source px."""
         return self.updates[-1].flow
 
     @property
     def bilinear_flow(self) -> Float[NDArray[np.float32], "height width 2"]:
-        """What the flow would be if it were upsampled bilinearly, in source pixels."""
+        """The flow after the last update, upsampled bilinearly, in source px."""
         with torch.inference_mode():
             return array(self.grid.padding.crop(upsample_bilinear(self.last.flow))[0].permute(1, 2, 0))
 
 
 def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = False) -> Observation:
-    """Runs every step that the estimator's settings ask for, and keeps what it sees."""
+    """Runs the estimator's number of iterations on the subject and keeps all intermediate values.
+
+    `warm_start` uses the flow from the subject's earlier frame, if it has one. Updates do not stop on convergence.
+    """
     grid = Grid(*subject.first.shape[:2])
     on_demand = estimator.plan(grid.height, grid.width).on_demand
     model, settings = estimator.model, estimator.settings
     with torch.inference_mode(), autocast(estimator.device, settings.precision):
         first, second = (estimator.upload(Frame(0, Fraction(0), image)) for image in (subject.first, subject.second))
-        begun = model.begin(first, second, on_demand=on_demand)
+        started = model.begin(first, second, on_demand=on_demand)
         initial = None
         if warm_start and subject.earlier is not None:
             earlier = estimator.upload(Frame(0, Fraction(0), subject.earlier))
-            before = model.correlate(model.encode(earlier), begun.first_features, on_demand=on_demand)
+            before = model.correlate(model.encode(earlier), started.first_features, on_demand=on_demand)
             initial = carry_forward(last(model.updates(before, model.read_context(earlier)), settings.iterations).flow)
         updates = []
-        for step in model.updates(begun.correlation, begun.context, initial_flow=initial):
-            updates.append(updated(step, grid))
+        for update in model.updates(started.correlation, started.context, initial_flow=initial):
+            updates.append(observed(update, grid))
             if len(updates) == settings.iterations:
                 break
     return Observation(
         config=model.config,
         grid=grid,
-        first_features=array(begun.first_features[0]),
-        second_features=array(begun.second_features[0]),
-        hidden=array(begun.context.hidden[0]),
-        context=array(begun.context.context[0]),
-        correlation=begun.correlation,
+        first_features=array(started.first_features[0]),
+        second_features=array(started.second_features[0]),
+        hidden=array(started.context.hidden[0]),
+        context=array(started.context.context[0]),
+        correlation=started.correlation,
         on_demand=on_demand,
         warm=initial is not None,
         updates=tuple(updates),
-        last=step,
+        last=update,
     )
 
 
-def updated(step: Update, grid: Grid) -> ObservedUpdate:
-    """A step as arrays."""
+def observed(update: Update, grid: Grid) -> ObservedUpdate:
+    """An update as arrays."""
     return ObservedUpdate(
-        centers=array(step.centers[0]),
-        motion_features=array(step.motion_features[0]),
-        hidden=array(step.hidden[0]),
-        delta=array(step.delta[0]),
-        coarse_flow=array(step.flow[0]),
-        flow=array(grid.padding.crop(step.upsampled())[0].permute(1, 2, 0)),
+        centers=array(update.centers[0]),
+        motion_features=array(update.motion_features[0]),
+        hidden=array(update.hidden[0]),
+        delta=array(update.delta[0]),
+        coarse_flow=array(update.flow[0]),
+        flow=array(grid.padding.crop(update.upsampled())[0].permute(1, 2, 0)),
     )
 
 

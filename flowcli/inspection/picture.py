@@ -1,4 +1,4 @@
-"""A picture that is drawn and not yet written."""
+"""A drawn picture and the file that it is written to."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PictureFile:
-    """Images under the name of a file in the inspection's folder: one as .png, or one or several as .gif.
+    """A file of an inspection: one image as .png, or one or several as .gif; `name` is relative to its folder.
 
-    A GIF shows each for `seconds` and rests on its last one for `hold` more.
+    A GIF shows each image for `seconds`, and the last one for `hold` seconds more.
     """
 
     name: str
@@ -42,5 +42,5 @@ class PictureFile:
 
 
 def place_of(pixel: Pixel) -> str:
-    """The folder of a pixel's own pictures."""
+    """The name of the folder for the pictures of one pixel."""
     return f"pixel_{pixel.x}_{pixel.y}"

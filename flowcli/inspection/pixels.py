@@ -1,4 +1,4 @@
-"""Which pixels are looked at: those that are asked for, and those that stand out."""
+"""Chooses the pixels to inspect: the requested ones, and others by motion and ambiguity."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     from flowcli.inspection.observation import Observation
 
 MOST = 4
-"""How many pixels can be chosen by themselves."""
+"""The number of pixels that can be chosen automatically."""
 CELLS_TRIED = 2000
-"""Of how many cells the most ambiguous is chosen; of more, they are spread evenly."""
+"""The maximum number of cells among which the most ambiguous is sought; of more, evenly spaced ones are taken."""
 
 
 def parse_pixels(texts: Sequence[str], *, height: int, width: int) -> list[Pixel]:
-    """Pixels given as `X,Y`; raises UsageError for one outside the frame."""
+    """The pixels given as `X,Y`, each once; raises UsageError for an invalid one or one outside the frame."""
     pixels = []
     for text in texts:
         match = re.fullmatch(r"\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*", text)
         if match is None:
-            raise UsageError(f"--at {text} is no pixel", hint="write X,Y in whole pixels, such as --at 320,200")
+            raise UsageError(f"--at {text} is not a pixel", hint="write X,Y in whole pixels, such as --at 320,200")
         x, y = int(match[1]), int(match[2])
         if not (0 <= x < width and 0 <= y < height):
             raise UsageError(
                 f"--at {text} lies outside the frame of {width} x {height}",
                 hint=f"X goes from 0 to {width - 1}, Y from 0 to {height - 1}",
             )
-        pixels.append(Pixel(x, y, "asked for"))
+        pixels.append(Pixel(x, y, "requested"))
     return list(dict.fromkeys(pixels))
 
 
 def choose_pixels(observation: Observation, count: int, *, besides: Sequence[Pixel] = ()) -> list[Pixel]:
-    """The first `count` of: largest, median and smallest motion, most ambiguous correlation; each in a cell of its own.
+    """The first `count` of: largest, median and smallest motion, most ambiguous correlation; no two in one cell.
 
-    A frame of fewer cells gives fewer pixels.
+    None lies in a cell of the pixels in `besides`. A frame with too few cells gives fewer pixels.
     """
     grid = observation.grid
     taken = {grid.cell_at(pixel.x, pixel.y) for pixel in besides}
@@ -69,24 +69,23 @@ def choose_pixels(observation: Observation, count: int, *, besides: Sequence[Pix
 
 
 def in_frame(order: NDArray[np.intp], grid: Grid) -> Iterable[tuple[int, int]]:
-    """Numbers of pixels as (x, y)."""
+    """Flat pixel indices as (x, y)."""
     return ((int(number) % grid.width, int(number) // grid.width) for number in order)
 
 
 def most_ambiguous(observation: Observation) -> list[Cell]:
-    """Cells by how little their best match stands out from the next best elsewhere, the least first.
-
-    Elsewhere is beyond the window that a lookup at the best match would cover; what stands out is measured in standard
-    deviations of the cell's response at full resolution.
-    """
+    """Visible cells in order of increasing `margin`: the most ambiguous first."""
     rows, columns = observation.grid.visible
     cells = [Cell(row, column) for row in range(rows.start, rows.stop) for column in range(columns.start, columns.stop)]
     cells = cells[:: -(-len(cells) // CELLS_TRIED)]
-    return sorted(cells, key=lambda cell: lead(observation, cell))
+    return sorted(cells, key=lambda cell: margin(observation, cell))
 
 
-def lead(observation: Observation, cell: Cell) -> float:
-    """How far a cell's best match lies above the best one outside its neighbourhood."""
+def margin(observation: Observation, cell: Cell) -> float:
+    """The difference between a cell's best match and the best one outside a lookup window around it.
+
+    It is in standard deviations of the cell's response at level 0.
+    """
     response = observation.correlation.response((cell.row, cell.column), 0).float().cpu().numpy()
     radius = observation.config.lookup_radius
     row, column = np.unravel_index(np.argmax(response), response.shape)

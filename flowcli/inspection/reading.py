@@ -1,4 +1,4 @@
-"""What RAFT saw and did at one pixel: its response maps, its lookups and its flow at every update."""
+"""Extracts RAFT's values at one pixel: its response maps, and its lookups and flow at every update."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ class Pixel:
 
 @dataclass(frozen=True, eq=False)
 class Lookup:
-    """One level of one lookup: the responses on the (2r + 1)² points around `center`, which is (x, y) in its cells.
+    """One level of one lookup: the responses at the (2r + 1)² points around `center` (x, y), in cells of the level.
 
-    `window` is an image: rows are offsets down, columns offsets to the right, each from -r to r.
+    `window` is an image: rows are offsets down, columns are offsets to the right, each from -r to r. `size` is that of
+    the response map (rows, columns).
     """
 
     level: int
@@ -42,15 +43,12 @@ class Lookup:
 
     @property
     def radius(self) -> int:
-        """How many cells the window reaches to each side."""
+        """The radius r of the window, in cells of the level."""
         return len(self.window) // 2
 
     @property
     def strongest(self) -> tuple[int, int] | None:
-        """The offset (dx, dy) of the strongest response, the direction that this level proposes.
-
-        Offsets outside the map do not count, though RAFT reads zeros there; None where all of them are outside.
-        """
+        """The offset (dx, dy) of the strongest response within the map; None if the whole window is outside."""
         steps = np.arange(-self.radius, self.radius + 1)
         rows, columns = self.size
         x, y = self.center[0] + steps, self.center[1] + steps
@@ -63,12 +61,12 @@ class Lookup:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Everything about one pixel. `lookups` are by update and level; `trajectory` holds where the flow pointed.
+    """The data of one pixel; `lookups` are by update and level.
 
-    `trajectory` is (x, y) in cells of level 0: the center of every lookup, and where the last update led. `flow` is
-    the pixel's own flow in source pixels after every update, `coarse_flow` and `deltas` those of its cell in cells.
-    `weights` are those of the 3×3 cells around its own whose flows, `around`, make the pixel's; those are in source
-    pixels, NaN beyond the grid.
+    `trajectory` holds the center of every lookup and the correspondence after the last update, (x, y) in cells of
+    level 0. `flow` is the pixel's flow after every update in source px; `coarse_flow` and `deltas` are the flow and the
+    updates of its cell, in cells. The pixel's last flow is the sum of `around`, the flow of the 3×3 cells around its
+    own in source px (NaN outside the grid, where it counts as 0), times `weights`.
     """
 
     pixel: Pixel
@@ -83,13 +81,13 @@ class Reading:
     around: Float[NDArray[np.float32], "3 3 2"]
 
     def lookup_range(self, level: int) -> tuple[float, float]:
-        """The least and the greatest response that any update reads at a level."""
+        """The minimum and maximum response that the updates read at a level."""
         windows = [lookups[level].window for lookups in self.lookups]
         return float(np.min(windows)), float(np.max(windows))
 
 
 def read(observation: Observation, pixel: Pixel) -> Reading:
-    """What happened at one pixel."""
+    """The data of one pixel in an observation."""
     cell = observation.grid.cell_at(pixel.x, pixel.y)
     levels = range(observation.config.correlation_levels)
     responses = [observation.correlation.response((cell.row, cell.column), level).float().cpu() for level in levels]
@@ -115,9 +113,9 @@ def read(observation: Observation, pixel: Pixel) -> Reading:
 
 
 def look_up(response: torch.Tensor, center: NDArray[np.float32], level: int, radius: int) -> Lookup:
-    """What RAFT's own lookup reads in one response map around `center` (x, y in cells of level 0)."""
+    """One level of RAFT's lookup in a response map around `center` (x, y), in cells of level 0."""
     point = torch.from_numpy(center)[:, None] / 2**level
-    # The x offset varies slowest in RAFT's order: transposed, it is an image.
+    # The x offset varies slowest in RAFT's order; the transpose has rows along y.
     image = window(response[None].contiguous(), point, radius)[..., 0].T.numpy()
     x, y = point[:, 0].tolist()
     return Lookup(level, (x, y), image, (response.shape[0], response.shape[1]))
@@ -126,13 +124,13 @@ def look_up(response: torch.Tensor, center: NDArray[np.float32], level: int, rad
 def flow_around(
     coarse_flow: Float[NDArray[np.float32], "2 rows columns"], cell: Cell
 ) -> Float[NDArray[np.float32], "3 3 2"]:
-    """The flow of the 3×3 cells around a cell in source pixels, NaN beyond the grid."""
+    """The flow of the 3×3 cells around a cell in source px, NaN outside the grid."""
     padded = np.pad(FACTOR * coarse_flow, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
     return np.ascontiguousarray(padded[:, cell.row : cell.row + 3, cell.column : cell.column + 3].transpose(1, 2, 0))
 
 
 def weights_at(observation: Observation, pixel: Pixel) -> NDArray[np.float32]:
-    """The 3×3 weights that make the pixel's flow from those of its cell and of the cells around it."""
+    """The 3×3 weights with which upsampling combines the flow of the cells around the pixel's own."""
     last, grid = observation.last, observation.grid
     x, y = pixel.x + grid.padding.left, pixel.y + grid.padding.top
     cell = grid.cell_at(pixel.x, pixel.y)
@@ -146,21 +144,21 @@ def weights_at(observation: Observation, pixel: Pixel) -> NDArray[np.float32]:
 
 
 def between_cells(pixel: int, cells: int) -> float:
-    """Where bilinear upsampling, corner to corner, reads the flow of a pixel along one axis of the padded frame."""
+    """The coordinate in cells at which bilinear upsampling with aligned corners reads a pixel of the padded frame."""
     return pixel * (cells - 1) / (FACTOR * cells - 1)
 
 
 def hat(place: float) -> NDArray[np.float64]:
-    """The weights of linear interpolation at -1, 0 and 1."""
+    """The weights with which linear interpolation at `place` combines values at -1, 0 and 1."""
     return np.asarray(np.maximum(0, 1 - np.abs(np.array([-1.0, 0.0, 1.0]) - place)), np.float64)
 
 
 def zoom(
     response: Float[NDArray[np.float32], "rows columns"], center: tuple[float, float], radius: int
 ) -> tuple[Float[NDArray[np.float32], "height width"], tuple[int, int]]:
-    """The whole cells that a window covers, NaN outside the map, and the (x, y) of the first of them.
+    """The cells of a response map that a window covers, NaN outside the map, and the (x, y) of the upper left one.
 
-    A window at whole coordinates covers (2r + 1)² cells, any other one more on each axis it lies between.
+    The window covers 2r + 1 cells along an axis if its center is whole there, else 2r + 2.
     """
     low = [int(np.floor(value)) - radius for value in center]
     high = [int(np.ceil(value)) + radius for value in center]

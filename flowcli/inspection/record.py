@@ -1,7 +1,4 @@
-"""inspect.json: everything that was found at the pixels, and every number that a picture shows.
-
-README.md beside this file, which goes into every inspection's folder, says what each key means.
-"""
+"""inspect.json: the data of an inspection, documented key by key in README.md beside this file."""
 
 from __future__ import annotations
 
@@ -26,11 +23,11 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 DIGITS = 7
-"""Significant digits: float32 has no more."""
+"""Significant digits: float32 has about 7."""
 
 
 def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequence[str]) -> Json:
-    """The findings as inspect.json has them."""
+    """The content of inspect.json; `files` are the names of the other files in its folder."""
     observation, subject = findings.observation, findings.subject
     grid, config = observation.grid, observation.config
     padding = grid.padding
@@ -76,17 +73,17 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
 
 
 def feature_record(maps: Maps) -> dict[str, object]:
-    """The range of every channel's colours."""
+    """The range of values of every channel."""
     return {"low": numbers(maps.min(axis=(1, 2))), "high": numbers(maps.max(axis=(1, 2)))}
 
 
 def sequence_record(sequence: ChannelSequence) -> dict[str, object]:
-    """A channel that is shown over the updates, and the range of its colours."""
+    """A channel that is shown over the updates, and its range of values."""
     return {"channel": sequence.channel, "low": number(sequence.low), "high": number(sequence.high)}
 
 
 def upsampling_record(observation: Observation) -> dict[str, object]:
-    """How far the learned upsampling is from the bilinear one, in pixels."""
+    """The method of upsampling, and the difference between convex and bilinear flow in px."""
     difference = upsampling_difference(observation)
     return {
         "method": observation.config.upsampling,
@@ -97,17 +94,17 @@ def upsampling_record(observation: Observation) -> dict[str, object]:
 
 
 def pixel_record(reading: Reading, findings: Findings) -> dict[str, object]:
-    """One pixel; updates are counted from 1."""
-    truth = findings.subject.truth
+    """The record of one pixel."""
+    ground_truth = findings.subject.ground_truth
     x, y = reading.pixel.x, reading.pixel.y
-    known = truth is not None and bool(truth.valid[y, x])
+    known = ground_truth is not None and bool(ground_truth.valid[y, x])
     return {
         "x": x,
         "y": y,
         "why": reading.pixel.why,
         "cell": {"row": reading.cell.row, "column": reading.cell.column},
         "flow": numbers(reading.flow[-1]),
-        "truth": numbers(truth.flow[y, x]) if truth is not None and known else None,
+        "truth": numbers(ground_truth.flow[y, x]) if ground_truth is not None and known else None,
         "levels": [level_record(reading, level) for level in range(len(reading.responses))],
         "updates": [update_record(reading, update) for update in range(len(reading.flow))],
         "end": numbers(reading.trajectory[-1]),
@@ -117,7 +114,7 @@ def pixel_record(reading: Reading, findings: Findings) -> dict[str, object]:
 
 
 def level_record(reading: Reading, level: int) -> dict[str, object]:
-    """The response map of a level, its range, and that of all that the lookups read of it."""
+    """The response map of a level, its range, and the range of the lookups in it."""
     response = reading.responses[level]
     low, high = reading.lookup_range(level)
     return {
@@ -133,7 +130,7 @@ def level_record(reading: Reading, level: int) -> dict[str, object]:
 
 
 def update_record(reading: Reading, update: int) -> dict[str, object]:
-    """One update at one pixel: where it looked, what it read, what the strongest responses propose, what it did."""
+    """One update at one pixel, numbered from 1: its lookups, and the resulting flow."""
     return {
         "update": update + 1,
         "center": numbers(reading.trajectory[update]),
@@ -145,7 +142,7 @@ def update_record(reading: Reading, update: int) -> dict[str, object]:
 
 
 def lookup_record(lookup: Lookup, reading: Reading) -> dict[str, object]:
-    """One level of one lookup; the center as (x, y), and in (row, column) as the article gives it."""
+    """One level of one lookup; its center as (x, y), and as (row, column) like in the article."""
     x, y = lookup.center
     _, (left, top) = zoom(reading.responses[lookup.level], lookup.center, lookup.radius)
     return {
@@ -159,12 +156,12 @@ def lookup_record(lookup: Lookup, reading: Reading) -> dict[str, object]:
 
 
 def numbers(values: object) -> object:
-    """An array as nested lists of numbers; NaN becomes null."""
+    """An array as nested lists of numbers; what is not finite becomes None."""
     array = np.asarray(values)
     return number(array) if array.ndim == 0 else [numbers(part) for part in array]
 
 
 def number(value: object) -> float | None:
-    """A number with as many digits as float32 has, never -0; None for what is no finite number."""
+    """A number rounded to 7 significant digits, without -0; None if it is not finite."""
     rounded = float(f"{float(value):.{DIGITS}g}") + 0.0  # type: ignore[arg-type]
     return rounded if np.isfinite(rounded) else None

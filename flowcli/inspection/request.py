@@ -1,4 +1,4 @@
-"""What `flowcli inspect` was requested to look at."""
+"""The options of `flowcli inspect` as the fields of a dataclass."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flowcli.system import options
 
 @dataclass(frozen=True)
 class InspectRequest:
-    """What a user requested, as spelled on the command line."""
+    """The options of one inspection, as spelled on the command line."""
 
     inputs: tuple[str, ...]
     at: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class InspectRequest:
             "--auto",
             metavar="N",
             help="Choose the first N of: largest, median, smallest motion, most ambiguous correlation. "
-            "Default: all four, or none beside --at.",
+            "Default: all four, or none with --at.",
             min=0,
             max=4,
         ),
@@ -40,15 +40,17 @@ class InspectRequest:
             "--output", "-o", metavar="PATH", help="Folder to write NAME_inspect to. Default: beside the input."
         ),
     ] = None
-    truth: Annotated[
+    ground_truth: Annotated[
         Path | None,
-        typer.Option("--gt", metavar="FILE", help="True flow, .flo or .npz: gives the error at every update."),
+        typer.Option("--gt", metavar="FILE", help="Ground truth, .flo or .npz: gives the error after every update."),
     ] = None
     weights: options.Weights = "raft-small"
     iterations: options.Iterations = 12
     warm_start: Annotated[
         bool,
-        typer.Option("--warm-start", metavar="", help="Of a video: start from the flow of the pair before, T-N to T."),
+        typer.Option(
+            "--warm-start", metavar="", help="Of a video: start from the flow of the previous pair, T-N to T."
+        ),
     ] = False
     motion: Annotated[
         str,

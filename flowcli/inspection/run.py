@@ -1,4 +1,4 @@
-"""The order of things in one inspection: open, compute, choose, read, draw, record."""
+"""Runs one inspection: opens the frames, runs RAFT, chooses pixels, and writes pictures and record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowcli.flow.colour import ColourScale, magnitude, parse_scale
 from flowcli.inspection import explorer
 from flowcli.inspection.channels import Channels, parse_channels
 from flowcli.inspection.findings import Findings
-from flowcli.inspection.folder import GUIDE, RECORD, check_folder, made_whole
+from flowcli.inspection.folder import GUIDE, RECORD, atomic_folder, check_folder
 from flowcli.inspection.inputs import open_subject
 from flowcli.inspection.observation import observe
 from flowcli.inspection.pictures import draw_all
@@ -37,18 +37,21 @@ if TYPE_CHECKING:
     from raft_core.config import RaftConfig
 
 AUTOMATIC = 4
-"""How many pixels are chosen where none is asked for."""
+"""The number of pixels that are chosen automatically if none is requested."""
 
 
 def inspect(request: InspectRequest, console: Console) -> Result:
-    """Looks at RAFT at work on one pair of frames, and writes what it saw."""
+    """Runs RAFT on one pair of frames and writes the folder NAME_inspect with its intermediate values.
+
+    Raises UsageError for invalid options, SourceError for unreadable input, OutputError if it cannot write the folder.
+    """
     started = time.monotonic()
-    subject = open_subject(request.inputs, frame=request.frame, skip=request.skip, truth=request.truth)
+    subject = open_subject(request.inputs, frame=request.frame, skip=request.skip, ground_truth=request.ground_truth)
     height, width = subject.first.shape[:2]
-    asked = parse_pixels(request.at, height=height, width=width)
+    requested = parse_pixels(request.at, height=height, width=width)
     if request.warm_start and subject.earlier is None:
         raise UsageError(
-            "there is no earlier pair to start from", hint="--warm-start takes a video and --frame N or later"
+            "there is no earlier pair to start from", hint="--warm-start needs a video and --frame N or later"
         )
     folder = folder_of(request, subject)
     check_folder(folder, overwrite=request.overwrite)
@@ -58,10 +61,10 @@ def inspect(request: InspectRequest, console: Console) -> Result:
     settings = Settings(iterations=request.iterations)
     estimator = estimator_for(weights, device=request.device, precision=request.precision, settings=settings)
     channels = channels_of(request, estimator.model.config)
-    with made_whole(folder) as place:
+    with atomic_folder(folder) as place:
         observation = observe(estimator, subject, warm_start=request.warm_start)
-        automatic = request.automatic if request.automatic is not None else 0 if asked else AUTOMATIC
-        pixels = [*asked, *choose_pixels(observation, automatic, besides=asked)]
+        automatic = request.automatic if request.automatic is not None else 0 if requested else AUTOMATIC
+        pixels = [*requested, *choose_pixels(observation, automatic, besides=requested)]
         findings = Findings(
             subject=subject,
             observation=observation,
@@ -81,18 +84,18 @@ def inspect(request: InspectRequest, console: Console) -> Result:
 
 
 def guide() -> str:
-    """What an inspection's folder holds and what every key of its record means, for users."""
+    """The README.md of an inspection's folder, which documents its files and the keys of inspect.json."""
     return (resources.files("flowcli.inspection") / GUIDE).read_text(encoding="utf-8")
 
 
 def written(picture: PictureFile, folder: Path) -> str:
-    """The name of a picture, once it is written."""
+    """Writes a picture and returns its name."""
     picture.write(folder)
     return picture.name
 
 
 def folder_of(request: InspectRequest, subject: Subject) -> Path:
-    """`NAME_inspect`, below `-o` or beside the input."""
+    """The folder NAME_inspect, below `-o` or beside the input; for the demo in the working directory."""
     name = f"{subject.name}_inspect"
     if not subject.inputs:
         return (request.output or Path()) / name
@@ -100,7 +103,7 @@ def folder_of(request: InspectRequest, subject: Subject) -> Path:
 
 
 def channels_of(request: InspectRequest, config: RaftConfig) -> Channels:
-    """The channels that were asked for."""
+    """The requested channels; raises UsageError for channels that the model does not have."""
     return Channels(
         parse_channels(request.motion, total=config.motion_channels, option="--motion-channels"),
         parse_channels(request.hidden, total=config.hidden_channels, option="--hidden-channels"),
@@ -108,7 +111,7 @@ def channels_of(request: InspectRequest, config: RaftConfig) -> Channels:
 
 
 def settings_of(request: InspectRequest, estimator: FlowEstimator, observation: Observation) -> dict[str, object]:
-    """The settings as resolved, for the record."""
+    """The resolved settings, for the record."""
     return {
         "iterations": request.iterations,
         "warm_start": observation.warm,
@@ -119,11 +122,11 @@ def settings_of(request: InspectRequest, estimator: FlowEstimator, observation: 
 
 
 def summary(findings: Findings, folder: Path, seconds: float) -> str:
-    """One line: what was looked at, how it went, and where to begin."""
+    """One line: the number of updates and pixels, the time, the mean error if known, and the page to open."""
     count = len(findings.readings)
     line = f"{findings.iterations} updates at {count} pixel{'s' * (count != 1)} in {seconds:.1f} s"
     if findings.errors is not None:
         line += (
             f"; mean error {findings.errors[0]:.2f} px after the first update, {findings.errors[-1]:.2f} px at the end"
         )
-    return f"{line}; begin with {folder / explorer.NAME}"
+    return f"{line}; open {folder / explorer.NAME}"

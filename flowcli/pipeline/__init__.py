@@ -1,4 +1,4 @@
-"""One input, from what was requested to the files that are written.
+"""Computes one input: from the request to the written files.
 
-Doors: `video.estimate_video`, `pair.estimate_pair`, `track.track`. Imports `model` and below.
+Entry points: `video.estimate_video`, `pair.estimate_pair`, `track.track`. Imports `model` and below.
 """

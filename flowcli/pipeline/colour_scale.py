@@ -1,4 +1,4 @@
-"""The colour scale of a run, settled before its first flow is drawn."""
+"""Chooses the colour scale of a run before its first flow is drawn."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ if TYPE_CHECKING:
     from flowcli.model.estimator import FlowEstimator
     from flowcli.pipeline.request import Request
 
-# A video's colour scale comes from this many pairs, shrunk to this many pixels on the longer side.
-GLIMPSES = 5
-GLIMPSE_SIDE = 640
-_REMEMBERED = 250
-_LOOKED_AT = 90
-"""About as many rows, and as many columns, are enough to tell how fast fast motion is."""
+# The scale of a video is measured on this many pairs, reduced to this many pixels on the longer side.
+SAMPLED_PAIRS = 5
+SAMPLED_SIDE = 640
+_PAST_PAIRS = 250
+_SAMPLES_PER_SIDE = 90
+"""The fast speed of a pair is measured on a grid of at least this many rows and columns, where the flow has them."""
 
 
 @dataclass(frozen=True)
 class Colours:
-    """What a run draws with: one `scale`, or, where it is `changing`, a scale of its own for every pair."""
+    """The colour scale of a run: one `scale` for all pairs, or one for each pair, assigned by `changing`."""
 
     scale: ColourScale
     changing: Callable[[Iterable[Estimate]], Iterator[Estimate]] | None = None
 
     @property
     def max_flow(self) -> float | None:
-        """The motion drawn in full colour in the whole run; None where that changes."""
+        """The speed drawn in full colour, in px; None if it changes from pair to pair."""
         return None if self.changing else self.scale.max_flow
 
-    def given_to(self, estimates: Iterator[Estimate]) -> Iterator[Estimate]:
-        """The same estimates, each with the scale that it is drawn with."""
+    def scaled(self, estimates: Iterator[Estimate]) -> Iterator[Estimate]:
+        """The same estimates, each with its own scale if the scale is changing."""
         return self.changing(estimates) if self.changing else estimates
 
 
@@ -63,10 +63,10 @@ def colours_of(
     seekable: bool = True,
     resolved: Mapping[str, Any] | None = None,
 ) -> Colours:
-    """The colours that a request asks for; `sampled` gives the scale of a few pairs, where one is needed.
+    """The colour scale of a run; `sampled` measures one on a few pairs and is called only if needed.
 
-    What is not `seekable` can be sampled at its beginning only, so that its scale moves on with the motion. What an
-    earlier process `resolved` stays. Raises UsageError for what makes no sense.
+    A source that is not `seekable` is sampled only at its start, so its scale changes with the motion. The scale that
+    an earlier process `resolved` is kept. Raises UsageError for invalid options.
     """
     plain = plain_scale(request.gamma, request.background)
     fixed = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
@@ -81,35 +81,35 @@ def colours_of(
 
 
 def sampled_scale(source: Source, estimator: FlowEstimator, *, skip: int) -> ColourScale:
-    """One colour scale for a whole video, from a few pairs spread over it."""
+    """One colour scale for a whole video, measured on a few pairs, spread over it if the source is seekable."""
     speeds = []
-    for pair in source.sample_pairs(count=GLIMPSES, skip=skip):
+    for pair in source.sample_pairs(count=SAMPLED_PAIRS, skip=skip):
         height, width = pair.first.image.shape[:2]
-        size = Reduction(max_side=GLIMPSE_SIDE).size(height, width)
+        size = Reduction(max_side=SAMPLED_SIDE).size(height, width)
         first, second = (shrunk(frame.image, size) for frame in (pair.first, pair.second))
         speeds.append(magnitude(estimator.flow_between(first, second)) * max(height, width) / max(size))
     return ColourScale.covering(speeds)
 
 
 def scale_by_pair(estimates: Iterable[Estimate], like: ColourScale) -> Iterator[Estimate]:
-    """The same estimates, each with the scale of its own motion."""
+    """The same estimates, each with the scale of its own motion and the gamma and background of `like`."""
     for estimate in estimates:
         fast = fast_speed_of(estimate)
         yield replace(estimate, scale=replace(like, max_flow=typical([] if fast is None else [fast])))
 
 
 class ScaleByPast:
-    """Gives estimates the scale of the motion so far.
+    """Assigns each estimate a scale that covers the typical fast speed of the most recent pairs.
 
-    It begins with a `first` scale and moves with what is typical of the last pairs: a few fast ones change little.
+    The scale starts from `first`. A few fast pairs change it little.
     """
 
     def __init__(self, first: ColourScale) -> None:
         self._first = first
-        self._fast = deque([first.max_flow], maxlen=_REMEMBERED)
+        self._fast = deque([first.max_flow], maxlen=_PAST_PAIRS)
 
     def __call__(self, estimates: Iterable[Estimate]) -> Iterator[Estimate]:
-        """The same estimates, each with a scale that no later one has a say in."""
+        """The same estimates, each with a scale that depends only on it and earlier ones."""
         for estimate in estimates:
             fast = fast_speed_of(estimate)
             if fast is not None and not estimate.pair.cut:
@@ -118,9 +118,9 @@ class ScaleByPast:
 
 
 def fast_speed_of(estimate: Estimate) -> float | None:
-    """How fast the fast parts of a pair are, in pixels; None where nothing is known."""
+    """The speed of the fast pixels of a pair, in px; None if it has no flow or no known pixel."""
     flow = estimate.backward if estimate.forward is None else estimate.forward
     if flow is None:
         return None
-    step = max(1, min(flow.shape[-2:]) // _LOOKED_AT)
+    step = max(1, min(flow.shape[-2:]) // _SAMPLES_PER_SIDE)
     return fast_speed(magnitude(as_array(flow[:, ::step, ::step])))

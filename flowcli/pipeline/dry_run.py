@@ -1,4 +1,4 @@
-"""What a run would do, and about how long it would take; nothing is written."""
+"""Plans a run and estimates its duration; writes nothing."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DryRun:
-    """A run that was only planned.
+    """The plan of a run.
 
-    `meta` is of the selected frames; they are computed at `computed` (width, height), padding included, which takes
-    `memory_bytes`. `flows` is None where the number of frames is unknown.
+    `meta` describes the selected frames; `computed` is the size (width, height) at which they are computed, padding
+    included, using `memory_bytes`. `flows` is None if the number of frames is unknown.
     """
 
     command: str
@@ -50,13 +50,13 @@ class DryRun:
 
     @property
     def seconds(self) -> float | None:
-        """How long all flows take, where their number is known."""
+        """The estimated time for all flows; None if their number is unknown."""
         return None if self.flows is None else self.flows * self.seconds_per_flow
 
     def facts(self) -> dict[str, str]:
-        """The plan for people."""
+        """The plan as a list of named facts."""
         meta, settings = self.meta, self.settings
-        frames = "unknown" if meta.frame_count is None else f"{meta.frame_count}{'' if meta.counted else ' or so'}"
+        frames = "unknown" if meta.frame_count is None else f"{'' if meta.counted else 'about '}{meta.frame_count}"
         computed = "{} x {}".format(*self.computed)
         time = f"{self.seconds_per_flow:.2g} s per flow"
         return {
@@ -66,7 +66,7 @@ class DryRun:
             "correlation": f"{settings['correlation']}; computing takes {amount(self.memory_bytes)}",
             "device": f"{settings['device']}, {settings['precision']}, batch {settings['batch']}",
             "weights": self.weights.name,
-            "time": time if self.seconds is None else f"{time}, about {duration(self.seconds)} in all",
+            "time": time if self.seconds is None else f"{time}, about {duration(self.seconds)} in total",
             "writes": ", ".join(str(path) for path in self.outputs),
         }
 
@@ -97,7 +97,7 @@ class DryRun:
 
 
 def plan_video(request: Request) -> DryRun:
-    """What `flowcli video` would do; what it would refuse is refused here too."""
+    """The plan of `flowcli video`; raises the errors that the run would raise before it computes."""
     task = Task.of(request)
     with source_of(request) as source:
         check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
@@ -106,7 +106,7 @@ def plan_video(request: Request) -> DryRun:
 
 
 def plan_pair(request: Request) -> DryRun:
-    """What `flowcli pair` would do; what it would refuse is refused here too."""
+    """The plan of `flowcli pair`; raises the errors that the run would raise before it computes."""
     task = Task.of(request, video=False)
     pair = read_pair(request)
     check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
@@ -114,7 +114,10 @@ def plan_pair(request: Request) -> DryRun:
 
 
 def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> DryRun:
-    """Plans a task whose frames are as `meta` says, and of which these are the first `pairs`."""
+    """Plans a task from its metadata and its first pairs, which are computed to measure the time per flow.
+
+    Raises SourceError if there are none.
+    """
     request = task.request
     if not pairs:
         raise too_short(task.path, skip=request.skip)
@@ -138,19 +141,19 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
 
 
 def seconds_of_last(estimator: FlowEstimator, pairs: Iterable[FramePair]) -> float:
-    """How long the last of the pairs took: the first one also pays for what is done once."""
+    """The time that the last of the pairs takes to compute; the first one includes one-time initialisation."""
     seconds = 0.0
     memory = Memory()
     for pair in pairs:
         started = time.monotonic()
         for estimate in estimator.estimate([pair], memory=memory):
-            _ = estimate.flow  # waits for the device
+            _ = estimate.flow  # blocks until the device is done
         seconds = time.monotonic() - started
     return seconds
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people."""
+    """A duration in words: seconds up to 99 s, then minutes, then hours and minutes."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

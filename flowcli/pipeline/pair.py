@@ -1,4 +1,4 @@
-"""The flow between two images, from request to files."""
+"""Computes and writes the flow between two images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowcli.flow.outputs import check_outputs
 from flowcli.media.frames import Frame, FramePair, VideoMeta
 from flowcli.media.images import read_images
 from flowcli.pipeline.colour_scale import colours_of
-from flowcli.pipeline.run import Run, made_folders
+from flowcli.pipeline.run import Run, removing_empty_folders
 from flowcli.pipeline.settings import estimator_of, settle
 from flowcli.pipeline.task import Task
 from flowcli.system.signals import Interruption, StoppedError
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def estimate_pair(request: Request, console: Console) -> Result:
-    """Computes and writes the flow between two images."""
+    """Computes the flow between the two images of a request and writes its outputs and report.
+
+    Raises StoppedError if a signal arrives before the flow is written.
+    """
     task = Task.of(request, video=False)
     pair = read_pair(request)
     check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
@@ -35,7 +38,7 @@ def estimate_pair(request: Request, console: Console) -> Result:
     colours = colours_of(request, task.outputs, sampled=lambda: ColourScale.covering([magnitude(estimate.flow)]))
     run = Run(task, meta, estimator, colours)
     run.detail(console)
-    with made_folders(task.outputs), Interruption() as interruption:
+    with removing_empty_folders(task.outputs), Interruption() as interruption:
         written = run.write(iter([estimate]), task.outputs, interruption)
         if interruption.number and not written.complete:
             raise StoppedError(interruption.number, hint="run it again")
@@ -43,12 +46,12 @@ def estimate_pair(request: Request, console: Console) -> Result:
 
 
 def read_pair(request: Request) -> FramePair:
-    """The two images of a request; raises UsageError where they differ in size."""
+    """The two images of a request as a pair; raises UsageError if they differ in size."""
     first, second = read_images(*request.inputs)
     return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(0), second), continues=False)
 
 
 def meta_of(pair: FramePair, request: Request) -> VideoMeta:
-    """A pair of images as a video of two frames."""
+    """The metadata of a pair of images, described as a video of two frames at 1 frame per second."""
     height, width = pair.first.image.shape[:2]
     return VideoMeta(request.inputs[0].name, width, height, Fraction(1), 2, tick=Fraction(1), counted=True)

@@ -1,4 +1,4 @@
-"""NAME_flow.json: what a run did, so that it can be understood and repeated."""
+"""NAME_flow.json: the report of one run."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """The facts of one run; `settings` as resolved, `pairs` in order, timed from `start`, which counts from the
-    source's first frame, `photometric_error` before and after warping.
+    """The facts of one run.
+
+    `settings` are as resolved. `pairs` are in order, their times relative to `start`, the time of the first selected
+    frame in the source. `photometric_error` is the mean before and after warping, in grey levels.
     """
 
     command: str
@@ -44,7 +46,7 @@ class Report:
     photometric_error: tuple[float, float] | None
 
     def json(self) -> Json:
-        """What NAME_flow.json holds."""
+        """The content of NAME_flow.json."""
         before, after = self.photometric_error or (None, None)
         content = {
             "flowcli": __version__,
@@ -73,15 +75,18 @@ class Report:
 
 
 def problem_of(report: Mapping[str, Any], path: Path) -> PartialError | None:
-    """What is missing from the run that a report is of, whose input is `path`; None where nothing is."""
+    """The error of a run that is only partly done, from its report and the path of its input; None if it is complete.
+
+    A run is partial if frames were lost or flow is not finite.
+    """
     if report["lost_frames"]:
         return lost_frames(
-            path, report["lost_frames"], hint="the flow to and from what was lost is missing; the rest is written"
+            path, report["lost_frames"], hint="the flow from and to lost frames is missing; the rest is written"
         )
     unknown = sum(not pair["finite"] for pair in report["pairs"])
     if unknown:
         return PartialError(
-            f"the flow of {unknown} pair{'s' * (unknown != 1)} of {path} is unknown in part: the model gave no numbers",
+            f"the flow of {unknown} pair{'s' * (unknown != 1)} of {path} is not finite everywhere",
             hint="try other --weights, or --precision fp32; the rest is written",
         )
     return None

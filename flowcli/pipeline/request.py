@@ -1,4 +1,4 @@
-"""What a user requested: one dataclass whose fields are the options of `flowcli video`, and of whatever is like it."""
+"""The options of `flowcli video` as the fields of a dataclass; other commands take some of them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import typer
 from flowcli.system import options
 from flowcli.system.options import DRAWING, ENCODING
 
-PATH = "a path, which another machine may know by another name; a hash stands for it where jobs are compared"
-WORK = "says how to work, not what to compute"
+PATH = "a path, which may differ between machines, so that jobs do not compare it"
+WORK = "affects how a run works, not what it computes"
 BATCH = "the same for all clips of a batch"
 VIDEO = "of a video only"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a user requested, as spelled on the command line; `name` is what outputs are called, if not by the input."""
+    """The options of one run, as spelled on the command line; `name` replaces the input's name in those of outputs."""
 
     inputs: Annotated[tuple[Path, ...], PATH]
     output: Annotated[options.Output, PATH] = None
     save: Annotated[
-        str, typer.Option(metavar="LIST", help="What to write: outputs named below, with commas between.")
+        str, typer.Option(metavar="LIST", help="Outputs to write, of those named below, separated by commas.")
     ] = "video"
     skip: Annotated[
         int, typer.Option(metavar="N", help="Flow from frame t to frame t+N; the next pair starts there.", min=1), VIDEO
@@ -35,7 +35,7 @@ class Request:
     start: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Begin here: seconds, mm:ss.s, hh:mm:ss, or #N, the frame numbered N from 0."
+            metavar="TIME", help="Start here: seconds, mm:ss.s, hh:mm:ss, or #N, the frame numbered N from 0."
         ),
         VIDEO,
     ] = None
@@ -49,7 +49,7 @@ class Request:
         VIDEO,
     ] = None
     deinterlace: Annotated[
-        bool, typer.Option("--deinterlace", metavar="", help="Make the frames of interlaced video whole."), VIDEO
+        bool, typer.Option("--deinterlace", metavar="", help="Deinterlace the frames of interlaced video."), VIDEO
     ] = False
     weights: Annotated[options.Weights, PATH] = "raft-small"
     iterations: Annotated[
@@ -57,19 +57,19 @@ class Request:
         typer.Option(
             "--iters",
             metavar="N",
-            help="Updates of the flow: more are slower and more exact; auto stops when the flow settles, after 12 at "
+            help="Updates of the flow: more are slower and more exact; auto stops when the flow converges, after 12 at "
             "most.",
         ),
     ] = "auto"
     tolerance: Annotated[
         float,
-        typer.Option(metavar="PX", help="With --iters auto: stop when a step changes the flow by less than this."),
+        typer.Option(metavar="PX", help="With --iters auto: stop when an update changes the flow by less than this."),
     ] = 0.1
     direction: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="forward, backward, or both, which also tells what is occluded (--save occlusion, warp).",
+            help="forward, backward, or both, which also gives occlusion (--save occlusion, warp).",
         ),
     ] = "forward"
     occlusion_relative: Annotated[
@@ -79,7 +79,9 @@ class Request:
     warm_start: Annotated[
         bool,
         typer.Option(
-            "--warm-start/--no-warm-start", metavar="", help="Start each pair from the flow of the pair before."
+            "--warm-start/--no-warm-start",
+            metavar="",
+            help="Start each pair from the previous pair's flow, carried forward.",
         ),
         VIDEO,
     ] = False
@@ -92,17 +94,19 @@ class Request:
     precision: options.Precision = "auto"
     memory: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Memory to keep to, such as 800M or 4G. Default: what is free."),
+        typer.Option(metavar="SIZE", help="Memory limit, such as 800M or 4G. Default: what is free."),
     ] = None
     max_side: Annotated[
         int | None,
         typer.Option(
             metavar="PX",
-            help="Compute no larger than this; the flow comes back at the source's size and in its px.",
+            help="Compute at no more than this longer side; the flow is resized to the source's size and px.",
             min=1,
         ),
     ] = None
-    scale: Annotated[float, typer.Option(metavar="X", help="Compute at this share of the size; likewise.")] = 1.0
+    scale: Annotated[
+        float, typer.Option(metavar="X", help="Compute at this fraction of the size; the flow is resized likewise.")
+    ] = 1.0
     max_flow: options.MaxFlow = "auto"
     scale_mode: Annotated[
         str,
@@ -120,7 +124,7 @@ class Request:
         int | None,
         typer.Option(
             metavar="PX",
-            help="How far apart arrows begin. Default: by the picture's size.",
+            help="Distance between arrows. Default: by the picture's size.",
             min=2,
             rich_help_panel=DRAWING,
         ),
@@ -150,7 +154,7 @@ class Request:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Speed of the encoder, by its own names: veryfast, slow, 8 ...",
+            help="Speed preset of the encoder, by its own names: veryfast, slow, 8 ...",
             rich_help_panel=ENCODING,
         ),
         VIDEO,
@@ -170,7 +174,7 @@ class Request:
         typer.Option(
             "--audio",
             metavar="",
-            help="Copy the audio of the video into the videos that are written.",
+            help="Copy the audio of the input into the written videos.",
             rich_help_panel=ENCODING,
         ),
         VIDEO,
@@ -179,19 +183,21 @@ class Request:
     overwrite: Annotated[options.Overwrite, WORK] = False
     resume: Annotated[
         bool,
-        typer.Option("--resume", metavar="", help="Go on with a run of this very command that was cut off."),
+        typer.Option("--resume", metavar="", help="Continue an interrupted run of the same command."),
         VIDEO,
         WORK,
     ] = False
     segment: Annotated[
         int,
-        typer.Option(metavar="N", help="Pairs after which what is done is safe from being cut off.", min=1),
+        typer.Option(metavar="N", help="Pairs per segment; finished segments survive an interruption.", min=1),
         VIDEO,
     ] = 64
     split: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Cut longer clips into chunks of N pairs, which start cold and are shared out.", min=1
+            metavar="N",
+            help="Divide longer clips into chunks of N pairs, which start cold, for several workers.",
+            min=1,
         ),
         VIDEO,
     ] = None

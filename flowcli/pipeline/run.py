@@ -1,4 +1,4 @@
-"""One run under way: segment after segment, joined in the end, and what it says of itself."""
+"""Executes a task: writes its segments, joins them, and writes the report."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A task that is ready to be computed: model, colours and audio are settled. `watchers` see every estimate too."""
+    """A task with its model, colour scale and audio; `watchers` receive every estimate in addition to the outputs."""
 
     task: Task
     meta: VideoMeta
@@ -49,7 +49,7 @@ class Run:
     watchers: Sequence[OutputWriter] = ()
 
     def detail(self, console: Console) -> None:
-        """Says how it will be computed, for whoever wants to know."""
+        """Prints the computed size, the weights and the settings if the console is verbose."""
         width, height = self.meta.width, self.meta.height
         columns, rows = self.estimator.computed_size(width, height)
         console.detail(f"frames of {width} x {height} are computed at {columns} x {rows}")
@@ -58,22 +58,22 @@ class Run:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """What another process needs to go on with the same arithmetic and colours."""
+        """The settings that a process resuming the run needs for the same arithmetic and colours."""
         return {**resolved_of(self.estimator), "max_flow": self.colours.scale.max_flow}
 
     @property
     def settings(self) -> dict[str, object]:
-        """The settings as resolved, for the report."""
+        """The resolved settings, for the report."""
         return settings_record(self.task.request, self.estimator, max_flow=self.colours.max_flow)
 
     def write_pairs(
         self, pairs: Iterator[FramePair], outputs: Sequence[Output], interruption: Interruption, *, memory: Memory
     ) -> Segment:
-        """Computes pairs and writes them to `outputs`; a signal leaves what is done, as a segment not complete."""
+        """Computes pairs and writes them to `outputs`; after a signal the returned segment is not `complete`."""
         return self.write(self.estimator.estimate(pairs, memory=memory), outputs, interruption)
 
     def write(self, estimates: Iterator[Estimate], outputs: Sequence[Output], interruption: Interruption) -> Segment:
-        """Writes estimates to `outputs`, as `write_pairs` does."""
+        """Writes estimates to `outputs`; after a signal the returned segment is not `complete`."""
         request, meta = self.task.request, self.meta
         opened = partial(
             open_writers,
@@ -84,10 +84,13 @@ class Run:
             tick=meta.tick,
             pixel_aspect=meta.pixel_aspect,
         )
-        return write_estimates(self.colours.given_to(estimates), lambda: [*opened(), *self.watchers], interruption)
+        return write_estimates(self.colours.scaled(estimates), lambda: [*opened(), *self.watchers], interruption)
 
     def write_segments(self, pairs: Iterator[FramePair], journal: Journal) -> None:
-        """Computes and writes what is left, closing one segment after another, and joins their outputs."""
+        """Computes the remaining pairs segment by segment and joins the outputs.
+
+        Raises StoppedError after a signal and SourceError if the source has no pair.
+        """
         memory = journal.memory(self.estimator.device)
         with Interruption() as interruption, self.kept(journal):
             for segment in interruption.until_stopped(in_segments(pairs, length=self.task.request.segment)):
@@ -103,14 +106,14 @@ class Run:
 
     @contextmanager
     def kept(self, journal: Journal) -> Iterator[None]:
-        """Keeps the journal of a run that fails or is stopped where files of it are left, so that it can be resumed."""
+        """Keeps the journal if the block leaves numbered files, so that a run that fails or stops can be resumed."""
         try:
             yield
         finally:
             journal.kept |= any(output.numbered and output.existing() for output in self.task.all_outputs)
 
     def stopped(self, number: int | None, journal: Journal, unfinished: Segment) -> StoppedError:
-        """Keeps what is done under partial names, and says where it is."""
+        """The error of a stopped run; joins the finished part of each output under a partial name."""
         kept = []
         for output in self.task.outputs:
             if output.numbered:
@@ -123,11 +126,11 @@ class Run:
             kept.append(join_parts(output, parts, partial=True, audio=self.audio))
         there = [str(path) for path in kept if path]
         journal.kept |= bool(there)
-        hint = f"what is done is in {', '.join(there)}; --resume goes on" if there else "nothing was finished yet"
+        hint = f"finished flow is in {', '.join(there)}; --resume continues" if there else "no flow was finished"
         return StoppedError(number or 0, hint=hint)
 
     def join(self, journal: Journal) -> None:
-        """Completes the outputs from all segments; raises SourceError where no pair came."""
+        """Joins the segments of every output; raises SourceError if they hold no pair."""
         indices = {stamp.first for stamp in journal.done.stamps}
         if not indices:
             raise too_short(self.task.path, skip=self.task.request.skip)
@@ -138,7 +141,10 @@ class Run:
                 join_parts(output, journal.parts(output), audio=self.audio)
 
     def conclude(self, command: str, done: Segment, *, source: Source | None = None) -> Result:
-        """Writes the report and sums up, once all frames of a `source` were read, here or for each segment."""
+        """Writes the report and returns the result of the run.
+
+        A `source` adds its start time, notes and lost frames to those of the segments.
+        """
         notes = tuple(dict.fromkeys([*(source.notes if source else ()), *done.notes, *self.estimator.notes]))
         error = mean_error(done.errors)
         report = Report(
@@ -162,18 +168,18 @@ class Run:
 
 
 def summary(done: Segment, error: tuple[float, float] | None) -> str:
-    """One line: how many flows, how fast, how well they explain the frames."""
+    """One line: the number of flows, the time, and the photometric error before and after warping."""
     count = len(done.stamps)
     line = f"{count} flow{'s' * (count != 1)} in {done.seconds:.1f} s"
     if error:
         before, after = error
-        line += f"; frames differ by {before:.1f} grey levels on average, once warped by the flow by {after:.1f}"
+        line += f"; mean photometric error {before:.1f} grey levels, {after:.1f} after warping by the flow"
     return line
 
 
 @contextmanager
-def made_folders(outputs: Sequence[Output]) -> Iterator[None]:
-    """Removes the folders that were made for outputs and stayed empty."""
+def removing_empty_folders(outputs: Sequence[Output]) -> Iterator[None]:
+    """Removes the folders that the block creates for outputs and leaves empty."""
     made = missing_folders(outputs)
     try:
         yield

@@ -1,11 +1,11 @@
-"""A long run as closed segments: what is done survives even a kill, and the rest repeats the same arithmetic.
+"""Divides a run into segments; a resumed run keeps the closed ones and computes the rest with the same settings.
 
-Beside the outputs of a run under way lies a hidden folder, its journal:
+A hidden folder beside the outputs of an unfinished run is its journal:
 
-    .NAME_flow.run/manifest.json            what the run is, and all that was resolved when it began
-    .NAME_flow.run/000000/NAME_flow.mp4     a segment's part of every output that is one file
-    .NAME_flow.run/000000/memory.npz      the flow that the next segment starts warm from
-    .NAME_flow.run/000000/segment.json      its pairs; written last, so that it says: this segment is closed
+    .NAME_flow.run/manifest.json            the job, and the settings resolved when the run started
+    .NAME_flow.run/000000/NAME_flow.mp4     a segment's part of each output that is one file
+    .NAME_flow.run/000000/memory.npz        the flow for the warm start of the next segment
+    .NAME_flow.run/000000/segment.json      its pairs; written last, so its presence marks the segment as closed
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segment:
-    """What is known of some pairs once they are written: `errors` are photometric, before and after warping.
+    """The record of consecutive pairs that are written; `errors` are photometric, before and after warping.
 
-    A signal leaves a segment that is not `complete`. Frames `lost` and `notes` are those of a source that was read for
-    this segment alone.
+    A segment ended by a signal is not `complete`. `lost` frames and `notes` belong to a source that is read for this
+    segment alone, as in a chunk.
     """
 
     stamps: tuple[Stamp, ...] = ()
@@ -55,20 +55,20 @@ class Segment:
 
 @dataclass(eq=False)
 class Journal:
-    """The segments of one run, closed ones first; the folder is kept to this process until the end of a `with`."""
+    """The closed segments of one run and the folder that holds them, locked by this process until `release`."""
 
     folder: Path
     manifest: dict[str, Any]
     lock: Lock
     closed: list[Segment] = field(default_factory=list)
     kept: bool = False
-    """Whether the folder stays when this process lets go of it."""
+    """Whether the folder remains after `release`."""
 
     @classmethod
     def open(cls, folder: Path, job: Mapping[str, object], *, resume: bool) -> Self:
-        """The journal of `job`: a new one, or, to `resume`, the one that an earlier process left.
+        """The journal of `job` in `folder`: with `resume` that of an earlier process if it exists, else a new one.
 
-        Raises UsageError where another process is at work.
+        Raises UsageError if another process holds the folder.
         """
         lock = Lock(folder)
         earlier = read_manifest(folder) if resume else None
@@ -84,16 +84,16 @@ class Journal:
 
     @property
     def resolved(self) -> dict[str, Any] | None:
-        """What was resolved when the run began; None in a new run."""
+        """The settings resolved when the run started; None in a new run."""
         return self.manifest.get("resolved")
 
     def begin(self, resolved: Mapping[str, object]) -> None:
-        """Notes what was resolved, for whoever resumes."""
+        """Writes the manifest with the resolved settings, for a process that resumes the run."""
         self.manifest["resolved"] = dict(resolved)
         write_whole(self.folder / "manifest.json", json.dumps(self.manifest, indent=1).encode())
 
     def parts(self, output: Output) -> list[Part]:
-        """The closed segments' parts of an output that is one file."""
+        """The parts of an output that is one file, from the closed segments that have pairs."""
         return [
             Part(part_of(self.folder, output, number).path, done.stamps[0].time)
             for number, done in enumerate(self.closed)
@@ -101,7 +101,7 @@ class Journal:
         ]
 
     def close_segment(self, segment: Segment, memory: Memory) -> None:
-        """Notes that the next segment's outputs are complete, and what the one after it starts from."""
+        """Records the next segment as closed, with the state from which the one after it starts."""
         folder = folder_of(self.folder, len(self.closed))
         flows = {"forward": memory.forward, "backward": memory.backward}
         kept = io.BytesIO()
@@ -113,7 +113,7 @@ class Journal:
         self.kept = True
 
     def memory(self, device: torch.device) -> Memory:
-        """What the next segment starts from."""
+        """The state from which the next segment starts, with its flow on `device`."""
         memory = Memory()
         if self.closed:
             folder = folder_of(self.folder, len(self.closed) - 1)
@@ -132,12 +132,12 @@ class Journal:
         return joined(self.closed)
 
     def remove(self) -> None:
-        """Forgets the run, once its outputs are complete."""
+        """Removes the folder, once the outputs of the run are complete."""
         self.kept = False
         self.release()
 
     def release(self) -> None:
-        """Lets go of the folder, which stays only where something can be resumed."""
+        """Unlocks the folder and removes it unless it is `kept`."""
         self.lock.release()
         if not self.kept:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -150,22 +150,22 @@ class Journal:
 
 
 def folder_of(journal: Path, number: int) -> Path:
-    """Where a journal keeps one of its segments."""
+    """The folder of one segment in a journal."""
     return journal / f"{number:06d}"
 
 
 def part_of(journal: Path, output: Output, number: int) -> Output:
-    """The part of an output that belongs to a segment; files of single pairs go where they belong at once."""
+    """The part of an output that a segment writes; numbered files are written to their final place directly."""
     return output if output.numbered else replace(output, path=folder_of(journal, number) / output.path.name)
 
 
 def is_closed(folder: Path) -> bool:
-    """Whether the segment kept there is complete."""
+    """Whether the segment in a folder is closed."""
     return (folder / "segment.json").exists()
 
 
 def write_segment(folder: Path, segment: Segment, *, last: tuple[int, int] | None) -> None:
-    """Notes that a segment's outputs are complete; `last` are the frames of its last pair."""
+    """Writes segment.json, which marks a segment as closed; `last` is the frame indices of its last pair."""
     content = {
         "last": last,
         "seconds": segment.seconds,
@@ -178,7 +178,7 @@ def write_segment(folder: Path, segment: Segment, *, last: tuple[int, int] | Non
 
 
 def read_segment(folder: Path) -> Segment:
-    """What `write_segment` wrote."""
+    """The segment that `write_segment` wrote to a folder."""
     content = json.loads((folder / "segment.json").read_bytes())
     return Segment(
         stamps=tuple(Stamp.from_record(record) for record in content["pairs"]),
@@ -190,14 +190,14 @@ def read_segment(folder: Path) -> Segment:
 
 
 def in_segments(pairs: Iterable[FramePair], *, length: int) -> Iterator[Iterator[FramePair]]:
-    """The pairs in groups of `length`, the last one shorter; each group has to be consumed before the next."""
+    """The pairs in groups of `length`, the last one possibly shorter; consume each group before taking the next."""
     pairs = iter(pairs)
     for first in pairs:
         yield chain([first], islice(pairs, min(length - 1, sys.maxsize)))
 
 
 def joined(segments: Sequence[Segment]) -> Segment:
-    """Several segments as one."""
+    """Consecutive segments combined into one."""
     return Segment(
         stamps=tuple(stamp for segment in segments for stamp in segment.stamps),
         errors=tuple(error for segment in segments for error in segment.errors),
@@ -208,30 +208,28 @@ def joined(segments: Sequence[Segment]) -> Segment:
 
 
 def check_journal(folder: Path, job: Mapping[str, object], *, resume: bool, overwrite: bool) -> bool:
-    """Whether there is an unfinished run to go on with; nothing is touched.
+    """Whether an unfinished run in `folder` is to be resumed; changes no file.
 
-    Raises UsageError where one is neither to be resumed nor to be overwritten, and where it is of another job.
+    Raises UsageError if there is one and neither `resume` nor `overwrite` is set, or if it is to be resumed and its
+    job differs.
     """
     earlier = read_manifest(folder)
     if earlier is None:
         return False
     if not resume and not overwrite:
         raise UsageError(
-            f"an unfinished run of the same name is in {folder}", hint="--resume goes on with it, -y starts anew"
+            f"an unfinished run of the same name is in {folder}", hint="--resume continues it, -y starts over"
         )
     if resume and (difference := differing(earlier["job"], job)):
         raise UsageError(
-            f"the unfinished run in {folder} was another: {difference}",
-            hint="repeat its command to go on with it, or use -y without --resume to start anew",
+            f"the unfinished run in {folder} differs: {difference}",
+            hint="repeat its command to continue it, or use -y without --resume to start over",
         )
     return resume
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """What an earlier process noted when it began; None where there is nothing to go on with.
-
-    Raises UsageError where that is damaged.
-    """
+    """The manifest of an unfinished run; None if there is none. Raises UsageError if it is damaged."""
     path = folder / "manifest.json"
     if not path.exists():
         return None
@@ -240,13 +238,13 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         if not isinstance(manifest["job"], dict):
             raise TypeError(manifest["job"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is not what flowcli wrote", hint=f"remove {folder} to start anew") from error
+        raise UsageError(f"{path} was not written by flowcli", hint=f"remove {folder} to start over") from error
     return manifest
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The first difference between two jobs, in words; None where they are the same."""
+    """One difference between two jobs, in words; None if they are the same."""
     for name in before.keys() | now.keys():
         if before.get(name) != now.get(name):
-            return f"its {name} was {before.get(name)}, and now is {now.get(name)}"
+            return f"its {name} was {before.get(name)} and is now {now.get(name)}"
     return None

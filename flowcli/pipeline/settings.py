@@ -1,4 +1,4 @@
-"""From what a user asked for to how flow is computed."""
+"""Turns a request into an estimator and its resolved settings."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from raft_core.raft import RAFT
 
 MOST_ITERATIONS = 12
-"""How many steps `--iters auto` takes at most: as many as are taken without it. Later ones add time, not accuracy."""
+"""The maximum number of updates with `--iters auto`."""
 
 
 def resolve(request: Request, *, device: torch.device, sinks: Collection[str]) -> Settings:
-    """The settings of a run that writes `sinks`; raises UsageError for what makes no sense."""
+    """The settings of a run that writes the kinds of output in `sinks`; raises UsageError for invalid options."""
     iterations, tolerance = iterations_of(request.iterations, request.tolerance)
     if not 0 < request.scale <= 1:
         raise UsageError(f"--scale {request.scale} is not between 0 and 1", hint="0.5 computes at half the size")
     for name, limit in (("relative", request.occlusion_relative), ("absolute", request.occlusion_absolute)):
         if not 0 <= limit < math.inf:
-            raise UsageError(f"--occlusion-{name} {limit} is no threshold", hint="give a number of at least 0")
+            raise UsageError(f"--occlusion-{name} {limit} is not a threshold", hint="give a number of at least 0")
     return Settings(
         iterations=iterations,
         tolerance=tolerance,
@@ -53,7 +53,10 @@ def resolve(request: Request, *, device: torch.device, sinks: Collection[str]) -
 def estimator_of(
     request: Request, weights: Weights, *, sinks: Collection[str] = (), model: RAFT | None = None
 ) -> FlowEstimator:
-    """The estimator that a request asks for, with these weights; a `model` is theirs, loaded before."""
+    """The estimator for a request; `model` is the model of `weights` if it is already loaded.
+
+    Raises UsageError for invalid options, DeviceError if the device does not exist.
+    """
     device = choose_device(request.device)
     settings = resolve(request, device=device, sinks=sinks)
     keep_memory()
@@ -61,7 +64,10 @@ def estimator_of(
 
 
 def settle(estimator: FlowEstimator, size: tuple[int, int], resolved: Mapping[str, Any] | None) -> None:
-    """Settles what the estimator would plan for frames of `size` (width, height), or as it was `resolved` before."""
+    """Fixes the estimator's settings: as planned for frames of `size` (width, height), or as `resolved` earlier.
+
+    Resolved settings also set the number of threads of this process.
+    """
     settings = estimator.settings
     if resolved is None:
         plan = estimator.plan(size[1], size[0])
@@ -75,7 +81,7 @@ def settle(estimator: FlowEstimator, size: tuple[int, int], resolved: Mapping[st
 
 
 def resolved_of(estimator: FlowEstimator) -> dict[str, Any]:
-    """What another process needs to repeat the same arithmetic."""
+    """The settings that another process needs to repeat the same arithmetic."""
     settings = estimator.settings
     return {
         "batch": settings.batch,
@@ -86,7 +92,7 @@ def resolved_of(estimator: FlowEstimator) -> dict[str, Any]:
 
 
 def settings_record(request: Request, estimator: FlowEstimator, *, max_flow: float | None) -> dict[str, object]:
-    """The settings as resolved, for reports; `max_flow` is that of the one colour scale, where there is one."""
+    """The resolved settings, for reports; `max_flow` in px if one colour scale serves the whole run, else None."""
     settings = estimator.settings
     return {
         "iterations": settings.iterations,
@@ -112,37 +118,45 @@ def settings_record(request: Request, estimator: FlowEstimator, *, max_flow: flo
 
 
 def encoding_of(request: Request) -> Encoding:
-    """How the run encodes what it writes; raises UsageError for what does not go together."""
+    """How a run encodes its outputs; raises UsageError for options that cannot be combined."""
     return Encoding(request.codec, request.crf, request.preset, request.pixel_format, half=request.half)
 
 
 def iterations_of(text: str, tolerance: float) -> tuple[int, float | None]:
-    """How many steps at most, and, for `auto`, the change in pixels below which there are no more."""
+    """The maximum number of updates, and for `auto` the change in px below which updates stop.
+
+    Raises UsageError for an invalid number.
+    """
     if text == "auto":
         if not 0 < tolerance < math.inf:
-            raise UsageError(f"--tolerance {tolerance} is no change in px", hint="give a number above 0, such as 0.1")
+            raise UsageError(
+                f"--tolerance {tolerance} is not a positive number of px", hint="give a number above 0, such as 0.1"
+            )
         return MOST_ITERATIONS, tolerance
     return positive(text, "--iters"), None
 
 
 def batch_of(text: str) -> int | None:
-    """Pairs per model call; None for `auto`."""
+    """The number of pairs per model call; None for `auto`. Raises UsageError for an invalid number."""
     return None if text == "auto" else positive(text, "--batch")
 
 
 def direction_of(text: str, sinks: Collection[str]) -> Direction:
-    """The direction asked for, or both where occlusion is saved, which takes both."""
+    """The requested direction, or both if `sinks` contain occlusion, which needs both.
+
+    Raises UsageError for an unknown direction, and for occlusion of backward flow.
+    """
     if text not in get_args(Direction):
         raise UsageError(f"--direction {text} is not known", hint=f"use {', '.join(get_args(Direction))}")
     if "occlusion" in sinks:
         if text == "backward":
-            raise UsageError("--save occlusion takes both directions", hint="leave --direction out, or ask for both")
+            raise UsageError("--save occlusion needs both directions", hint="omit --direction, or use both")
         return "both"
     return text  # type: ignore[return-value]
 
 
 def positive(text: str, option: str) -> int:
-    """A whole number of at least 1."""
+    """A whole number of at least 1; raises UsageError, naming the option, for anything else."""
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"{option} {text} is no number of at least 1", hint="give a whole number, or auto")
+        raise UsageError(f"{option} {text} is not a number of at least 1", hint="give a whole number, or auto")
     return int(text)

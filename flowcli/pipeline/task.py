@@ -1,4 +1,4 @@
-"""A request with all that follows from it before anything is computed: outputs, weights, encoding, and its job."""
+"""A validated request: its outputs, weights, encoding and job."""
 
 from __future__ import annotations
 
@@ -29,20 +29,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """The flow of one input: what was requested, what it writes, and with which weights.
+    """The request for one input, with the outputs to write and the weights to use.
 
-    `kept` is what flowcli keeps for itself besides the outputs that were asked for.
+    `internal` outputs are written for flowcli itself, such as the preview of a clip in a batch.
     """
 
     request: Request
     outputs: tuple[Output, ...]
     weights: Weights
     encoding: Encoding
-    kept: tuple[Output, ...] = ()
+    internal: tuple[Output, ...] = ()
 
     @classmethod
-    def of(cls, request: Request, *kept: Output, video: bool = True) -> Task:
-        """What a request comes to for a video, or for two images; raises what is wrong with it. Nothing is touched."""
+    def of(cls, request: Request, *internal: Output, video: bool = True) -> Task:
+        """The task of a request for a video, or for two images; changes no file.
+
+        Raises UsageError for invalid options and paths, and the errors of finding weights.
+        """
         sinks = choose(request.save)
         for path in request.inputs:
             check_name(path)
@@ -56,12 +59,12 @@ class Task:
             direction=direction_of(request.direction, sinks),
             containers=encoding.containers,
         )
-        return cls(request, tuple(outputs), find(request.weights), encoding, kept)
+        return cls(request, tuple(outputs), find(request.weights), encoding, internal)
 
     @property
     def all_outputs(self) -> tuple[Output, ...]:
-        """Everything that is written while it runs."""
-        return self.outputs + self.kept
+        """The requested and the internal outputs."""
+        return self.outputs + self.internal
 
     @property
     def sinks(self) -> tuple[str, ...]:
@@ -70,20 +73,20 @@ class Task:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Where the outputs go that were asked for, each once."""
+        """The paths of the requested outputs, each once."""
         return tuple(dict.fromkeys(output.path for output in self.outputs))
 
     @property
     def path(self) -> Path:
-        """The input."""
+        """The input, the first one of a pair."""
         return self.request.inputs[0]
 
     @cached_property
     def job(self) -> dict[str, Any]:
-        """What is to be computed, as JSON has it, to compare it with what was; reads the whole input.
+        """The identity of the computation, as JSON values: a run is resumed only for an equal job. Reads whole inputs.
 
-        Options as spelled, without those that say where and how to work; hashes of inputs and weights; the versions
-        that compute.
+        It holds the options except those marked PATH or WORK, the names of the outputs, hashes of inputs and weights,
+        and the versions of flowcli and torch.
         """
         left_out = marked(Request, PATH, WORK)
         job = {
@@ -98,16 +101,16 @@ class Task:
 
     @property
     def report(self) -> Path:
-        """Where the report goes."""
+        """The path of the report."""
         return report_path(self.outputs, self.path, name=self.request.name)
 
     @property
     def journal(self) -> Path:
-        """Where the segments are kept while it runs."""
+        """The folder of the journal while the task runs."""
         return journal_folder(self.report)
 
     def finished(self) -> Result | None:
-        """What an earlier run of this very job came to, where it was finished and its outputs are there."""
+        """The result of an earlier run of the same job; None unless its report and all outputs exist."""
         if not self.report.exists() or not all(output.path.exists() for output in self.outputs):
             return None
         try:
@@ -116,4 +119,4 @@ class Task:
             return None
         if not isinstance(report, dict) or report.get("job") != self.job:
             return None
-        return Result(tuple(output.path for output in self.outputs), "finished before: nothing to do", Json(report))
+        return Result(tuple(output.path for output in self.outputs), "already finished: nothing to do", Json(report))

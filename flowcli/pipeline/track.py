@@ -1,4 +1,4 @@
-"""The order of things in tracking: check, load, estimate both ways, follow, write."""
+"""Tracks points through a video and writes their tracks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ ENDINGS = {"csv": ".csv", "json": ".json", "video": ".mp4"}
 
 
 def track(request: Request, console: Console, *, points: str | None, spacing: float | None) -> Result:
-    """Follows points through a video: those of `points` (`x,y;x,y`), or a grid with `spacing` px between them."""
+    """Tracks points through a video: those in `points` (`x,y;x,y`), or a grid with `spacing` px between them.
+
+    Raises UsageError for invalid options and points, SourceError if the video has no pair, StoppedError after a signal.
+    """
     (path,) = request.inputs
     outputs = plan(request, path)
     weights = find(request.weights)
@@ -56,13 +59,13 @@ def track(request: Request, console: Console, *, points: str | None, spacing: fl
     return Result(
         tuple(outputs.values()),
         summary(len(starts), shown, ends),
-        problem=lost_frames(path, source.lost, hint="points end where frames are lost"),
+        problem=lost_frames(path, source.lost, hint="tracks end where frames are lost"),
         notes=tuple(source.notes),
     )
 
 
 def plan(request: Request, path: Path) -> dict[str, Path]:
-    """The files to write, by kind; raises UsageError where one is there already."""
+    """The files to write, by kind; raises UsageError for an unknown kind, and if a file must not be overwritten."""
     kinds = [kind.strip() for kind in request.save.split(",") if kind.strip()]
     for kind in kinds:
         if kind not in ENDINGS:
@@ -81,7 +84,7 @@ def plan(request: Request, path: Path) -> dict[str, Path]:
 
 
 def facts(request: Request, source: Source, weights: Weights, points: int) -> dict[str, object]:
-    """What the JSON says of the run."""
+    """The facts of the run for the JSON output."""
     return {
         "flowcli": __version__,
         "input": str(request.inputs[0].absolute()),
@@ -95,7 +98,7 @@ def facts(request: Request, source: Source, weights: Weights, points: int) -> di
 
 
 def opened(outputs: dict[str, Path], source: Source, facts: dict[str, object], skip: int) -> Iterable[TrackFile]:
-    """The files, ready to be written."""
+    """A writer for each output, opened."""
     if "csv" in outputs:
         yield table(outputs["csv"])
     if "json" in outputs:
@@ -111,7 +114,10 @@ def write(
     facts: dict[str, object],
     request: Request,
 ) -> tuple[Counter[str], int]:
-    """Writes what each frame shows; how many points ended how, and how many frames there were."""
+    """Writes the points of each frame; returns how many tracks ended for each reason, and the number of frames.
+
+    Raises SourceError if there is no frame, StoppedError after a signal.
+    """
     ends: Counter[str] = Counter()
     shown = 0
     files = [Background(file) for file in opened(outputs, source, facts, request.skip)]
@@ -123,7 +129,7 @@ def write(
             shown += 1
         if interruption.number:
             kept = [str(path) for file in files if (path := file.finish_partial())]
-            raise StoppedError(interruption.number, hint=f"what is done is in {', '.join(kept)}")
+            raise StoppedError(interruption.number, hint=f"finished tracks are in {', '.join(kept)}")
         if not shown:
             raise too_short(request.inputs[0], skip=request.skip)
         for file in files:
@@ -132,7 +138,7 @@ def write(
 
 
 def summary(points: int, frames: int, ends: Counter[str]) -> str:
-    """One line: how far how many points came."""
-    words = {"hidden": "were hidden", "left": "left the picture", "cut": "met a cut", "gap": "met lost frames"}
-    stayed = f"{ends['end']} of {points} points stayed in sight through {frames} frames"
-    return "; ".join([stayed, *(f"{ends[end]} {text}" for end, text in words.items() if ends[end])])
+    """One line: how many points are tracked to the last frame, and why the others end."""
+    words = {"hidden": "occluded", "left": "left the frame", "cut": "ended at a cut", "gap": "ended at lost frames"}
+    tracked = f"{ends['end']} of {points} points tracked through {frames} frames"
+    return "; ".join([tracked, *(f"{ends[end]} {text}" for end, text in words.items() if ends[end])])

@@ -1,4 +1,4 @@
-"""The flow of a video, from the task to its files: check, load, estimate, write, report."""
+"""Computes and writes the flow of a video."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flowcli.media.pyav import has_audio
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.media.sources import comes_once, open_source
 from flowcli.pipeline.colour_scale import colours_of, sampled_scale
-from flowcli.pipeline.run import Run, made_folders
+from flowcli.pipeline.run import Run, removing_empty_folders
 from flowcli.pipeline.segments import Journal, check_journal
 from flowcli.pipeline.settings import estimator_of, settle
 
@@ -37,16 +37,16 @@ def estimate_video(
     watchers: Sequence[OutputWriter] = (),
     model: RAFT | None = None,
 ) -> Result:
-    """Computes and writes the flow of a video or image folder, segment by segment.
+    """Computes the flow of a video or image folder and writes the outputs and report of its task.
 
-    The `source` is the task's input, unless it is given; `watchers` see every estimate too. A `model` is that of the
-    task's weights, loaded before.
+    `source` replaces the task's input; `watchers` receive every estimate; `model` is the model of the task's weights
+    if it is already loaded. Raises SourceError if there is no pair, StoppedError after a signal.
     """
     if task.request.resume and (finished := task.finished()):
         return finished
     with (
         source or source_of(task.request) as frames,
-        under_way(task, frames, console, watchers=watchers, model=model) as (run, journal),
+        open_run(task, frames, console, watchers=watchers, model=model) as (run, journal),
     ):
         run.write_segments(pairs_left(frames, task.request, console, journal), journal)
         result = run.conclude("video", journal.done, source=frames)
@@ -55,23 +55,29 @@ def estimate_video(
 
 
 def source_of(request: Request) -> Source:
-    """The frames that a request asks for."""
+    """Opens the input of a request with its selection of frames.
+
+    Raises UsageError for invalid options, SourceError if the input cannot be read.
+    """
     selection = parse_selection(request.start, request.end, request.max_frames)
     rate = parse_rate(request.fps)
     if request.resume and comes_once(request.inputs[0]):
-        raise UsageError("what comes through a pipe cannot be resumed", hint="save it to a file first")
+        raise UsageError("input from a pipe cannot be resumed", hint="save it to a file first")
     return open_source(request.inputs[0], rate=rate, selection=selection, deinterlace=request.deinterlace)
 
 
 @contextmanager
-def under_way(
+def open_run(
     task: Task, source: Source, console: Console, *, watchers: Sequence[OutputWriter] = (), model: RAFT | None = None
 ) -> Iterator[tuple[Run, Journal]]:
-    """A run that can compute, new or resumed, and its journal, which is kept to this process meanwhile."""
+    """A run ready to compute, new or resumed, and its journal, locked by this process for the block.
+
+    Raises UsageError if outputs exist and must not be overwritten, and for an unfinished run of another job.
+    """
     request = task.request
     resumes = check_journal(task.journal, task.job, resume=request.resume, overwrite=request.overwrite)
     check_outputs(task.outputs, request.inputs, overwrite=request.overwrite or resumes)
-    with made_folders(task.all_outputs), Journal.open(task.journal, task.job, resume=resumes) as journal:
+    with removing_empty_folders(task.all_outputs), Journal.open(task.journal, task.job, resume=resumes) as journal:
         run = run_of(
             task,
             source,
@@ -94,7 +100,7 @@ def run_of(
     watchers: Sequence[OutputWriter] = (),
     model: RAFT | None = None,
 ) -> Run:
-    """Settles all that a run needs; what an earlier process `resolved` for it stays so."""
+    """A run for the frames of a source; settings and colour scale that an earlier process `resolved` are kept."""
     request, meta = task.request, source.meta
     estimator = estimator_of(request, task.weights, sinks=task.sinks, model=model)
     settle(estimator, (meta.width, meta.height), resolved)
@@ -109,7 +115,7 @@ def run_of(
 
 
 def pairs_left(source: Source, request: Request, console: Console, journal: Journal) -> Iterator[FramePair]:
-    """The pairs that no closed segment holds; the others are decoded too, so that cuts and gaps are the same."""
+    """The pairs after those of the closed segments, which are decoded again so that cuts and gaps are the same."""
     pairs = pairs_of(source.frames(), skip=request.skip, sliding=request.sliding)
     done = len(journal.done.stamps)
     total = expected_pairs(source.meta.frame_count, skip=request.skip, sliding=request.sliding)
@@ -117,7 +123,7 @@ def pairs_left(source: Source, request: Request, console: Console, journal: Jour
 
 
 def audio_to_copy(source: Source, task: Task, console: Console) -> Audio | None:
-    """The audio that goes into the videos, where that is asked for and there is any."""
+    """The audio of the source, if it is requested, videos are written and their containers can hold it; else None."""
     videos = [output.path.suffix.lower() for output in task.outputs if output.naming.video == MP4]
     if not task.request.audio or not videos:
         return None

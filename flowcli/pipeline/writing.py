@@ -1,4 +1,4 @@
-"""Estimates handed to sinks, which all end complete, partial after a signal, or not at all."""
+"""Writes estimates to all outputs: complete, partial after a signal, or none after an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def write_estimates(
     estimates: Iterable[Estimate], opened: Callable[[], Sequence[OutputWriter]], interruption: Interruption
 ) -> Segment:
-    """Opens the sinks, hands them every estimate, and completes them; after a signal, what there is as partial."""
+    """Opens the writers, writes every estimate to each, and closes them; after a signal, finishes them as partial."""
     started = time.monotonic()
     stamps: list[Stamp] = []
     photometric_error = PhotometricError()
@@ -32,7 +32,7 @@ def write_estimates(
             for sink in sinks:
                 sink.write(estimate)
             stamps.append(Stamp.of(estimate))
-        # A signal from here on is too late: what is left to do takes a moment.
+        # A first signal after this point does not make the outputs partial: closing is quick.
         complete = interruption.number is None
         for sink in sinks:
             if complete:
@@ -45,7 +45,7 @@ def write_estimates(
 
 @contextmanager
 def all_or_none(sinks: Sequence[Background[Any]]) -> Iterator[None]:
-    """Aborts every sink when the block fails."""
+    """Aborts every writer if the block raises."""
     try:
         yield
     except BaseException:

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from flowcli.batch import run as batch
 from flowcli.batch import work
-from flowcli.batch.engines import local as here
+from flowcli.batch.engines import local
+from flowcli.batch.run import shard_of
 from flowcli.errors import DeviceError, UsageError
 from flowcli.model.estimator import FlowEstimator
 from flowcli.system.lock import Lock
@@ -68,8 +68,8 @@ def test_every_clip_is_done_and_failures_are_named(compute, clips: Path) -> None
     ended = compute("batch", clips.name, *SAVE)
     assert ended.code == 4
     assert ended.err == [
-        "error: 1 of 4 clips could not be done, or not whole",
-        "hint: out/batch.json has the reasons; --retry-failed tries them again",
+        "error: 1 of 4 clips failed or are partial",
+        "hint: out/batch.json states the reasons; --retry-failed computes them again",
     ]
     assert [name for name in files_below("out") if not name.startswith(".")] == ["batch.json", *FLOWS]
     assert {name: (item["status"], item["flows"]) for name, item in items().items()} == {
@@ -174,8 +174,8 @@ def test_a_bug_with_one_clip_stops_no_other(compute, clips: Path, monkeypatch: p
 
 
 def test_one_model_serves_all_clips(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded, load = [], here.load
-    monkeypatch.setattr(here, "load", lambda weights: (loaded.append(weights), load(weights))[1])
+    loaded, load = [], local.load
+    monkeypatch.setattr(local, "load", lambda weights: (loaded.append(weights), load(weights))[1])
     monkeypatch.setattr("flowcli.pipeline.settings.load", lambda _: pytest.fail("a clip loaded the model again"))
     compute("batch", clips, *SAVE)
     assert len(loaded) == 1
@@ -194,8 +194,8 @@ def test_shards_share_out_the_clips(compute, clips: Path) -> None:
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "-1/2"])
 def test_what_is_no_share_is_refused(shard: str) -> None:
-    with pytest.raises(UsageError, match=f"--shard {shard} is no share"):
-        batch.share([], shard)
+    with pytest.raises(UsageError, match=f"--shard {shard} is not a shard"):
+        shard_of([], shard)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_batch_that_is_stopped_says_how_it_goes_on(make_video, weights: Path, 
     assert error == "error: stopped by TERM"
     # What another process has just finished may not have been told of yet.
     assert re.fullmatch(
-        f"hint: [{'1' if workers == '1' else '01'}] of 2 clips are done; the same line again goes on", hint
+        f"hint: [{'1' if workers == '1' else '01'}] of 2 clips are done; run the same command again to continue", hint
     )
 
 
@@ -276,7 +276,7 @@ def test_what_another_program_wrote_is_not_taken_for_the_record(compute, clips: 
     Path("out").mkdir()
     Path("out/batch.json").write_text('{"items": [{"clip": 1}]}')
     ended = compute("batch", clips, *SAVE)
-    assert (ended.code, ended.err[0]) == (2, "error: out/batch.json is not what flowcli batch wrote")
+    assert (ended.code, ended.err[0]) == (2, "error: out/batch.json was not written by flowcli batch")
     assert Path("out/batch.json").read_text() == '{"items": [{"clip": 1}]}'
 
 

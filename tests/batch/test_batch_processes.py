@@ -31,12 +31,12 @@ import ctypes, sys
 from flowcli.batch.engines import processes
 from flowcli.cli.app import main
 
-def compute_there(work, weights, real=processes.compute_there):
+def compute_in_worker(work, weights, real=processes.compute_in_worker):
     if "evil" in work.clip.key:
         ctypes.string_at(0)
     return real(work, weights)
 
-processes.compute_there = compute_there
+processes.compute_in_worker = compute_in_worker
 if __name__ == "__main__":
     main()
 """
@@ -162,7 +162,7 @@ class Mortal:
             future.set_result(work.clip.key)
         return future
 
-    def renewed(self) -> Mortal:
+    def replacement(self) -> Mortal:
         return Mortal(self.fatal, self.log)
 
     def stop(self) -> None:
@@ -212,8 +212,8 @@ def test_workers_that_cannot_even_begin_end_the_batch() -> None:
             future.set_exception(DeadError())
             return future
 
-        def renewed(self) -> Stillborn:
+        def replacement(self) -> Stillborn:
             return Stillborn(set(), [])
 
-    with pytest.raises(DeviceError, match="workers die before they can begin: it died"):
+    with pytest.raises(DeviceError, match="workers die while they start: it died"):
         list(spread(works("a"), [Stillborn(set(), [])], lost=lost, tries=1))

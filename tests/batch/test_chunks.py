@@ -104,7 +104,7 @@ def test_frames_lost_in_any_chunk_are_counted(compute, make_images) -> None:
 
 
 def test_short_clips_stay_whole(compute, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "begin_chunks", lambda *_, **__: pytest.fail("it was cut"))
+    monkeypatch.setattr(work, "start_chunks", lambda *_, **__: pytest.fail("it was cut"))
     assert compute("batch", clip.parent, "--save", "flo", "-o", "out", "--split", 10).code == 0
 
 

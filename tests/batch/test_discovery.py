@@ -67,7 +67,7 @@ def test_what_is_no_file_is_passed_over_and_a_link_that_leads_nowhere_is_named(r
 
 def test_a_folder_without_a_clip_that_fits_is_refused(root: Path) -> None:
     for folder, options in ((root / "one", {}), (root / "shots", {}), (root, {"include": ["*.avi"]})):
-        with pytest.raises(SourceError, match=f"there is no clip to compute in {folder}"):
+        with pytest.raises(SourceError, match=f"no clip found in {folder}"):
             discover(folder, **options)
 
 

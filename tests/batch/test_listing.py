@@ -51,16 +51,16 @@ def test_an_absolute_path_below_the_list_is_taken(place: Path) -> None:
         ("l.txt", "../../x.mp4\n", "day/l.txt, entry 1: ../../x.mp4 is not below day"),
         ("l.txt", "/etc/passwd\n", "day/l.txt, entry 1: /etc/passwd is not below day"),
         ("l.txt", "a.mp4\n./a.mp4\n", "day/l.txt, entry 2: a.mp4 is listed twice"),
-        ("l.txt", "\n", "there is no clip to compute in day/l.txt"),
-        ("l.txt", "a\0b\n", "day/l.txt, entry 1: a\0b is no path"),
+        ("l.txt", "\n", "no clip found in day/l.txt"),
+        ("l.txt", "a\0b\n", "day/l.txt, entry 1: a\0b is not a path"),
         ("l.csv", "file\na.mp4\n", "day/l.csv, entry 1 has no path"),
-        ("l.csv", "path,skip\na.mp4,0\n", "day/l.csv, entry 1: skip 0 is no int"),
-        ("l.csv", "path,scale\na.mp4,nan\n", "day/l.csv, entry 1: scale nan is no float"),
-        ("l.csv", "path,legend\na.mp4,maybe\n", "day/l.csv, entry 1: legend maybe is no bool"),
-        ("l.csv", "path,weights\na.mp4,x\n", "day/l.csv, entry 1: weights is for a whole batch"),
-        ("l.jsonl", '{"path": "a.mp4", "zoom": 1}', "day/l.jsonl, entry 1: zoom is no option of flowcli video"),
+        ("l.csv", "path,skip\na.mp4,0\n", "day/l.csv, entry 1: skip 0 is not a valid int"),
+        ("l.csv", "path,scale\na.mp4,nan\n", "day/l.csv, entry 1: scale nan is not a valid float"),
+        ("l.csv", "path,legend\na.mp4,maybe\n", "day/l.csv, entry 1: legend maybe is not a valid bool"),
+        ("l.csv", "path,weights\na.mp4,x\n", "day/l.csv, entry 1: weights applies to the whole batch"),
+        ("l.jsonl", '{"path": "a.mp4", "zoom": 1}', "day/l.jsonl, entry 1: zoom is not an option of flowcli video"),
         ("l.jsonl", '{"path": ["a.mp4"]}', "day/l.jsonl, entry 1 has no path"),
-        ("l.jsonl", '["a.mp4"]', "day/l.jsonl has lines that are no objects"),
+        ("l.jsonl", '["a.mp4"]', "day/l.jsonl has lines that are not objects"),
         ("l.jsonl", "{", "day/l.jsonl cannot be read: Expecting property name"),
     ],
 )
@@ -73,7 +73,7 @@ def test_what_a_list_may_not_say_is_refused(name: str, text: str, message: str) 
 def test_globs_must_leave_a_clip_of_a_list() -> None:
     Path("l.txt").write_text("a.mp4\nb.mkv\n")
     assert [clip.key for clip in read_list(Path("l.txt"), exclude=["*.mkv"])] == ["a.mp4"]
-    with pytest.raises(FlowcliError, match=r"there is no clip to compute in l\.txt"):
+    with pytest.raises(FlowcliError, match=r"no clip found in l\.txt"):
         read_list(Path("l.txt"), include=["*.mov"])
 
 

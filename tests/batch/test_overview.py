@@ -141,5 +141,5 @@ def test_a_click_sorts_the_page(run, title: str, clicks: int, order: list[str]) 
     shown = subprocess.run(
         [*line, Path("out/sorted.html").absolute().as_uri()], check=True, capture_output=True, timeout=60
     )
-    names = re.findall(r'title="The clip itself">(.*?)</a>', shown.stdout.decode())
+    names = re.findall(r'title="Open the clip">(.*?)</a>', shown.stdout.decode())
     assert [html.unescape(name) for name in names] == order

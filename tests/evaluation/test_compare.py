@@ -134,7 +134,7 @@ def test_settings_are_parsed_by_the_names_of_options(weights) -> None:
         ("clip.mp4 {w},colour=red {w}", 2, "'colour=red' is not a setting"),
         ("clip.mp4 {w},max-side=big {w}", 2, "'max-side=big' does not give a valid value of max-side"),
         ("clip.mp4 {w},warm-start=maybe {w}", 2, "'warm-start=maybe' does not give a valid value of warm-start"),
-        ("clip.mp4 {w},iters=0 {w}", 2, "--iters 0 is no number of at least 1"),
+        ("clip.mp4 {w},iters=0 {w}", 2, "--iters 0 is not a number of at least 1"),
         ("clip.mp4 void {w}", 3, "void holds no numbered flow files"),
         ("clip.mp4 a b --skip 2 -o taken_compare.mp4", 2, "taken_compare.mp4 exists already"),
         ("nope.mp4 a b", 2, "nope.mp4 does not exist"),

@@ -11,29 +11,29 @@ NINES = "9" * 5000
 
 for _name, _file, _text, _code, _says in (
     ("of wrong columns", "l.csv", "clip,skip\na.mp4,2\n", 2, "has no path"),
-    ("of unknown options", "l.csv", "path,colour\na.mp4,2\n", 2, "colour is no option"),
+    ("of unknown options", "l.csv", "path,colour\na.mp4,2\n", 2, "colour is not an option"),
     ("of more cells than columns", "l.csv", "path\na.mp4,2\n", 2, "entry 1"),
     ("that leads out of its folder", "l.txt", "../../etc/passwd\n", 2, "is not below"),
     ("of absolute paths", "l.txt", "/etc/passwd\n", 2, "is not below"),
     ("of its own folder", "l.txt", ".\n", 2, "is not below"),
-    ("in UTF-16", "l.txt", "a.mp4\n".encode("utf-16"), 2, "is no path"),
+    ("in UTF-16", "l.txt", "a.mp4\n".encode("utf-16"), 2, "is not a path"),
     ("that is a table of bytes", "l.csv", bytes(range(256)) * 20, 2, "entry 1"),
     ("with a field of 200 kB", "l.csv", f"path,skip\na.mp4,{'9' * 200_000}\n", 3, "cannot be read"),
-    ("with a number of 5000 digits", "l.csv", f"path,skip\na.mp4,{NINES}\n", 2, "is no int"),
+    ("with a number of 5000 digits", "l.csv", f"path,skip\na.mp4,{NINES}\n", 2, "is not a valid int"),
     ("with such a number in JSON", "l.jsonl", f'{{"path":"a.mp4","skip":{NINES}}}\n', 3, "cannot be read"),
     ("100,000 brackets deep", "l.jsonl", '{"path":' + "[" * 100_000 + "\n", 3, "cannot be read"),
-    ("of no objects", "l.jsonl", "[1]\n", 3, "no objects"),
+    ("of no objects", "l.jsonl", "[1]\n", 3, "not objects"),
     ("with a number for a path", "l.jsonl", '{"path":5}\n', 2, "has no path"),
-    ("that says where outputs go", "l.jsonl", '{"path":"a.mp4","output":"/tmp"}\n', 2, "is for a whole batch"),
-    ("that names outputs", "l.jsonl", '{"path":"a.mp4","name":"../../evil"}\n', 2, "is for a whole batch"),
-    ("with NaN", "l.jsonl", '{"path":"a.mp4","scale":NaN}\n', 2, "is no float"),
-    ("of a name with NUL", "l.txt", "a\0.mp4\n", 2, "is no path"),
+    ("that says where outputs go", "l.jsonl", '{"path":"a.mp4","output":"/tmp"}\n', 2, "applies to the whole batch"),
+    ("that names outputs", "l.jsonl", '{"path":"a.mp4","name":"../../evil"}\n', 2, "applies to the whole batch"),
+    ("with NaN", "l.jsonl", '{"path":"a.mp4","scale":NaN}\n', 2, "is not a valid float"),
+    ("of a name with NUL", "l.txt", "a\0.mp4\n", 2, "is not a path"),
     ("of a name of 5000 letters", "l.txt", "y" * 5000 + "\n", 2, "is no path"),
     ("of one clip twice", "l.txt", "a.mp4\n./a.mp4\n", 2, "listed twice"),
     ("of a name that colours terminals", "l.txt", "a.mp4\n\x1b[31m.mp4\n", 4, "1 of 2 clips"),
     ("of a name that is no UTF-8", "l.txt", b"a.mp4\n\xff.mp4\n", 4, "1 of 2 clips"),
-    ("of nothing", "l.txt", "\n\n", 3, "there is no clip"),
-    ("that is a video", "l.mp4", b"\0\0\0 ftypisom", 2, "is no path"),
+    ("of nothing", "l.txt", "\n\n", 3, "no clip found"),
+    ("that is a video", "l.mp4", b"\0\0\0 ftypisom", 2, "is not a path"),
 ):
 
     @fault("4.6", f"a list {_name}", code=_code, says=_says, holds=lambda: not Path("../evil_flow.mp4").exists())
@@ -50,7 +50,7 @@ for _name, _record in (
     ("a folder for a record", None),
 ):
 
-    @fault("4.6", f"a batch with {_name}", code=2, says="is not what flowcli batch wrote")
+    @fault("4.6", f"a batch with {_name}", code=2, says="was not written by flowcli batch")
     def damaged_record(record: bytes | None = _record) -> str:
         clips()
         write("out/batch.json", record)
@@ -59,7 +59,7 @@ for _name, _record in (
 
 for _name, _content in (("half a", b'{"job": {'), ("no", b"[]"), ("bytes for a", b"\xff\xff")):
 
-    @fault("4.6", f"{_name} journal to resume", code=2, says="manifest.json is not what flowcli wrote")
+    @fault("4.6", f"{_name} journal to resume", code=2, says="manifest.json was not written by flowcli")
     def damaged_journal(content: bytes = _content) -> str:
         clips()
         write("out/.a_flow.run/manifest.json", content)
@@ -115,8 +115,8 @@ for _options, _code, _says in (
     ("a.png cut.png", 3, "cut.png"),
     ("a.png b.png --gt none.flo", 2, "does not exist"),
     ("a.png b.png --gt bad.flo", 3, "bad.flo"),
-    ("a.png b.png --motion-channels 99999", 2, "is no channel"),
-    ("a.png b.png --hidden-channels a", 2, "is no channel"),
+    ("a.png b.png --motion-channels 99999", 2, "is not a channel"),
+    ("a.png b.png --hidden-channels a", 2, "is not a channel"),
     ("a.png b.png --warm-start", 2, "no earlier pair"),
 ):
 

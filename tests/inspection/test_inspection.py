@@ -220,4 +220,4 @@ def test_the_most_ambiguous_cell_matches_two_places() -> None:
 
 
 def test_a_pixel_is_given_once() -> None:
-    assert parse_pixels(["3,4", " 3 ,4", "3,4"], height=10, width=10) == [Pixel(3, 4, "asked for")]
+    assert parse_pixels(["3,4", " 3 ,4", "3,4"], height=10, width=10) == [Pixel(3, 4, "requested")]

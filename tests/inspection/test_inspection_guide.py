@@ -67,7 +67,7 @@ def test_the_guides_example_reads_the_record(folder: Path, monkeypatch: pytest.M
     monkeypatch.chdir(folder)
     exec(example, {})
     assert re.match(
-        r"RAFT looked at \[[-\d. ]+\]; the best match of all is at \[\d+, \d+\]; flow \[", capsys.readouterr().out
+        r"last lookup at \[[-\d. ]+\]; strongest response at \[\d+, \d+\]; flow \[", capsys.readouterr().out
     )
 
 

@@ -203,7 +203,7 @@ def test_a_lost_frame_is_told_and_exit_4(compute, make_images) -> None:
     assert ended.code == 4
     assert ended.err[-2:] == [
         f"error: 1 frame of {folder} could not be decoded",
-        "hint: the flow to and from what was lost is missing; the rest is written",
+        "hint: the flow from and to lost frames is missing; the rest is written",
     ]
     assert files_below("out/shots_flow") == ["000000.flo", "000003.flo", "000004.flo"]
     assert times_of("out/shots_flow.mp4") == [Fraction(index, 25) for index in (0, 3, 4)]

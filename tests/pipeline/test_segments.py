@@ -144,18 +144,18 @@ def test_an_unfinished_run_is_neither_forgotten_nor_mixed_with_another(compute, 
         2,
         [
             "error: an unfinished run of the same name is in out/.clip_flow.run",
-            "hint: --resume goes on with it, -y starts anew",
+            "hint: --resume continues it, -y starts over",
         ],
     )
     ended = compute(*line, "--max-flow", 6, "--resume")
     assert (ended.code, ended.err[0]) == (
         2,
-        "error: the unfinished run in out/.clip_flow.run was another: its max_flow was 5, and now is 6",
+        "error: the unfinished run in out/.clip_flow.run differs: its max_flow was 5 and is now 6",
     )
     make_video(frames=8)
     ended = compute(*line, "--max-flow", 5, "--resume")
     assert ended.code == 2
-    assert "another: its input was" in ended.err[0]
+    assert "differs: its input was" in ended.err[0]
 
 
 @pytest.mark.usefixtures("unfinished")

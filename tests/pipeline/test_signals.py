@@ -47,7 +47,7 @@ def test_a_signal_keeps_what_is_done_under_a_partial_name(
     assert (ended.code, ended.out) == (code, [])
     assert ended.err == [
         f"error: stopped by {spoken}",
-        "hint: what is done is in out/clip_flow.partial.mp4, out/clip_flow; --resume goes on",
+        "hint: finished flow is in out/clip_flow.partial.mp4, out/clip_flow; --resume continues",
     ]
     kept = [name for name in files_below("out") if not name.startswith(".")]
     assert kept == ["clip_flow.partial.mp4", *(f"clip_flow/{index:06d}.flo" for index in range(3))]

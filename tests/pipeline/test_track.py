@@ -182,7 +182,7 @@ def test_track_writes_a_table_json_and_a_video_of_the_same(compute, clip: Path) 
     )  # fmt: skip
     assert ended.code == 0
     assert ended.out == ["out/clip_tracks.csv", "out/clip_tracks.json", "out/clip_tracks.mp4"]
-    assert ended.err == ["2 of 2 points stayed in sight through 3 frames"]
+    assert ended.err == ["2 of 2 points tracked through 3 frames"]
     rows = table("out/clip_tracks.csv")
     assert [(row["point"], row["frame"], row["time"], row["end"]) for row in rows] == [
         ("0", "0", "0.000000", ""), ("1", "0", "0.000000", ""),

@@ -1,6 +1,6 @@
-"""Who computes the clips of a batch: this process, processes of this machine, or a Ray cluster.
+"""Engines, which compute the clips of a batch in this process, in processes of this machine, or on a Ray cluster.
 
-Every engine takes works, to which more may be added while they are done, and gives each back with its outcome.
+An engine takes a queue of works, to which works can be added meanwhile, and yields each with its outcome.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ NAMES = ("local", "ray")
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Who computes: `workers` processes, or one for each GPU; `isolate` keeps clips out of this process.
+    """The engine, local or ray, and its number of `workers`; None lets the engine choose.
 
-    `address` is that of a Ray cluster: auto, local or HOST:PORT.
+    `isolate` computes in another process even with one worker; `address` is that of a Ray cluster: auto, local or
+    HOST:PORT.
     """
 
     name: str = "local"
@@ -38,7 +39,7 @@ class EngineOptions:
     address: str = "auto"
 
     def check(self) -> None:
-        """Raises UsageError for an engine that is not there."""
+        """Raises UsageError for an engine that is unknown or not installed."""
         if self.name not in NAMES:
             raise UsageError(f"--engine {self.name} is not known", hint=f"use {' or '.join(NAMES)}")
         if self.name == "ray" and find_spec("ray") is None:
@@ -48,22 +49,22 @@ class EngineOptions:
 def computed(
     works: deque[Work], engine: EngineOptions, *, weights: str, device: str
 ) -> Generator[tuple[Work, Outcome | Chunked]]:
-    """Every work with its outcome, as they are done."""
+    """Computes the works; yields each with its outcome as it is done. Every worker loads `weights` once."""
     if engine.name == "ray":
         from flowcli.batch.engines.ray import compute_on_ray  # noqa: PLC0415 - an extra
 
         return compute_on_ray(works, engine, weights=weights, device=device)
     gpus = gpus_for(device)
     if engine.isolate or (engine.workers or gpus) > 1:
-        from flowcli.batch.engines.processes import compute_in_processes  # noqa: PLC0415 - seldom asked for
+        from flowcli.batch.engines.processes import compute_in_processes  # noqa: PLC0415 - rarely used
 
         return compute_in_processes(works, weights=weights, workers=engine.workers or max(1, gpus), gpus=gpus)
-    from flowcli.batch.engines.local import compute_here  # noqa: PLC0415
+    from flowcli.batch.engines.local import compute_locally  # noqa: PLC0415
 
-    return compute_here(works, weights=weights)
+    return compute_locally(works, weights=weights)
 
 
 def gpus_for(device: str) -> int:
-    """How many GPUs there are to share clips out to; none where the CPU or one device was asked for."""
+    """The number of GPUs to distribute clips to; 0 if the device is the CPU or one given GPU."""
     shared = device in {"auto", "cuda"} and choose_device(device).type == "cuda"
     return torch.cuda.device_count() if shared else 0

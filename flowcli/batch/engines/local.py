@@ -1,4 +1,4 @@
-"""This process computes, one clip after another, while the next one is opened."""
+"""The local engine: computes clips in this process, one after another, and opens the next one in a thread."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from flowcli.batch.work import Chunked, Work
 
 
-def compute_here(works: deque[Work], *, weights: str) -> Generator[tuple[Work, Outcome | Chunked]]:
-    """Loads the model once."""
+def compute_locally(works: deque[Work], *, weights: str) -> Generator[tuple[Work, Outcome | Chunked]]:
+    """Computes the works in order; loads the model once."""
     model = load(find(weights))
-    # The thread that opens the next clip may have come to the end before what is done adds more.
+    # The thread that opens clips can reach the end before a finished work adds more.
     while works:
-        for prepared in prefetch(map(prepare, taken(works)), ahead=1):
+        for prepared in prefetch(map(prepare, popped(works)), ahead=1):
             yield prepared.work, compute(prepared, model)
 
 
-def taken(works: deque[Work]) -> Iterator[Work]:
-    """The works in order, each removed."""
+def popped(works: deque[Work]) -> Iterator[Work]:
+    """Removes and yields the works in order."""
     while works:
         yield works.popleft()

@@ -1,4 +1,4 @@
-"""Processes of this machine compute: one for each GPU, or one that may crash without harm to the others' clips."""
+"""The engine of several processes on this machine; a crash of one costs the clip that it computes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a process computes: on which GPU, or with how many threads of the CPU; None leaves that as it is."""
+    """The weights of a process, and its GPU or number of CPU threads; None keeps the default."""
 
     weights: str
     gpu: int | None = None
@@ -38,54 +38,54 @@ class Place:
 def compute_in_processes(
     works: deque[Work], *, weights: str, workers: int, gpus: int
 ) -> Generator[tuple[Work, Outcome | Chunked]]:
-    """Starts `workers` processes and shares the works out to them; a crash costs one clip."""
+    """Distributes the works to `workers` processes; the outcome of a clip whose process crashes is an error."""
     find(weights)
     threads = threads_each(workers) if workers > 1 else None
     places = [Place(weights, number % gpus if gpus else None, threads) for number in range(workers)]
-    return spread(works, [WorkerProcess(place) for place in places], lost=cause_of_death, tries=1)
+    return spread(works, [WorkerProcess(place) for place in places], lost=crash_cause, tries=1)
 
 
-def cause_of_death(error: BaseException) -> str | None:
-    """What killed a process, as far as can be told."""
+def crash_cause(error: BaseException) -> str | None:
+    """The cause of a process's death, in words; None for an error that is not one."""
     if isinstance(error, BrokenProcessPool):
         return "the process that computed it died: a crash in native code, or too little memory"
     return None
 
 
 class WorkerProcess:
-    """A process that computes one clip after another."""
+    """A worker that is a process of this machine."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        # Not forked: neither CUDA nor threads survive that.
+        # Spawned, because CUDA and threads do not survive a fork.
         self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         self._process: BaseProcess | None = None
 
     def start(self) -> Future[None]:
-        """Loads the model."""
+        """Starts the process; the future is done when the model is loaded."""
         others = set(multiprocessing.active_children())
-        begun = self._pool.submit(begin, self._place)
+        started = self._pool.submit(start, self._place)
         (self._process,) = set(multiprocessing.active_children()) - others
-        return begun
+        return started
 
     def submit(self, work: Work) -> Future[Outcome | Chunked]:
         """Computes one clip."""
-        return self._pool.submit(compute_there, work, self._place.weights)
+        return self._pool.submit(compute_in_worker, work, self._place.weights)
 
-    def renewed(self) -> WorkerProcess:
-        """A new process in the same place."""
+    def replacement(self) -> WorkerProcess:
+        """A new worker on the same GPU, or with as many threads."""
         self._pool.shutdown()
         return WorkerProcess(self._place)
 
     def stop(self) -> None:
-        """Ends the process, which keeps what it has computed."""
+        """Terminates the process, which keeps its finished flow as after any signal."""
         if self._process:
             self._process.terminate()
         self._pool.shutdown(cancel_futures=True)
 
 
-def begin(place: Place) -> None:
-    """Readies this process."""
+def start(place: Place) -> None:
+    """Prepares this process and loads the model."""
     init_worker()
     if place.threads is not None:
         torch.set_num_threads(place.threads)
@@ -94,12 +94,12 @@ def begin(place: Place) -> None:
     loaded(place.weights)
 
 
-def compute_there(work: Work, weights: str) -> Outcome | Chunked:
+def compute_in_worker(work: Work, weights: str) -> Outcome | Chunked:
     """Computes one clip in this process."""
     return compute(prepare(work), loaded(weights))
 
 
 @cache
 def loaded(weights: str) -> RAFT:
-    """The model, which stays in this process."""
+    """The model, which this process loads once."""
     return load(find(weights))

@@ -1,6 +1,6 @@
-"""A Ray cluster computes: every worker is an actor that holds the model, somewhere among the nodes.
+"""The Ray engine: every worker is a Ray actor that holds the model on a node of the cluster.
 
-All nodes need flowcli, and see the clips, the outputs and the weights under the same paths.
+All nodes need flowcli and the same paths to the clips, the outputs, and weights given as a file.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from flowcli.batch.work import Chunked, Work
 
 TRIES = 3
-"""How often a clip is begun whose worker is lost each time."""
+"""The number of attempts at a clip whose worker is lost each time."""
 PATIENCE = 60.0
-"""Seconds that a clip may be held by a worker that was lost but has not noticed it yet."""
+"""Seconds to wait for a clip that is still locked by a lost worker."""
 OBJECT_STORE_BYTES = 100_000_000
-"""What a cluster of its own sets apart for objects: works and outcomes are small."""
+"""The size of the object store of a cluster started here: works and outcomes are small."""
 
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """What each of so many workers gets of a cluster."""
+    """The number of workers, and the CPUs and GPUs of each."""
 
     workers: int
     cpus: float
@@ -52,9 +52,12 @@ class WorkerResources:
 def compute_on_ray(
     works: deque[Work], engine: EngineOptions, *, weights: str, device: str
 ) -> Generator[tuple[Work, Outcome | Chunked]]:
-    """Connects to the cluster at `engine.address`, or starts one here, and shares the works out to its nodes."""
+    """Connects to the cluster at `engine.address`, or starts a local one, and distributes the works to its nodes.
+
+    Raises DeviceError if there is no such cluster, or none with the requested device.
+    """
     find(weights)
-    # By name each node finds its own file, by path the same one.
+    # Each node resolves a name to its own file, and a path to the same file.
     place = str(Path(weights).absolute()) if Path(weights).is_file() else weights
     with connected(engine.address):
         each = resources_each(ray.nodes(), device=device, workers=engine.workers)
@@ -66,11 +69,14 @@ def compute_on_ray(
 
 @contextmanager
 def connected(address: str) -> Iterator[None]:
-    """A connection to the cluster at `auto` (the one this machine is part of), `local` (a new one) or HOST:PORT."""
-    # Nothing is to leave this machine.
+    """A connection to the cluster at `auto` (that of this machine), `local` (a new one) or HOST:PORT.
+
+    Raises DeviceError if there is none.
+    """
+    # Ray sends no usage statistics.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     own = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False} if address == "local" else {}
-    listens = threading.current_thread() is threading.main_thread()
+    on_main_thread = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
@@ -79,8 +85,8 @@ def connected(address: str) -> Iterator[None]:
             f"there is no Ray cluster at {address}", hint="ray start --head starts one; --address local needs none"
         ) from error
     try:
-        if listens:
-            # Ray's own way with TERM would end this process before anything is noted.
+        if on_main_thread:
+            # Ray's handler of TERM would end this process before the outcomes are written.
             signal.signal(signal.SIGTERM, before)
         yield
     finally:
@@ -88,7 +94,10 @@ def connected(address: str) -> Iterator[None]:
 
 
 def resources_each(nodes: list[dict[str, Any]], *, device: str, workers: int | None) -> WorkerResources:
-    """One worker for each GPU of the nodes, or, without any, for each node, with all its CPUs; or as many as asked."""
+    """The resources of `workers` workers; by default one per GPU, or one per node in a cluster without GPUs.
+
+    Raises DeviceError for a cluster without CPUs, and if `device` is cuda, without GPUs.
+    """
     resources = [node["Resources"] for node in nodes if node["Alive"]]
     gpus = 0 if device == "cpu" else int(sum(node.get("GPU", 0) for node in resources))
     if device.startswith("cuda") and not gpus:
@@ -97,12 +106,12 @@ def resources_each(nodes: list[dict[str, Any]], *, device: str, workers: int | N
     if not cpus:
         raise DeviceError("the cluster has no CPU to compute with", hint="see `ray status`")
     count = workers or gpus or len(cpus)
-    # No worker gets more than the smallest node has, so that each can be anywhere.
+    # No worker needs more CPUs than the smallest node has, so that it fits on every node.
     return WorkerResources(count, max(1, min(*cpus, sum(cpus) // count)), gpus=1 if gpus else 0)
 
 
 def cause_of_loss(error: BaseException) -> str | None:
-    """Why a worker is gone, as far as Ray knows."""
+    """The cause of the loss of a worker, in words; None for an error that is not one."""
     if isinstance(error, OutOfMemoryError):
         return "its workers ran out of memory"
     if isinstance(error, RayActorError):
@@ -111,15 +120,15 @@ def cause_of_loss(error: BaseException) -> str | None:
 
 
 class Holder:
-    """What lives on a node: the model, and what can be done with it."""
+    """The state of an actor on its node: the loaded model."""
 
     def __init__(self, weights: str, threads: int) -> None:
         self._weights = weights
         torch.set_num_threads(threads)
         self._model = load(find(weights))
 
-    def begin(self) -> None:
-        """Returns once the model is loaded."""
+    def start(self) -> None:
+        """Does nothing; its result arrives when the constructor has loaded the model."""
 
     def compute(self, work: Work) -> Outcome | Chunked:
         """Computes one clip."""
@@ -130,32 +139,32 @@ class Holder:
 
 
 class Actor:
-    """A worker: a Holder that Ray has found a node for."""
+    """A worker that is a Holder on a node that Ray chooses."""
 
-    def __init__(self, weights: str, share: WorkerResources) -> None:
+    def __init__(self, weights: str, resources: WorkerResources) -> None:
         self._weights = weights
-        self._share = share
-        # Its works are given to others when it is lost; a copy of it could not be placed where its node was the last.
-        kind = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_restarts=0)(Holder)
-        self._actor = kind.remote(weights, int(share.cpus))
+        self._resources = resources
+        # Not restarted by Ray: the scheduler replaces a lost worker and retries its work.
+        kind = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_restarts=0)(Holder)
+        self._actor = kind.remote(weights, int(resources.cpus))
 
     def start(self) -> Future[None]:
-        """Waits for a node and loads the model."""
-        begun: Future[None] = self._actor.begin.remote().future()
-        return begun
+        """Waits for a node; the future is done when the model is loaded."""
+        started: Future[None] = self._actor.start.remote().future()
+        return started
 
     def submit(self, work: Work) -> Future[Outcome | Chunked]:
         """Computes one clip."""
-        # A node knows nothing of the folder that flowcli was called in.
+        # The working directory of a node is another one.
         clip = replace(work.clip, path=work.clip.path.absolute())
-        there = replace(work, clip=clip, folder=work.folder.absolute())
-        outcome: Future[Outcome | Chunked] = self._actor.compute.remote(there).future()
+        absolute = replace(work, clip=clip, folder=work.folder.absolute())
+        outcome: Future[Outcome | Chunked] = self._actor.compute.remote(absolute).future()
         return outcome
 
-    def renewed(self) -> Actor:
-        """Another one, wherever there is room."""
-        return Actor(self._weights, self._share)
+    def replacement(self) -> Actor:
+        """A new actor with the same resources, on any node."""
+        return Actor(self._weights, self._resources)
 
     def stop(self) -> None:
-        """Ends it at once; a clip that it computes can be gone on with from its last closed segment."""
+        """Kills the actor; its clip can be resumed from the last closed segment."""
         ray.kill(self._actor)

@@ -1,4 +1,4 @@
-"""Works spread over workers, each of which may die."""
+"""Distributes works to workers and replaces workers that die."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ if TYPE_CHECKING:
 
 
 class Worker(Protocol):
-    """A process somewhere that holds the model."""
+    """A process, on any machine, that holds the model and computes one work at a time."""
 
     def start(self) -> Future[Any]:
-        """Loads the model; done when works can come."""
+        """Loads the model; the future is done when the worker can take works."""
 
     def submit(self, work: Work) -> Future[Outcome | Chunked]:
         """Computes one clip."""
 
-    def renewed(self) -> Worker:
-        """Another one in its place, once it is dead."""
+    def replacement(self) -> Worker:
+        """A new worker, not yet started, in place of this one, which is dead."""
 
     def stop(self) -> None:
-        """Ends it; what it computes is stopped as by a signal, so that it can be gone on with."""
+        """Ends the worker; the work that it computes can be resumed."""
 
 
 def spread(
     works: deque[Work], workers: Sequence[Worker], *, lost: Callable[[BaseException], str | None], tries: int
 ) -> Generator[tuple[Work, Outcome | Chunked]]:
-    """Hands each worker that is ready the next work, until all are done.
+    """Gives the next work to each worker that is ready; yields each work with its outcome, until none is left.
 
-    `lost` says of an error whether the worker died, and of what. Its work is tried again, `tries` times in all.
+    `lost` returns the cause if an error means that the worker died, else None. A work whose worker dies is attempted
+    up to `tries` times. Raises DeviceError if workers die while they start.
     """
     busy: dict[Future[Any], tuple[Worker, Work | None]] = {worker.start(): (worker, None) for worker in workers}
     ready: list[Worker] = []
@@ -62,21 +63,21 @@ def spread(
                 cause = lost(error)
                 if cause is None:
                     raise error
-                fresh = worker.renewed()
+                fresh = worker.replacement()
                 busy[fresh.start()] = fresh, None
-                what = done and (done.clip.key, done.chunk)
-                deaths[what] += 1
-                if done is None and deaths[what] > tries * len(workers):
-                    raise DeviceError(f"workers die before they can begin: {cause}", hint="try --engine local")
-                if done and deaths[what] < tries:
+                key = done and (done.clip.key, done.chunk)
+                deaths[key] += 1
+                if done is None and deaths[key] > tries * len(workers):
+                    raise DeviceError(f"workers die while they start: {cause}", hint="try --engine local")
+                if done and deaths[key] < tries:
                     works.appendleft(done)
                 elif done:
-                    yield done, outcome(done, problem=DeviceError(cause, hint="the clip may be what kills it"))
+                    yield done, outcome(done, problem=DeviceError(cause, hint="this clip may be the cause"))
     finally:
         for worker in [*ready, *(worker for worker, _ in busy.values())]:
             worker.stop()
 
 
 def threads_each(workers: int) -> int:
-    """How many threads each of several workers should compute with, of those that one would."""
+    """The number of threads for each of several workers: an equal part of this process's threads, at least 1."""
     return max(1, torch.get_num_threads() // workers)

@@ -1,4 +1,4 @@
-"""report.html: one page that shows every clip of a batch, what moves in it, and what failed and why."""
+"""report.html: one page with every clip of a batch, its motion, or the reason why it failed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from flowcli.batch.record import Batch, Outcome
 
 POINTS = 120
-"""How many speeds over time are drawn of a clip at most."""
+"""The maximum number of points in a clip's curve of speed over time."""
 
 
 def preview_path(folder: Path, clip: Clip) -> Path:
-    """Where a batch keeps what its report shows of a clip."""
+    """The file below `folder` with the preview of a clip for the report."""
     return folder / ".previews" / f"{clip.key}.json"
 
 
 def page(batch: Batch, folder: Path) -> str:
-    """The page, as it lies in `folder`: its template with style, script and data in place."""
+    """The HTML of report.html in `folder`: the template with style, script and data inserted."""
     place = files("flowcli.batch.report")
     clips = [entry(clip, batch.outcomes[clip.key], folder) for clip in batch.clips if clip.key in batch.outcomes]
     data = {
@@ -52,7 +52,7 @@ def page(batch: Batch, folder: Path) -> str:
 
 
 def entry(clip: Clip, outcome: Outcome, folder: Path) -> dict[str, Any]:
-    """One clip for the page: what became of it, where its files are, and what moves."""
+    """The data of one clip for the page: its outcome, links to its files, and its motion."""
     base = folder / clip.folder / clip.name
     outputs = sorted(path for path in base.parent.glob(f"{glob_safe(clip.name)}_*") if path.suffix != ".json")
     preview = preview_path(folder, clip)
@@ -73,7 +73,7 @@ def entry(clip: Clip, outcome: Outcome, folder: Path) -> dict[str, Any]:
 
 
 def motion_of(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A clip's motion over all its pairs but cuts, and its pictures."""
+    """The motion of a clip over all pairs that span no cut, and its pictures."""
     within = [pair for pair in pairs if not pair["cut"]]
     poster = next((pair for pair in pairs if "poster" in pair), None)
     return {
@@ -86,13 +86,13 @@ def motion_of(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def mean(pairs: Sequence[dict[str, Any]], name: str) -> float | None:
-    """The mean of what is known."""
+    """The mean over the pairs in which a value is known; None if there are none."""
     known = [pair[name] for pair in pairs if pair[name] is not None]
     return round(statistics.fmean(known), 3) if known else None
 
 
 def thinned(values: Sequence[float]) -> list[float]:
-    """The values, or the greatest of each of so many stretches of them: peaks stay."""
+    """The values, reduced to the maxima of POINTS intervals if there are more, so that peaks remain."""
     if len(values) <= POINTS:
         return list(values)
     bounds = [len(values) * number // POINTS for number in range(POINTS + 1)]
@@ -100,15 +100,15 @@ def thinned(values: Sequence[float]) -> list[float]:
 
 
 def link(path: Path, folder: Path) -> str:
-    """How a page in `folder` refers to a file, whatever that is called."""
+    """The URL of a file relative to `folder`, percent-encoded."""
     return quote(os.fsencode(Path(os.path.relpath(path, folder)).as_posix()))
 
 
 def readable(text: str) -> str:
-    """Text that a page can show: what of a file's name is no UTF-8 becomes a question mark."""
+    """Text with the bytes of file names that are not UTF-8 replaced by U+FFFD."""
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def glob_safe(name: str) -> str:
-    """A name without the meaning that globs give to some characters."""
+    """A name with the special characters of globs escaped."""
     return "".join(f"[{character}]" if character in "*?[" else character for character in name)

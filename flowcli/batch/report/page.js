@@ -36,7 +36,7 @@ function pictures(clip) {
 
 function name(clip) {
   const links = clip.outputs.map((output) => made("a", { href: output.link }, output.name));
-  const lines = [made("div", { className: "name" }, made("a", { href: clip.source, title: "The clip itself" }, clip.clip))];
+  const lines = [made("div", { className: "name" }, made("a", { href: clip.source, title: "Open the clip" }, clip.clip))];
   if (clip.error) lines.push(made("div", { className: "reason" }, clip.error), made("div", { className: "hint" }, clip.hint));
   if (links.length) lines.push(made("div", { className: "links" }, ...links));
   return made("div", {}, ...lines);
@@ -69,7 +69,7 @@ const COLUMNS = [
   { title: "mean px", key: (clip) => clip.mean, cell: (clip) => known(clip.mean, 2), number: true },
   { title: "fast px", key: (clip) => clip.fast, cell: (clip) => known(clip.fast, 2), number: true },
   { title: "moving", key: (clip) => clip.moving, cell: (clip) => known(clip.moving === null ? null : 100 * clip.moving, 0, " %"), number: true },
-  { title: "towards", key: (clip) => clip.direction, cell: arrow, number: true },
+  { title: "direction", key: (clip) => clip.direction, cell: arrow, number: true },
   { title: "cuts", key: (clip) => clip.cuts, cell: (clip) => known(clip.cuts, 0), number: true },
   { title: "speed over time", cell: curve },
   { title: "computed in", key: (clip) => clip.seconds, cell: (clip) => known(clip.seconds, 1, " s"), number: true },
@@ -90,7 +90,7 @@ function show() {
   const fits = rows.filter((row) => (!state.status || row.clip.status === state.status) && words.every((word) => row.text.includes(word)));
   if (state.column) {
     const { key } = state.column;
-    // What is not known comes last, whichever way.
+    // Unknown values are last in both orders.
     fits.sort((a, b) => {
       const [x, y] = [key(a.clip), key(b.clip)];
       if (x === null || y === null) return (x === null) - (y === null);

@@ -1,4 +1,4 @@
-"""What a batch's report shows of a clip: how fast it is over time, and its fastest pair in small pictures."""
+"""The preview of a clip in a batch's report: its speed over time, and small pictures of its fastest pair."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 SIDE = 240
-"""Pixels of a picture's longer side; also about how finely motion is looked at."""
+"""The longer side of a picture in px; motion is measured on a grid of about as many rows and columns."""
 _QUALITY = 75
 
 
 def preview_at(path: Path) -> Output:
-    """The output that is written to `path`."""
+    """The preview output at `path`."""
     return Output("preview", path, KIND, numbered=False)
 
 
@@ -41,7 +41,7 @@ def measure(estimate: Estimate) -> dict[str, Any]:
     """The motion of one pair, and its pictures."""
     flow, frame = estimate.flow, estimate.start.image
     height, width = flow.shape[:2]
-    # Of thousands of pixels, means are what they are of all.
+    # Means over thousands of pixels are close to those over all.
     coarse = np.ascontiguousarray(flow[:: max(1, height // SIDE), :: max(1, width // SIDE)])
     motion = MotionStatistics.of(coarse)
     scale = ColourScale.covering([magnitude(coarse)])
@@ -64,34 +64,34 @@ def measure(estimate: Estimate) -> dict[str, Any]:
 
 
 def compose(records: Sequence[dict[str, Any]], path: Path) -> None:
-    """Writes all records, of which only the fastest that is no cut keeps its pictures."""
+    """Writes all records; only the fastest pair that spans no cut keeps its pictures."""
     best = max(range(len(records)), key=lambda number: rank(records[number]))
     kept = [record if number == best else without_poster(record) for number, record in enumerate(records)]
     write_whole(path, json_text(kept, compact=True).encode())
 
 
 def join(parts: Sequence[Part], path: Path) -> None:
-    """Puts the records of several files one after another."""
+    """Joins the records of several files into one."""
     compose([record for part in parts for record in json.loads(part.path.read_bytes())], path)
 
 
 def rank(record: dict[str, Any]) -> tuple[bool, bool, float]:
-    """The greater, the more a pair shows of its clip."""
+    """The key by which the pair for the pictures is chosen: no cut first, then the greatest mean speed."""
     return "poster" in record, not record["cut"], record["mean"] or 0.0
 
 
 def without_poster(record: dict[str, Any]) -> dict[str, Any]:
-    """The numbers alone."""
+    """A record without its pictures."""
     return {name: value for name, value in record.items() if name != "poster"}
 
 
 def rounded(value: float | None) -> float | None:
-    """A number as short as a report needs it."""
+    """A number rounded to 3 decimals; None stays None."""
     return None if value is None else round(value, 3)
 
 
 def picture(image: NDArray[np.uint8]) -> str:
-    """An RGB picture as a data URI."""
+    """An RGB image as a data URI of a WebP file."""
     _, data = cv2.imencode(".webp", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
     return f"data:image/webp;base64,{b64encode(data.tobytes()).decode()}"
 

@@ -92,7 +92,7 @@ def run(
     from flowcli.batch.clips import discover
     from flowcli.batch.dry_run import BatchPlan
     from flowcli.batch.engines import EngineOptions
-    from flowcli.batch.run import run_batch, share
+    from flowcli.batch.run import run_batch, shard_of
     from flowcli.media.sources import name_of
     from flowcli.system.console import Console
 
@@ -103,7 +103,7 @@ def run(
         clips = read_list(folder, include=include or (), exclude=exclude or ())
     else:
         clips = discover(folder, include=include or (), exclude=exclude or (), outputs=target)
-    clips = share(clips, shard)
+    clips = shard_of(clips, shard)
     if dry_run:
         console.table(BatchPlan.of(clips, request))
         return

@@ -1,4 +1,4 @@
-"""The pictures of an inspection: every file here draws one kind, by `draw(findings) -> Iterator[PictureFile]`."""
+"""The pictures of an inspection: every module here draws one kind, with `draw(findings) -> Iterator[PictureFile]`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 
 
 def draw_all(findings: Findings) -> Iterator[PictureFile]:
-    """Every picture of every kind, drawn when it is asked for."""
+    """Every picture of every kind, drawn as the iterator advances."""
     for _, name, _ in pkgutil.iter_modules(__path__):
         yield from importlib.import_module(f"{__name__}.{name}").draw(findings)

@@ -1,4 +1,4 @@
-"""How the flow settles over the updates."""
+"""Draws the convergence of the flow over the updates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw(findings: Findings) -> Iterator[PictureFile]:
-    """`convergence.png`: mean update, flow of every pixel, error where the truth is known, and the loss's weights."""
+    """`convergence.png`: mean update, flow of every pixel's cell, error if ground truth is known, and loss weights."""
     total = findings.iterations
     panels = [
         titled(
@@ -38,7 +38,7 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
             panels.append(titled(chart(lines, iterations=total), title, f"px, accumulating from {start}"))
     if findings.errors is not None:
         line = Line("", findings.errors.tolist(), INK)
-        panels.append(titled(chart([line], iterations=total, floor=0), "Endpoint error", "px, mean over the frame"))
+        panels.append(titled(chart([line], iterations=total, floor=0), "End-point error", "px, mean over the frame"))
     weights = Line("", findings.loss_weights.tolist(), INK)
     panels.append(
         titled(

@@ -1,4 +1,4 @@
-"""What the encoders made of the frames, channel by channel."""
+"""Draws the outputs of the encoders channel by channel."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ACROSS = 16
 THUMB = (92, 92)
 PANEL = 280
+TITLE = "Outputs of the encoders"
 TITLES = {
     "first": "Features of the first frame",
     "second": "Features of the second frame",
@@ -40,27 +41,27 @@ TITLES = {
     "context": "Context",
 }
 MOST_CHANNELS = 128
-"""How many channels the animation shows, as the article's."""
+"""The maximum number of channels in the animation, as in the article."""
 
 
 def draw(findings: Findings) -> Iterator[PictureFile]:
-    """`features.png`, a sheet of all channels, and `features.gif`, the same channel of all maps at a time."""
+    """`features.png`, a sheet of all channels, and `features.gif`, one channel of all outputs at a time."""
     maps = {TITLES[name]: values for name, values in feature_maps(findings.observation).items()}
     blocks = [sheet(name, values) for name, values in maps.items()]
-    note = "Every channel between its own least (blue) and greatest (yellow) value; numbered row by row from 0."
-    yield PictureFile("features.png", [page(column(blocks, gap=22), "What the encoders see", [note])])
+    note = "Every channel from its minimum (blue) to its maximum (yellow); numbered row by row from 0."
+    yield PictureFile("features.png", [page(column(blocks, gap=22), TITLE, [note])])
     most = min(MOST_CHANNELS, max(len(values) for values in maps.values()))
     yield PictureFile("features.gif", [channel_of(maps, channel) for channel in range(most)], seconds=0.2, hold=0.5)
 
 
 def sheet(name: str, values: Map) -> Image:
-    """All channels of one map, small."""
+    """All channels of one output as thumbnails."""
     thumbs = [fitted(heat_of(channel), *THUMB, smooth=False) for channel in values]
     return titled(tiled(thumbs, columns=ACROSS, gap=4), name, f"{len(values)} channels", size=15)
 
 
 def channel_of(maps: dict[str, Map], channel: int) -> Image:
-    """One channel of every map that has so many."""
+    """One channel of every output; a grey panel for an output that has no such channel."""
     panels = []
     for name, values in maps.items():
         factor = max(1, PANEL // max(values.shape[1:]))
@@ -73,4 +74,4 @@ def channel_of(maps: dict[str, Map], channel: int) -> Image:
             note = "has no such channel"
         panels.append(titled(panel, name, note))
     head = line(f"channel {channel}", size=14, colour=MUTED, width=120)
-    return page(column([head, row(panels[:2]), row(panels[2:])]), "What the encoders see")
+    return page(column([head, row(panels[:2]), row(panels[2:])]), TITLE)

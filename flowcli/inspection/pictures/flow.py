@@ -1,4 +1,4 @@
-"""The flow, with the pixels that are looked at."""
+"""Draws the flow and the inspected pixels."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     """Left, top, right, bottom."""
 
 WIDE = 1.6
-"""Frames wider than this are stacked, others stand side by side."""
+"""The aspect ratio above which frames are stacked instead of side by side."""
 RADIUS = 44
 LONGEST = 60
-"""How long the longest arrow may get, in pixels of the picture, where it is drawn longer than it is."""
+"""The maximum length of an arrow that is drawn longer than the flow, in px of the picture."""
 ALONG = np.linspace(0, 1, 20)
-"""Shares of an arrow at which a label keeps off it."""
+"""Points along an arrow, as fractions of its length, that labels must not cover."""
 
 
 def draw(findings: Findings) -> Iterator[PictureFile]:
-    """`flow.png`: the first frame with every pixel's motion, the flow with its (u, v), and the colours' key."""
+    """`flow.png`: the first frame with the motion of every inspected pixel, the flow with (u, v), and a colour key."""
     subject = findings.subject
     height, width = subject.first.shape[:2]
     wide = width > WIDE * height
@@ -53,16 +53,16 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
     frame = titled(
         framed(marked(subject.first, findings, box, stretch=stretch)),
         "First frame",
-        "arrows lead to the second" + f", drawn {stretch} times as long" * (stretch > 1),
+        "arrows are the flow" + f", drawn {stretch} times as long" * (stretch > 1),
     )
     flow = titled(framed(marked(colours, findings, box, stretch=None)), "Flow to the second frame", "(u, v) in px")
     panels = column([frame, flow]) if wide else row([frame, flow], gap=18)
     below = row([key(findings.scale), legend(findings)], gap=28)
-    yield PictureFile("flow.png", [page(column([panels, below], gap=16), "Flow and the pixels that are looked at")])
+    yield PictureFile("flow.png", [page(column([panels, below], gap=16), "Flow and the inspected pixels")])
 
 
 def marked(image: Image, findings: Findings, box: tuple[int, int], *, stretch: int | None) -> Image:
-    """An image in a box, with numbered pixels: an arrow so many times as long as the flow, or the flow in figures."""
+    """An image scaled to a box, with numbered pixels: with arrows `stretch` times the flow, or if None, with (u, v)."""
     result = fitted(image, *box)
     factor = result.shape[1] / image.shape[1]
     points = [((r.pixel.x + 0.5) * factor, (r.pixel.y + 0.5) * factor) for r in findings.readings]
@@ -82,13 +82,16 @@ def marked(image: Image, findings: Findings, box: tuple[int, int], *, stretch: i
 
 
 def stretch_of(findings: Findings, scale: float) -> int:
-    """How many times as long as the flow arrows are drawn, where one pixel of the frame is `scale` of the picture."""
+    """The factor by which arrows are longer than the flow; `scale` is px of the picture per px of the frame."""
     longest = max((float(np.hypot(*reading.flow[-1])) for reading in findings.readings), default=0) * scale
     return next((stretch for stretch in (10, 5, 2) if longest * stretch <= LONGEST), 1)
 
 
 def free_place(point: tuple[float, float], width: int, image: Image, taken: list[Box]) -> tuple[float, float]:
-    """Where a label of so many pixels beside a point stays in the image and, if it can be, off others; it is taken."""
+    """The place (x, y) of a label of `width` px near a point, within the image and if possible off the boxes `taken`.
+
+    Adds the box of the label to `taken`.
+    """
     x, y = point
     candidates = [(x + 10, y + 5), (x - 10 - width, y + 5), (x - width / 2, y - 12), (x - width / 2, y + 24)]
     candidates += [(left, y + shift) for shift in (-14, 24, -32, 42) for left in (x + 10, x - 10 - width)]
@@ -101,17 +104,17 @@ def free_place(point: tuple[float, float], width: int, image: Image, taken: list
 
 
 def overlap(one: Box, other: Box) -> bool:
-    """Whether two boxes (left, top, right, bottom) share a point."""
+    """Whether two boxes (left, top, right, bottom) overlap."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def colour_of(number: int) -> Colour:
-    """The colour of a pixel by its number."""
+    """The colour of the inspected pixel with a number."""
     return SERIES[number % len(SERIES)]
 
 
 def key(scale: ColourScale) -> Image:
-    """The wheel, and what its rim stands for."""
+    """The colour wheel, and the speed of its rim."""
     colours = wheel(RADIUS)
     steps = np.arange(-RADIUS, RADIUS + 1)
     rim = np.clip(RADIUS + 0.5 - np.hypot(*np.meshgrid(steps, steps)), 0, 1)[..., None]
@@ -120,13 +123,13 @@ def key(scale: ColourScale) -> Image:
 
 
 def legend(findings: Findings) -> Image:
-    """One line for each pixel: where it is, why it was chosen, its flow, and the true one if that is known."""
-    truth = findings.subject.truth
+    """One line per pixel: its position, why it was chosen, its flow, and its ground truth if known."""
+    truth = findings.subject.ground_truth
     lines = []
     for number, reading in enumerate(findings.readings):
         pixel = reading.pixel
         text = f"{number + 1}: x {pixel.x}, y {pixel.y}, {pixel.why}: flow {vector(reading.flow[-1], 1)} px"
         if truth is not None and truth.valid[pixel.y, pixel.x]:
-            text += f", in truth {vector(truth.flow[pixel.y, pixel.x], 1)}"
+            text += f", ground truth {vector(truth.flow[pixel.y, pixel.x], 1)}"
         lines.append(line(text, size=14, colour=colour_of(number), bold=True))
     return column(lines or [line("no pixel was chosen")], gap=2)

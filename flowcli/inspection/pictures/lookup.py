@@ -1,4 +1,4 @@
-"""The lookup at every update: the responses around the correspondence, what RAFT reads of them, and what it did."""
+"""Draws the lookup at every update: the responses around the correspondence, the values read, and the update."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Range = tuple[float, float]
 
 
 def draw(findings: Findings) -> Iterator[PictureFile]:
-    """For every pixel `lookup.gif`, an update at a time, and `lookup.png`, a table of all updates."""
+    """For every pixel `lookup.png`, a table of all updates, and `lookup.gif`, one update at a time."""
     for reading in findings.readings:
         place = place_of(reading.pixel)
         ranges = [reading.lookup_range(level) for level in range(len(reading.responses))]
@@ -51,7 +51,7 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
 
 
 def moment(reading: Reading, ranges: Sequence[Range], update: int) -> Image:
-    """One update: every level's raw responses above what is read of them."""
+    """One update: for every level the raw responses above the values read."""
     panels = []
     for level, lookup in enumerate(reading.lookups[update]):
         unit = max(1, PANEL // len(lookup.window))
@@ -64,20 +64,20 @@ def moment(reading: Reading, ranges: Sequence[Range], update: int) -> Image:
             line(f"row {decimal(y)}, column {decimal(x)}", size=12, colour=MUTED),
             framed(raw),
             framed(grid),
-            line(f"proposes {offset(lookup)}", size=12, colour=(200, 105, 0)),
+            line(f"strongest {offset(lookup)}", size=12, colour=(200, 105, 0)),
         ]
         panels.append(column(captions, gap=3))
     moved = f"the update moved the correspondence by {vector(reading.deltas[update])} cells of level 0 (blue)"
     head = f"Update {update + 1} of {len(reading.lookups)} at pixel ({reading.pixel.x}, {reading.pixel.y})"
     notes = [
-        "Above: the responses around the correspondence. Below: what RAFT reads there, 0 outside the map (grey).",
-        f"Orange leads to the strongest; {moved}.",
+        "Above: the responses around the correspondence, grey outside the map. Below: the values read, 0 outside.",
+        f"Orange: the offset of the strongest response; {moved}.",
     ]
     return page(row(panels, gap=14), head, notes, margin=14)
 
 
 def around(reading: Reading, lookup: Lookup, span: Range, unit: int) -> Image:
-    """The raw responses under the window, as squares of their own, however the window lies over them."""
+    """The raw responses under the window, in squares of `unit` px; the window can start between cells."""
     raw, (left, top) = zoom(reading.responses[lookup.level], lookup.center, lookup.radius)
     image = enlarged(heat(raw, low=span[0], high=span[1]), unit)
     x, y = lookup.center
@@ -89,19 +89,19 @@ def around(reading: Reading, lookup: Lookup, span: Range, unit: int) -> Image:
 
 
 def resampled(lookup: Lookup, span: Range, unit: int) -> Image:
-    """What RAFT reads: one value for every offset."""
+    """The values that RAFT reads, one for every offset, in squares of `unit` px."""
     image = enlarged(heat(lookup.window, low=span[0], high=span[1]), unit)
     middle_cell(image, lookup, unit)
     return image
 
 
 def middle_cell(image: Image, lookup: Lookup, unit: int) -> None:
-    """The correspondence, in the middle of its window."""
+    """Marks the correspondence, in the middle of the window."""
     mark_cell(image, (lookup.radius, lookup.radius), unit)
 
 
 def pointed(image: Image, lookup: Lookup, delta: np.ndarray, unit: int) -> None:
-    """Arrows from the middle: to the strongest response, and along the update in cells of this level."""
+    """Draws arrows from the middle: to the strongest response, and the update, in cells of this level."""
     middle = (lookup.radius + 0.5) * unit
     if lookup.strongest is not None:
         dx, dy = lookup.strongest
@@ -111,15 +111,15 @@ def pointed(image: Image, lookup: Lookup, delta: np.ndarray, unit: int) -> None:
 
 
 def offset(lookup: Lookup) -> str:
-    """The direction that a level proposes."""
+    """The offset of the strongest response, as text."""
     if lookup.strongest is None:
-        return "nothing"
+        return "none"
     dx, dy = lookup.strongest
     return f"({dx:+d}, {dy:+d})"
 
 
 def table(reading: Reading, ranges: Sequence[Range]) -> Image:
-    """All updates below each other: pictures of every level, then the figures."""
+    """A row for each update: pictures of every level, then numbers."""
     rows = []
     for update, lookups in enumerate(reading.lookups):
         cells = [titled_pair(reading, lookup, ranges[lookup.level]) for lookup in lookups]
@@ -128,35 +128,35 @@ def table(reading: Reading, ranges: Sequence[Range]) -> Image:
     width = 2 * side + 4
     head = [blank(20, 24), *(line(f"level {level}", bold=True, width=width) for level in range(len(ranges)))]
     head = [strip[:, :width] for strip in head[:1]] + [strip[:20, :width] for strip in head[1:]]
-    heading = row([*head, line("what the levels propose, and what the update did")], gap=14)
+    heading = row([*head, line("strongest offset of each level, and the update")], gap=14)
     notes = [
-        "Of every level the responses around the correspondence (left), grey outside, and what RAFT reads (right).",
+        "For every level: the responses around the correspondence, grey outside the map; right, the values read.",
         "Offsets are (right, down), in cells of their level; the correspondence is in (row, column) of level 0.",
     ]
     return page(column([heading, *rows], gap=6), f"Lookups at pixel ({reading.pixel.x}, {reading.pixel.y})", notes)
 
 
 def titled_pair(reading: Reading, lookup: Lookup, span: Range) -> Image:
-    """A level's raw and resampled window, small."""
+    """Thumbnails of a level's raw and resampled window."""
     unit = max(1, THUMB // len(lookup.window))
     return row([around(reading, lookup, span, unit), resampled(lookup, span, unit)], gap=4)
 
 
 def number_cell(number: int) -> Image:
-    """The number of an update."""
+    """The cell of the table with the number of an update."""
     cell = blank(THUMB, 24)
     write(cell, str(number), (0, THUMB // 2 + 6), size=15, bold=True)
     return cell
 
 
 def figures(reading: Reading, update: int) -> Image:
-    """One update in words."""
+    """The cell of the table with the numbers of an update."""
     x, y = reading.trajectory[update]
     proposals = "   ".join(f"L{lookup.level} {offset(lookup)}" for lookup in reading.lookups[update])
     return column(
         [
             line(f"looked at ({decimal(y)}, {decimal(x)})", size=13),
-            line(f"proposed   {proposals}", size=12, colour=(200, 105, 0)),
+            line(f"strongest   {proposals}", size=12, colour=(200, 105, 0)),
             line(f"moved by {vector(reading.deltas[update])}", size=13, colour=BLUE),
             line(f"flow {vector(reading.flow[update])} px", size=13, bold=True),
         ],

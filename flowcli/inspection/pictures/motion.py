@@ -1,4 +1,4 @@
-"""What changes from update to update: the motion features and the hidden state."""
+"""Draws the motion features and the hidden state over the updates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Named = tuple[str, ChannelSequence]
 
 COLUMNS_SHOWN = 8
-"""How many updates a sheet shows at most."""
+"""The maximum number of updates in a sheet."""
 THUMB = (170, 150)
 PANEL = 256
 
@@ -34,44 +34,44 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
         (f"channel {sequence.channel}{names.get(sequence.channel, '')}", sequence)
         for sequence in motion_sequences(observation, findings.channels)
     ]
-    steps = [f"update {number + 1}" for number in range(findings.iterations)]
-    yield from both("motion_features", "Motion features", motion, steps)
+    labels = [f"update {number + 1}" for number in range(findings.iterations)]
+    yield from both("motion_features", "Motion features", motion, labels)
     hidden = [
         (f"channel {sequence.channel}", sequence) for sequence in hidden_sequences(observation, findings.channels)
     ]
-    yield from both("hidden_state", "Hidden state of the GRU", hidden, ["at the start", *steps])
+    yield from both("hidden_state", "Hidden state of the GRU", hidden, ["initial", *labels])
 
 
-def both(name: str, title: str, sequences: Sequence[Named], steps: Sequence[str]) -> Iterator[PictureFile]:
-    """The sheet and the animation."""
-    chosen = sorted({round(place) for place in np.linspace(0, len(steps) - 1, min(COLUMNS_SHOWN, len(steps)))})
-    rows = [sheet_row(label, sequence, [steps[step] for step in chosen], chosen) for label, sequence in sequences]
-    note = "Each channel in one range of colours for all updates, so that change is seen as change."
+def both(name: str, title: str, sequences: Sequence[Named], labels: Sequence[str]) -> Iterator[PictureFile]:
+    """The sheet and the animation of channels whose maps have these labels."""
+    chosen = sorted({round(place) for place in np.linspace(0, len(labels) - 1, min(COLUMNS_SHOWN, len(labels)))})
+    rows = [sheet_row(label, sequence, [labels[index] for index in chosen], chosen) for label, sequence in sequences]
+    note = "Each channel has one range of colours for all updates."
     yield PictureFile(f"{name}.png", [page(column(rows, gap=10), title, [note])])
-    yield PictureFile(f"{name}.gif", [moment(title, sequences, step, label) for step, label in enumerate(steps)])
+    yield PictureFile(f"{name}.gif", [moment(title, sequences, index, label) for index, label in enumerate(labels)])
 
 
-def sheet_row(title: str, sequence: ChannelSequence, labels: Sequence[str], steps: Sequence[int]) -> Image:
-    """One channel from left to right."""
+def sheet_row(title: str, sequence: ChannelSequence, labels: Sequence[str], indices: Sequence[int]) -> Image:
+    """The chosen maps of one channel from left to right."""
     thumbs = [
-        column([line(label, size=12), fitted(shown(sequence, step), *THUMB, smooth=False)], gap=0)
-        for label, step in zip(labels, steps, strict=True)
+        column([line(label, size=12), fitted(shown(sequence, index), *THUMB, smooth=False)], gap=0)
+        for label, index in zip(labels, indices, strict=True)
     ]
     return titled(row(thumbs, gap=6), title, span(sequence))
 
 
-def moment(title: str, sequences: Sequence[Named], step: int, label: str) -> Image:
-    """All channels at one step."""
+def moment(title: str, sequences: Sequence[Named], index: int, label: str) -> Image:
+    """All channels at one index of their sequences."""
     factor = max(1, PANEL // max(sequences[0][1].maps[0].shape))
-    panels = [titled(enlarged(shown(sequence, step), factor), name, span(sequence)) for name, sequence in sequences]
+    panels = [titled(enlarged(shown(sequence, index), factor), name, span(sequence)) for name, sequence in sequences]
     return page(tiled(panels, columns=2 if len(panels) <= 4 else 4), title, [label])
 
 
-def shown(sequence: ChannelSequence, step: int) -> Image:
-    """A channel at one step."""
-    return heat(sequence.maps[step], low=sequence.low, high=sequence.high)
+def shown(sequence: ChannelSequence, index: int) -> Image:
+    """One map of a channel in the colours of its range."""
+    return heat(sequence.maps[index], low=sequence.low, high=sequence.high)
 
 
 def span(sequence: ChannelSequence) -> str:
-    """The range of a channel's colours."""
+    """A channel's range of values, as text."""
     return f"{decimal(sequence.low)} to {decimal(sequence.high)}"

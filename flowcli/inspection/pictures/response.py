@@ -1,4 +1,4 @@
-"""How alike a pixel is to every place in the second frame: its response maps, and where RAFT looked in them."""
+"""Draws the response maps of a pixel, and the lookups in them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flowcli.inspection.reading import Reading
 
 PYRAMID_PANEL = 384
-FILM_PANEL = 768
+ANIMATION_PANEL = 768
 SEARCH_PANEL = (700, 460)
 DIMMED = 0.55
 
@@ -53,7 +53,7 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
 
 
 def pyramid(reading: Reading) -> Image:
-    """The response maps of all levels side by side, to one scale."""
+    """The response maps of all levels side by side, at one scale."""
     factor = max(1, PYRAMID_PANEL // max(reading.responses[0].shape))
     panels = []
     for level, response in enumerate(reading.responses):
@@ -65,13 +65,13 @@ def pyramid(reading: Reading) -> Image:
     notes = [
         f"Correlation of cell (row {reading.cell.row}, column {reading.cell.column}) with every cell of the second "
         "frame, and its means over 2, 4 and 8 cells.",
-        "The red square is one cell, where the flow of the last update points.",
+        "The red square is one cell at the correspondence after the last update.",
     ]
     return page(row(panels), f"Correlation pyramid of pixel {name(reading)}", notes)
 
 
 def search(reading: Reading, findings: Findings) -> Image:
-    """The second frame with the response of each level laid over it, and the windows of the first and last lookup."""
+    """The second frame overlaid with the response of each level, and the windows of the first lookup and at the end."""
     radius = findings.observation.config.lookup_radius
     panels = []
     for level in range(len(reading.responses)):
@@ -84,22 +84,22 @@ def search(reading: Reading, findings: Findings) -> Image:
         points = [in_panel(reading, findings, update, level, factor) for update in range(len(reading.trajectory))]
         path(panel, points, RED, weight=2)
         dot(panel, points[-1], RED, radius=3)
-        note = f"the window reaches {radius} cells, {radius * STRIDE << level} px, to each side"
+        note = f"window radius {radius} cells, {radius * STRIDE << level} px"
         panels.append(titled(framed(panel), f"Level {level}", note))
     notes = [
-        "The second frame, brighter where it is more like the pixel. White: the window of the first lookup; orange: "
-        "around where the last update points; red: the way there.",
-        "RAFT divides the correspondence by 2, 4 and 8 without half a cell's shift, so coarser windows lie a little "
-        "right of and below it.",
+        "The second frame, brighter where the correlation is higher. White: the window of the first lookup; orange: "
+        "the window at the correspondence after the last update; red: the trajectory.",
+        "RAFT divides the correspondence by 2, 4 and 8 without a half-cell shift, so coarser windows are offset to the "
+        "right and down.",
     ]
     return page(tiled(panels, columns=2, gap=16), f"Where RAFT searched for pixel {name(reading)}", notes)
 
 
 def overlaid(reading: Reading, findings: Findings, level: int) -> tuple[Image, float]:
-    """The second frame in grey under a level's response, and how many pixels of the picture one of the frame is."""
+    """The second frame in grey under a level's response, and the number of px of the picture per px of the frame."""
     frame, grid = findings.subject.second, findings.observation.grid
     colours = enlarged(heat_of(reading.responses[level]), STRIDE << level)
-    # The last odd rows and columns have no cell on coarse levels.
+    # Pooling drops a last odd row or column, so coarse levels do not cover the whole frame.
     whole = np.zeros((grid.rows * STRIDE, grid.columns * STRIDE, 3), np.uint8)
     whole[: colours.shape[0], : colours.shape[1]] = colours
     covered = grid.crop(whole)
@@ -117,15 +117,15 @@ def overlaid(reading: Reading, findings: Findings, level: int) -> tuple[Image, f
 
 
 def in_panel(reading: Reading, findings: Findings, update: int, level: int, factor: float) -> tuple[float, float]:
-    """Where an update's center at a level lies in the picture."""
+    """The position (x, y) in the picture of a point of the trajectory at a level."""
     x, y = findings.observation.grid.to_frame(reading.trajectory[update] / 2**level, level=level)
     return (x + 0.5) * factor, (y + 0.5) * factor
 
 
 def moment(reading: Reading, level: int, update: int) -> Image:
-    """The response map at one update: where it looks, and the way it came."""
+    """The response map at one update, with its window and the trajectory so far."""
     response = reading.responses[level]
-    factor = max(1, FILM_PANEL // max(response.shape))
+    factor = max(1, ANIMATION_PANEL // max(response.shape))
     panel = enlarged(heat_of(response), factor)
     centers = reading.trajectory / 2**level
     radius = reading.lookups[0][level].radius
@@ -142,5 +142,5 @@ def moment(reading: Reading, level: int, update: int) -> Image:
 
 
 def name(reading: Reading) -> str:
-    """The pixel as people write it."""
+    """The pixel as (x, y)."""
     return f"({reading.pixel.x}, {reading.pixel.y})"

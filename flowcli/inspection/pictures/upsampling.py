@@ -1,4 +1,4 @@
-"""From flow on the 1/8 grid to flow at every pixel."""
+"""Draws the upsampling of flow from the 1/8 grid to every pixel."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ UNIT = 54
 
 
 def draw(findings: Findings) -> Iterator[PictureFile]:
-    """`upsampling.png`: the coarse and the fine flow, how they differ by method, and the weights at every pixel."""
+    """`upsampling.png`: the coarse and the upsampled flow, and the weights of every inspected pixel."""
     observation = findings.observation
     learned = observation.config.upsampling == "convex"
     blocks = panels(findings, learned=learned)
     weights = [weight_panel(reading, findings) for reading in findings.readings]
     if weights:
-        beyond = "; beyond the grid (grey) the flow counts as 0" * learned
+        beyond = "; outside the grid (grey) the flow counts as 0" * learned
         title = "Learned weights of the 3 x 3 cells" if learned else "Bilinear weights of the 3 x 3 cells"
         blocks.append(
-            titled(tiled(weights, columns=5, gap=24), title, f"over the flow of each cell; they add up to 1{beyond}")
+            titled(tiled(weights, columns=5, gap=24), title, f"over the flow of each cell; they sum to 1{beyond}")
         )
     name = observation.config.name
     note = (
-        f"{name} learns, for every pixel, how the flows of the 3 x 3 cells around it combine: edges can stay sharp."
+        f"{name} predicts, for every pixel, the weights of the 3 x 3 cells around it, so that edges can stay sharp."
         if learned
-        else f"{name} upsamples bilinearly: nothing is learned here, and edges are as soft as the grid."
+        else f"{name} upsamples bilinearly, without learned weights."
     )
     yield PictureFile("upsampling.png", [page(column(blocks, gap=18), "Upsampling", [note])])
 
 
 def panels(findings: Findings, *, learned: bool) -> list[Image]:
-    """Coarse flow, fine flow, and with learned weights the bilinear one and the difference between them."""
+    """Coarse flow and upsampled flow, and with learned weights also bilinear flow and the difference."""
     observation, scale = findings.observation, findings.scale
     coarse = 8 * observation.updates[-1].coarse_flow.transpose(1, 2, 0)
     squares = observation.grid.crop(enlarged(colour_flow(np.ascontiguousarray(coarse), scale=scale), STRIDE))
@@ -72,7 +72,7 @@ def panels(findings: Findings, *, learned: bool) -> list[Image]:
     difference = upsampling_difference(observation)
     if difference is not None:
         bilinear = fitted(colour_flow(observation.bilinear_flow, scale=scale), *PANEL)
-        shown.append(titled(framed(bilinear), "Flow at every pixel", "as it would be bilinearly"))
+        shown.append(titled(framed(bilinear), "Flow at every pixel", "bilinear, for comparison"))
         colours = heat(difference, low=0, high=max(float(difference.max()), 1e-6))
         note = f"0 to {difference.max():.2f} px, {difference.mean():.3f} on average"
         shown.append(titled(framed(fitted(colours, *PANEL)), "Length of the difference", note))
@@ -80,7 +80,7 @@ def panels(findings: Findings, *, learned: bool) -> list[Image]:
 
 
 def weight_panel(reading: Reading, findings: Findings) -> Image:
-    """The 3×3 cells around a pixel in the colours of their flow, with their weights; beyond the grid they are grey."""
+    """The 3×3 cells around a pixel in the colours of their flow, with their weights; grey outside the grid."""
     colours = colour_flow(reading.around, scale=findings.scale)
     colours[np.isnan(reading.around).any(axis=2)] = (200, 203, 209)
     panel = enlarged(colours, UNIT)
