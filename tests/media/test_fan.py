@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from flowcli.media.demo_clip import FanTruth, fan_flow, fan_frames
+from flowcli.media.demo_clip import FanGroundTruth, fan_flow, fan_frames
 from flowcli.media.demo_clip.shapes import rotor_distance, stand_distance
 
 HEIGHT, WIDTH = 288, 384
@@ -19,7 +19,7 @@ def frames() -> list[NDArray[np.uint8]]:
 
 
 @pytest.fixture(scope="module")
-def truth() -> FanTruth:
+def truth() -> FanGroundTruth:
     return fan_flow(0)
 
 
@@ -43,7 +43,7 @@ def test_the_true_flow_brings_the_second_frame_onto_the_first_where_visible(
     assert difference[~truth.visible].mean() > 10.0
 
 
-def test_blades_turn_by_the_same_angle_everywhere(truth: FanTruth) -> None:
+def test_blades_turn_by_the_same_angle_everywhere(truth: FanGroundTruth) -> None:
     """Whatever the axle does, the vector between two points of a rigid body turns by the body's angle."""
     speed = np.hypot(*truth.flow.transpose(2, 0, 1))
     y, x = np.nonzero(speed > 5)  # only blades are so fast
@@ -54,7 +54,7 @@ def test_blades_turn_by_the_same_angle_everywhere(truth: FanTruth) -> None:
     assert np.abs(ratio) == pytest.approx(1.0, abs=5e-3)
 
 
-def test_motion_goes_every_way_and_grows_from_hub_to_tips(truth: FanTruth) -> None:
+def test_motion_goes_every_way_and_grows_from_hub_to_tips(truth: FanGroundTruth) -> None:
     speed = np.hypot(*truth.flow.transpose(2, 0, 1))
     blades = truth.flow[speed > 5]
     eighths = np.floor((np.arctan2(blades[:, 1], blades[:, 0]) / np.pi + 1) * 4).astype(int) % 8
@@ -65,7 +65,7 @@ def test_motion_goes_every_way_and_grows_from_hub_to_tips(truth: FanTruth) -> No
     assert speed[axle_row - 6 : axle_row + 6, axle_column - 6 : axle_column + 6].max() < 2.5
 
 
-def test_flow_there_and_back_returns_where_visible(truth: FanTruth) -> None:
+def test_flow_there_and_back_returns_where_visible(truth: FanGroundTruth) -> None:
     back = fan_flow(1, -1).flow
     away = np.hypot(*(truth.flow + pulled_back(back, truth.flow)).transpose(2, 0, 1))
     # The backward flow is read between pixels: only at outlines does that mix two layers.

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from flowcli.system.threads import Background, prefetch
+from flowcli.system.threads import BackgroundWriter, prefetch
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,7 @@ class _Recorder:
 
 def test_everything_is_written_in_order_before_the_close():
     recorder = _Recorder(waits=0.001)
-    behind = Background(recorder, behind=2)
+    behind = BackgroundWriter(recorder, behind=2)
     for number in range(20):
         behind.write(number)
     behind.close()
@@ -126,7 +126,7 @@ def test_everything_is_written_in_order_before_the_close():
 
 def test_a_failed_write_comes_out_of_a_later_call_and_nothing_more_is_written():
     recorder = _Recorder(fails_at=3)
-    behind = Background(recorder, behind=2)
+    behind = BackgroundWriter(recorder, behind=2)
     with pytest.raises(OSError, match="disk full"):
         for number in range(20):
             behind.write(number)
@@ -137,7 +137,7 @@ def test_a_failed_write_comes_out_of_a_later_call_and_nothing_more_is_written():
 
 def test_a_failed_last_write_comes_out_of_the_close():
     recorder = _Recorder(fails_at=0, waits=0.02)
-    behind = Background(recorder)
+    behind = BackgroundWriter(recorder)
     behind.write(0)
     with pytest.raises(OSError, match="disk full"):
         behind.close()
@@ -147,7 +147,7 @@ def test_a_failed_last_write_comes_out_of_the_close():
 
 def test_an_abort_does_not_wait_for_what_is_queued():
     recorder = _Recorder(waits=0.02)
-    behind = Background(recorder, behind=4)
+    behind = BackgroundWriter(recorder, behind=4)
     for number in range(4):
         behind.write(number)
     behind.abort()
@@ -157,7 +157,7 @@ def test_an_abort_does_not_wait_for_what_is_queued():
 
 def test_an_interrupted_writer_writes_what_is_queued_first():
     recorder = _Recorder(waits=0.005)
-    behind = Background(recorder, behind=4)
+    behind = BackgroundWriter(recorder, behind=4)
     for number in range(4):
         behind.write(number)
     behind.finish_partial()
