@@ -10,7 +10,7 @@ from flowcli.media.frames import Frame, FramePair
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
 from flowcli.model.weights import find, load
-from flowcli.training.synthesis import Recipe, TextureBank, render
+from flowcli.training.synthesis import SceneSettings, TextureBank, render
 
 PAIRS, HEIGHT, WIDTH = 24, 288, 384
 
@@ -20,9 +20,9 @@ def run() -> None:
     estimator = FlowEstimator(
         load(find("raft-small")), device=torch.device("cpu"), settings=Settings(direction="both", iterations=12)
     )
-    plain = Recipe(fog=0, shadows=0, defocus=0, motion_blur=0)
+    plain = SceneSettings(fog=0, shadows=0, defocus=0, motion_blur=0)
     bank = TextureBank.procedural(seed=7, device=torch.device("cpu"))
-    scenes = render(bank, count=PAIRS, height=HEIGHT, width=WIDTH, seed=7, recipe=plain)
+    scenes = render(bank, count=PAIRS, height=HEIGHT, width=WIDTH, seed=7, settings=plain)
     hits = found = hidden = 0
     for number in range(PAIRS):
         first, second = (images[number].permute(1, 2, 0).numpy() for images in (scenes.first, scenes.second))
