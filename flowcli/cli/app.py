@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 
 from flowcli.cli import commands
 from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
-from flowcli.system.console import LOG, close_log, tell
+from flowcli.system.console import LOG, close_log, write_line
 from flowcli.system.signals import Interruption, Stop, StoppedError
 from flowcli.system.streams import prepare_streams
 from flowcli.version import __version__

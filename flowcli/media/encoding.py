@@ -33,7 +33,9 @@ _PRESETS = ("veryfast", "ultrafast", "superfast", "faster", "fast", "medium", "s
 # gives the quality of 18 with it.
 CODECS = {
     "h264": Codec("libx264", _CONTAINERS, _YUV, (20, 51), _PRESETS, options={"bf": "0", "mbtree": "0"}),
-    "h265": Codec("libx265", _CONTAINERS, _YUV, (20, 51), _PRESETS, options={"x265-params": "log-level=none:bframes=0"}),
+    "h265": Codec(
+        "libx265", _CONTAINERS, _YUV, (20, 51), _PRESETS, options={"x265-params": "log-level=none:bframes=0"}
+    ),
     "vp9": Codec(
         "libvpx-vp9",
         (".webm", ".mp4", ".mkv"),

@@ -53,7 +53,10 @@ MaxFlow = Annotated[
     ),
 ]
 Gamma = Annotated[
-    float, typer.Option(metavar="X", help="Above 1, small displacements are drawn in stronger colours.", rich_help_panel=DRAWING)
+    float,
+    typer.Option(
+        metavar="X", help="Above 1, small displacements are drawn in stronger colours.", rich_help_panel=DRAWING
+    ),
 ]
 Background = Annotated[
     str, typer.Option(metavar="NAME", help="Colour of zero flow: white or black.", rich_help_panel=DRAWING)

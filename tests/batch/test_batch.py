@@ -203,7 +203,7 @@ def test_what_is_no_share_is_refused(shard: str) -> None:
     [
         ("--save", "nonsense", "--save does not know nonsense"),
         ("--engine", "spark", "--engine spark is not known"),
-        ("--start", "soon", "--start soon is no moment"),
+        ("--start", "soon", "--start soon is not a time"),
         ("--device", "cuda:99", "there is no cuda:99 here"),
         ("--scale", "2", "--scale 2.0 is not between 0 and 1"),
     ],

@@ -47,7 +47,7 @@ def test_pairs_are_read_one_at_a_time(tmp_path: Path) -> None:
     (write_pair(tmp_path, "b") / "frame2.png").write_bytes(b"")
     items = datasets.items("pairs", tmp_path)
     assert next(items).name == "a"
-    with pytest.raises(SourceError, match=r"frame2\.png is not a picture"):
+    with pytest.raises(SourceError, match=r"frame2\.png is not an image"):
         next(items)
 
 

@@ -110,7 +110,7 @@ for _options, _code, _says in (
     ("c/a.mp4 --frame 99", 2, "has no frame 99"),
     ("c/a.mp4 --frame 100000000000000000000", 2, "has no frame"),
     ("c/a.mp4 --skip 100000000000000000000", 2, "has no frame"),
-    ("a.png", 3, "is a picture"),
+    ("a.png", 3, "is an image"),
     ("a.png b.png a.png", 2, "too many"),
     ("a.png cut.png", 3, "cut.png"),
     ("a.png b.png --gt none.flo", 2, "does not exist"),
@@ -153,9 +153,9 @@ def inspect_markup() -> str:
 
 
 for _option, _says in (
-    (f"--start {NINES}:00:00", "is no moment"),
+    (f"--start {NINES}:00:00", "is not a time"),
     (f"--memory {NINES}G", "is no amount of memory"),
-    (f"--fps {NINES}", "is no rate"),
+    (f"--fps {NINES}", "is not a frame rate"),
 ):
 
     @fault("4.6", f"option {_option[:12]}", code=2, says=_says)

@@ -91,7 +91,7 @@ def long_video_name() -> str:
     return f"video {'x' * 251}.mp4 -o out"
 
 
-@fault("4.5", "a path longer than paths may be", code=2, says="is no path")
+@fault("4.5", "a path longer than paths may be", code=2, says="is not a path")
 def long_path() -> str:
     return "video " + "y" * 5000
 
@@ -122,7 +122,7 @@ def circular_output() -> str:
     return "video a.mp4 -o out"
 
 
-@fault("4.5", "a log onto the input", code=2, says="is no log", holds=unharmed)
+@fault("4.5", "a log onto the input", code=2, says="is not a log", holds=unharmed)
 def log_onto_input() -> str:
     Path("sum").write_text(hashlib.sha256(clip("a.mp4", frames=3).read_bytes()).hexdigest())
     return "video a.mp4 -o out --log-file a.mp4"
@@ -135,7 +135,7 @@ def log_nowhere() -> str:
 
 
 for _option, _code, _says in (
-    ("--fps 1/0", 2, "fps 1/0 is no rate"),
+    ("--fps 1/0", 2, "fps 1/0 is not a frame rate"),
     ("--max-flow 1e300", 2, "max-flow"),
     ("--skip 100000000000000000000", 3, "too short for a pair"),
     ("--segment 100000000000000000000", 0, ""),
@@ -157,7 +157,7 @@ def slow_loops() -> str:
     return "video s -o out --fps 1/3000 --save gif,webp"
 
 
-@fault("4.5", "a pattern of 99,999,999,999 digits", code=2, says="fits no image")
+@fault("4.5", "a pattern of 99,999,999,999 digits", code=2, says="matches no image")
 def endless_pattern() -> str:
     return "video %099999999999d.png"
 

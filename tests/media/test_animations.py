@@ -75,11 +75,11 @@ def test_a_cut_webp_is_refused(make_animation):
 def test_a_webp_that_stands_still_is_a_picture(tmp_path):
     path = tmp_path / "still.webp"
     cv2.imwrite(str(path), np.zeros((20, 30, 3), np.uint8))
-    with pytest.raises(SourceError, match=r"is a picture, not a video$"):
+    with pytest.raises(SourceError, match=r"is an image, not a video$"):
         open_source(path)
 
 
 def test_an_animation_has_times_of_its_own(make_animation):
     for name in ("moving.gif", "moving.webp"):
-        with pytest.raises(UsageError, match=r"has times of its own$"):
+        with pytest.raises(UsageError, match=r"has timestamps$"):
             open_source(make_animation(name), rate=Fraction(30))

@@ -156,7 +156,7 @@ def test_encoders_keep_quiet(tmp_path, capfd, caplog):
     ("options", "message", "hint"),
     [
         ({"codec": "h266"}, "--codec h266 is not known", "use h264, h265, vp9, av1, ffv1, prores"),
-        ({"crf": 52}, "--crf 52 is not between 0 and 51", "the usual one is 20"),
+        ({"crf": 52}, "--crf 52 is not between 0 and 51", "the default is 20"),
         ({"codec": "ffv1", "crf": 3}, "--crf is not for ffv1", "leave it out, or use --codec h264, h265, vp9, av1"),
         ({"codec": "prores", "preset": "slow"}, "--preset slow is not for prores", "leave it out"),
         ({"codec": "vp9", "preset": "slow"}, "--preset slow is not for vp9", "use realtime, good, best"),

@@ -113,7 +113,7 @@ def test_a_cut_picture_is_refused(tmp_path, extension):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "is empty"), (b"some text", "is not a picture that can be read")]
+    ("content", "message"), [(b"", "is empty"), (b"some text", "is not an image that can be read")]
 )
 def test_what_is_no_picture_is_named(tmp_path, content, message):
     path = tmp_path / "x.png"
@@ -153,4 +153,4 @@ except SourceError as error:
 """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV")}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout == f"{path} is too large a picture\n"
+    assert done.stdout == f"{path} is too large an image\n"

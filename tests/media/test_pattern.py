@@ -65,10 +65,10 @@ def test_a_part_of_a_pattern_counts_its_images(make_names):
 @pytest.mark.parametrize(
     ("pattern", "error", "message"),
     [
-        ("none/*.png", UsageError, "none/*.png fits no image"),
-        ("*.mp4", UsageError, "*.mp4 fits no image"),
-        ("%04d.png", UsageError, "%04d.png fits no image"),
-        ("a*.png", SourceError, "a*.png fits only one image"),
+        ("none/*.png", UsageError, "none/*.png matches no image"),
+        ("*.mp4", UsageError, "*.mp4 matches no image"),
+        ("%04d.png", UsageError, "%04d.png matches no image"),
+        ("a*.png", SourceError, "a*.png matches only one image"),
     ],
 )
 def test_a_pattern_that_fits_too_little_is_refused(make_names, pattern, error, message):

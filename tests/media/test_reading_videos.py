@@ -90,7 +90,7 @@ def test_a_raw_stream_takes_the_rate_it_is_told(make_video):
     assert source.notes == []
     source = open_source(path)
     assert [frame.time for frame in source.frames()] == [Fraction(number, 25) for number in range(5)]
-    assert source.notes == ["the stream has no times: 25 frames per second are assumed (--fps)"]
+    assert source.notes == ["the stream has no timestamps: 25 frames per second are assumed (--fps)"]
 
 
 def combs(image: np.ndarray) -> float:
@@ -114,7 +114,7 @@ def test_interlaced_frames_are_noted_and_made_whole_on_request(make_video, name)
     path = make_video(name, images=images, codec="mpeg2video" if name == "fields.ts" else "libx264", prepare=interlace)
     combed, whole = open_source(path), open_source(path, deinterlace=True)
     before, after = list(combed.frames()), list(whole.frames())
-    assert combed.notes == ["frames are interlaced, so that moving edges are combs; --deinterlace mends them"]
+    assert combed.notes == ["frames are interlaced, which shows as combs at moving edges; use --deinterlace"]
     assert whole.notes == []
     assert [frame.time for frame in after] == [frame.time for frame in before]
     assert all(combs(b.image) < combs(a.image) / 3 for a, b in zip(before[1:-1], after[1:-1], strict=True))
@@ -254,7 +254,7 @@ def test_frames_of_a_later_size_are_scaled_to_the_first(make_video):
     assert all(a.time < b.time for a, b in pairwise(frames))
     assert [frame.scaled_from for frame in frames] == [None] * 5 + [(96, 80)] * 5
     assert source.notes == [
-        "frames change size on the way, first at 0.200 s, to 96 x 80; all are scaled to 64 x 48",
+        "frames change size, first at 0.200 s, to 96 x 80; all are scaled to 64 x 48",
     ]
     continues = [pair.continues for pair in pair_up(iter(frames))]
     assert continues == [False, True, True, True, False, False, True, True, True]
@@ -286,7 +286,7 @@ def test_what_is_no_video_is_named(tmp_path, name, content, message):
 def test_a_picture_is_not_a_video(tmp_path):
     path = tmp_path / "still.png"
     cv2.imwrite(str(path), np.zeros((20, 30, 3), np.uint8))
-    with pytest.raises(SourceError, match=r"is a picture, not a video$"):
+    with pytest.raises(SourceError, match=r"is an image, not a video$"):
         open_source(path)
 
 

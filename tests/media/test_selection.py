@@ -27,7 +27,7 @@ def test_moments_are_exact(text, moment):
 def test_what_is_no_moment_is_refused_with_the_forms_there_are(text):
     with pytest.raises(UsageError) as failure:
         parse_moment(text, "--end")
-    assert str(failure.value) == f"--end {text} is no moment"
+    assert str(failure.value) == f"--end {text} is not a time"
     assert failure.value.hint == "write 12.5, 1:02.5, 1:02:03 or #120, a frame number"
 
 
@@ -75,4 +75,4 @@ def test_rates_are_exact(text, rate):
 def test_what_is_no_rate_is_refused(text):
     with pytest.raises(UsageError) as failure:
         parse_rate(text)
-    assert str(failure.value) == f"--fps {text} is no rate of frames"
+    assert str(failure.value) == f"--fps {text} is not a frame rate"
