@@ -22,7 +22,7 @@ def pairs_of(frames: Iterator[Frame], *, skip: int, sliding: bool = False) -> It
 
 
 def pair_up(frames: Iterable[Frame], *, skip: int = 1, sliding: bool = False) -> Iterator[FramePair]:
-    """Pairs of frames whose indices differ by `skip`; after (t, t + skip) comes (t + skip, ...), or (t + 1, ...) if `sliding`.
+    """Pairs of frames t and t + `skip`; the next pair begins at t + skip, or at t + 1 if `sliding`.
 
     n frames make (n - 1) // skip pairs, or n - skip if sliding. A pair whose first or second frame is lost is left out.
     At most skip + 1 frames are held.

@@ -101,7 +101,7 @@ def nothing_selected(path: Path, selection: Selection) -> UsageError:
 
 
 def parse_selection(start: str | None, end: str | None, max_frames: int | None) -> Selection:
-    """The selection of --start, --end and --max-frames; raises UsageError where a value is malformed or they contradict."""
+    """The selection of --start, --end and --max-frames; raises UsageError where they are malformed or contradict."""
     first = parse_moment(start or "#0", "--start")
     last = None if end is None else parse_moment(end, "--end")
     if last is not None:

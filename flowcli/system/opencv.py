@@ -32,7 +32,7 @@ __all__ = ["cv2", "decode"]
 
 
 def decode(path: Path, data: bytes, mode: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
-    """The image in a file's bytes, channels in BGR order; raises SourceError where it cannot be decoded or is too large.
+    """The image in a file's bytes, in BGR order; raises SourceError where it cannot be decoded or is too large.
 
     Decoded from memory, because OpenCV crashes on file names that are not UTF-8; silenced, because libpng and libjpeg
     print warnings about damaged files.

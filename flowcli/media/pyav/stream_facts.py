@@ -40,7 +40,7 @@ def check_size(path: Path, frame: Any) -> None:
 
 
 def fraction(rational: Any) -> Fraction | None:
-    """PyAV's rational number, which may be a Fraction, an AVRational or None, as a Fraction; None where it is 0 or None."""
+    """A Fraction from PyAV's Fraction, AVRational or None; None where that is 0 or None."""
     if not rational:
         return None
     return Fraction(rational.numerator, rational.denominator)

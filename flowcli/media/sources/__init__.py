@@ -94,9 +94,9 @@ def check_name(path: Path) -> None:
 
 
 def name_of(path: Path) -> str:
-    """The base name of an input's outputs: a file's stem, a folder's name, or a pattern's text before its first wildcard.
+    """The base name of an input's outputs: a file's stem, a folder's name, or a pattern's text before its wildcard.
 
-    Where that text is empty, it is the name of the pattern's folder.
+    Where that text is empty, the pattern's folder gives the name.
     """
     if str(path) == STDIN:
         return "stdin"
