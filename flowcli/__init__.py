@@ -1,4 +1,18 @@
-"""Optical flow of videos with RAFT, and a look at what RAFT saw: `estimate`, `video` and `load`."""
+"""Optical flow of videos with RAFT, and a look at what RAFT saw: `estimate`, `video` and `load`.
+
+The rooms, each of which imports only those below it (`python -m tests.layers` checks that):
+
+    cli          commands, options and exit codes
+    training     recipes, generated scenes, the training loop
+    evaluation   datasets, scores against ground truth, comparisons
+    batch        many clips: the list, the engines, the record
+    pipeline     one input, from request to files; `inspection` beside it: a look inside RAFT
+    model        RAFT on a device, and its weights
+    flow         flow as a value, as a file and as a picture: `formats`, `outputs`
+    media        frames from sources, encoded frames to files
+    system       console, files, threads, signals
+    raft_core    RAFT on tensors: a package of its own, which imports nothing of flowcli
+"""
 
 from __future__ import annotations
 

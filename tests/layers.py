@@ -1,4 +1,4 @@
-"""The packages of flowcli and what each may import. `python -m tests.layers` prints them from top to bottom."""
+"""The rooms of flowcli and what each may import. `python -m tests.layers` prints them from top to bottom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-# From top to bottom: a package imports only from the rows below its own, and from itself.
+# From top to bottom: a room imports only from the rows below its own, and from itself.
 ROWS = (
     ("__main__",),
     ("cli",),
@@ -23,11 +23,11 @@ ROWS = (
     ("system",),
     ("errors", "version", "raft_core"),
 )
-ROW_OF = {package: number for number, row in enumerate(ROWS) for package in row}
+ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
 
 
 def modules(package: str) -> dict[str, Path]:
-    """Every module of a top-level package by its dotted name."""
+    """Every module of a package by its dotted name."""
     found = {}
     for path in (ROOT / package).rglob("*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -66,10 +66,10 @@ def imports_of(module: str, source: str, *, known: set[str]) -> set[str]:
     return found - {module}
 
 
-def package_of(module: str) -> str:
-    """The package in ROWS that a module belongs to, or its own name where it is a file beside the packages."""
-    top, *rest = module.split(".")
-    return top if top != "flowcli" else rest[0] if rest else "__init__"
+def room_of(module: str) -> str:
+    """The room that a module belongs to, or its own name where it is a file beside the rooms."""
+    package, *rest = module.split(".")
+    return package if package != "flowcli" else rest[0] if rest else "__init__"
 
 
 MODULES = {**modules("flowcli"), **modules("raft_core")}
@@ -80,11 +80,11 @@ def upward() -> list[str]:
     """Every import that does not point down, as a sentence."""
     found = []
     for module, imported in IMPORTS.items():
-        package = package_of(module)
+        room = room_of(module)
         for other in sorted(imported):
-            target = package_of(other)
-            if target != package and ROW_OF[target] <= ROW_OF[package]:
-                found.append(f"{module} imports {other}: {package} is not above {target}")
+            target = room_of(other)
+            if target != room and ROW_OF[target] <= ROW_OF[room]:
+                found.append(f"{module} imports {other}: {room} is not above {target}")
     return found
 
 
@@ -98,23 +98,22 @@ def circle() -> list[str]:
 
 
 def main() -> None:
-    """Prints the packages from top to bottom, and what each imports."""
-    edges = {(package_of(module), package_of(other)) for module, imported in IMPORTS.items() for other in imported}
-    edges = {(package, other) for package, other in edges if package != other}
+    """Prints the rooms from top to bottom, and what each imports."""
+    edges = {(room_of(module), room_of(other)) for module, imported in IMPORTS.items() for other in imported}
+    edges = {(room, other) for room, other in edges if room != other}
     files, lines = Counter(), Counter()
     for module, path in MODULES.items():
-        files[package_of(module)] += 1
-        lines[package_of(module)] += len(path.read_text().splitlines())
+        files[room_of(module)] += 1
+        lines[room_of(module)] += len(path.read_text().splitlines())
     for number, row in enumerate(ROWS):
-        for package in row:
-            below = sorted((other for start, other in edges if start == package), key=ROW_OF.__getitem__)
-            size = f"{files[package]:3} files {lines[package]:6,} lines"
-            print(f"{len(ROWS) - number:2}  {package:11} {size}   imports {', '.join(below) or 'nothing'}")
+        for room in row:
+            below = sorted((other for start, other in edges if start == room), key=ROW_OF.__getitem__)
+            size = f"{files[room]:3} files {lines[room]:6,} lines"
+            print(f"{len(ROWS) - number:2}  {room:11} {size}   imports {', '.join(below) or 'nothing'}")
     entries = [path for path in (ROOT / "flowcli").iterdir() if path.name != "__pycache__"]
     print(f"{len(entries)} entries in flowcli/, {sum(lines.values()):,} lines")
     print(
-        f"{len(ROWS)} rows, {len(edges)} imports between packages, {len(upward())} upward, "
-        f"{int(bool(circle()))} circles"
+        f"{len(ROWS)} rows, {len(edges)} imports between rooms, {len(upward())} upward, {int(bool(circle()))} circles"
     )
 
 

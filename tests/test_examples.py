@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-STEPS, WIDTH = 45, 96
+STEPS, WIDTH, HEIGHT = 80, 96, 16
 
 
 def example(name: str):
@@ -23,12 +23,12 @@ def example(name: str):
 
 def planes(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Stereo pairs of planes at random distances: left, right, disparity, and the pixels visible in both."""
-    texture = torch.rand(count, 3, 8, WIDTH // 4 + 8, generator=generator)
+    texture = torch.rand(count, 3, HEIGHT // 4, WIDTH // 4 + 8, generator=generator)
     scene = interpolate(texture, scale_factor=4, mode="bicubic") * 2 - 1
     disparity = torch.randint(0, 24, (count,), generator=generator)
     right = torch.stack([one[..., shift : shift + WIDTH] for one, shift in zip(scene, disparity, strict=True)])
     seen = torch.arange(WIDTH) >= disparity[:, None, None]
-    return scene[..., :WIDTH], right, disparity[:, None, None].float(), seen.expand(count, 32, WIDTH)
+    return scene[..., :WIDTH], right, disparity[:, None, None].float(), seen.expand(count, HEIGHT, WIDTH)
 
 
 def test_a_stereo_model_of_rafts_parts_learns_disparity() -> None:
@@ -36,16 +36,18 @@ def test_a_stereo_model_of_rafts_parts_learns_disparity() -> None:
         torch.manual_seed(0)
         model = example("stereo").Stereo()
     generator = torch.Generator().manual_seed(0)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=STEPS, pct_start=0.2)
     for _ in range(STEPS):
-        left, right, disparity, seen = planes(4, generator)
+        left, right, disparity, seen = planes(8, generator)
         loss = sum((found - disparity).abs()[seen].mean() for found in model(left, right, 3))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-    left, right, disparity, seen = planes(8, generator)
+        schedule.step()
+    left, right, disparity, seen = planes(32, generator)
     with torch.no_grad():
         (*_, found) = model(left, right, 3)
-    assert found.shape == (8, 32, WIDTH)
+    assert found.shape == (32, HEIGHT, WIDTH)
     assert (found - disparity).abs()[seen].mean() < 0.5 * disparity.expand_as(found)[seen].mean()

@@ -16,7 +16,7 @@ from flowcli.model.device import autocast
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
 from flowcli.training.batches import draw_rendered
-from flowcli.training.loop import Recorded, TrainingState, learn, train_steps
+from flowcli.training.loop import CudaGraphStep, TrainingState, learn, train_steps
 from flowcli.training.recipes import Recipe, Stage
 from flowcli.training.synthesis import TextureBank, render
 from raft_core.config import LARGE, SMALL, RaftConfig
@@ -101,19 +101,19 @@ def test_training_lowers_the_error_of_one_batch() -> None:
     assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
 
 
-def test_a_recorded_step_has_the_gradients_of_a_step() -> None:
+def test_a_step_as_a_cuda_graph_computes_the_same_as_without() -> None:
     bank = TextureBank.procedural(seed=0, device=CUDA)
     recipe = Recipe(stages=(Stage("any", 1, 2, (128, 160), 3, (1e-4, 1e-4), matching=0.1),))
     draw = draw_rendered(lambda count, seed: render(bank, count=count, height=160, width=192, seed=seed), recipe)
     torch.manual_seed(0)
     model = RAFT().to(CUDA).train()
-    recorded = Recorded(model, device=CUDA, precision=torch.float32)
-    # Recorded with the first, replayed with the second, and recorded again for the last.
+    captured = CudaGraphStep(model, device=CUDA, precision=torch.float32)
+    # Captured with the first, replayed with the second, and captured again for the last.
     stages = [*2 * recipe.stages, replace(recipe.stages[0], iterations=4)]
     for number, stage in enumerate(stages):
         batch = draw(number, stage)
         gradients = []
-        for step in (recorded, partial(learn, model, device=CUDA, precision=torch.float32)):
+        for step in (captured, partial(learn, model, device=CUDA, precision=torch.float32)):
             model.zero_grad(set_to_none=False)
             measured = step(batch, stage).clone()
             gradients.append([measured, *(weight.grad.clone() for weight in model.parameters())])

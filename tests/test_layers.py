@@ -1,4 +1,4 @@
-"""Imports point down through the rows of `tests/layers.py`, and are not circular."""
+"""Imports point down through the rows of rooms in `tests/layers.py`, and are not circular."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tests.layers import MODULES, ROOT, ROW_OF, ROWS, circle, imports_of, package_of, statements, upward
+from tests.layers import MODULES, ROOT, ROW_OF, ROWS, circle, imports_of, room_of, statements, upward
 
 
 def test_every_import_points_down() -> None:
@@ -14,8 +14,8 @@ def test_every_import_points_down() -> None:
     assert circle() == []
 
 
-def test_every_package_is_in_a_row() -> None:
-    assert {package_of(module) for module in MODULES} == set(ROW_OF)
+def test_every_room_is_in_a_row() -> None:
+    assert {room_of(module) for module in MODULES} == set(ROW_OF)
     assert sum(map(len, ROWS)) == len(ROW_OF)
 
 

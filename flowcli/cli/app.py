@@ -1,4 +1,4 @@
-"""The command line: finds the commands, runs one, and turns failures into a line, a hint and an exit code."""
+"""The entry point of the command line: finds the commands, runs one, and reports failures with an exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 
 from flowcli.cli import commands
 from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
-from flowcli.system.console import LOG, close_log, write_line
+from flowcli.system.console import close_log, log_traceback, write_line
 from flowcli.system.signals import Interruption, Stop, StoppedError
 from flowcli.system.streams import prepare_streams
 from flowcli.version import __version__
@@ -38,7 +38,7 @@ Exit codes
 """
 
 app = typer.Typer(
-    help="Optical flow of videos with RAFT, and a look at what RAFT saw.",
+    help="Optical flow of videos with RAFT, and inspection of RAFT's intermediate results.",
     epilog=EPILOG,
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -46,9 +46,9 @@ app = typer.Typer(
 )
 
 
-def show_version(asked: bool) -> None:
-    """Prints the version and ends."""
-    if asked:
+def show_version(requested: bool) -> None:
+    """Prints the version and exits, if requested."""
+    if requested:
         typer.echo(f"flowcli {__version__}")
         raise typer.Exit
 
@@ -59,18 +59,18 @@ def options(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Options before the command; only --version, which its callback answers."""
+    """Declares the options before the command: only --version, handled by its callback."""
 
 
 def unwrapped(command: Callable[..., None]) -> str:
-    """A command's docstring with a line for each paragraph, for Typer would keep the breaks of the source."""
+    """A command's docstring with each paragraph on one line, as Typer would keep the line breaks of the source."""
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
 
 
 for found in pkgutil.iter_modules(commands.__path__):
     if not found.name.startswith("_"):
-        # The command's own file is imported, the stages it uses only when it runs.
+        # The command's file is imported here, the modules it uses only when it runs.
         module = importlib.import_module(f"{commands.__name__}.{found.name}")
         if hasattr(module, "app"):
             for part in module.app.registered_commands:
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs one command and returns its exit code; failures are told on stderr."""
+    """Runs one command and returns its exit code; failures are printed to stderr."""
     code = code_of(arguments)
     try:
         close_log()
@@ -97,7 +97,7 @@ def run(arguments: list[str]) -> int:
 
 
 def code_of(arguments: list[str]) -> int:
-    """Runs one command; whatever ends it becomes an exit code."""
+    """Runs one command and converts every exception to an exit code."""
     interruption = Interruption(at_once=True)
     try:
         with interruption:
@@ -105,12 +105,12 @@ def code_of(arguments: list[str]) -> int:
     except Stop as stop:
         return fail(StoppedError(stop.number, hint="nothing unfinished was kept"))
     except FlowcliError as error:
-        LOG.debug("", exc_info=True)
+        log_traceback()
         return fail(error)
     except Exception as error:
-        LOG.debug("", exc_info=True)
+        log_traceback()
         if interruption.number is not None:
-            # Native code that is interrupted while it loads may raise anything.
+            # An interrupted import of native code may raise any exception.
             return fail(StoppedError(interruption.number, hint="nothing unfinished was kept"))
         if refused := refused_by_system(error):
             return fail(refused)
@@ -119,57 +119,57 @@ def code_of(arguments: list[str]) -> int:
 
 
 def refused_by_system(error: Exception) -> FlowcliError | None:
-    """What the system did not give, wherever that was asked for; None where the error is a bug of ours."""
+    """The failure to report for a lack of disk space, memory, threads or a library; None for any other error."""
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.ENOSPC:
         return OutputError("the disk is full", hint="free some space, or write elsewhere")
     if number in {errno.ENOMEM, errno.EAGAIN} or isinstance(error, MemoryError) or "start new thread" in str(error):
         hint = "raise the limits that `ulimit -a` shows, or use --max-side to compute at a smaller size"
-        return DeviceError("the system gives no more memory, or no more threads", hint=hint)
+        return DeviceError("the system has no more memory or no more threads", hint=hint)
     if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
-        hint = "raise the limit of memory that `ulimit -v` shows, or install flowcli again"
+        hint = "raise the memory limit that `ulimit -v` shows, or install flowcli again"
         return DeviceError(f"a library cannot be loaded: {error}", hint=hint)
     return None
 
 
 def answer(arguments: list[str]) -> int:
-    """Runs one command; what Typer has to say comes as our own failures."""
+    """Runs one command by Typer and returns its exit code; raises FlowcliError for its usage errors."""
     if "" in arguments:
-        # Python would take it for the current folder.
-        raise UsageError("an argument is empty", hint="name a path or value there; perhaps a variable is not set")
+        # Path("") is the current folder.
+        raise UsageError("an argument is empty", hint="give a path or value; perhaps a shell variable is not set")
     try:
         Path.cwd()
     except OSError as error:
-        # MKL would end the process.
-        raise UsageError("the current folder is gone", hint="go to another one first") from error
+        # MKL would abort the process.
+        raise UsageError("the current folder does not exist any more", hint="change to another folder first") from error
     try:
         result: object = app(arguments, prog_name="flowcli", standalone_mode=False)
     except TyperException as error:
         if not error.format_message():
-            # Without arguments Typer shows the help and raises an empty error.
+            # Without arguments, Typer prints the help and raises an empty error.
             return 0
         raise usage_error(error) from error
     except typer.Abort as error:
-        # Typer takes every end of file for the wish of someone at a prompt, and flowcli has no prompts.
+        # Typer converts every EOFError to Abort, as for a prompt; flowcli has no prompts.
         raise error.__cause__ or error from None
     except SystemExit as ended:
-        # Typer's way to say that the reader of stdout went away, as `| head` does; completion ends like this too.
+        # Typer exits when the reader of stdout closes it, as `| head` does; completion exits too.
         return 0 if isinstance(ended.__context__, BrokenPipeError) else int(ended.code or 0)
     return result if isinstance(result, int) else 0
 
 
 def usage_error(error: TyperException) -> UsageError:
-    """Typer's complaint in our words."""
+    """A UsageError with Typer's message in lower case, and a hint."""
     text = error.format_message().rstrip(".")
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "flowcli"
-    # Without quotes, a shell makes many arguments of one pattern.
+    # Without quotes, the shell expands a pattern to many arguments.
     quoting = "quote patterns; " if "unexpected extra argument" in text else ""
     return UsageError(text[:1].lower() + text[1:], hint=f"{quoting}see `{command} --help`")
 
 
 def fail(error: FlowcliError) -> int:
-    """Says what was wrong and what to do, a line each."""
+    """Prints the error and the hint, and returns the exit code."""
     write_line(f"error: {error}")
     write_line(f"hint: {error.hint}")
     return error.exit_code

@@ -1,4 +1,4 @@
-"""What this machine has that flowcli needs, what is wrong with it, and the command that fixes it."""
+"""Checks what flowcli needs of this machine, and names the problems with the commands that fix them."""
 
 from __future__ import annotations
 
@@ -36,89 +36,95 @@ CPU_TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong, and what fixes it."""
+    """A problem, and the command or action that fixes it."""
 
     what: str
     fix: str
 
 
 @dataclass
-class Checkup:
-    """Everything found: a line for people and a record for programs under each heading."""
+class Diagnosis:
+    """The results of all checks: under each heading, a line for people and a record for programs; and problems."""
 
     lines: dict[str, str] = field(default_factory=dict)
     records: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def note(self, heading: str, line: str, record: object) -> None:
-        """Something that is as it should be, or at least is."""
+    def add_fact(self, heading: str, line: str, record: object) -> None:
+        """Adds a fact under a heading."""
         self.lines[heading] = line
         self.records[heading] = record
 
-    def complain(self, what: str, fix: str) -> None:
-        """Something that is wrong; once, however many find it."""
+    def add_problem(self, what: str, fix: str) -> None:
+        """Adds a problem, unless it is among them."""
         if Problem(what, fix) not in self.problems:
             self.problems.append(Problem(what, fix))
 
     def facts(self) -> dict[str, str]:
-        """For people: a line each, problems last."""
+        """The lines for people by heading, problems last."""
         problems = {
             f"problem {number}": f"{each.what}; fix it: {each.fix}" for number, each in enumerate(self.problems, 1)
         }
         return {**self.lines, **(problems or {"problems": "none"})}
 
     def text(self) -> str:
-        """For programs: JSON."""
+        """The records for programs as JSON."""
         return json_text({**self.records, "problems": [asdict(each) for each in self.problems]})
 
 
-def check_up() -> Checkup:
-    """Looks at everything; whatever is broken is a problem and does not end it."""
-    checkup = Checkup()
-    checkup.note("flowcli", f"{__version__}, in {Path(__file__).parent}", __version__)
-    checkup.note("python", f"{platform.python_version()}, {sys.executable}", platform.python_version())
+def diagnose() -> Diagnosis:
+    """Runs all checks; packages that cannot be loaded are problems and stop no other check."""
+    diagnosis = Diagnosis()
+    diagnosis.add_fact("flowcli", f"{__version__}, in {Path(__file__).parent}", __version__)
+    diagnosis.add_fact("python", f"{platform.python_version()}, {sys.executable}", platform.python_version())
     system = f"{platform.system()} {platform.machine()}"
-    checkup.note("system", f"{system}, {os.cpu_count()} cores", {"name": system, "cores": os.cpu_count()})
-    for look in (look_at_torch, look_at_opencv, look_at_pyav, look_at_weights):
-        look(checkup)
+    diagnosis.add_fact("system", f"{system}, {os.cpu_count()} cores", {"name": system, "cores": os.cpu_count()})
+    for check in (check_torch, check_opencv, check_pyav, check_weights):
+        check(diagnosis)
     extras = {name: all(find_spec(module) for module in modules) for name, modules in EXTRAS.items()}
-    checkup.note("extras", ", ".join(f"{name}: {'yes' if here else 'no'}" for name, here in extras.items()), extras)
-    return checkup
+    diagnosis.add_fact(
+        "extras", ", ".join(f"{name}: {'yes' if here else 'no'}" for name, here in extras.items()), extras
+    )
+    return diagnosis
 
 
-def loaded(checkup: Checkup, module: str, *, package: str, fix: str | None = None) -> Any:
-    """A module, or None and a problem where it cannot be imported, for whatever reason."""
+def loaded(diagnosis: Diagnosis, module: str, *, package: str, fix: str | None = None) -> Any:
+    """The imported module; None, with a problem added, where it cannot be imported."""
     try:
         return importlib.import_module(module)
     except FlowcliError as error:
-        checkup.complain(str(error), fix or error.hint)
+        diagnosis.add_problem(str(error), fix or error.hint)
     except (ImportError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        checkup.complain(f"{package} cannot be loaded: {reason}", fix or f"pip install --force-reinstall {package}")
-    checkup.note(package, "cannot be loaded, see the problems", None)
+        diagnosis.add_problem(
+            f"{package} cannot be loaded: {reason}", fix or f"pip install --force-reinstall {package}"
+        )
+    diagnosis.add_fact(package, "cannot be loaded, see the problems", None)
     return None
 
 
-def look_at_torch(checkup: Checkup) -> None:
-    """torch, the devices it finds, what they compute in, and the frames that fit into their memory."""
-    torch = loaded(checkup, "torch", package="torch")
+def check_torch(diagnosis: Diagnosis) -> None:
+    """Checks torch and its devices with their number formats and memory, and the frame sizes that fit."""
+    torch = loaded(diagnosis, "torch", package="torch")
     if torch is None:
         return
     build = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "for CPUs"
-    checkup.note(
+    diagnosis.add_fact(
         "torch", f"{torch.__version__}, built {build}", {"version": torch.__version__, "cuda": torch.version.cuda}
     )
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 10):
-        checkup.complain("torch before 2.10 executes code from crafted checkpoints", 'pip install "torch>=2.10"')
+        diagnosis.add_problem("torch before 2.10 executes code from crafted checkpoints", 'pip install "torch>=2.10"')
     has_driver = Path("/proc/driver/nvidia/version").exists()
     if torch.version.cuda and not torch.cuda.is_available():
         reason = "finds no usable GPU" if has_driver else "but there is no NVIDIA driver"
-        checkup.complain(
+        diagnosis.add_problem(
             f"torch is built for CUDA {torch.version.cuda}, {reason}; the CPU is used",
             f"install the driver, or {CPU_TORCH}",
         )
     if has_driver and not torch.version.cuda:
-        checkup.complain("an NVIDIA driver is here, but torch is built for CPUs", "pip install --force-reinstall torch")
+        diagnosis.add_problem(
+            "an NVIDIA driver exists, but torch is built for CPUs", "pip install --force-reinstall torch"
+        )
     from flowcli.model.device import choose_device, choose_precision, free_bytes  # noqa: PLC0415 - imports torch
 
     names = [
@@ -131,19 +137,19 @@ def look_at_torch(checkup: Checkup) -> None:
         f"{name}: {each['name']}, {', '.join(each['precisions'])}, {each['free'] or 'unknown memory'} free"
         for name, each in devices.items()
     ]
-    checkup.note("devices", "; ".join(lines), devices)
+    diagnosis.add_fact("devices", "; ".join(lines), devices)
     chosen = choose_device("auto")
     precision = str(choose_precision("auto", chosen)).removeprefix("torch.")
-    checkup.note(
+    diagnosis.add_fact(
         "auto",
         f"--device auto is {chosen}, --precision auto is {precision}",
         {"device": str(chosen), "precision": precision},
     )
-    look_at_sizes(checkup, free_bytes(chosen))
+    check_sizes(diagnosis, free_bytes(chosen))
 
 
 def device_record(torch: Any, device: torch.device, free: int | None) -> dict[str, Any]:
-    """A device's name, the number formats it can compute in, and its free memory."""
+    """A device's name, the number formats it computes in, and its free memory."""
     free_memory = {"free_bytes": free, "free": amount(free) if free is not None else None}
     if device.type == "cuda":
         precisions = ["fp32", "fp16", *(["bf16"] if torch.cuda.is_bf16_supported() else [])]
@@ -154,8 +160,8 @@ def device_record(torch: Any, device: torch.device, free: int | None) -> dict[st
     return {"name": f"{capability}, {torch.get_num_threads()} threads", "precisions": ["fp32", "bf16"], **free_memory}
 
 
-def look_at_sizes(checkup: Checkup, budget: int | None) -> None:
-    """The largest usual frames that fit into memory, for either model."""
+def check_sizes(diagnosis: Diagnosis, budget: int | None) -> None:
+    """Finds the largest of `SIZES` whose frames fit into `budget` bytes, for either model."""
     records, lines = [], []
     for config in (SMALL, LARGE):
         fits = {}
@@ -168,64 +174,63 @@ def look_at_sizes(checkup: Checkup, budget: int | None) -> None:
             records.append(
                 {"model": config.name, "size": [width, height], "on_demand": plan.on_demand, "bytes": plan.bytes}
             )
-        ways = {way: size for size, way in fits.items()}  # the largest size of either way
-        lines.append(
-            f"{config.name} up to " + (", ".join(f"{size} ({way})" for way, size in ways.items()) or "nothing")
-        )
-    checkup.note("frames", "; ".join(lines), records)
+        largest = {correlation: size for size, correlation in fits.items()}  # later sizes are larger
+        sizes = ", ".join(f"{size} ({correlation})" for correlation, size in largest.items())
+        lines.append(f"{config.name} up to {sizes or 'nothing'}")
+    diagnosis.add_fact("frames", "; ".join(lines), records)
 
 
-def look_at_opencv(checkup: Checkup) -> None:
-    """OpenCV, and whether two packages fight over it."""
+def check_opencv(diagnosis: Diagnosis) -> None:
+    """Checks OpenCV, and that only one package provides it."""
     kinds = sorted({dist.name for dist in distributions() if (dist.name or "").lower().startswith("opencv-")})
     if len(kinds) > 1:
-        checkup.complain(
-            f"{' and '.join(kinds)} own the same files",
+        diagnosis.add_problem(
+            f"{' and '.join(kinds)} install the same files",
             f"pip uninstall -y {' '.join(kinds)}, then pip install {kinds[0]}",
         )
-    module = loaded(checkup, "flowcli.system.opencv", package="opencv")
+    module = loaded(diagnosis, "flowcli.system.opencv", package="opencv")
     if module is not None:
-        checkup.note(
+        diagnosis.add_fact(
             "opencv", f"{module.cv2.__version__}, from {', '.join(kinds) or 'no package'}", module.cv2.__version__
         )
 
 
-def look_at_pyav(checkup: Checkup) -> None:
-    """PyAV, and what it encodes."""
-    inventory = loaded(checkup, "flowcli.media.pyav.inventory", package="av")
+def check_pyav(diagnosis: Diagnosis) -> None:
+    """Checks PyAV and its encoders."""
+    inventory = loaded(diagnosis, "flowcli.media.pyav.inventory", package="av")
     if inventory is None:
         return
     have = inventory.encoders()
     found = {name: encoder in have for name, encoder in ENCODERS.items()}
-    checkup.note(
+    diagnosis.add_fact(
         "av",
         f"{version('av')}, encodes {', '.join(name for name, here in found.items() if here)}",
         {"version": version("av"), "encoders": found},
     )
     if not found["H.264"]:
-        checkup.complain(
+        diagnosis.add_problem(
             "PyAV has no H.264 encoder, so no video can be written", "pip install --force-reinstall --no-cache-dir av"
         )
 
 
-def look_at_weights(checkup: Checkup) -> None:
-    """The weights that have names, checked, and the folder that fetched ones go to."""
-    weights = loaded(checkup, "flowcli.model.weights", package="weights", fix="fix torch first")
+def check_weights(diagnosis: Diagnosis) -> None:
+    """Checks the weights that have names, and the folder of fetched weights."""
+    weights = loaded(diagnosis, "flowcli.model.weights", package="weights", fix="fix torch first")
     if weights is None:
         return
     catalogue = importlib.import_module("flowcli.model.weights.catalogue")
     verdicts = catalogue.verify([])
     for name in verdicts.failed:
         checksum, tensors = verdicts.items[name]
-        checkup.complain(
+        diagnosis.add_problem(
             f"weights {name}: checksum {checksum}, {tensors}", f"flowcli weights fetch {name}, or install flowcli again"
         )
     if weights.DEFAULT not in verdicts.items:
-        checkup.complain(
+        diagnosis.add_problem(
             f"the embedded weights {weights.DEFAULT} are missing", "pip install --force-reinstall flowcli-raft"
         )
     lines = [f"{name} (checksum {checksum}, {tensors})" for name, (checksum, tensors) in verdicts.items.items()]
-    checkup.note(
+    diagnosis.add_fact(
         "weights",
         "; ".join(lines) or "none",
         {name: {"checksum": c, "tensors": t} for name, (c, t) in verdicts.items.items()},
@@ -233,12 +238,12 @@ def look_at_weights(checkup: Checkup) -> None:
     storage: Path = weights.storage()
     nearest = next(place for place in (storage.absolute(), *storage.absolute().parents) if place.exists())
     writable = os.access(nearest, os.W_OK)
-    checkup.note(
+    diagnosis.add_fact(
         "cache",
         f"{storage}, {'can' if writable else 'cannot'} be written",
         {"path": str(storage), "writable": writable},
     )
     if not writable:
-        checkup.complain(
-            f"{storage} cannot be written, so nothing can be fetched", "set FLOWCLI_WEIGHTS_DIR to a folder of yours"
+        diagnosis.add_problem(
+            f"{storage} cannot be written, so nothing can be fetched", "set FLOWCLI_WEIGHTS_DIR to a writable folder"
         )

@@ -1,4 +1,4 @@
-"""How commands get their options from the dataclasses that declare them."""
+"""Gives commands the options that dataclasses declare."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from flowcli.system.options import declared
 Command = Callable[..., None]
 
 WIDTH = 78
-"""Characters of a line on the narrowest usual terminal, less what Typer leaves free at its sides."""
+"""The characters of a line of help on a terminal of 80 columns, without Typer's margins."""
 
 
 def outputs() -> str:
-    """The end of a command's help: every value of --save, with one line about it."""
+    """The epilog of a command's help that describes every value of --save."""
     return listed("Outputs, the values of --save", descriptions())
 
 
 def listed(title: str, texts: Mapping[str, str]) -> str:
-    """A title, and each name with the line about it."""
+    """A title, followed by each name with its text, wrapped."""
     lines = (
         textwrap.fill(text, WIDTH, initial_indent=f"{name:<11}", subsequent_indent=" " * 11)
         for name, text in texts.items()
@@ -38,10 +38,10 @@ def takes(
     without: Collection[str] = (),
     defaults: Mapping[str, object] | None = None,
 ) -> Callable[[Command], Command]:
-    """Has a command take the options that a dataclass declares, where its argument `options` stands.
+    """Decorates a command so that its argument `options` becomes the options that the dataclass `kind` declares.
 
-    The command gets their values there, by field. An argument of the command's own replaces the field of its name;
-    `only` and `without` choose among the others, and `defaults` are the command's, where they are not the field's.
+    The command receives their values in `options`, by field. A parameter of the command replaces the field of the same
+    name; `only` and `without` select among the other fields, and `defaults` override the fields' defaults.
     """
 
     def decorate(run: Command) -> Command:

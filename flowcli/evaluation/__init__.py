@@ -1,4 +1,4 @@
-"""Scores against truth, and two flows side by side; the datasets that hold truth.
+"""Scores against ground truth, comparison of two flows, and readers of datasets with ground truth.
 
-Doors: `benchmark.compare`, `compare.compare_sides`, `datasets.samples`. Imports `pipeline` and below.
+Doors: `benchmark.run_benchmark`, `compare.compare_sides`, `datasets.samples`. Imports `pipeline` and below.
 """

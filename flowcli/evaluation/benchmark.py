@@ -1,4 +1,4 @@
-"""Several methods of estimating flow, scored on one dataset, pair by pair, so that a run can be stopped and go on."""
+"""Scores several methods of estimating flow on one dataset, pair by pair, so that a stopped run can be resumed."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What `flowcli eval` was asked for.
+    """The settings of one run of `flowcli eval`.
 
-    With a `folder`, scores are kept there as they come, and pictures of each method's `worst` pairs. `count_invalid`
-    takes pixels too that the dataset's publisher leaves out.
+    With a `folder`, each score is appended to a file there at once, and the errors of each method's `worst` pairs are
+    drawn there. `count_invalid` includes pixels of known flow that the dataset's publisher excludes.
     """
 
     dataset: str
@@ -43,14 +43,17 @@ class Benchmark:
     worst: int = 0
 
     def protocol(self, method: Method) -> dict[str, object]:
-        """What a figure of this method must be told with."""
+        """The settings to report with this method's scores."""
         pixels = "all pixels of known flow" if self.count_invalid else "pixels that the publisher calls valid"
         facts = {"method": method.name, "dataset": self.dataset, "part": self.part, "pixels": pixels}
         return {**facts, **method.protocol}
 
 
 def run_benchmark(benchmark: Benchmark, console: Console) -> Scores:
-    """Scores every method on every pair; raises UsageError for what makes no sense before any is read."""
+    """Scores every method on every pair of the dataset.
+
+    Raises UsageError or SourceError for unusable settings, folders and files, and StoppedError after a signal.
+    """
     if benchmark.resume and benchmark.folder is None:
         raise UsageError("--resume needs the folder of the run", hint="give it with -o")
     samples = datasets.samples(benchmark.dataset, benchmark.root, benchmark.part)
@@ -65,7 +68,9 @@ def run_benchmark(benchmark: Benchmark, console: Console) -> Scores:
     try:
         fill_in(done, chosen, samples, benchmark, console=console, journal=journal)
     except Stop as stop:
-        hint = "--resume goes on from here" if journal else "with -o FOLDER a run can be taken up again by --resume"
+        hint = (
+            "--resume continues from here" if journal else "with -o FOLDER, a stopped run can be continued by --resume"
+        )
         raise StoppedError(stop.number, hint=hint) from stop
     scores = Scores(
         {
@@ -87,15 +92,15 @@ def fill_in(
     console: Console,
     journal: ScoreFile | None,
 ) -> None:
-    """Adds the scores that are missing; every pair is read once for all methods."""
+    """Adds the missing scores to `done`; every pair is read once for all methods."""
     worst_pairs = WorstPairs(benchmark.folder, benchmark.worst, done)
     missing = {method.name: to_estimate(samples, done[method.name], warm=method.warm) for method in chosen}
     for sample in console.follow(samples, total=len(samples), unit="pair"):
-        asked = [method for method in chosen if sample.name in missing[method.name]]
-        if not asked:
+        estimating = [method for method in chosen if sample.name in missing[method.name]]
+        if not estimating:
             continue
         item = datasets.read(sample, count_invalid=benchmark.count_invalid)
-        for method in asked:
+        for method in estimating:
             flow = method.estimate(item.first, item.second, continues=sample.continues)
             if sample.name in done[method.name]:
                 continue
@@ -107,7 +112,7 @@ def fill_in(
 
 
 def to_estimate(samples: Iterable[Sample], done: Collection[str], *, warm: bool) -> set[str]:
-    """The names of the samples that have no score yet, and, warm, of those before them in their sequences."""
+    """The names of the samples without a score; with warm start, also of all samples before them in their sequences."""
     names: set[str] = set()
     needed = False
     for sample in reversed(list(samples)):

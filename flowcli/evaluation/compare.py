@@ -1,4 +1,4 @@
-"""Two flows of one clip next to each other: a video with a map of their difference, and statistics."""
+"""Compares two flows of one video: a video of both with a map of their difference, and statistics of every pair."""
 
 from __future__ import annotations
 
@@ -41,12 +41,16 @@ if TYPE_CHECKING:
 
 STATISTICS = ("mean", "median", "percentile_95", "above_1", "above_3", "unwarped")
 PANEL_SIDE = 960
-"""How large each of the four panels is at most, in pixels."""
+"""The longer side of each of the four panels, at most, in pixels."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two flows of one pair lie apart in px, and how well either explains the frames, in grey levels."""
+    """The distance between two flows of one pair in px, and the photometric error of either in grey levels.
+
+    `above_1` and `above_3` are the fractions of pixels further apart than 1 and 3 px; `unwarped` is the error without
+    warping, `warped` after warping by either flow. None where no pixel counts.
+    """
 
     first: int
     time: str
@@ -60,7 +64,11 @@ class Difference:
 
 
 def compare_sides(request: Request, sides: tuple[str, str], console: Console) -> Result:
-    """Compares two sides on every pair of a clip: each is weights with settings, or a folder of saved flow."""
+    """Compares two sides on every pair of a video; each side is weights with settings, or a folder of saved flow.
+
+    Raises UsageError for a wrong side or an existing output, SourceError for an unusable input or folder, WeightsError
+    for unknown weights, and StoppedError after a signal.
+    """
     (path,) = request.inputs
     video, report = plan(request, path)
     first, second = (side_of(text, request) for text in sides)
@@ -80,7 +88,7 @@ def compare_sides(request: Request, sides: tuple[str, str], console: Console) ->
 
 
 def plan(request: Request, path: Path) -> tuple[Path, Path]:
-    """The video and the statistics to write; raises UsageError where one is there already."""
+    """The paths of the video and the statistics; raises UsageError where one exists and may not be overwritten."""
     output = request.output
     if output and output.suffix.lower() == ".mp4" and not output.is_dir():
         video = output
@@ -100,7 +108,7 @@ def write(
     path: Path,
     skip: int,
 ) -> list[Difference]:
-    """Draws and measures every pair; the video ends complete, partial after a signal, or not at all."""
+    """Draws and measures every pair; the video is complete, partial after a signal, or removed after an error."""
     differences = []
     try:
         with Interruption() as interruption:
@@ -111,7 +119,7 @@ def write(
             if interruption.number:
                 kept = writer.finish_partial()
                 raise StoppedError(
-                    interruption.number, hint=f"what is done is in {kept}" if kept else "nothing was finished yet"
+                    interruption.number, hint=f"the finished part is in {kept}" if kept else "nothing was finished yet"
                 )
         if not differences:
             raise too_short(path, skip=skip)
@@ -125,7 +133,7 @@ def write(
 
 
 def measure(pair: FramePair, one: Flow, other: Flow) -> Difference:
-    """Compares two flows of a pair where both are known."""
+    """The difference of two flows (height, width, 2) of a pair, over the pixels where both are known."""
     known = ~(is_unknown(one) | is_unknown(other))
     apart = magnitude(one - other)[known]
     unwarped, first = photometric_error(pair.first.image, pair.second.image, one)
@@ -145,12 +153,12 @@ def measure(pair: FramePair, one: Flow, other: Flow) -> Difference:
 
 
 def rounded(value: float | None) -> float | None:
-    """As JSON has it: four decimals, and null for what is no number."""
+    """The value to four decimals; None for NaN and infinity, which JSON does not have."""
     return None if value is None or not np.isfinite(value) else round(float(value), 4)
 
 
 def picture(pair: FramePair, one: Flow, other: Flow, labels: tuple[str, str], scale: ColourScale) -> NDArray[np.uint8]:
-    """The frame and the difference above, both flows below, and the key to the difference at the bottom."""
+    """A picture of the frame and the difference above, both flows below, and the difference's colour key."""
     height, width = pair.first.image.shape[:2]
     size = Reduction(max_side=PANEL_SIDE).size(height, width)
     known = ~(is_unknown(one) | is_unknown(other))
@@ -183,7 +191,7 @@ def record_of(
 
 
 def means(differences: Sequence[Difference]) -> dict[str, float | None]:
-    """Every figure averaged over the pairs that have it."""
+    """The mean of every statistic over the pairs that have it."""
     figures = {
         **{name: [getattr(each, name) for each in differences] for name in STATISTICS},
         **{f"warped by {side}": [each.warped[number] for each in differences] for number, side in enumerate("AB")},
@@ -193,14 +201,14 @@ def means(differences: Sequence[Difference]) -> dict[str, float | None]:
 
 
 def summary(differences: Sequence[Difference]) -> str:
-    """One line: how far apart, and which explains the frames better."""
+    """One line: the distance between the flows, and the photometric error of either."""
     mean = means(differences)
     count = f"{len(differences)} pair{'s' * (len(differences) != 1)}"
     if mean["mean"] is None or mean["above_3"] is None:
-        return f"{count} without a pixel whose flow both know"
+        return f"{count} without a pixel of known flow on both sides"
     line = f"{count}: {mean['mean']:.2f} px apart on average, {mean['above_3']:.1%} of pixels by more than 3 px"
     unwarped, *warped = (mean[name] for name in ("unwarped", "warped by A", "warped by B"))
     if unwarped is None or None in warped:
         return line
     a, b = (f"{error:.1f}" for error in warped)
-    return f"{line}; frames differ by {unwarped:.1f} grey levels, once warped by A by {a}, by B by {b}"
+    return f"{line}; frames differ by {unwarped:.1f} grey levels, by {a} after warping by A, by {b} by B"

@@ -1,4 +1,4 @@
-"""The main job on a clip that needs no file, scored against the clip's exact truth."""
+"""Estimates the flow of the built-in demo clip and scores it against the clip's ground truth."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What the demo made: the run, the mean endpoint error of ours and of DIS in px, and the comparison picture."""
+    """The result of the run, the mean endpoint errors of flowcli and of DIS in px, and the comparison picture."""
 
     result: Result
     ours: float
@@ -38,7 +38,7 @@ class Demonstration:
 
 
 def demonstrate(request: Request, console: Console) -> Demonstration:
-    """Computes the flow of the turning fan, writes it, and scores it."""
+    """Estimates the flow of the turning fan, writes the outputs, and scores every pair."""
     score = Score()
     result = estimate_video(Task.of(request), console, source=FanSource(), watchers=[score])
     picture = result.outputs[0].with_name("fan_compared.png")
@@ -47,7 +47,7 @@ def demonstrate(request: Request, console: Console) -> Demonstration:
 
 
 class Score:
-    """Compares every estimate with the truth, and DIS beside it; takes estimates as a sink does."""
+    """Scores every estimate, and DIS on the same pair, against the ground truth; has the interface of a writer."""
 
     def __init__(self) -> None:
         self.ours: list[float] = []
@@ -57,19 +57,19 @@ class Score:
     def write(self, estimate: Estimate, /) -> None:
         """Scores one pair over all its pixels."""
         pair = estimate.pair
-        truth = truth_of(pair.first)
-        self.ours.append(endpoint_error(estimate.flow, truth))
-        self.dis.append(endpoint_error(dis(pair.first.image, pair.second.image), truth))
+        ground_truth = ground_truth_of(pair.first)
+        self.ours.append(endpoint_error(estimate.flow, ground_truth))
+        self.dis.append(endpoint_error(dis(pair.first.image, pair.second.image), ground_truth))
         self._last = estimate
 
     def picture(self) -> NDArray[np.uint8]:
-        """The last frame beside its true flow, ours and DIS's, in one colour scale."""
+        """A picture of the last pair: the frame, flowcli's flow, ground truth and DIS's flow, on one colour scale."""
         if self._last is None:
             raise ValueError("nothing has been scored yet")
         first, second = self._last.pair.first, self._last.pair.second
-        truth = truth_of(first)
-        scale = ColourScale.covering([magnitude(truth)])
-        flows = {"flowcli": self._last.flow, "truth": truth, "OpenCV DIS": dis(first.image, second.image)}
+        ground_truth = ground_truth_of(first)
+        scale = ColourScale.covering([magnitude(ground_truth)])
+        flows = {"flowcli": self._last.flow, "ground truth": ground_truth, "OpenCV DIS": dis(first.image, second.image)}
         panels = {name: colour_flow(flow, scale=scale) for name, flow in flows.items()}
         return labelled_row({"frame": first.image, **panels})
 
@@ -84,12 +84,12 @@ class Score:
         return None
 
 
-def truth_of(frame: Frame) -> NDArray[np.float32]:
-    """The true flow (height, width, 2) from a frame of the demo clip to the next, in px."""
+def ground_truth_of(frame: Frame) -> NDArray[np.float32]:
+    """The exact flow (height, width, 2) from a frame of the demo clip to the next, in px."""
     height, width = frame.image.shape[:2]
     return fan_flow(frame.index, height=height, width=width).flow
 
 
-def endpoint_error(flow: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
-    """The mean distance between where two flows lead, in px."""
-    return float(np.linalg.norm(flow - truth, axis=2).mean())
+def endpoint_error(flow: NDArray[np.float32], ground_truth: NDArray[np.float32]) -> float:
+    """The mean length of estimated minus true flow, in px."""
+    return float(np.linalg.norm(flow - ground_truth, axis=2).mean())

@@ -1,4 +1,4 @@
-"""Methods that estimate flow, side by side: RAFT with some weights, and methods without learning."""
+"""The methods that `flowcli eval` scores: RAFT with given weights, and baselines without learning."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 class FlowFunction(Protocol):
-    """How a method is asked: two frames (height, width, 3), and whether they continue the pair asked before."""
+    """Estimates flow from two images (height, width, 3); `continues`: `first` is the previous call's `second`."""
 
     def __call__(self, first: NDArray[np.uint8], second: NDArray[np.uint8], *, continues: bool) -> NDArray[np.float32]:
-        """The flow (height, width, 2) in pixels."""
+        """The flow (height, width, 2) in px."""
         ...
 
 
 @dataclass(frozen=True)
 class Method:
-    """One way to estimate flow; `protocol` is what a figure of it must be told with."""
+    """A named way to estimate flow; `protocol` holds the settings to report with its scores."""
 
     name: str
     estimate: FlowFunction
@@ -45,13 +45,13 @@ class Method:
 
     @property
     def warm(self) -> bool:
-        """Whether a pair's flow depends on the pair before."""
+        """Whether a pair's flow depends on the previous pair."""
         return bool(self.protocol.get("warm_start"))
 
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """Which methods were asked for, and how those with weights compute."""
+    """The methods to score, and the settings of those with weights."""
 
     weights: Sequence[str]
     baselines: Sequence[str] = ()
@@ -73,7 +73,10 @@ def method_options(
     warm_start: bool,
     padding: str,
 ) -> MethodOptions:
-    """The methods of a comma list, and padding as published where that is left to the dataset."""
+    """Method options from the command line: `baselines` is a comma list, padding `auto` is the dataset's published one.
+
+    Raises UsageError for an unknown baseline, padding or dataset.
+    """
     if padding not in {"auto", "centre", "bottom"}:
         raise UsageError(f"--padding {padding} is not known", hint="use auto, centre or bottom")
     placement = datasets.placement(dataset) if padding == "auto" else cast("Placement", padding)
@@ -85,7 +88,7 @@ def method_options(
 
 
 def methods(options: MethodOptions) -> list[Method]:
-    """Every method that was asked for, weights first, each under a name of its own."""
+    """Every requested method, weights first, each under a unique name; raises WeightsError for unknown weights."""
     device = choose_device(options.device)
     precision = choose_precision(options.precision, device)
     keep_memory()
@@ -105,14 +108,14 @@ def methods(options: MethodOptions) -> list[Method]:
             "warm_start": options.warm_start,
         }
         estimator = estimator_for(weights, device=options.device, precision=options.precision, settings=settings)
-        chosen[label] = Method(label, Sequential(estimator), protocol)
+        chosen[label] = Method(label, RaftMethod(estimator), protocol)
     for name in options.baselines:
         chosen[name] = Method(name, _cold(BASELINES[name]))
     return list(chosen.values())
 
 
-class Sequential:
-    """Asks an estimator for pair after pair; one that continues the last may start from its flow."""
+class RaftMethod:
+    """Estimates pair after pair by RAFT; a pair that continues the previous one may start warm, by the settings."""
 
     def __init__(self, estimator: FlowEstimator) -> None:
         self._estimator = estimator
@@ -120,7 +123,7 @@ class Sequential:
         self._index = 0
 
     def __call__(self, first: NDArray[np.uint8], second: NDArray[np.uint8], *, continues: bool) -> NDArray[np.float32]:
-        """The flow (height, width, 2) in pixels."""
+        """The flow (height, width, 2) in px."""
         self._index += 1 if continues else 2
         start, end = self._index, self._index + 1
         pair = FramePair(Frame(start, Fraction(start), first), Frame(end, Fraction(end), second), continues=continues)
@@ -128,26 +131,26 @@ class Sequential:
 
 
 def _cold(estimate: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]) -> FlowFunction:
-    def ask(first: NDArray[np.uint8], second: NDArray[np.uint8], *, continues: bool) -> NDArray[np.float32]:
+    def estimate_pair(first: NDArray[np.uint8], second: NDArray[np.uint8], *, continues: bool) -> NDArray[np.float32]:
         return estimate(first, second)
 
-    return ask
+    return estimate_pair
 
 
 def zero(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Flow (height, width, 2) of a scene that stands still."""
+    """Zero flow (height, width, 2)."""
     return np.zeros((*first.shape[:2], 2), dtype=np.float32)
 
 
 def dis(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Flow (height, width, 2) by dense inverse search (Kroeger et al., ECCV 2016), OpenCV's medium preset."""
+    """Flow (height, width, 2) in px by dense inverse search (Kroeger et al. 2016), OpenCV's medium preset."""
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = method.calc(_grey(first), _grey(second), None)  # type: ignore[call-overload]  # None: no start
+    flow = method.calc(_grey(first), _grey(second), None)  # type: ignore[call-overload]  # None: no initial flow
     return np.asarray(flow, dtype=np.float32)
 
 
 def farneback(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Flow (height, width, 2) by polynomial expansion (Farnebäck, SCIA 2003), as OpenCV's own example calls it."""
+    """Flow (height, width, 2) in px by polynomial expansion (Farnebäck 2003), with the settings of OpenCV's example."""
     settings = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2}
     flow = cv2.calcOpticalFlowFarneback(_grey(first), _grey(second), None, **settings, flags=0)  # type: ignore[call-overload]
     return np.asarray(flow, dtype=np.float32)

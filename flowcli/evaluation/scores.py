@@ -1,4 +1,4 @@
-"""What several methods scored on one dataset, as tables, JSON and CSV."""
+"""The scores of several methods on one dataset, as tables, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Rows = list[list[str]]
 
-# How each metric is printed: its name, and what a value is multiplied by.
+# The title of each metric, and the factor of its printed value.
 DETAILS = {
     "epe": ("EPE, px", 1),
     "below_1": ("within 1 px, %", 100),
@@ -40,12 +40,12 @@ DETAILS = {
 
 @dataclass(frozen=True)
 class Scores:
-    """The reports of several methods, by their names, on the same items."""
+    """The score reports of several methods on the same items, by the methods' names."""
 
     reports: dict[str, ScoreReport]
 
     def rows(self) -> Rows:
-        """A table: a header, a row for each group, and the mean; endpoint errors in px."""
+        """A table of endpoint errors in px: a header, a row for each group, and the mean."""
         reports = list(self.reports.values())
         rows = [["EPE, px", "pairs", *self.reports]]
         for group, summary in reports[0].groups.items():
@@ -54,7 +54,7 @@ class Scores:
         return rows
 
     def tables(self, worst: int) -> list[Rows]:
-        """Endpoint errors by group; every metric, each pixel and then each pair counting the same; the worst pairs."""
+        """Tables of endpoint errors by group, of every metric averaged over pixels and over pairs, of worst pairs."""
         means = {name: report.mean for name, report in self.reports.items()}
         pixels = [["per pixel", "pixels", *means]]
         pixels += _metrics([mean.per_pixel.averages() for mean in means.values()])
@@ -73,7 +73,7 @@ class Scores:
         return rows
 
     def notes(self) -> list[str]:
-        """The protocol, without which no figure can be compared with another."""
+        """The protocol of the scores: part, pixels, averaging, and the settings of each method with weights."""
         first = next(iter(self.reports.values())).protocol
         lines = [
             f"{first['dataset']}, {first['part']} part, {first['pixels']}.",
@@ -90,7 +90,7 @@ class Scores:
         return lines
 
     def text(self) -> str:
-        """The reports as JSON: that of the first method, and the others' under `compared`."""
+        """The reports as JSON: the first method's at the top level, the others' under `compared`."""
         first, *others = self.reports
         record = self.reports[first].record()
         if others:
@@ -108,7 +108,7 @@ class Scores:
 
 
 def _metrics(methods: Sequence[Mapping[str, Average]]) -> Rows:
-    """A row for each metric that the data allows, with how many pixels or pairs it was averaged over."""
+    """A row for each metric that the data has, with the number of pixels or pairs it was averaged over."""
     rows = []
     for metric, (title, factor) in DETAILS.items():
         values = [averages[metric] for averages in methods]
@@ -119,30 +119,33 @@ def _metrics(methods: Sequence[Mapping[str, Average]]) -> Rows:
 
 
 Done = dict[str, dict[str, ItemScore]]
-"""Scores by method and by item."""
+"""Scores by method, then by item."""
 
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """A file of scores: what they are scores of in its first line, then a line for every item and method."""
+    """A JSON Lines file of scores: the protocol in its first line, then a line for every item and method."""
 
     path: Path
 
     def begin(self, protocol: Mapping[str, object], *, resume: bool, overwrite: bool) -> Done:
-        """Starts the file, or takes up what it holds; raises UsageError where that is not asked for or not the same."""
+        """Creates the file, or with `resume` returns the scores in it.
+
+        Raises UsageError where the file exists without `resume` or `overwrite`, or has another protocol.
+        """
         header = json.dumps(protocol, sort_keys=True)
         if self.path.exists() and not overwrite and not resume:
-            hint = "--resume goes on with it, -y begins anew, -o writes elsewhere"
+            hint = "--resume continues it, -y overwrites it, -o writes elsewhere"
             raise UsageError(f"{self.path} exists already", hint=hint)
         if not resume or not self.path.exists():
             write_whole(self.path, f"{header}\n".encode())
             return {}
-        # What comes after the last line break was cut short.
+        # A killed run may leave an incomplete last line.
         first, *lines = self.path.read_text(encoding="utf-8").split("\n")[:-1] or [""]
         if first != header:
             raise UsageError(
-                f"{self.path} was begun with other data, methods or settings",
-                hint="give the same ones to go on, or another -o to begin anew",
+                f"{self.path} was started with other data, methods or settings",
+                hint="use the same ones to continue it, or another -o for a new run",
             )
         write_whole(self.path, "".join(f"{line}\n" for line in (first, *lines)).encode())
         done: Done = {}

@@ -1,4 +1,4 @@
-"""One of two sides that are compared: flow that is computed in some way, or flow that was saved."""
+"""A side of a comparison: flow computed with given weights and settings, or saved flow."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ SETTINGS = {
     for name, option in declared(Request).items()
     if name in {"iterations", "tolerance", "precision", "max_side", "scale", "warm_start"}
 }
-"""What may follow a side's weights, as it is spelled."""
+"""The settings that may follow a side's weights, by the names of their options."""
 SAMPLED = 5
+"""How many saved files the colour scale is chosen from, at most."""
 
 
 class Side(Protocol):
-    """Flow of pairs, one way or the other."""
+    """A source of flow for pairs."""
 
     label: str
 
@@ -46,11 +47,15 @@ class Side(Protocol):
         """A colour scale that suits this flow."""
 
     def record(self) -> dict[str, object]:
-        """What this side is, for the report."""
+        """A description of this side, for the report."""
 
 
 def side_of(text: str, request: Request) -> Side:
-    """`NAME`, `NAME,iters=20,precision=bf16` or a folder of saved flow; raises UsageError for anything else."""
+    """The side given as `NAME`, `NAME,iters=20,precision=bf16` or a folder of saved flow.
+
+    Raises UsageError for an unknown setting or value, WeightsError for unknown weights, and SourceError for a folder
+    without flow.
+    """
     if Path(text).is_dir():
         return Saved(Path(text))
     weights, *settings = text.split(",")
@@ -58,19 +63,20 @@ def side_of(text: str, request: Request) -> Side:
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """A setting's name in Request, and its value."""
+    """The field of Request that `name=value` sets, and its value; raises UsageError for an unknown name or value."""
     name, _, value = text.partition("=")
     if name.strip() not in SETTINGS:
-        raise UsageError(f"{text!r} is no setting", hint=f"write NAME,iters=20; there are {', '.join(SETTINGS)}")
+        raise UsageError(f"{text!r} is not a setting", hint=f"write NAME,iters=20; settings: {', '.join(SETTINGS)}")
     option = SETTINGS[name.strip()]
     try:
         return option.field, option.parse(value.strip())
     except ValueError as error:
-        raise UsageError(f"{text!r} has no value that {name.strip()} can have", hint="such as iters=20") from error
+        message = f"{text!r} does not give a valid value of {name.strip()}"
+        raise UsageError(message, hint="write it like iters=20") from error
 
 
 class Computed:
-    """Flow by some weights with some settings."""
+    """Flow computed with given weights and settings."""
 
     def __init__(self, label: str, request: Request) -> None:
         self.label = label
@@ -79,16 +85,16 @@ class Computed:
         self.settings = self.estimator.settings
 
     def flows(self, pairs: Iterable[FramePair]) -> Iterator[tuple[FramePair, Flow]]:
-        """Estimates each pair."""
+        """Estimates the flow of each pair."""
         for estimate in self.estimator.estimate(pairs):
             yield estimate.pair, estimate.flow
 
     def scale(self, source: Source, *, skip: int) -> ColourScale:
-        """From a few pairs spread over the source."""
+        """A colour scale from a few pairs spread over the source."""
         return sampled_scale(source, self.estimator, skip=skip)
 
     def record(self) -> dict[str, object]:
-        """Weights and settings."""
+        """The weights and settings."""
         settings = self.settings
         return {
             "label": self.label,
@@ -103,7 +109,7 @@ class Computed:
 
 
 class Saved:
-    """Flow in a folder, as `flowcli video --save flo` and its like write it: files numbered by their first frame."""
+    """Saved flow in a folder, in files numbered by their first frame, as `flowcli video --save flo` writes them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -116,11 +122,12 @@ class Saved:
             yield pair, self.read(pair)
 
     def read(self, pair: FramePair) -> Flow:
-        """The flow of the pair that starts at this frame; raises SourceError where there is none of this size."""
+        """The saved flow (height, width, 2) of a pair; raises SourceError where it is missing or differs in size."""
         found = self.files.get(pair.first.index)
         if found is None:
             raise SourceError(
-                f"{self.folder} has no flow from frame {pair.first.index}", hint="give --skip as it was then"
+                f"{self.folder} has no flow from frame {pair.first.index}",
+                hint="use the --skip that the flow was saved with",
             )
         flow = reader(found[0], bound=1)(found[1])
         height, width = pair.first.image.shape[:2]
@@ -132,18 +139,21 @@ class Saved:
         return flow
 
     def scale(self, source: Source, *, skip: int) -> ColourScale:
-        """From a few of the files."""
+        """A colour scale from a few of the files."""
         files = list(self.files.values())
         chosen = files[:: -(-len(files) // SAMPLED)]
         return ColourScale.covering(magnitude(np.asarray(reader(kind, bound=1)(path))) for kind, path in chosen)
 
     def record(self) -> dict[str, object]:
-        """The folder."""
+        """The folder and the number of its files."""
         return {"label": self.label, "folder": str(self.folder.absolute()), "files": len(self.files)}
 
 
 def numbered(folder: Path) -> Mapping[int, tuple[str, Path]]:
-    """Every frame's file of forward flow and its format; of several formats an exact one."""
+    """The format and file of forward flow by number of the first frame, all of the most exact format in the folder.
+
+    Raises SourceError where no file has a number for its name.
+    """
     found: dict[str, dict[int, tuple[str, Path]]] = {}
     for path in sorted(folder.iterdir()):
         kind = format_of(path) if path.is_file() and not path.name.startswith(".") else None

@@ -1,4 +1,4 @@
-"""Flow of a benchmark's test frames, in the files that its server takes."""
+"""Writes flow of a benchmark's test pairs in the files that its server accepts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMATS = {".flo": "flo", ".png": "kitti"}
 
 @dataclass(frozen=True)
 class Submission:
-    """What `flowcli eval --submit` was asked for: the flow of one method below `folder`."""
+    """The settings of one run of `flowcli eval --submit`; the flow files are written below `folder`."""
 
     dataset: str
     root: Path
@@ -35,7 +35,10 @@ class Submission:
 
 
 def submit(submission: Submission, console: Console) -> str:
-    """Writes a file for every test pair, each complete as soon as it has its name; a line about it comes back."""
+    """Writes a flow file for every test pair, complete as soon as it appears; returns a one-line summary.
+
+    Raises UsageError for a dataset without submissions, several methods or existing files, StoppedError after a signal.
+    """
     reader = datasets.reader(submission.dataset)
     if not hasattr(reader, "submission"):
         takers = [name for name in datasets.names() if hasattr(datasets.reader(name), "submission")]
@@ -47,7 +50,7 @@ def submit(submission: Submission, console: Console) -> str:
     files = {sample.name: submission.folder / reader.submission(sample) for sample in samples}
     there = {name for name, path in files.items() if path.exists()}
     if there and not submission.resume and not submission.overwrite:
-        hint = "--resume adds what is missing, -y begins anew"
+        hint = "--resume adds the missing files, -y overwrites all"
         raise UsageError(f"{files[min(there)]} exists already", hint=hint)
     done = there if submission.resume else set()
     missing = to_estimate(samples, done, warm=chosen[0].warm)
@@ -59,5 +62,5 @@ def submit(submission: Submission, console: Console) -> str:
             path = files[sample.name]
             writer(FORMATS[path.suffix])(path, flow)
     except Stop as stop:
-        raise StoppedError(stop.number, hint="--resume goes on from here") from stop
+        raise StoppedError(stop.number, hint="--resume continues from here") from stop
     return f"{len(samples)} flows of {chosen[0].name} in {submission.folder}"

@@ -1,4 +1,4 @@
-"""How well flow is estimated over a dataset: each item, each group and all together, averaged as the report says."""
+"""Scores of estimated flow on a dataset: of each item, each group and all items together."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ AVERAGING = {
 
 @dataclass(frozen=True)
 class ItemScore:
-    """What the estimate of one item scored."""
+    """The metrics of one item's estimate."""
 
     name: str
     group: str
     metrics: FlowMetrics
 
     def record(self) -> Record:
-        """The item as JSON: every metric, and over how many pixels it was averaged where those are not all."""
+        """The score as JSON values: every metric, and the number of pixels for metrics over a part of them."""
         averages = self.metrics.averages()
         scores = {name: _number(average.value) for name, average in averages.items()}
         counts = {f"{name}_pixels": averages[name].count for name in PARTIAL}
@@ -51,12 +51,12 @@ class ItemScore:
 
 
 PARTIAL = ("s0_10", "s10_40", "s40", "visible", "occluded")
-"""The metrics over a part of the valid pixels."""
+"""The metrics that count a part of the valid pixels only."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Several items together: `per_image` averages their values, `per_pixel` their pixels."""
+    """The metrics of several items: `per_image` averages over items, `per_pixel` over the pixels of all items."""
 
     items: int
     per_image: Mapping[str, Average]
@@ -64,11 +64,11 @@ class Summary:
 
     @property
     def epe(self) -> float:
-        """The mean of the items' endpoint errors, in pixels."""
+        """The mean of the items' endpoint errors, in px."""
         return self.per_image["epe"].value
 
     def record(self) -> dict[str, object]:
-        """The summary as JSON."""
+        """The summary as JSON values."""
         images = {
             name: {"value": _number(average.value), "images": average.count} for name, average in self.per_image.items()
         }
@@ -81,7 +81,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """Every item's score, and what they come to by group and altogether."""
+    """The scores of all items of one method, with summaries by group and over all."""
 
     protocol: Mapping[str, object]
     items: tuple[ItemScore, ...]
@@ -94,11 +94,11 @@ class ScoreReport:
 
     @property
     def mean(self) -> Summary:
-        """All items together, whatever their group."""
+        """The summary of all items."""
         return summarise(self.items)
 
     def record(self) -> dict[str, object]:
-        """The report as `flowcli eval --json` prints it."""
+        """The report as JSON values."""
         return {
             "protocol": {**self.protocol, "averaging": AVERAGING},
             "items": [item.record() for item in self.items],
@@ -110,10 +110,10 @@ class ScoreReport:
 def evaluate(
     items: Iterable[FlowItem], estimate: Estimator, *, protocol: Mapping[str, object] | None = None
 ) -> ScoreReport:
-    """Scores `estimate(first, second) -> flow` (height, width, 2) on every item, one in memory at a time.
+    """Scores `estimate(first, second) -> flow` (height, width, 2) on every item, one item in memory at a time.
 
-    `protocol` says how the estimates were made (weights, iterations, ...) and is handed on in the report. Raises
-    `ValueError` where there are no items or a flow has another size than its frames.
+    `protocol` (weights, iterations, ...) is copied into the report. Raises ValueError where there are no items or a
+    flow differs in size from its frames.
     """
     scores = tuple(score(item, estimate(item.first, item.second)) for item in items)
     if not scores:
@@ -122,16 +122,16 @@ def evaluate(
 
 
 def score(item: FlowItem, flow: NDArray[np.float32]) -> ItemScore:
-    """What `flow` (height, width, 2) scores on an item; raises `ValueError` where it has another size."""
+    """The score of `flow` (height, width, 2) on an item; raises ValueError where its shape is not the item's."""
     if flow.shape != item.flow.shape:
         raise ValueError(f"the flow of {item.name} is {flow.shape} where {item.flow.shape} is expected")
-    estimate, truth = (torch.from_numpy(values).permute(2, 0, 1) for values in (flow, item.flow))
+    estimate, ground_truth = (torch.from_numpy(values).permute(2, 0, 1) for values in (flow, item.flow))
     occluded = None if item.occluded is None else torch.from_numpy(item.occluded)
-    return ItemScore(item.name, item.group, measure(estimate, truth, torch.from_numpy(item.valid), occluded))
+    return ItemScore(item.name, item.group, measure(estimate, ground_truth, torch.from_numpy(item.valid), occluded))
 
 
 def summarise(items: Sequence[ItemScore]) -> Summary:
-    """Items taken together; an item without the pixels that a metric needs takes no part in its mean of images."""
+    """The summary of some items; an item without the pixels that a metric counts is left out of its mean over items."""
     pooled = items[0].metrics
     for item in items[1:]:
         pooled = pooled + item.metrics
@@ -144,5 +144,5 @@ def summarise(items: Sequence[ItemScore]) -> Summary:
 
 
 def _number(value: float) -> float | None:
-    """JSON knows no NaN and no infinity."""
+    """The value, or None for NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Pictures of the pairs that a method got most wrong, chosen while the pairs go by."""
+"""Draws the pairs with a method's largest errors, chosen while the pairs are scored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class WorstPairs:
-    """`FOLDER/worst/METHOD/NAME.png` of each method's `count` worst pairs; without a folder it keeps nothing."""
+    """Keeps `FOLDER/worst/METHOD/NAME.png` of each method's `count` worst pairs; without a folder, nothing."""
 
     def __init__(
         self, folder: Path | None, count: int, done: Mapping[str, Mapping[str, ItemScore]] | None = None
@@ -32,7 +32,7 @@ class WorstPairs:
             self._kept[method] = [(error, path) for error, path in shown if path is not None and path.is_file()]
 
     def offer(self, method: str, item: FlowItem, flow: NDArray[np.float32], score: ItemScore) -> None:
-        """Draws the pair if it is among the worst so far, and drops the one that no longer is."""
+        """Draws the pair if it is among the worst so far, and removes the picture of the pair that no longer is."""
         path = self._path(method, item.name)
         if path is None or not self._count or not score.metrics.epe.count:
             return
@@ -48,6 +48,6 @@ class WorstPairs:
         kept.append((error, path))
 
     def _path(self, method: str, name: str) -> Path | None:
-        # Names of weights may be paths, names of items have folders in them.
+        # Names of methods may be paths of weights; names of items may contain folders.
         method, name = (text.replace("/", "_") for text in (method, name))
         return None if self._folder is None else self._folder / "worst" / method / f"{name}.png"

@@ -1,1 +1,1 @@
-"""Console, files, threads and signals, used by every other package; of flowcli, it imports only `flowcli.errors`."""
+"""Console, files, threads and signals, used by every other room; of flowcli, it imports only `flowcli.errors`."""

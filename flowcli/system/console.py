@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import time
+import traceback
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,6 +181,11 @@ def write_line(text: str, *, shown: bool = True) -> None:
             print(printable(text), file=sys.stderr, flush=True)
 
 
+def log_traceback() -> None:
+    """Logs the exception being handled; bytes of file names that are not UTF-8 are escaped."""
+    LOG.debug(traceback.format_exc().encode(errors="backslashreplace").decode())
+
+
 class LogFile(logging.FileHandler):
     """A log whose failures do not stop a run."""
 
@@ -208,6 +214,7 @@ def open_log(path: Path) -> None:
 
 def close_log() -> None:
     """Closes the log file, if there is one; raises OutputError where it could not be written."""
+    LOG.setLevel(logging.NOTSET)
     for handler in list(LOG.handlers):
         LOG.removeHandler(handler)
         try:

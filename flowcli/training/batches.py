@@ -1,4 +1,4 @@
-"""Where training batches come from: datasets, a pool of rendered pairs, other processes, or a renderer on the GPU."""
+"""Training batches from datasets, a pool of rendered pairs on disk, render workers, or a renderer in this process."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from flowcli.training.recipes import Stage
     from flowcli.training.synthesis import Scenes
 
-# Pairs that may be drawn for the first batch, and how many more for every next: a pair is drawn about three times.
+# The first batch is drawn from so many pairs, each further one from so many more: a pair is drawn about three times.
 POOL_START = 512
 POOL_GROWTH_PER_BATCH = 2
 FRESH_PAIRS = 16384
-"""How many pairs are kept of what other processes render, if they fit into a third of the device's free memory."""
+"""How many pairs of render workers are kept, if they fit into a third of the device's free memory."""
 CORES_LEFT = 4
-"""How many cores are left to the processes that train when others render for them."""
-FAR_APART = 1 << 40
-"""Between the numbers of pairs that are rendered for one training process and for the next."""
+"""How many cores are left to the training processes by default when workers render for them."""
+PAIRS_PER_PROCESS = 1 << 40
+"""The distance between the first pair numbers of two training processes: more than either renders."""
 
 
 @dataclass(frozen=True)
 class SceneRenderer:
-    """Renders scenes of the recipe's size; textures are read when the first scene is asked for."""
+    """Renders scenes of the recipe's size; textures are read on first use."""
 
     textures: Path | None
     recipe: Recipe
@@ -50,24 +50,24 @@ class SceneRenderer:
 
     @cached_property
     def bank(self) -> TextureBank:
-        """The pictures that scenes are made of."""
+        """The textures of the scenes."""
         if self.textures is None:
             return TextureBank.procedural(seed=self.recipe.seed, device=self.device)
         return TextureBank.from_folder(self.textures, device=self.device)
 
     def __call__(self, count: int, seed: int) -> Scenes:
-        """So many scenes, which depend on the seed only."""
+        """Renders `count` scenes, a pure function of the arguments, recipe and textures."""
         height, width = self.recipe.render_size
         return render(self.bank, count=count, height=height, width=width, seed=self.recipe.seed * 1_000_003 + seed)
 
 
 @contextmanager
-def drawing(run: TrainingRun) -> Iterator[Draw]:
-    """A run's batches, while what makes them is kept going."""
+def open_batches(run: TrainingRun) -> Iterator[Draw]:
+    """The function that draws a run's batches, within a context in which its render workers run."""
     recipe, options = run.recipe, run.options
     if recipe.data:
         mixture = Mixture(recipe, options.data)
-        yield ahead(mixture.draw, run, workers=options.workers) if options.workers else mixture.draw
+        yield prefetched(mixture.draw, run, workers=options.workers) if options.workers else mixture.draw
         return
     render = SceneRenderer(options.textures, recipe, torch.device("cpu"))
     workers = options.renderers
@@ -75,7 +75,7 @@ def drawing(run: TrainingRun) -> Iterator[Draw]:
         workers = 0 if recipe.pool_pairs else max(1, ((os.cpu_count() or 1) - CORES_LEFT) // run.group.size)
     if workers:
         with fresh_pool(render, run, workers=workers) as pool:
-            yield ahead(draw_from_pool(pool.read, recipe, ready=lambda _: pool.ready), run, workers=1)
+            yield prefetched(draw_from_pool(pool.read, recipe, ready=lambda _: pool.ready), run, workers=1)
     elif recipe.pool_pairs:
         yield draw_from_pool(Pool(run.folder.path / "pool", render).read, recipe)
     else:
@@ -83,8 +83,8 @@ def drawing(run: TrainingRun) -> Iterator[Draw]:
 
 
 def fresh_pool(render: SceneRenderer, run: TrainingRun, *, workers: int) -> FreshPool:
-    """A pool as large as the device can hold, whose pairs no other process and no earlier part of the run has seen."""
-    render.bank  # noqa: B018 - read once, and shared with all processes
+    """A pool in the memory of the device, with pairs of other numbers than those of the run's other processes."""
+    render.bank  # noqa: B018 - reads the textures once, before they are shared with the workers
     free = free_bytes(run.device)
     room = FRESH_PAIRS if free is None else free // 3 // bytes_of_pair(render.recipe.render_size)
     return FreshPool(
@@ -92,22 +92,22 @@ def fresh_pool(render: SceneRenderer, run: TrainingRun, *, workers: int) -> Fres
         size=render.recipe.render_size,
         capacity=min(render.recipe.pool_pairs or FRESH_PAIRS, room),
         workers=workers,
-        begin=run.group.rank * FAR_APART + run.state.step * render.recipe.stages[0].batch,
+        begin=run.group.rank * PAIRS_PER_PROCESS + run.state.step * render.recipe.stages[0].batch,
         device=run.device,
     )
 
 
-def ahead(draw: Draw, run: TrainingRun, *, workers: int) -> Draw:
-    """The same batches, drawn by threads before they are asked for."""
+def prefetched(draw: Draw, run: TrainingRun, *, workers: int) -> Draw:
+    """A function that returns the same batches, drawn in advance by threads."""
     recipe, minutes = run.recipe, run.options.minutes
 
     def turns() -> Iterator[tuple[int, Stage]]:
         for step in count(run.state.step):
-            due = step if minutes is None else run.state.reached(recipe, minutes)
+            due = step if minutes is None else run.state.due_step(recipe, minutes)
             if due >= recipe.steps:
                 return
             stage, _ = recipe.at(due)
-            for part in run.group.share(stage.parts):
+            for part in run.group.shard(stage.parts):
                 yield step * stage.parts + part, stage
 
     batches = read_ahead(draw, turns(), workers=workers)
@@ -117,28 +117,28 @@ def ahead(draw: Draw, run: TrainingRun, *, workers: int) -> Draw:
 def draw_from_pool(
     read: Callable[[list[int]], Scenes], recipe: Recipe, *, ready: Callable[[int], int] | None = None
 ) -> Draw:
-    """Batches of pairs that a pool holds, augmented anew each time.
+    """A function that draws batches of a pool's pairs, augmented differently each time.
 
-    `ready` says how many pairs batch `number` may be drawn from. By default they grow slowly, as the pool on disk does,
-    and batches are a function of their number.
+    `ready(number)` is how many pairs batch `number` may be drawn from. By default this grows with the number, which
+    alone decides the batch.
     """
-    grown = ready or (lambda number: min(POOL_START + POOL_GROWTH_PER_BATCH * number, recipe.pool_pairs))
+    available = ready or (lambda number: min(POOL_START + POOL_GROWTH_PER_BATCH * number, recipe.pool_pairs))
 
     def draw(number: int, stage: Stage) -> AugmentedBatch:
         generator = generator_of(number, recipe)
-        pairs = read(torch.randint(grown(number), (stage.batch,), generator=generator).tolist())
+        pairs = read(torch.randint(available(number), (stage.batch,), generator=generator).tolist())
         return crops_of(pairs, stage, recipe, generator)
 
     return draw
 
 
 def draw_rendered(render: Callable[[int, int], Scenes], recipe: Recipe) -> Draw:
-    """Batches as a function of their number: every pair rendered for its one use, on the device that renders."""
+    """A function that draws batches of newly rendered pairs; the number alone decides a batch."""
     return lambda number, stage: crops_of(render(stage.batch, number), stage, recipe, generator_of(number, recipe))
 
 
 def crops_of(pairs: Scenes, stage: Stage, recipe: Recipe, generator: torch.Generator) -> AugmentedBatch:
-    """The pairs as the stage wants them."""
+    """Crops of rendered pairs: shifted crops of the first frames if the stage has `shifts`, else augmented crops."""
     if stage.shifts:
         return shifted_crops(pairs.first, crop=stage.crop, reach=stage.shifts, generator=generator)
     return augment(
@@ -153,5 +153,5 @@ def crops_of(pairs: Scenes, stage: Stage, recipe: Recipe, generator: torch.Gener
 
 
 def generator_of(number: int, recipe: Recipe) -> torch.Generator:
-    """The randomness of one batch, wherever the run is taken up."""
+    """The random generator of one batch, the same in a resumed run."""
     return torch.Generator().manual_seed(recipe.seed * 1_000_003 + number)

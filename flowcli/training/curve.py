@@ -1,4 +1,4 @@
-"""The validation curve of a training run as a picture."""
+"""Draws the validation curve of a training run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LABEL_HEIGHT = 17
 
 
 def draw_curve(points: Sequence[tuple[int, Mapping[str, float]]]) -> UInt8[NDArray[np.uint8], "height width 3"]:
-    """Endpoint error of every group over the steps, on a logarithmic scale, each curve named with its last value.
+    """A picture (RGB) of every group's endpoint error over the steps, on a logarithmic scale.
 
     `points` are (step, error in px by group), the mean under `mean`. Raises ValueError where there are none.
     """
@@ -35,9 +35,9 @@ def draw_curve(points: Sequence[tuple[int, Mapping[str, float]]]) -> UInt8[NDArr
     last_step = max(points[-1][0], 1)
 
     def place(step: int, error: float) -> tuple[int, int]:
-        share = (math.log2(error) - low) / (high - low)
-        across = _LEFT + (_SIZE[1] - _LEFT - _RIGHT) * step / last_step
-        return round(across), round(_SIZE[0] - _BOTTOM - (_SIZE[0] - _TOP - _BOTTOM) * share)
+        fraction = (math.log2(error) - low) / (high - low)
+        column = _LEFT + (_SIZE[1] - _LEFT - _RIGHT) * step / last_step
+        return round(column), round(_SIZE[0] - _BOTTOM - (_SIZE[0] - _TOP - _BOTTOM) * fraction)
 
     _text(image, "validation: mean endpoint error in px over steps", (_LEFT, 20))
     for exponent in range(low, high + 1):
@@ -64,7 +64,7 @@ def draw_curve(points: Sequence[tuple[int, Mapping[str, float]]]) -> UInt8[NDArr
 
 
 def _octaves(errors: Sequence[float]) -> tuple[int, int]:
-    """The powers of 2 between which all errors lie, at least one apart."""
+    """The exponents of 2 between which all errors lie, at least 1 apart."""
     if not errors:
         return 0, 1
     low = math.floor(math.log2(min(errors)))
@@ -72,7 +72,7 @@ def _octaves(errors: Sequence[float]) -> tuple[int, int]:
 
 
 def _name(image: NDArray[np.uint8], labels: list[tuple[int, str, tuple[int, int, int]]]) -> None:
-    """Writes each curve's name beside its end, moved down where two would overlap."""
+    """Writes each curve's name and last value beside its end, moved down where two would overlap."""
     row = 0
     for height, text, colour in sorted(labels):
         row = max(height + 4, row + _LABEL_HEIGHT)

@@ -1,4 +1,4 @@
-"""Training batches from datasets: shuffled pairs, each read and augmented when its turn comes."""
+"""Training batches from datasets: shuffled pairs, read and augmented when they are drawn."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class Mixture:
-    """The pairs of a recipe's datasets, each as often as its share says, in an order that the seed decides.
+    """The pairs of a recipe's datasets, repeated as their shares say, in an order decided by the seed.
 
-    Which pair comes at a place, and how it is changed, depends on the place only: a resumed run draws the same ones,
-    and pairs are the same however batches are split.
+    A place in the order alone decides its pair and augmentation: a resumed run draws the same pairs, and so do batches
+    in parts.
     """
 
     def __init__(self, recipe: Recipe, roots: Mapping[str, Path]) -> None:
-        """Finds every pair; raises UsageError where a dataset's folder is not given."""
+        """Finds every pair; raises UsageError for a dataset without folder, SourceError for a folder without pairs."""
         self.seed = recipe.seed
         self.pairs: list[tuple[Sample, DatasetShare]] = []
         missing = {share.dataset for share in recipe.data} - set(roots)
@@ -47,13 +47,13 @@ class Mixture:
             chosen = [sample for sample in samples if not share.groups or sample.group in share.groups]
             if not chosen:
                 raise SourceError(
-                    f"{roots[share.dataset]} has no pairs of {', '.join(share.groups)}", hint="unpack them there too"
+                    f"{roots[share.dataset]} has no pairs of {', '.join(share.groups)}", hint="unpack them there"
                 )
             self.pairs += [(sample, share) for sample in chosen] * share.times
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
     def draw(self, number: int, stage: Stage) -> AugmentedBatch:
-        """Batch `number` of a stage: frames uint8, flow NaN where it is not known."""
+        """Batch `number` of a stage; its flow is NaN where it is unknown."""
         pairs = [self.pair(number * stage.batch + index, stage.crop) for index in range(stage.batch)]
         first, second, flow = (
             torch.from_numpy(np.stack(parts)).permute(0, 3, 1, 2).contiguous()
@@ -67,10 +67,10 @@ class Mixture:
         return AugmentedBatch(first, second, flow, everywhere, everywhere)
 
     def pair(self, place: int, crop: tuple[int, int]) -> Pair:
-        """The augmented pair at a place of the endless order."""
+        """The augmented pair at a place of the order, which has no end: each round over all pairs is shuffled."""
         round_, index = divmod(place, len(self.pairs))
         sample, share = self.pairs[self._order(round_)[index]]
-        # As published, what Sintel marks invalid is trained on: its flow is known.
+        # princeton-vl/RAFT trains on the pixels that Sintel marks invalid too: their flow is known.
         item = datasets.read(sample, count_invalid=True)
         pair = Pair(item.first, item.second, item.flow, item.valid)
         return augment_pair(pair, share, crop=crop, random=np.random.default_rng([self.seed, place]))
@@ -80,7 +80,7 @@ class Mixture:
 
 
 def read_ahead(draw: Draw, order: Iterable[tuple[int, Stage]], *, workers: int) -> Iterator[AugmentedBatch]:
-    """The batches of `order`, drawn by so many threads up to two batches ahead for each."""
+    """Iterates over the batches of `order`, drawn by `workers` threads up to two batches in advance each."""
     turns = iter(order)
     with ThreadPoolExecutor(workers, thread_name_prefix="flowcli-read") as pool:
         waiting: list[Future[AugmentedBatch]] = [pool.submit(draw, *turn) for turn in islice(turns, 2 * workers)]

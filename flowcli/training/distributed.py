@@ -1,4 +1,4 @@
-"""Training in several processes at once, as `torchrun` starts them."""
+"""Data-parallel training in several processes started by `torchrun`."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of one run: this one's number and how many there are. Alone, every exchange does nothing."""
+    """The processes of one run: the rank of this one and their number. With one process, no method communicates."""
 
     rank: int = 0
     size: int = 1
 
     @classmethod
     def from_environment(cls) -> Group:
-        """The group that `torchrun` describes, joined on entering; a process that was started otherwise is alone."""
+        """The group in the environment variables of `torchrun`; without them, a group of one process."""
         return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes and reports for all."""
+        """Whether this process writes files and progress for all."""
         return self.rank == 0
 
-    def share(self, count: int) -> range:
-        """Which of `count` equal parts of the work are this process's."""
+    def shard(self, count: int) -> range:
+        """The numbers of the parts, of `count` equal ones, that this process computes."""
         return range(self.rank, count, self.size)
 
     def sum_up(self, tensors: Iterable[Tensor]) -> None:
-        """Replaces every tensor with its sum over all processes, in one exchange."""
+        """Replaces every tensor by its sum over all processes, in one all-reduce."""
         if self.size == 1:
             return
         tensors = list(tensors)
@@ -57,7 +57,7 @@ class Group:
         return int(numbers)
 
     def __enter__(self) -> Self:
-        """Waits for the others."""
+        """Joins the group; waits for the other processes."""
         if self.size > 1:
             distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         return self

@@ -1,4 +1,4 @@
-"""Training RAFT: the state of a run, one step after another, and validation."""
+"""The training loop of RAFT: the state of a run, its steps, and validation."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ if TYPE_CHECKING:
     from flowcli.training.recipes import Recipe, Stage
 
 SLOW = 0.2
-"""The share of the learning rate that slow parts have."""
+"""The factor of the learning rate of a stage's `slow` parts."""
 
 ALONE = Group()
 
 
 @dataclass
 class TrainingState:
-    """All that a run carries from one step to the next. Randomness is a function of the step, so it needs no saving."""
+    """The state of a run between two steps. Random numbers depend on the step only, so no generator is saved."""
 
     model: RAFT
     average: RAFT
     optimiser: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
-    """How long its steps took, without the first of every process: what a GPU needs is compiled in that."""
+    """The time of its steps, without the first step after every start, in which kernels are compiled."""
     done: Counter[str] = field(default_factory=Counter)
-    """Steps by the name of their stage."""
+    """The number of steps by name of stage."""
 
     @classmethod
     def begin(cls, model: RAFT, *, device: torch.device) -> TrainingState:
-        """A run's first state; `average` is the moving average of the weights, which is what gets evaluated."""
+        """The first state of a run; `average` is the exponential moving average of the weights, used for validation."""
         model = model.to(device).train()
         average = copy.deepcopy(model).eval()
         for parameter in average.parameters():
@@ -63,7 +63,7 @@ class TrainingState:
         return cls(model, average, torch.optim.AdamW(parts, eps=1e-8, fused=device.type == "cuda"))
 
     def save(self, path: Path) -> None:
-        """Writes everything; the file appears complete or not at all."""
+        """Writes the state to a file, which appears complete or not at all."""
         content = {
             "model": self.model.state_dict(),
             "ema": self.average.state_dict(),
@@ -77,20 +77,20 @@ class TrainingState:
         part.replace(path)
 
     def load(self, path: Path) -> None:
-        """Takes up a saved run."""
+        """Restores a saved state; a damaged file or one of another model raises exceptions of many classes."""
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         self.model.load_state_dict(content["model"])
         self.average.load_state_dict(content["ema"])
-        # What groups hold besides their weights is set at every step, and earlier versions had only one.
+        # The options of parameter groups are set at every step; earlier versions had a single group.
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": content["optimiser"]["state"], "param_groups": groups})
         self.step = content["step"]
-        # Earlier versions did not count these.
+        # Absent from states of earlier versions.
         self.seconds = content.get("seconds", 0.0)
         self.done = Counter(content.get("done", {}))
 
-    def reached(self, recipe: Recipe, minutes: float | None) -> int:
-        """The step of the recipe that is due: the next one, or the one that the time says when all take `minutes`."""
+    def due_step(self, recipe: Recipe, minutes: float | None) -> int:
+        """The recipe's next step; with `minutes`, the one at the fraction of them that has passed in `seconds`."""
         if minutes is None:
             return self.step
         return min(recipe.steps, int(recipe.steps * self.seconds / (60 * minutes)))
@@ -98,9 +98,9 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one step did: `loss` in pixels, `epe` of the last update over the crop, learning rate, seconds.
+    """The record of one step: its `loss`, the `epe` of the last update in px, learning rate and duration.
 
-    A step whose gradients were not finite was `skipped`: it left the weights as they were.
+    A step without finite gradients is `skipped`: it does not change the weights.
     """
 
     step: int
@@ -122,81 +122,82 @@ def train_steps(
     group: Group = ALONE,
     minutes: float | None = None,
 ) -> Iterator[Progress]:
-    """Runs the recipe from the state's step on, one step each time it is asked.
+    """Runs the recipe from the state's step on; each item of the iterator is one step.
 
-    The `parts` of a step are batches whose gradients are averaged: one after another, or shared out in the group.
-    With `minutes`, the recipe's steps only say how stages share that time, and as many are done as fit into it; the
-    slowest of a group's processes keeps the time for all.
+    A step averages the gradients of its `parts`, which are divided among the processes of the group. With `minutes`,
+    the recipe's steps are the proportions of its stages in that time, in which as many steps run as fit; the time of
+    the group's slowest process counts.
     """
     learning: Callable[[AugmentedBatch, Stage], Tensor]
     learning = partial(learn, state.model, device=device, precision=precision)
     if device.type == "cuda":
-        learning = Recorded(state.model, device=device, precision=precision)
-    begun = state.step
-    while (due := state.reached(recipe, minutes)) < recipe.steps:
+        learning = CudaGraphStep(state.model, device=device, precision=precision)
+    first_step = state.step
+    while (due := state.due_step(recipe, minutes)) < recipe.steps:
         started = time.perf_counter()
         stage, learning_rate = recipe.at(due)
         for options in state.optimiser.param_groups:
-            pace = SLOW if options["part"] in stage.slow else 1.0
-            options.update(lr=pace * learning_rate, weight_decay=stage.weight_decay)
+            factor = SLOW if options["part"] in stage.slow else 1.0
+            options.update(lr=factor * learning_rate, weight_decay=stage.weight_decay)
         set_norms(state.model, frozen=stage.freeze_norm)
         freeze(state.model, stage.frozen)
         if stage.renew_context and recipe.begins(state.step):
-            renew(state, [draw(state.step * stage.parts + part, stage) for part in range(stage.parts)], device=device)
+            batches = [draw(state.step * stage.parts + part, stage) for part in range(stage.parts)]
+            reinitialise_context(state, batches, device=device)
         statistics = [buffer.clone() for buffer in state.model.buffers()]
         state.optimiser.zero_grad(set_to_none=False)
         measured = torch.zeros(2, device=device)
-        for part in group.share(stage.parts):
+        for part in group.shard(stage.parts):
             batch = draw(state.step * stage.parts + part, stage)
             measured += learning(batch, stage)
         gradients = [weight.grad for weight in state.model.parameters() if weight.grad is not None]
         group.sum_up([*gradients, measured])
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
-        # One bad batch must not end a run of days, nor stay in the running statistics.
+        # One bad batch must neither end a long run nor remain in the running statistics.
         finite = bool(torch.isfinite(norm))
         if finite:
             state.optimiser.step()
         else:
             for buffer, before in zip(state.model.buffers(), statistics, strict=True):
                 buffer.copy_(before)
-        follow(state.average, state.model, decay=min(recipe.ema_decay, (1 + state.step) / (10 + state.step)))
+        update_average(state.average, state.model, decay=min(recipe.ema_decay, (1 + state.step) / (10 + state.step)))
         state.step += 1
         state.done[stage.name] += 1
         loss, epe = measured.tolist()
         seconds = time.perf_counter() - started
-        if state.step > begun + 1:
+        if state.step > first_step + 1:
             state.seconds += seconds if minutes is None else group.largest(round(1e6 * seconds)) / 1e6
         yield Progress(state.step, stage.name, loss, epe, learning_rate, seconds, skipped=not finite)
 
 
-class Recorded:
-    """`learn` on a GPU: recorded with the first batch of a stage, and played back with the others.
+class CudaGraphStep:
+    """`learn` as a CUDA graph, captured with the first batch of a stage and replayed with the others.
 
-    Of the thousands of small operations in a step each takes Python longer to start than the GPU to do.
+    Launching the thousands of small kernels of a step from Python takes longer than the GPU takes to run them.
     """
 
     def __init__(self, model: RAFT, *, device: torch.device, precision: torch.dtype) -> None:
         self.model = model
         self.learn = partial(learn, model, device=device, precision=precision)
         self.device = device
-        self.recorded_for: tuple[object, ...] = ()
+        self.captured_for: tuple[object, ...] = ()
 
     def __call__(self, batch: AugmentedBatch, stage: Stage) -> Float[Tensor, " 2"]:
-        """What `learn` does and returns."""
+        """Does and returns the same as `learn`; the returned tensor is overwritten by the next call."""
         same = replace(stage, name="", steps=0, learning_rate=(0.0, 0.0), weight_decay=0.0, peak=0.0)
-        # Parts that a stage freezes have no gradients to add to.
-        held = tuple(id(weight.grad) for weight in self.model.parameters())
-        if self.recorded_for != (same, batch.first.shape, held):
-            self.record(batch, stage)
-            held = tuple(id(weight.grad) for weight in self.model.parameters())
-            self.recorded_for = (same, batch.first.shape, held)
+        # The graph adds to the gradient tensors of its capture; frozen parts have none.
+        gradients = tuple(id(weight.grad) for weight in self.model.parameters())
+        if self.captured_for != (same, batch.first.shape, gradients):
+            self.capture(batch, stage)
+            gradients = tuple(id(weight.grad) for weight in self.model.parameters())
+            self.captured_for = (same, batch.first.shape, gradients)
         for part in fields(batch):
             getattr(self.batch, part.name).copy_(getattr(batch, part.name))
         self.graph.replay()
         return self.measured
 
-    def record(self, batch: AugmentedBatch, stage: Stage) -> None:
-        """Records a step; gradients and statistics stay as they are."""
+    def capture(self, batch: AugmentedBatch, stage: Stage) -> None:
+        """Captures a step; restores gradients and running statistics afterwards."""
         self.graph = torch.cuda.CUDAGraph()
         copies = {part.name: getattr(batch, part.name).to(self.device, copy=True) for part in fields(batch)}
         self.batch = AugmentedBatch(**copies)
@@ -205,14 +206,14 @@ class Recorded:
             weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
         kept = [tensor for weight in weights if (tensor := weight.grad) is not None] + list(self.model.buffers())
         before = [tensor.clone() for tensor in kept]
-        # Libraries choose their algorithms, and compilers compile, before anything is recorded.
+        # Warm-up before capture, in which libraries choose algorithms and compilers compile.
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(2):
                 self.learn(self.batch, stage)
         torch.cuda.current_stream().wait_stream(stream)
-        # Batches are drawn in other threads meanwhile.
+        # Other threads draw batches during the capture.
         with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
             self.measured = self.learn(self.batch, stage)
         for tensor, value in zip(kept, before, strict=True):
@@ -220,27 +221,27 @@ class Recorded:
 
 
 def compile_update(model: RAFT) -> None:
-    """Compiles what every update repeats, for each size of batch and crop as it comes."""
+    """Replaces the model's update by a compiled one, compiled at its first call with each size of batch and crop."""
     model.update = torch.compile(model.update, dynamic=False)  # type: ignore[method-assign]
 
 
-def renew(state: TrainingState, batches: Sequence[AugmentedBatch], *, device: torch.device) -> None:
-    """Begins the context encoder anew; the average and the optimiser forget what was before."""
-    pictures = torch.cat([batch.first for batch in batches]).to(device)
-    renew_context(state.model, to_model_range(pictures))
+def reinitialise_context(state: TrainingState, batches: Sequence[AugmentedBatch], *, device: torch.device) -> None:
+    """Reinitialises the context encoder, the average and the optimiser's state."""
+    images = torch.cat([batch.first for batch in batches]).to(device)
+    renew_context(state.model, to_model_range(images))
     state.average.load_state_dict(state.model.state_dict())
     state.optimiser.state.clear()
 
 
 def set_norms(model: RAFT, *, frozen: bool) -> None:
-    """Lets batch normalisation learn, or makes it use the statistics that it has."""
+    """Has batch normalisation use and update batch statistics, or with `frozen` use its running statistics."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.train(not frozen)
 
 
 def freeze(model: RAFT, names: Sequence[str]) -> None:
-    """Makes training leave these parts of the model as they are, and no others."""
+    """Excludes exactly these parts of the model from training."""
     for name, weight in model.named_parameters():
         weight.requires_grad_(not name.startswith(tuple(f"{part}." for part in names)))
         if not weight.requires_grad:
@@ -250,37 +251,37 @@ def freeze(model: RAFT, names: Sequence[str]) -> None:
 def learn(
     model: RAFT, batch: AugmentedBatch, stage: Stage, *, device: torch.device, precision: torch.dtype
 ) -> Float[Tensor, " 2"]:
-    """Adds one part's share to the gradients; returns its share of the step's loss and of the last flow's EPE."""
+    """Adds one part's contribution to the gradients; returns its contributions to the step's loss and to its EPE."""
     first, second = to_model_range(batch.first.to(device)), to_model_range(batch.second.to(device))
-    target = batch.flow.to(device)
+    ground_truth = batch.flow.to(device)
     valid = (batch.visible & batch.inside if stage.visible_only else torch.ones_like(batch.visible)).to(device)
-    valid = valid & target.isfinite().all(dim=1)  # datasets do not know the flow everywhere
+    valid = valid & ground_truth.isfinite().all(dim=1)  # NaN is unknown flow of datasets
     with autocast(device, precision):
         begun = model.begin(first, second)
-        steps = model.updates(begun.correlation, begun.context)
-        flows = [step.upsampled() for step in islice(steps, stage.iterations)]
-        shown = valid & batch.visible.to(device)
+        updates = model.updates(begun.correlation, begun.context)
+        flows = [update.upsampled() for update in islice(updates, stage.iterations)]
+        visible = valid & batch.visible.to(device)
         features = begun.first_features, begun.second_features
-        matching = matching_loss(*features, target, shown) if stage.matching else 0.0
-    loss = sequence_loss(flows, target, valid, gamma=stage.gamma, max_flow=stage.max_flow, power=stage.power)
+        matching = matching_loss(*features, ground_truth, visible) if stage.matching else 0.0
+    loss = sequence_loss(flows, ground_truth, valid, gamma=stage.gamma, max_flow=stage.max_flow, power=stage.power)
     loss = (loss + stage.matching * matching) / stage.parts
     loss.backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        distance = torch.linalg.vector_norm(flows[-1].float() - target, dim=1)
+        distance = torch.linalg.vector_norm(flows[-1].float() - ground_truth, dim=1)
         error = torch.where(valid, distance, 0.0).sum() / valid.sum() / stage.parts
     return torch.stack([loss.detach(), error])
 
 
 @torch.no_grad()
-def follow(average: RAFT, model: RAFT, *, decay: float) -> None:
-    """Moves the average a little towards the model; running statistics are copied."""
+def update_average(average: RAFT, model: RAFT, *, decay: float) -> None:
+    """Moves the average by 1 − `decay` towards the model's weights; copies running statistics."""
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
     for copied, statistic in zip(average.buffers(), model.buffers(), strict=True):
         copied.copy_(statistic)
 
 
 def validate(model: RAFT, items: Iterable[FlowItem], *, device: torch.device, iterations: int = 12) -> dict[str, float]:
-    """Mean endpoint error of every group of items, and of all (`mean`), in float32."""
+    """The mean endpoint error in px of every group of items, and of all (`mean`), computed in float32."""
     estimator = FlowEstimator(model, device=device, settings=Settings(iterations=iterations))
     report = evaluate(items, estimator.flow_between)
     return {**{name: scores.epe for name, scores in report.groups.items()}, "mean": report.mean.epe}

@@ -1,4 +1,4 @@
-"""What a training run was requested to do, and what it works with."""
+"""The options of `flowcli train`, and the objects of a training run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What `flowcli train` was requested to do; `data` are the folders of the recipe's datasets, by name."""
+    """The options of `flowcli train`; `data` are the folders of the recipe's datasets, by name."""
 
     run: Annotated[
         Path, typer.Option("--run", metavar="PATH", help="Folder of the run: state, log, best weights, rendered pool.")
@@ -31,26 +31,25 @@ class TrainingOptions:
         str,
         typer.Option(
             metavar="NAME",
-            help="Stages and schedule: cpu (two hours on two cores), further (from --weights that match already, "
-            "in two processes), context (likewise, from such that pass over the first frame), longer and more "
-            "(from those, each two hours again), gpu (likewise, on a GPU, in minutes), smoke (a test, "
-            "seconds); chairs, things, sintel, kitti (as published) and finetune train on --data; or a .toml file "
-            "like theirs.",
+            help="Stages and schedule on generated pairs: cpu (two hours on two cores); further, context, longer "
+            "and more (each continues from the --weights of the one before, in two processes), gpu (continues on "
+            "a GPU, in minutes), smoke (a test of seconds). On --data: chairs, things, sintel, kitti (as "
+            "published), finetune, or your own .toml file.",
         ),
     ] = "cpu"
     textures: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Folder of photographs and cut-outs; without it, patterns made in code."),
+        typer.Option(metavar="PATH", help="Folder of photographs and cut-outs. Default: patterns generated in code."),
     ] = None
     validation: Annotated[
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Folder of pairs with ground truth, or DATASET=PATH; without it no best weights are chosen.",
+            help="Folder of pairs with ground truth, or DATASET=PATH; without it, no best weights are chosen.",
         ),
     ] = None
     weights: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Begin a new run with these weights, by name or path.")
+        str | None, typer.Option(metavar="NAME", help="Start a new run from these weights, by name or path.")
     ] = None
     data: Mapping[str, Path] = field(default_factory=dict)
     device: options.Device = "auto"
@@ -64,41 +63,39 @@ class TrainingOptions:
         typer.Option(
             "--save-every",
             metavar="MIN",
-            help="Minutes between saves, after which a killed run goes on. Default: 3.",
+            help="Minutes between saves, from which a killed run is resumed. Default: 3.",
             min=0,
         ),
     ] = None
     accumulate: Annotated[
-        int, typer.Option(metavar="N", help="Parts of a batch whose gradients are added up, for less memory.", min=1)
+        int, typer.Option(metavar="N", help="Accumulate gradients over N parts of a batch, to save memory.", min=1)
     ] = 1
-    workers: Annotated[int, typer.Option(metavar="N", help="Threads that read --data ahead.", min=0)] = 4
+    workers: Annotated[int, typer.Option(metavar="N", help="Threads that prefetch --data.", min=0)] = 4
     minutes: Annotated[
         float | None,
-        typer.Option(
-            metavar="MIN", help="As many steps as fit into so many minutes, which the recipe's stages share.", min=0.01
-        ),
+        typer.Option(metavar="MIN", help="Train for so many minutes, divided among stages by their steps.", min=0.01),
     ] = None
     renderers: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Processes that render pairs all the while, instead of a pool or, with 0, the GPU; how many there are "
-            "at a step depends on their speed. Default: for gpu, all cores but 4.",
+            help="Processes that render pairs during training, so that runs differ a little; 0: a pool on disk, or "
+            "for gpu the training device. Default: 0; for gpu, all cores but 4.",
             min=0,
         ),
     ] = None
     compiled: Annotated[
         bool,
-        typer.Option("--compile", metavar="", help="Compile the update first: faster on a GPU, after half a minute."),
+        typer.Option("--compile", metavar="", help="Compile RAFT's update: faster on a GPU, after half a minute."),
     ] = False
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", metavar="", help="Write curves for TensorBoard into the run's folder.")
+        bool, typer.Option("--tensorboard", metavar="", help="Write TensorBoard logs into the run's folder.")
     ] = False
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingRun:
-    """A run under way."""
+    """An open run: its options, recipe, device, folder, state and group of processes."""
 
     options: TrainingOptions
     recipe: Recipe

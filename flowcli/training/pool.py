@@ -1,4 +1,4 @@
-"""Rendered training pairs on disk, so that rendering is paid once while each pair is cropped many times."""
+"""A pool of rendered training pairs on disk: each pair is rendered once and cropped many times."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHARD_PAIRS = 64
+"""The number of pairs in one file."""
 
 
 class Pool:
-    """Pairs numbered from 0, in files of 64. A missing file is rendered when a pair of it is asked for.
+    """Pairs numbered from 0, in files of `SHARD_PAIRS`; a missing file is rendered when one of its pairs is read.
 
-    What a pair shows depends on its number only, so a lost pool comes back as it was.
+    A pair is a function of its number, so a deleted file is rendered again identically.
     """
 
     def __init__(self, folder: Path, render: Callable[[int, int], Scenes]) -> None:
-        """`render(count, seed)` makes scenes; `folder` is created if need be."""
+        """`render(count, seed)` renders scenes; `folder` is created if it is missing."""
         self.folder = folder
         self.render = render
         self.shards: dict[int, np.ndarray] = {}
@@ -37,7 +38,7 @@ class Pool:
         return Scenes(pairs[:, :3], pairs[:, 3:6], flow.permute(0, 3, 1, 2).float(), pairs[:, 10].bool())
 
     def shard(self, number: int) -> np.ndarray:
-        """One file's pairs, mapped into memory: (64, 11, height, width) bytes; flow is stored in float16."""
+        """The pairs of one file, memory-mapped: (pairs, 11, height, width) bytes, flow in float16."""
         if number not in self.shards:
             path = self.folder / f"{number:05d}.npy"
             if not path.exists():
@@ -46,7 +47,7 @@ class Pool:
         return self.shards[number]
 
     def write(self, number: int, path: Path) -> None:
-        """Renders one file's pairs; the file appears complete or not at all."""
+        """Renders the pairs of one file, which appears complete or not at all."""
         rendered = []
         for start in range(0, SHARD_PAIRS, 4):
             scenes = self.render(4, number * SHARD_PAIRS + start)

@@ -1,4 +1,4 @@
-"""From a run's best weights to a file worth embedding, with the model card that says how it came about."""
+"""Turns a run's best weights into a weights file with a model card."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from flowcli.evaluation.scores import Scores
     from flowcli.system.console import Console
 
-# A pause between two lines of the log that is longer than this was no training.
+# Longer pauses between two lines of the log are interruptions.
 LONGEST_STEP_SECONDS = 600
-# Every published recipe leaves out pixels this fast.
-UNREMARKABLE_FLOW = 400
+# The limit of RAFT's published training, which the card does not mention.
+PUBLISHED_MAX_FLOW = 400
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """The best weights of `run`, to be stored in `folder` as `name` and scored on `validation`.
+    """A request to store the best weights of `run` in `folder` as `name`, scored on the pairs in `validation`.
 
-    `licence` and `origin` are statements of whoever promotes: no run knows the terms or the source of its pictures.
+    `licence` and `origin` (of the textures) are stated by the user, as the run does not record them.
     """
 
     run: Path
@@ -44,7 +44,10 @@ class Promotion:
 
 
 def promote(promotion: Promotion, console: Console) -> Path:
-    """Stores the weights in float16, scores what is stored beside the baselines, and writes the model card."""
+    """Stores the weights in float16, scores them and the baselines, writes the model card, and returns the file.
+
+    Raises UsageError where the run has no best weights.
+    """
     best = RunFolder(promotion.run).best
     if not best.is_file():
         raise UsageError(f"{promotion.run} has no best.safetensors", hint="train until the first validation")
@@ -62,11 +65,11 @@ def promote(promotion: Promotion, console: Console) -> Path:
     )
     facts = json.loads((promotion.run / "best.json").read_text())
     records = [json.loads(line) for line in (promotion.run / "log.jsonl").read_text().splitlines()]
-    made_of = json.loads((promotion.run / "run.json").read_text())
+    run_record = json.loads((promotion.run / "run.json").read_text())
     size = sum(weight.numel() for weight in model.parameters())
     about = [
-        f"{model.config.name} ({size:,} parameters, float16), trained by flowcli {begun_with(records)}",
-        f"on {trained_on(facts['recipe'], made_of)}.",
+        f"{model.config.name} ({size:,} parameters, float16), trained by flowcli {start_of(records)}",
+        f"on {trained_on(facts['recipe'], run_record)}.",
         *([promotion.origin] if promotion.origin else []),
         "",
         f"- sha256: `{find(str(stored)).sha256}`",
@@ -77,25 +80,27 @@ def promote(promotion: Promotion, console: Console) -> Path:
     return stored
 
 
-def begun_with(records: Sequence[dict[str, Any]]) -> str:
-    """What a run's log says that it began with."""
-    begun = [f"from the weights {r['begun_with']}, sha256 `{r['sha256']}`," for r in records if "begun_with" in r]
-    return begun[0] if begun else "from scratch"
+def start_of(records: Sequence[dict[str, Any]]) -> str:
+    """A phrase that states the initial weights of a run, from its log."""
+    starts = [f"from the weights {r['begun_with']}, sha256 `{r['sha256']}`," for r in records if "begun_with" in r]
+    return starts[0] if starts else "from scratch"
 
 
-def trained_on(recipe: Mapping[str, Any], made_of: Mapping[str, Any]) -> str:
-    """What a run's pairs are, by its recipe and the record of its folder."""
+def trained_on(recipe: Mapping[str, Any], run_record: Mapping[str, Any]) -> str:
+    """A phrase that states a run's training pairs, from its recipe and its run.json."""
     if recipe["data"]:
         return f"pairs of {', '.join(dict.fromkeys(share['dataset'] for share in recipe['data']))}"
-    textures = made_of["textures"]
-    pictures = "patterns made in code" if textures is None else f"the pictures in a folder called {Path(textures).name}"
-    return f"generated pairs (`flowcli/training/synthesis`) of {pictures}"
+    textures = run_record["textures"]
+    images = (
+        "patterns generated in code" if textures is None else f"the images in a folder called {Path(textures).name}"
+    )
+    return f"generated pairs (`flowcli/training/synthesis`) of {images}"
 
 
 def model_card(
     name: str, about: Sequence[str], scores: Scores, facts: dict[str, Any], records: Sequence[dict[str, Any]]
 ) -> str:
-    """What the weights are, how they were made and what they score, in Markdown; `records` is the run's log."""
+    """The model card in Markdown: description, training and scores of the weights; `records` is the run's log."""
     stages, steps = facts["recipe"]["stages"], facts["step"]
     header, *rows = scores.rows()
     header = [title.replace("best", "before rounding to float16") for title in header]
@@ -124,7 +129,7 @@ def model_card(
                         " → ".join(f"{rate:g}" for rate in stage["learning_rate"]),
                         loss_on(stage),
                     ]
-                    for stage, done in reached(stages, steps)
+                    for stage, done in completed(stages, steps)
                 ],
             ),
             "",
@@ -139,12 +144,12 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def samples(stages: list[dict[str, Any]], steps: int) -> int:
-    """How many samples the first `steps` steps saw."""
-    return sum(done * stage["batch"] * stage["parts"] for stage, done in reached(stages, steps))
+    """The number of samples in the first `steps` steps."""
+    return sum(done * stage["batch"] * stage["parts"] for stage, done in completed(stages, steps))
 
 
-def reached(stages: list[dict[str, Any]], steps: int) -> Iterator[tuple[dict[str, Any], int]]:
-    """The stages that the first `steps` steps belong to, each with how many of them."""
+def completed(stages: list[dict[str, Any]], steps: int) -> Iterator[tuple[dict[str, Any], int]]:
+    """The stages of the first `steps` steps, each with its number of completed steps."""
     for stage in stages:
         if steps > 0:
             yield stage, min(stage["steps"], steps)
@@ -152,13 +157,13 @@ def reached(stages: list[dict[str, Any]], steps: int) -> Iterator[tuple[dict[str
 
 
 def loss_on(stage: dict[str, Any]) -> str:
-    """What a stage learns from: the pixels its loss counts, its power, other losses, and what is held or begun anew."""
+    """A description of a stage's loss: its pixels, power and matching loss, and frozen, slow or reinitialised parts."""
     pixels = "visible pixels" if stage["visible_only"] else "all pixels"
-    slow = f" slower than {stage['max_flow']:g} px" if stage["max_flow"] < UNREMARKABLE_FLOW else ""
+    slow = f" slower than {stage['max_flow']:g} px" if stage["max_flow"] < PUBLISHED_MAX_FLOW else ""
     parts = [pixels + slow]
     if stage["power"] != 1:
         parts.append(f"to the power {stage['power']:g}")
-    # Runs of earlier versions know nothing of these.
+    # Absent from runs of earlier versions.
     if stage.get("matching"):
         parts.append(f"and {stage['matching']:g} of the matching loss")
     if stage.get("frozen"):
@@ -166,11 +171,11 @@ def loss_on(stage: dict[str, Any]) -> str:
     if stage.get("slow"):
         parts.append(f"{' and '.join(stage['slow'])} slow")
     if stage.get("renew_context"):
-        parts.append("context begun anew")
+        parts.append("context encoder reinitialised")
     return ", ".join(parts)
 
 
 def hours(records: Sequence[dict[str, Any]]) -> float:
-    """How long the run computed, from the times of its log lines."""
+    """The hours that the run trained, from the times of its log lines, without interruptions."""
     gaps = (after - before for before, after in pairwise(record["time"] for record in records if "time" in record))
     return float(sum(gap for gap in gaps if 0 < gap < LONGEST_STEP_SECONDS)) / 3600

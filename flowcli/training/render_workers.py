@@ -1,4 +1,4 @@
-"""Training pairs rendered by other processes while a GPU trains, and kept on it."""
+"""Training pairs rendered by worker processes during training, and kept in the memory of the training device."""
 
 from __future__ import annotations
 
@@ -33,20 +33,21 @@ if TYPE_CHECKING:
     ]
 
 PAIRS_AT_ONCE = 4
-FEWEST = 512
-"""How many pairs there are before any is drawn."""
+"""The number of pairs that a worker renders at a time."""
+MIN_PAIRS = 512
+"""The number of pairs in the pool before any is drawn."""
 
 
 def bytes_of_pair(size: tuple[int, int]) -> int:
-    """What a pair takes in memory: two frames, flow in float16 and visibility."""
+    """The memory of one pair in bytes: two frames, flow in float16 and visibility."""
     return (6 + 4 + 1) * math.prod(size)
 
 
 class FreshPool:
-    """The latest pairs, drawn from while `workers` processes render the next: the oldest make room for them.
+    """A pool of the latest pairs, whose oldest are replaced as `workers` processes render new ones.
 
-    Pairs come in the order of their numbers, which alone decide what they show; how many are there at a step depends on
-    how fast the processes are. Use it as a context, within which they run.
+    Pairs enter in the order of their numbers, which alone decide their content; which pairs are in the pool at a step
+    depends on the workers' speed. The workers run within the pool's context.
     """
 
     def __init__(
@@ -59,33 +60,33 @@ class FreshPool:
         begin: int,
         device: torch.device,
     ) -> None:
-        """`render(count, seed)` makes scenes of `size` (height, width) on the CPU, beginning with number `begin`."""
+        """`render(count, seed)` renders scenes of `size` (height, width) on the CPU; the first seed is `begin`."""
         capacity = max(capacity - capacity % PAIRS_AT_ONCE, PAIRS_AT_ONCE)
-        self.fewest = min(FEWEST, capacity)
+        self.min_pairs = min(MIN_PAIRS, capacity)
         self.frames = torch.empty(capacity, 6, *size, dtype=torch.uint8, device=device)
         self.flow = torch.empty(capacity, 2, *size, dtype=torch.float16, device=device)
         self.visible = torch.empty(capacity, *size, dtype=torch.bool, device=device)
         self.rendered = 0
-        """Pairs that came so far."""
+        """The number of pairs that entered the pool so far."""
         self._failure: Exception | None = None
         self._lock = Lock()
         self._open = True
         self._thread = Thread(target=self._fill, args=(render, workers, begin), name="flowcli-render", daemon=True)
 
     def __enter__(self) -> Self:
-        """Starts the processes."""
+        """Starts the workers."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends them."""
+        """Ends the workers."""
         self._open = False
         self._thread.join()
 
     @property
     def ready(self) -> int:
-        """How many pairs can be drawn; waits for the first ones, and raises what went wrong in a process."""
-        while self.rendered < self.fewest and self._failure is None:
+        """The number of pairs that can be drawn; waits for the first ones, and raises the error of a failed worker."""
+        while self.rendered < self.min_pairs and self._failure is None:
             time.sleep(0.05)
         if self._failure is not None:
             raise self._failure
@@ -94,37 +95,36 @@ class FreshPool:
     def read(self, places: Sequence[int]) -> Scenes:
         """The pairs at these places, each below `ready`."""
         index = torch.tensor(places, device=self.frames.device)
-        # A pair that is replaced meanwhile must not be half of one and half of the other.
+        # A pair must not be replaced while it is copied.
         with self._lock:
             frames, flow, visible = self.frames[index], self.flow[index], self.visible[index]
         return Scenes(frames[:, :3], frames[:, 3:], flow.float(), visible)
 
     def _fill(self, render: Render, workers: int, begin: int) -> None:
-        """Has pairs rendered and takes them in, until the pool is closed or fails."""
+        """Renders pairs into the pool until it is closed or a worker fails."""
         try:
-            # Not forked: neither CUDA nor threads survive that.
-            with ProcessPoolExecutor(workers, get_context("spawn"), begin_rendering, (render,)) as processes:
-                coming: deque[Future[Stored]] = deque()
+            # Spawned: CUDA and threads do not work in forked processes.
+            with ProcessPoolExecutor(workers, get_context("spawn"), init_render_worker, (render,)) as processes:
+                waiting: deque[Future[Stored]] = deque()
                 numbers = count(begin, PAIRS_AT_ONCE)
                 while self._open:
-                    while len(coming) < 2 * workers:
-                        coming.append(processes.submit(render_there, next(numbers)))
-                    self._take_in(coming.popleft().result())
-                for future in coming:
+                    while len(waiting) < 2 * workers:
+                        waiting.append(processes.submit(render_in_worker, next(numbers)))
+                    self._store(waiting.popleft().result())
+                for future in waiting:
                     future.cancel()
         except BrokenProcessPool:
-            self._failure = PartialError(
-                "a process that renders pairs died", hint="give fewer --renderers, which take less memory, and go on"
-            )
+            hint = "use fewer --renderers, which take less memory, and run the same command again"
+            self._failure = PartialError("a render worker died", hint=hint)
         except Exception as error:
             self._failure = error
 
-    def _take_in(self, pairs: Stored) -> None:
-        """Puts pairs in the place of the oldest."""
+    def _store(self, pairs: Stored) -> None:
+        """Replaces the oldest pairs."""
         start = self.rendered % len(self.frames)
         new = [torch.from_numpy(values) for values in pairs]
         if self.frames.is_cuda:
-            # From pinned memory, a GPU takes them when it comes to it.
+            # Only copies from pinned memory are asynchronous.
             new = [values.pin_memory() for values in new]
         with self._lock:
             for kept, values in zip((self.frames, self.flow, self.visible), new, strict=True):
@@ -132,21 +132,21 @@ class FreshPool:
         self.rendered += PAIRS_AT_ONCE
 
 
-class _Process:
-    """What a process renders with; set in its own memory."""
+class _Worker:
+    """The state of a worker process."""
 
     render: Render
 
 
-def begin_rendering(render: Render) -> None:
-    """Readies a process; the pictures in `render` come in memory that all share."""
+def init_render_worker(render: Render) -> None:
+    """Initialises a worker process; the textures in `render` arrive in shared memory."""
     init_worker()
     torch.set_num_threads(1)
-    _Process.render = staticmethod(render)
+    _Worker.render = staticmethod(render)
 
 
-def render_there(number: int) -> Stored:
-    """A few pairs, as they are stored."""
-    scenes = _Process.render(PAIRS_AT_ONCE, number)
+def render_in_worker(number: int) -> Stored:
+    """Renders pairs `number` to `number` + `PAIRS_AT_ONCE` − 1 in a worker process, as they are stored."""
+    scenes = _Worker.render(PAIRS_AT_ONCE, number)
     frames = torch.cat([scenes.first, scenes.second], dim=1)
     return frames.numpy(), scenes.flow.half().numpy(), scenes.visible.numpy()

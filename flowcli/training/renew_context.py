@@ -1,4 +1,4 @@
-"""Begins a context encoder anew: in short training at a high learning rate, one without normalisation falls silent."""
+"""Reinitialises a context encoder: without normalisation, high learning rates may set its outputs to zero for good."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ if TYPE_CHECKING:
     from raft_core.raft import RAFT
 
 SPREAD = 0.5
-"""The standard deviation of every new context channel before its ReLU; half of the cells are then above zero."""
+"""The standard deviation of every new context channel before its ReLU; its mean is 0, so about half the cells pass."""
 
 
 @torch.no_grad()
 def renew_context(model: RAFT, images: Float[Tensor, "batch 3 height width"], *, seed: int = 0) -> None:
-    """Makes the context encoder a copy of the feature encoder, and lets its readers begin at zero.
+    """Replaces the context encoder by a copy of the feature encoder, and the GRU's weights for the context by zero.
 
-    The copy's instance normalisation becomes fixed: every convolution is scaled and shifted so that its outputs have
-    mean 0 and variance 1 over `images` (RGB in [-1, 1], sides multiples of 8). Context channels are random projections
-    of the copied features, with mean 0 and standard deviation `SPREAD`; the GRU's weights for them become zero, and the
-    hidden state starts at its mean over the images, so at first the flow is what it would be without any context.
-    Raises ValueError for a model whose context encoder has a normalisation of its own.
+    Instance normalisation is folded into the copy's convolutions, whose outputs have mean 0 and variance 1 over
+    `images` (RGB in [-1, 1], sides multiples of 8). Context channels are random projections of the copied features with
+    mean 0 and standard deviation `SPREAD`; the initial hidden state is constant, its former mean over the images. So
+    the flow is at first that without a context. Raises ValueError for a model whose context encoder is normalised.
     """
     config, encoder = model.config, model.context_encoder
     if config.context_norm != "none":
@@ -54,7 +53,7 @@ def renew_context(model: RAFT, images: Float[Tensor, "batch 3 height width"], *,
 def copy_trunk(
     source: FeatureEncoder, target: FeatureEncoder, config: RaftConfig, images: Float[Tensor, "batch 3 height width"]
 ) -> Float[Tensor, "batch channels rows columns"]:
-    """Copies all but the head, with fixed statistics of `images` for normalisation; returns what the head sees."""
+    """Copies all but the head, with normalisation by fixed statistics of `images`; returns the head's inputs."""
     twin = FeatureEncoder(config, outputs=1, norm="batch")
     seen: list[Tensor] = []
     twin.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -64,7 +63,7 @@ def copy_trunk(
     twin.to(images.device)
     norms = {name: part for name, part in twin.named_modules() if isinstance(part, nn.BatchNorm2d)}
     for norm in norms.values():
-        norm.momentum = 1.0  # so that the statistics are those of one pass
+        norm.momentum = 1.0  # the running statistics become those of the next pass alone
     twin(images)
     twin.eval()
     twin(images)

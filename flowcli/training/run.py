@@ -1,7 +1,7 @@
-"""Training from start to end. It can be stopped at any moment and resumed.
+"""A training run from start to end, which can be stopped and resumed.
 
-A resumed run repeats the arithmetic of one that was not stopped, unless render workers make its pairs: which of them
-are there at a step depends on how fast the workers are.
+A resumed run computes the same as one that was not stopped, unless render workers make its pairs or --minutes limits
+its steps: both depend on the machine's speed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flowcli.evaluation import datasets
 from flowcli.model.device import choose_device, choose_precision, keep_memory
 from flowcli.model.weights import find, load
 from flowcli.system.signals import Interruption, StoppedError
-from flowcli.training.batches import drawing
+from flowcli.training.batches import open_batches
 from flowcli.training.distributed import Group
 from flowcli.training.loop import Progress, TrainingState, compile_update, train_steps, validate
 from flowcli.training.options import TrainingOptions, TrainingRun
@@ -37,18 +37,22 @@ if TYPE_CHECKING:
 SIZES = {"small": SMALL, "large": LARGE}
 SECONDS_BETWEEN_SAVES = 180
 MOST_SKIPPED = 20
-"""Steps without a finite gradient, one after another, that end a run."""
+"""The number of consecutive steps without a finite gradient that ends a run."""
 
 STEPS_BETWEEN_LINES = 25
 
 
 def run_training(options: TrainingOptions) -> str:
-    """Trains until the recipe ends, and says in one line what came of it; under `torchrun`, in several processes."""
+    """Trains until the recipe ends and returns a one-line summary; under `torchrun`, in several processes.
+
+    Raises UsageError, SourceError or WeightsError for unusable options, PartialError for a run that diverges, and
+    StoppedError after a signal, when the state is saved.
+    """
     with Group.from_environment() as group:
-        run = take_up(options, group)
-        begun = run.state.step
+        run = open_run(options, group)
+        earlier_steps = run.state.step
         precision = training_precision(options.precision, run.device)
-        with drawing(run) as draw:
+        with open_batches(run) as draw:
             steps = train_steps(
                 run.state,
                 run.recipe,
@@ -58,20 +62,20 @@ def run_training(options: TrainingOptions) -> str:
                 group=group,
                 minutes=options.minutes,
             )
-            # Not in a `finally`: what fails within a step leaves half of it behind, and the last save is whole.
+            # The save below is not in a `finally`: an error may leave a step half done, and the last save is whole.
             epe = watch(steps, run)
         if group.leads:
             run.folder.save(run.state)
     line = f"trained {run.state.step} of {run.recipe.steps} steps in {options.run}"
     if options.minutes is not None:
         line = f"trained {run.state.step} steps in {run.state.seconds / 60:.1f} minutes in {options.run}"
-    if begun:
-        line += f", {begun} of them before" if begun < run.state.step else ", all of them before"
+    if earlier_steps:
+        line += f", {earlier_steps} of them before" if earlier_steps < run.state.step else ", all of them before"
     return line + (f"; validation EPE {epe['mean']:.3f} px" if epe else "")
 
 
-def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
-    """The run as its folder has it, or a new one; what cannot be trained on is refused here."""
+def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
+    """Opens or creates the run in its folder; raises UsageError, SourceError or WeightsError for unusable options."""
     recipe = in_parts(find_recipe(options.recipe), options.accumulate)
     if any(stage.parts % group.size for stage in recipe.stages):
         raise UsageError(
@@ -80,7 +84,7 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
         )
     if options.minutes is not None and any(stage.renew_context for stage in recipe.stages):
         raise UsageError(
-            f"recipe {options.recipe!r} begins the context anew, at a step that --minutes might pass over",
+            f"recipe {options.recipe!r} reinitialises the context at a step that --minutes may skip",
             hint="leave --minutes out",
         )
     if options.renderers and recipe.data:
@@ -88,7 +92,7 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     device = choose_device(options.device)
     training_precision(options.precision, device)
     if options.validation:
-        # A folder without pairs is refused now rather than at the first validation.
+        # Raises for an unusable folder now rather than at the first validation.
         datasets.samples(*validation_data(options.validation))
     keep_memory()
     if options.threads:
@@ -99,7 +103,7 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
         folder.begin(recipe, options.textures, options.data)
     if options.weights and folder.state.exists():
         raise UsageError(
-            f"{options.run} goes on from its own state", hint="leave --weights out, or choose another --run"
+            f"{options.run} continues from its own state", hint="leave --weights out, or choose another --run"
         )
     torch.manual_seed(recipe.seed)
     weights = find(options.weights) if options.weights else None
@@ -107,16 +111,16 @@ def take_up(options: TrainingOptions, group: Group) -> TrainingRun:
     refuse_what_does_not_fit(state.model, recipe, options.recipe)
     if weights and group.leads:
         folder.log({"begun_with": weights.name, "sha256": weights.sha256})
-    folder.take_up(state)
+    folder.restore(state)
     if options.compiled:
         compile_update(state.model)
     if group.leads:
-        folder.forget_after(state.step)
+        folder.truncate_log(state.step)
     return TrainingRun(options, recipe, device, folder, state, group)
 
 
 def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
-    """Consumes the steps: shows and logs progress, saves, validates; returns the last validation."""
+    """Runs the steps: shows and logs progress, saves, validates; returns the last validation, in px by group."""
     state, folder, options, group = run.state, run.folder, run.options, run.group
     epe: dict[str, float] = {}
     saved = validated = time.monotonic()
@@ -124,14 +128,14 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
     skipped = 0
     minutes = options.minutes_between_saves
     seconds_between_saves = SECONDS_BETWEEN_SAVES if minutes is None else 60 * minutes
-    due = state.reached(run.recipe, options.minutes)
+    due = state.due_step(run.recipe, options.minutes)
     bar = tqdm(total=run.recipe.steps, initial=due, unit="step", disable=None if group.leads else True)
     with Interruption() as interruption, bar:
         for progress in steps:
-            # Together, or the ones that go on would wait for the one that stopped.
+            # All processes must stop at the same step, or the others would wait for the one that stopped.
             stopped = group.largest(interruption.number or 0)
             skipped = skipped + 1 if progress.skipped else 0
-            due = state.reached(run.recipe, options.minutes)
+            due = state.due_step(run.recipe, options.minutes)
             if group.leads:
                 bar.update(due - bar.n)
                 recent.append(progress)
@@ -139,7 +143,7 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                 if len(recent) == STEPS_BETWEEN_LINES:
                     folder.log(averaged(recent))
                     recent.clear()
-                # Between two lines of the log, so that a run that is taken up writes the same ones.
+                # Only right after a line of the log, so that a resumed run writes the same lines.
                 late = now - saved > seconds_between_saves and not recent
                 if stopped or late or skipped == MOST_SKIPPED:
                     folder.save(state)
@@ -156,38 +160,38 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
             if skipped == MOST_SKIPPED:
                 raise PartialError(
                     f"the last {skipped} steps up to {progress.step} had no finite gradient: the run has diverged",
-                    hint="begin again from best.safetensors with a lower learning rate, or --precision fp32",
+                    hint="start again from best.safetensors with a lower learning rate, or --precision fp32",
                 )
             if stopped:
-                hint = f"run the same command again to go on from step {state.step}"
+                hint = f"run the same command again to continue from step {state.step}"
                 raise StoppedError(stopped, hint=hint)
     return epe
 
 
 def as_done(run: TrainingRun) -> Recipe:
-    """The recipe of a run by the clock with the steps that its stages had time for."""
+    """The recipe of a run limited by time, with the steps that its stages had time for."""
     stages = tuple(replace(stage, steps=run.state.done[stage.name]) for stage in run.recipe.stages)
     return replace(run.recipe, stages=stages)
 
 
 def refuse_what_does_not_fit(model: RAFT, recipe: Recipe, name: str) -> None:
-    """Raises UsageError for a recipe that freezes, slows or renews what the model does not have."""
+    """Raises UsageError for a recipe with unknown parts, or that reinitialises a normalised context encoder."""
     parts = [part for part, _ in model.named_children()]
     for stage in recipe.stages:
         if unknown := {*stage.frozen, *stage.slow} - set(parts):
             raise UsageError(
-                f"recipe {name!r} freezes or slows {min(unknown)!r}, which RAFT has not",
+                f"recipe {name!r} freezes or slows {min(unknown)!r}, which RAFT does not have",
                 hint=f"its parts are {', '.join(parts)}",
             )
         if stage.renew_context and model.config.context_norm != "none":
             raise UsageError(
-                f"recipe {name!r} renews the context, which {model.config.name} normalises",
+                f"recipe {name!r} reinitialises the context encoder, which {model.config.name} normalises",
                 hint="use weights of the small model",
             )
 
 
 def in_parts(recipe: Recipe, count: int) -> Recipe:
-    """The recipe with every batch in so many parts; raises UsageError where a batch does not divide."""
+    """The recipe with every batch split into `count` parts; raises UsageError where a batch is not divisible by it."""
     if any(stage.batch % count for stage in recipe.stages):
         batches = ", ".join(str(stage.batch) for stage in recipe.stages)
         raise UsageError(f"batches of {batches} do not divide by {count}", hint="choose another --accumulate")
@@ -195,13 +199,13 @@ def in_parts(recipe: Recipe, count: int) -> Recipe:
 
 
 def validation_data(text: Path) -> tuple[str, Path]:
-    """The dataset and folder of `DATASET=FOLDER`; a plain folder holds pairs."""
+    """The dataset and folder of `DATASET=PATH`; a path alone is a folder of the dataset `pairs`."""
     name, equals, folder = str(text).partition("=")
     return (name, Path(folder)) if equals and name in datasets.names() else ("pairs", text)
 
 
 def folders(texts: Sequence[str]) -> dict[str, Path]:
-    """The folders of datasets, from `NAME=PATH` each; raises UsageError for anything else."""
+    """The folders of datasets by name, from texts `NAME=PATH`; raises UsageError for anything else."""
     found = {}
     for text in texts:
         name, equals, folder = text.partition("=")
@@ -213,14 +217,14 @@ def folders(texts: Sequence[str]) -> dict[str, Path]:
 
 
 def averaged(steps: list[Progress]) -> dict[str, object]:
-    """The log line of several steps: means of loss, error and seconds."""
+    """The log record of several steps: the means of loss, EPE and duration, and the last step's other values."""
     count = len(steps)
     known = [step.epe for step in steps if math.isfinite(step.epe)]
     return {
         "step": steps[-1].step,
         "stage": steps[-1].stage,
         "loss": round(sum(step.loss for step in steps) / count, 4),
-        # A batch that shows nothing twice has no error, and JSON no NaN.
+        # The EPE of a batch without valid pixels is NaN, which JSON does not have.
         "epe": round(statistics.fmean(known), 4) if known else None,
         "learning_rate": steps[-1].learning_rate,
         "seconds_per_step": round(sum(step.seconds for step in steps) / count, 3),
@@ -230,12 +234,12 @@ def averaged(steps: list[Progress]) -> dict[str, object]:
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:
-    """The number format of training: float32 on a CPU, where it is the fastest (weights/NOTES.md), else bfloat16.
+    """The number format of training; `auto` is float32 on a CPU (weights/NOTES.md), else bfloat16.
 
-    Never float16: it would need loss scaling.
+    Raises UsageError for float16, which would need loss scaling.
     """
     if name == "fp16":
-        raise UsageError("training knows no fp16", hint="use auto, fp32 or bf16: float16 would need loss scaling")
+        raise UsageError("training does not support fp16", hint="use auto, fp32 or bf16: fp16 would need loss scaling")
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     return choose_precision(name, device)

@@ -1,4 +1,4 @@
-"""A training run's folder: its state, its log, its weights, and what its pairs are made of."""
+"""The folder of a training run: its state, log, weights, and the settings of its pairs."""
 
 from __future__ import annotations
 
@@ -25,46 +25,49 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run keeps its state, its log and its best weights."""
+    """The folder of a training run; `board` receives the log's records too."""
 
     path: Path
     board: TensorBoardLog | None = None
 
     @property
     def state(self) -> Path:
-        """Model, average and optimiser, to go on from."""
+        """The file of the state that the run resumes from: model, average, optimiser and step."""
         return self.path / "state.pt"
 
     @property
     def best(self) -> Path:
-        """The averaged weights that validated best."""
+        """The file of the averaged weights with the lowest validation error."""
         return self.path / "best.safetensors"
 
     @property
     def last(self) -> Path:
-        """The averaged weights as they were last saved."""
+        """The file of the averaged weights at the last save."""
         return self.path / "last.safetensors"
 
-    def take_up(self, state: TrainingState) -> None:
+    def restore(self, state: TrainingState) -> None:
         """Loads the saved state, if there is one; raises WeightsError where it is damaged or of another model."""
         if not self.state.exists():
             return
         try:
             state.load(self.state)
-        # What a damaged file raises depends on which byte is damaged.
+        # The class of the exception depends on the damaged byte.
         except Exception as error:
             raise WeightsError(
-                f"{self.state} is no state of this run: {checkpoint.first_sentence(error)}",
-                hint="remove it to begin anew; best.safetensors beside it can be given to --weights",
+                f"{self.state} is not a state of this run: {checkpoint.first_sentence(error)}",
+                hint="remove it to start again; best.safetensors beside it can be given to --weights",
             ) from error
 
     def save(self, state: TrainingState) -> None:
-        """Saves the state, and the averaged weights for use."""
+        """Saves the state, and the averaged weights as a file for --weights."""
         state.save(self.state)
         checkpoint.save(state.average, self.last)
 
     def begin(self, recipe: Recipe, textures: Path | None, data: Mapping[str, Path] | None = None) -> None:
-        """Notes what the run's pairs are made of, or refuses to mix them with others; stages may still change."""
+        """Writes the settings of the run's pairs to run.json, in a new folder; the stages are not among them.
+
+        Raises UsageError where the folder has other settings, and OutputError where it cannot be written.
+        """
         with reported(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         note = self.path / "run.json"
@@ -78,39 +81,39 @@ class RunFolder:
         text = json.dumps(pairs, indent=1) + "\n"
         if note.exists() and note.read_text() != text:
             raise UsageError(
-                f"{self.path} was begun with pairs of another size, seed or textures",
-                hint="give the same ones to go on, or another --run to begin anew",
+                f"{self.path} was started with pairs of another size, seed or textures",
+                hint="use the same ones to continue it, or another --run for a new run",
             )
         write_whole(note, text.encode())
 
     def log(self, record: dict[str, object]) -> None:
-        """Appends one line to log.jsonl."""
+        """Appends a record to log.jsonl, and to TensorBoard."""
         with (self.path / "log.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
         if self.board:
             self.board.show(record)
 
-    def forget_after(self, step: int) -> None:
-        """Takes out of the log what a run did after it was last saved, for it will be done again."""
+    def truncate_log(self, step: int) -> None:
+        """Removes the log's records after `step`, which the resumed run will write again."""
         path = self.path / "log.jsonl"
         if not path.exists():
             return
-        # What comes after the last line break was cut short.
+        # A killed run may leave an incomplete last line.
         lines = path.read_text().split("\n")[:-1]
         kept = [line for line in lines if json.loads(line).get("step", 0) <= step]
         write_whole(path, "".join(f"{line}\n" for line in kept).encode())
 
     def draw_curve(self) -> None:
-        """Draws the validations of the log; of steps that were run twice, the later ones count."""
+        """Draws the log's validations to validation.png; of two at the same step, the later one."""
         records = [json.loads(line) for line in (self.path / "log.jsonl").read_text().splitlines()]
         validations = {record["step"]: record["validation"] for record in records if "validation" in record}
         write_png(self.path / "validation.png", draw_curve(sorted(validations.items())))
 
     def keep_best(self, state: TrainingState, epe: dict[str, float], *, recipe: Recipe) -> bool:
-        """Saves the averaged weights, and beside them how they were made, if no earlier ones validated better."""
+        """Whether `epe` is the lowest so far; if so, saves the averaged weights, their step, errors and recipe."""
         record = self.path / "best.json"
         best = json.loads(record.read_text())["epe"]["mean"] if record.exists() else math.inf
-        # Asked in this direction, NaN is never better.
+        # With `not <`, NaN is never the best.
         if not epe["mean"] < best:
             return False
         checkpoint.save(state.average, self.best)

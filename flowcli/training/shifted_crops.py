@@ -1,7 +1,7 @@
-"""The first lesson: two crops of one picture, so that the flow is a whole shift and matching is all there is to learn.
+"""Pairs of two crops of one image, whose flow is a constant whole number of pixels, for the first stage of training.
 
-On scenes alone a small batch spends its first thousand steps on a plateau, where the model reads motion from the first
-frame; on shifts it finds the correlation in a hundred (weights/NOTES.md).
+On scenes alone, training in small batches stays on a plateau for its first thousand steps; on shifted crops the model
+learns to use the correlation within a hundred (weights/NOTES.md).
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 
 def shifted_crops(
-    pictures: UInt8[Tensor, "batch 3 height width"], *, crop: tuple[int, int], reach: int, generator: Generator
+    images: UInt8[Tensor, "batch 3 height width"], *, crop: tuple[int, int], reach: int, generator: Generator
 ) -> AugmentedBatch:
-    """Crops of (height, width) from every picture, the second up to `reach` pixels away from the first on each axis.
+    """Two crops of (height, width) from every image, up to `reach` pixels apart on each axis, with the exact flow.
 
-    The flow is exact. Raises ValueError where the pictures have no room for it.
+    Raises ValueError where the crops do not fit into the images.
     """
-    rows, columns = (side - size - 2 * reach for side, size in zip(pictures.shape[-2:], crop, strict=True))
+    rows, columns = (side - size - 2 * reach for side, size in zip(images.shape[-2:], crop, strict=True))
     if rows < 0 or columns < 0:
-        raise ValueError(f"crops of {crop} that shift by {reach} do not fit into {tuple(pictures.shape[-2:])}")
-    batch = len(pictures)
+        raise ValueError(f"crops of {crop} that shift by {reach} do not fit into {tuple(images.shape[-2:])}")
+    batch = len(images)
     tops = torch.randint(reach, reach + rows + 1, (batch,), generator=generator).tolist()
     lefts = torch.randint(reach, reach + columns + 1, (batch,), generator=generator).tolist()
     shifts = torch.randint(-reach, reach + 1, (batch, 2), generator=generator)  # x, y
     first, second = [], []
-    for picture, top, left, (x, y) in zip(pictures, tops, lefts, shifts.tolist(), strict=True):
-        first.append(picture[:, top : top + crop[0], left : left + crop[1]])
-        # What moves right is found further left in the second crop's own picture.
-        second.append(picture[:, top - y : top - y + crop[0], left - x : left - x + crop[1]])
-    flow = shifts.float().to(pictures.device)[:, :, None, None].expand(batch, 2, *crop)
-    everywhere = torch.ones(batch, *crop, dtype=torch.bool, device=pictures.device)
+    for image, top, left, (x, y) in zip(images, tops, lefts, shifts.tolist(), strict=True):
+        first.append(image[:, top : top + crop[0], left : left + crop[1]])
+        # A second crop further left shows the content moved right.
+        second.append(image[:, top - y : top - y + crop[0], left - x : left - x + crop[1]])
+    flow = shifts.float().to(images.device)[:, :, None, None].expand(batch, 2, *crop)
+    everywhere = torch.ones(batch, *crop, dtype=torch.bool, device=images.device)
     height, width = crop
-    x_end = torch.arange(width, device=pictures.device) + flow[:, 0]
-    y_end = torch.arange(height, device=pictures.device)[:, None] + flow[:, 1]
+    x_end = torch.arange(width, device=images.device) + flow[:, 0]
+    y_end = torch.arange(height, device=images.device)[:, None] + flow[:, 1]
     inside = (x_end >= 0) & (x_end <= width - 1) & (y_end >= 0) & (y_end <= height - 1)
     return AugmentedBatch(torch.stack(first), torch.stack(second), flow.contiguous(), everywhere, inside)

@@ -1,4 +1,4 @@
-"""Curves of a training run for TensorBoard, which is an extra."""
+"""TensorBoard logs of a training run; needs the extra `tensorboard`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class TensorBoardLog:
-    """Writes the numbers of log lines below a folder, where `tensorboard --logdir` shows them."""
+    """Writes the numbers of log records to a folder for `tensorboard --logdir`; raises UsageError without the extra."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -24,7 +24,7 @@ class TensorBoardLog:
         self._writer = SummaryWriter(str(folder))
 
     def show(self, record: Mapping[str, object]) -> None:
-        """Adds what a line of the log says of its step."""
+        """Adds the float values of a log record at its step."""
         step = record.get("step")
         groups = record.get("validation")
         numbers = (

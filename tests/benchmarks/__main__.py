@@ -1,9 +1,9 @@
-"""Benchmarks. Run them with nothing else running.
+"""Benchmarks; run them on an otherwise idle machine.
 
-Without NAME: how fast flowcli is, as a table of medians and their ratios to torchvision's RAFT and motionflow's
-Farneback, where those are installed (pip install --no-deps torchvision motionflow==0.1.0), OpenCV's DIS, and the limit
-that the processor's matrix products set. With some of the table's names: that part of it. `gpu` is for the first run on
-a GPU. The others tell about memory, long runs, batches in several processes, drawing, warm start and occlusion.
+Without NAME, they print a table of median times and their ratios to torchvision's RAFT and motionflow's Farneback,
+where those are installed (pip install --no-deps torchvision motionflow==0.1.0), to OpenCV's DIS, and to the time of
+equivalent matrix products; names of the table select its parts. `gpu` compares a GPU with the CPU. The others measure
+memory, long runs, batches in several processes, drawing, warm start and occlusion.
 """
 
 from __future__ import annotations
@@ -43,36 +43,36 @@ OTHERS = {
 
 
 def main() -> None:
-    """Runs what is asked for."""
+    """Runs the benchmarks named on the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(TABLE)}; {', '.join(OTHERS)}")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: as many as there are cores")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: one for each core")
     parser.add_argument("--json", action="store_true", help="print figures and machine as JSON")
     parser.add_argument("--append", action="store_true", help="add them to tests/benchmarks/history.jsonl")
-    asked = parser.parse_args()
-    if unknown := [name for name in asked.names if name not in TABLE and name not in OTHERS]:
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in TABLE and name not in OTHERS]:
         parser.error(f"there is no {unknown[0]}")
-    use_threads(asked.threads)
-    for name in asked.names:
+    use_threads(arguments.threads)
+    for name in arguments.names:
         if name in OTHERS:
             OTHERS[name]()
-    parts = [name for name in asked.names or TABLE if name in TABLE]
+    parts = [name for name in arguments.names or TABLE if name in TABLE]
     if not parts:
         return
     facts, figures = machine(), []
     earlier = earlier_ratios(facts)
-    if not asked.json:
+    if not arguments.json:
         print_head(facts)
     for part in parts:
         for figure in TABLE[part]():
             figures.append(figure)
-            if not asked.json:
+            if not arguments.json:
                 print(line_of(figure, earlier.get(figure.name)), flush=True)
-    if asked.json:
+    if arguments.json:
         print(json.dumps({"machine": facts, "figures": [record_of(figure) for figure in figures]}, indent=1))
-    if asked.append:
+    if arguments.append:
         append_to_history(facts, figures)
 
 

@@ -1,4 +1,4 @@
-"""What a second process adds on two cores: clips per second of a batch, on this machine and on Ray."""
+"""Throughput of a batch in clips per second with one and two processes, on this machine and on Ray."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WAYS = {
 
 
 def run() -> None:
-    """Prints a row for each way; every process computes with one thread."""
+    """Prints a row for each engine and number of processes; every process computes with one thread."""
     with tempfile.TemporaryDirectory() as place:
         make_clips(Path(place, "clips"))
         rates = {name: clips_per_second(Path(place), more) for name, more in WAYS.items()}
@@ -34,23 +34,23 @@ def run() -> None:
 
 
 def clips_per_second(place: Path, more: list[str]) -> float:
-    """How fast clips came once the first ones had, so that starting up does not count."""
+    """Clips per second after the first quarter of the clips, so that the start does not count."""
     output = place / "_".join(more)
     line = [sys.executable, "-m", "flowcli", "batch", str(place / "clips"), "-o", str(output), "--save", "flo", *more]
     subprocess.run(line, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    moments = sorted(path.stat().st_mtime for path in output.glob("*_flow.json"))
-    first = len(moments) // 4
-    return (len(moments) - 1 - first) / (moments[-1] - moments[first])
+    times = sorted(path.stat().st_mtime for path in output.glob("*_flow.json"))
+    first = len(times) // 4
+    return (len(times) - 1 - first) / (times[-1] - times[first])
 
 
 def make_clips(folder: Path) -> None:
-    """Videos of a texture that moves."""
+    """Writes videos of a moving texture."""
     width, height = SIZE
     for number in range(CLIPS):
         noise = np.random.default_rng(number).integers(0, 256, (height, width + 4 * FRAMES, 3), np.uint8)
         texture = cv2.GaussianBlur(noise, (0, 0), 3)
         writer = VideoWriter(folder / f"{number}.mp4", rate=Fraction(25), tick=Fraction(1, 25))
         for index in range(FRAMES):
-            picture = np.ascontiguousarray(texture[:, 4 * index : 4 * index + width])
-            writer.write(picture, time=Fraction(index, 25))
+            image = np.ascontiguousarray(texture[:, 4 * index : 4 * index + width])
+            writer.write(image, time=Fraction(index, 25))
         writer.close()

@@ -1,4 +1,4 @@
-"""CPU time of drawing a full-HD field on one core, in ms: every kind of picture, the best of several rounds."""
+"""CPU time of drawing full-HD flow on one core, in ms: every kind of picture, the minimum of several rounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEIGHT, WIDTH, ROUNDS = 1080, 1920, 9
 
 
 def run() -> None:
-    """Prints a line for each kind."""
+    """Prints a line for each kind of picture."""
     cv2.setNumThreads(1)
     random = np.random.default_rng(0)
     flow = cv2.GaussianBlur(random.normal(size=(HEIGHT, WIDTH, 2)).astype(np.float32), (0, 0), 20) * 200
@@ -38,7 +38,7 @@ def run() -> None:
 
 
 def best_of(draw: Callable[[], object]) -> float:
-    """The least CPU time of all rounds but the first, which fills tables, in ms."""
+    """The minimum CPU time in ms of all rounds but the first, which fills caches."""
     taken = []
     for _ in range(ROUNDS + 1):
         started = time.process_time()

@@ -1,4 +1,4 @@
-"""Figures of a benchmark, with what they are compared to; the table of them, and the history kept in the repository."""
+"""Figures of a benchmark with their references, the table of figures, and the history in the repository."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, in `unit`, and what `against` takes; `at_most` is what the ratio should keep to."""
+    """A measured value in `unit`, the value of its reference `against`, and the limit `at_most` of their ratio."""
 
     name: str
     value: float
@@ -33,30 +33,30 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """The value over what it is compared to."""
+        """The value divided by the reference."""
         return None if self.reference is None else self.value / self.reference
 
 
 def medians(*, rounds: int = ROUNDS, **options: Callable[[], object]) -> dict[str, float]:
-    """The median seconds of each way, measured in turns; a first round is not counted."""
+    """The median seconds of each function, called in turns; the first round is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in options}
     for _ in range(rounds + 1):
-        for name, way in options.items():
+        for name, function in options.items():
             started = time.perf_counter()
-            way()
+            function()
             seconds[name].append(time.perf_counter() - started)
     return {name: statistics.median(taken[1:]) for name, taken in seconds.items()}
 
 
 def use_threads(count: int) -> None:
-    """Has this process and those that it starts compute with so many threads."""
+    """Sets the number of threads of this process and of processes that it starts."""
     os.environ["OMP_NUM_THREADS"] = str(count)
     torch.set_num_threads(count)
     cv2.setNumThreads(count)
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on."""
+    """The facts that the figures depend on."""
     capabilities = torch.cpu.get_capabilities()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
@@ -72,7 +72,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name, family and model, as Linux tells them."""
+    """The processor's name, family and model from /proc/cpuinfo."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     facts = dict(line.split(":", 1) for line in lines if ":" in line)
@@ -81,7 +81,7 @@ def processor() -> str:
 
 
 def earlier_ratios(facts: dict[str, Any]) -> dict[str, float]:
-    """The latest ratio of every figure that the history has of such a machine."""
+    """The latest ratio of every figure in the history with the same processor and number of threads."""
     entries = [json.loads(line) for line in HISTORY.read_text().splitlines()] if HISTORY.exists() else []
     alike = [entry for entry in entries if all(entry["machine"][key] == facts[key] for key in ("processor", "threads"))]
     return {figure["name"]: figure["ratio"] for entry in alike for figure in entry["figures"] if figure["ratio"]}
@@ -102,7 +102,7 @@ def line_of(figure: Figure, before: float | None) -> str:
 
 
 def print_head(facts: dict[str, Any]) -> None:
-    """What the figures were measured on."""
+    """Prints the facts that the figures depend on."""
     print(", ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
 
 
@@ -114,6 +114,6 @@ def append_to_history(facts: dict[str, Any], figures: Sequence[Figure]) -> None:
 
 
 def record_of(figure: Figure) -> dict[str, Any]:
-    """A figure as JSON, to four digits."""
+    """A figure as JSON values, to four significant digits."""
     content = {**asdict(figure), "ratio": figure.ratio}
     return {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in content.items()}

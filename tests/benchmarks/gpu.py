@@ -1,4 +1,4 @@
-"""The first run on a GPU: `python -m tests.benchmarks gpu`. Is the flow that of the CPU, and how fast is it?"""
+"""Differences of a GPU's flow to the CPU's, and its speed: `python -m tests.benchmarks gpu`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.benchmarks.models import fan, ours, pairs_of, tensor, theirs
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 BATCHES = (1, 4, 16)
 ALLOWED = {"fp32": 1e-3, "bf16": 0.5, "fp16": 0.1}
-"""How far the flow may be from the CPU's, in px: the largest difference in float32, the mean one otherwise."""
+"""The allowed differences to the CPU's flow in px: the largest difference in float32, the mean one otherwise."""
 
 
 def run() -> None:
@@ -43,7 +43,7 @@ def flows(model: RAFT, device: torch.device, settings: Settings, count: int) -> 
 
 
 def differences(model: RAFT) -> Iterator[Figure]:
-    """How far the flow is from the CPU's."""
+    """The differences to the CPU's flow."""
     expected = flows(model, CPU, Settings(), 2)
     for name, precision in PRECISIONS.items():
         found = flows(model, CUDA, Settings(precision=precision, batch=2), 2)
@@ -68,7 +68,7 @@ def speeds(model: RAFT) -> Iterator[Figure]:
 
 
 def peer_milliseconds(model: RAFT, precision: torch.dtype) -> float | None:
-    """What torchvision's model takes for a pair, or None where it is not installed."""
+    """The time of a pair in torchvision's model, or None where it is not installed."""
     peer = theirs(model.cpu())
     if peer is None:
         return None

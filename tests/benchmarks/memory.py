@@ -1,4 +1,4 @@
-"""Peak memory of `flowcli video` on a short and a long clip: it must not grow with the length."""
+"""Peak memory of `flowcli video` on a short and a long video; it should not grow with the length."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run() -> None:
 
 
 def clip(path: Path, frames: int, *, height: int = HEIGHT, width: int = WIDTH) -> Path:
-    """A video of noise that drifts."""
+    """Writes a video of moving noise."""
     noise = np.random.default_rng(0).integers(0, 255, (height, 2 * width, 3), np.uint8)
     writer = VideoWriter(path, rate=Fraction(25), tick=Fraction(1, 25))
     for index in range(frames):
@@ -45,7 +45,7 @@ def clip(path: Path, frames: int, *, height: int = HEIGHT, width: int = WIDTH) -
 
 
 def peak_of(video: Path) -> float:
-    """The peak resident size in MB of a process that computes the video's flow."""
+    """The peak resident size in MB of a process that estimates the video's flow."""
     arguments = ["video", str(video), "--iters", "2", "--save", "video,flo,overlay,warp", "-q"]
     done = subprocess.run([sys.executable, "-c", MEASURE, *arguments], check=True, capture_output=True, text=True)
     return int(done.stderr.split()[-1]) / 1024

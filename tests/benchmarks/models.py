@@ -1,4 +1,4 @@
-"""Our model and torchvision's with the same weights, and frames to show them."""
+"""flowcli's model and torchvision's with the same weights, and frames for them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEIGHT, WIDTH = 440, 1024
 
 
 def ours(size: str) -> RAFT:
-    """The embedded weights for `small`, and random ones for `large`."""
+    """flowcli's model: with the embedded weights for `small`, with random ones for `large`."""
     torch.manual_seed(0)
     return (load(find("raft-small")) if size == "small" else RAFT(LARGE)).eval()
 
@@ -46,9 +46,9 @@ def theirs(model: RAFT) -> Any:
 
 
 class Peer:
-    """torchvision's model in a process of its own, as its users run it: what flowcli sets for itself does not reach it.
+    """torchvision's model in a separate process, where flowcli's allocator settings have no effect.
 
-    It keeps the images, so that a call to `compute` moves nothing between the processes.
+    The process keeps the images, so that `compute` transfers no tensors.
     """
 
     def __init__(self, model: RAFT, images: Sequence[Tensor]) -> None:
@@ -62,7 +62,7 @@ class Peer:
         self._process.submit(compute_peer).result()
 
     def flow(self) -> Tensor:
-        """The flow that was computed last."""
+        """The flow of the last call to `compute`."""
         return self._process.submit(peer_flow).result()
 
     def __enter__(self) -> Self:
@@ -73,11 +73,11 @@ class Peer:
 
 
 PEER: dict[str, Any] = {}
-"""What the peer's own process holds."""
+"""The state of the peer's process."""
 
 
 def open_peer(name: str, state: dict[str, Tensor], images: Sequence[Tensor], threads: int) -> None:
-    """Begins the peer's process."""
+    """Initialises the peer's process."""
     use_threads(threads)
     model = RAFT(LARGE if name == LARGE.name else SMALL)
     model.load_state_dict(state)
@@ -85,18 +85,18 @@ def open_peer(name: str, state: dict[str, Tensor], images: Sequence[Tensor], thr
 
 
 def has_peer() -> bool:
-    """Whether there is one."""
+    """Whether torchvision is installed."""
     return PEER["model"] is not None
 
 
 def compute_peer() -> None:
-    """The peer's flow, kept there."""
+    """Computes the peer's flow and keeps it in the peer's process."""
     with torch.inference_mode():
         PEER["flow"] = PEER["model"](*PEER["images"], num_flow_updates=12)[-1]
 
 
 def peer_flow() -> Tensor:
-    """What `compute_peer` kept."""
+    """The flow that `compute_peer` kept."""
     return PEER["flow"].clone()
 
 
@@ -107,7 +107,7 @@ def fan(count: int, *, height: int = HEIGHT, width: int = WIDTH) -> list[Frame]:
 
 
 def tensor(frame: Frame) -> Tensor:
-    """A frame as models take it."""
+    """A frame as the models' input (1, 3, height, width) in [-1, 1]."""
     return to_model_range(torch.from_numpy(np.ascontiguousarray(frame.image)).permute(2, 0, 1)[None])
 
 
@@ -117,6 +117,6 @@ def pairs_of(frames: list[Frame]) -> list[FramePair]:
 
 
 def noise(height: int, width: int, *, shift: int) -> Frame:
-    """A picture of any size."""
-    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    return Frame(shift, Fraction(shift, 25), np.roll(picture, 3 * shift, axis=1))
+    """A frame of noise, moved right by 3 px times `shift`."""
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    return Frame(shift, Fraction(shift, 25), np.roll(image, 3 * shift, axis=1))

@@ -1,4 +1,4 @@
-"""How well the forward-backward check finds what the second frame does not show, on generated pairs."""
+"""Precision and recall of the forward-backward check for occluded pixels, on generated pairs."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def run() -> None:
         (estimate,) = estimator.estimate([pair])
         mask = estimate.occlusion
         if mask is None:
-            raise ValueError("both directions were asked for")
-        truth = ~scenes.visible[number].numpy()
-        hits += int((mask & truth).sum())
+            raise ValueError("the estimate has no occlusion mask")
+        occluded = ~scenes.visible[number].numpy()
+        hits += int((mask & occluded).sum())
         found += int(mask.sum())
-        hidden += int(truth.sum())
-    print(f"{PAIRS} generated pairs, {hidden / (PAIRS * HEIGHT * WIDTH):.1%} of the pixels hidden")
+        hidden += int(occluded.sum())
+    print(f"{PAIRS} generated pairs, {hidden / (PAIRS * HEIGHT * WIDTH):.1%} of the pixels occluded")
     print(f"precision {hits / found:.3f}, recall {hits / hidden:.3f}")

@@ -1,4 +1,4 @@
-"""Whole command lines: memory and time of large frames, the start, and a video from file to file."""
+"""Benchmarks of whole commands: memory and time of large frames, start-up, and a video from file to file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLIP_FRAMES = 40
 
 
 def run_measured(*arguments: object) -> tuple[float, float]:
-    """Seconds and peak resident GiB of a flowcli command."""
+    """The seconds and the peak resident size in GiB of a flowcli command."""
     started = time.perf_counter()
     line = [sys.executable, "-c", MEASURE, *map(str, arguments)]
     done = subprocess.run(line, check=True, capture_output=True, text=True)
@@ -38,7 +38,7 @@ def run_measured(*arguments: object) -> tuple[float, float]:
 
 
 def large() -> Iterator[Figure]:
-    """Pairs of large frames that keep to their memory."""
+    """Peak memory of pairs of large frames under --memory, and the time of a 4K pair."""
     taken = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, height, width, limit in LARGE_FRAMES:
@@ -53,7 +53,7 @@ def large() -> Iterator[Figure]:
 
 
 def start() -> Iterator[Figure]:
-    """How soon --help is there."""
+    """The time of --help."""
 
     def run(*arguments: str) -> None:
         subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
@@ -63,7 +63,7 @@ def start() -> Iterator[Figure]:
 
 
 def whole() -> Iterator[Figure]:
-    """A video from file to file, against motionflow's Farneback where it is installed."""
+    """The time of a video from file to file, against motionflow's Farneback where it is installed."""
     has_peer = find_spec("motionflow") is not None
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder, "fan.mp4")

@@ -21,15 +21,15 @@ Point = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Sequence:
-    """Frames, and the flow of each to the next with the pixels where it is known; None across a cut."""
+    """Frames, and the exact flow of each to the next with the mask of known pixels; None across a cut."""
 
     name: str
     frames: list[Frame]
-    truths: list[tuple[NDArray[np.float32], NDArray[np.bool_]] | None]
+    ground_truths: list[tuple[NDArray[np.float32], NDArray[np.bool_]] | None]
 
 
 def sequences() -> list[Sequence]:
-    """All there are; Sintel's only where the shared pairs are."""
+    """All sequences; Sintel's only where the shared pairs exist."""
     slow = layered("layers, 3 px", speed=3, count=16, seed=1)
     fast = layered("layers, 25 px", speed=25, count=16, seed=2)
     known = [fan(24), slow, fast, cut(slow, fast)]
@@ -38,14 +38,16 @@ def sequences() -> list[Sequence]:
 
 def fan(count: int) -> Sequence:
     """The demo's turning fan."""
-    truths = [fan_flow(index, height=HEIGHT, width=WIDTH) for index in range(count - 1)]
-    return Sequence("fan", list(fan_frames(count, HEIGHT, WIDTH)), [(truth.flow, truth.visible) for truth in truths])
+    ground_truths = [fan_flow(index, height=HEIGHT, width=WIDTH) for index in range(count - 1)]
+    return Sequence(
+        "fan", list(fan_frames(count, HEIGHT, WIDTH)), [(known.flow, known.visible) for known in ground_truths]
+    )
 
 
 def layered(name: str, *, speed: float, count: int, seed: int) -> Sequence:
-    """Three ellipses drift before a drifting wall, each at its own steady velocity of about `speed` px a frame."""
+    """Three ellipses and the wall behind, at constant velocities of 0.5 to 1.2 times `speed` px a frame."""
     dice = np.random.default_rng(seed)
-    velocities = [speed * share * direction(dice) for share in (0.5, 0.8, 1.0, 1.2)]
+    velocities = [speed * factor * direction(dice) for factor in (0.5, 0.8, 1.0, 1.2)]
     textures = [texture(dice) for _ in velocities]
     ellipses = [ellipse(dice, velocity, count) for velocity in velocities[1:]]
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
@@ -62,15 +64,15 @@ def layered(name: str, *, speed: float, count: int, seed: int) -> Sequence:
         frames.append(Frame(index, Fraction(index, 24), np.rint(image).clip(0, 255).astype(np.uint8)))
         tops.append(top)
     everywhere = np.ones((HEIGHT, WIDTH), bool)
-    truths = [(np.array(velocities, np.float32)[top], everywhere) for top in tops[:-1]]
-    return Sequence(name, frames, truths)
+    ground_truths = [(np.array(velocities, np.float32)[top], everywhere) for top in tops[:-1]]
+    return Sequence(name, frames, ground_truths)
 
 
 def cut(before: Sequence, after: Sequence) -> Sequence:
-    """Two sequences, one after the other."""
+    """Two sequences with a cut between them."""
     images = [frame.image for frame in (*before.frames, *after.frames)]
     frames = [Frame(number, Fraction(number, 24), image) for number, image in enumerate(images)]
-    return Sequence(f"{before.name} | {after.name}", frames, [*before.truths, None, *after.truths])
+    return Sequence(f"{before.name} | {after.name}", frames, [*before.ground_truths, None, *after.ground_truths])
 
 
 def alley(version: str) -> Sequence:
@@ -82,7 +84,7 @@ def alley(version: str) -> Sequence:
         for index, path in enumerate(images)
     ]
     known = [np.load(folder / "flow.npz") for folder in folders]
-    return Sequence(f"alley_1 {version}", frames, [(truth["flow"], truth["valid"].astype(bool)) for truth in known])
+    return Sequence(f"alley_1 {version}", frames, [(stored["flow"], stored["valid"].astype(bool)) for stored in known])
 
 
 def direction(dice: np.random.Generator) -> Point:
@@ -92,13 +94,13 @@ def direction(dice: np.random.Generator) -> Point:
 
 
 def ellipse(dice: np.random.Generator, velocity: Point, count: int) -> tuple[Point, Point]:
-    """Where an ellipse starts so that it is near the middle half-way through, and its radii, both (x, y)."""
+    """An ellipse's first centre, from which it is near the middle half-way through, and its radii, both (x, y)."""
     middle = np.array([WIDTH, HEIGHT]) * dice.uniform(0.3, 0.7, 2)
     return middle - velocity * count / 2, dice.uniform(40, 90, 2)
 
 
 def texture(dice: np.random.Generator) -> NDArray[np.float32]:
-    """Coloured noise of several sizes that repeats at its borders."""
+    """Coloured noise at several scales that repeats at its borders."""
     side = 256
     total = np.zeros((side, side, 3), np.float32)
     for cells in (8, 16, 32, 64, 128):
@@ -108,7 +110,7 @@ def texture(dice: np.random.Generator) -> NDArray[np.float32]:
     return 128 + 45 * total / total.std() + dice.uniform(-40, 40, 3).astype(np.float32)
 
 
-def sampled(picture: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A repeating picture at (x, y)."""
+def sampled(image: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A repeating image sampled at (x, y)."""
     x, y = (np.ascontiguousarray(place, np.float32) for place in (x, y))
-    return np.asarray(cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP), np.float32)
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP), np.float32)

@@ -1,4 +1,4 @@
-"""A run of 20,000 pairs: its memory and open files must stay flat. It takes about half an hour, on Linux."""
+"""Memory, open files and threads of a run of 20,000 pairs, which should not grow; about half an hour, on Linux."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 @dataclass(frozen=True)
 class Look:
-    """What a process holds at one moment."""
+    """The resources of a process at one time."""
 
     resident_mb: float
     open_files: int
@@ -27,7 +27,7 @@ class Look:
 
 
 def run() -> None:
-    """Prints the most that the run held in every tenth of its time, and the growth from the second to the last."""
+    """Prints the maxima in every tenth of the run's time, and the growth of memory from the second to the last."""
     with tempfile.TemporaryDirectory() as name:
         video = clip(Path(name) / "long.mp4", PAIRS + 1, height=SIDE, width=SIDE)
         line = [sys.executable, "-m", "flowcli", "video", video, "--iters", "2", "--save", "video,stats", "-q"]
@@ -41,7 +41,7 @@ def run() -> None:
 
 
 def watched(line: list[str]) -> list[Look]:
-    """Runs a command that must succeed, and looks at it once a second."""
+    """Runs a command and samples its resources once a second; raises RuntimeError where it fails."""
     looks = []
     with subprocess.Popen(line, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
@@ -53,12 +53,12 @@ def watched(line: list[str]) -> list[Look]:
 
 
 def largest(looks: list[Look]) -> Look:
-    """The most of everything."""
+    """The maximum of every resource."""
     return Look(*(max(values) for values in zip(*map(astuple, looks), strict=True)))
 
 
 def look_at(pid: int) -> list[Look]:
-    """One look at a process; none where it has just ended."""
+    """One sample of a process's resources; none where it has ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         threads, files = (len(os.listdir(f"/proc/{pid}/{what}")) for what in ("task", "fd"))  # noqa: PTH208

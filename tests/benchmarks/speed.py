@@ -1,4 +1,4 @@
-"""How long pairs, videos and updates take, against torchvision's RAFT, OpenCV's DIS and the processor's own limit."""
+"""Times of pairs, videos and updates, against torchvision's RAFT, OpenCV's DIS and matrix products."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIZES = ("small", "large")
 
 
 def pair() -> Iterator[Figure]:
-    """One pair in float32, 12 updates, and how far the flow is from torchvision's."""
+    """The time of one pair in float32 with 12 updates, and the difference to torchvision's flow."""
     keep_memory()
     for size in SIZES:
         yield from one_pair(size)
@@ -51,17 +51,17 @@ def one_pair(size: str) -> Iterator[Figure]:
 
 
 def video() -> Iterator[Figure]:
-    """A pair of a video, once it runs: in float32 with 12 updates, and as `flowcli video` computes by default."""
+    """The time of a video's pairs after the first: in float32 with 12 updates, and with the defaults."""
     keep_memory()
     for size in SIZES:
         seconds, estimates, peer_seconds = steady(ours(size), Settings(iterations=12))
         yield Figure(f"video, float32, 12 updates, a pair, {size}", seconds, "s", "torchvision", peer_seconds, 0.60)
-        if size == "small":  # the large one has random weights, which never settle
+        if size == "small":  # random weights, of the large model, do not converge
             yield from by_default(exact=epe(estimates))
 
 
 def by_default(*, exact: float) -> Iterator[Figure]:
-    """`flowcli video` without options, beside the EPE of 12 updates in float32."""
+    """The time and EPE of `flowcli video` without options, against the EPE of 12 updates in float32."""
     most, tolerance = iterations_of("auto", Request.tolerance)
     precision = choose_precision("auto", CPU)
     settings = Settings(iterations=most, tolerance=tolerance, precision=precision)
@@ -75,7 +75,7 @@ def by_default(*, exact: float) -> Iterator[Figure]:
 
 
 def steady(model: RAFT, settings: Settings) -> tuple[float, list[Estimate], float | None]:
-    """Median seconds of all pairs but the first, their flow, and the seconds of torchvision between them."""
+    """The median seconds of all pairs but the first, all estimates, and torchvision's median seconds between them."""
     frames = fan(PAIRS + 1)
     estimates, taken, peer_taken = [], [], []
     with Peer(model, [tensor(frame) for frame in frames[:2]]) as peer:
@@ -92,36 +92,36 @@ def steady(model: RAFT, settings: Settings) -> tuple[float, list[Estimate], floa
 
 
 def epe(estimates: list[Estimate]) -> float:
-    """The mean endpoint error on the fan's frames, where the flow is known."""
+    """The mean endpoint error in px over the fan's visible pixels."""
     errors = []
     for estimate in estimates:
-        truth = fan_flow(estimate.pair.first.index, height=HEIGHT, width=WIDTH)
-        errors.append(np.linalg.norm(estimate.flow - truth.flow, axis=2)[truth.visible].mean())
+        known = fan_flow(estimate.pair.first.index, height=HEIGHT, width=WIDTH)
+        errors.append(np.linalg.norm(estimate.flow - known.flow, axis=2)[known.visible].mean())
     return float(np.mean(errors))
 
 
 def update() -> Iterator[Figure]:
-    """The update step, without the lookup, against its floating-point operations at the speed of a matrix product."""
+    """The time of an update without the lookup, against its floating-point operations in a matrix product."""
     keep_memory()
     for precision in (torch.float32, torch.bfloat16):
         seconds_each = seconds_of_an_operation(precision)
         for size in SIZES:
             model = ours(size)
-            step, operations = update_step(model, precision), operations_of(model)
-            taken = 1e3 * medians(rounds=15, step=step)["step"]
+            once, operations = one_update(model, precision), operations_of(model)
+            taken = 1e3 * medians(rounds=15, once=once)["once"]
             name = f"update, {str(precision).removeprefix('torch.')}, {operations / 1e9:.1f} GFLOP, {size}"
             yield Figure(name, taken, "ms", "torch.mm", 1e3 * operations * seconds_each, 1.25)
 
 
 def seconds_of_an_operation(precision: torch.dtype) -> float:
-    """What a multiplication or addition takes within the product of two large matrices."""
+    """The seconds of one multiplication or addition within the product of two large matrices."""
     matrix = torch.randn(MATRIX, MATRIX).to(precision)
     with torch.inference_mode():
         return medians(rounds=3, product=lambda: matrix @ matrix)["product"] / (2 * MATRIX**3)
 
 
 def operations_of(model: RAFT) -> int:
-    """Floating-point operations of an update if convolved directly; the context's share is computed once, before."""
+    """The floating-point operations of an update by direct convolution, without the context's part, computed once."""
     block, config = model.update_block, model.config
     weights = sum(module.weight.numel() for module in block.modules() if isinstance(module, torch.nn.Conv2d))
     once = sum(
@@ -130,8 +130,8 @@ def operations_of(model: RAFT) -> int:
     return 2 * (weights - once) * (HEIGHT // 8) * (WIDTH // 8)
 
 
-def update_step(model: RAFT, precision: torch.dtype) -> Callable[[], object]:
-    """One update to be called again and again."""
+def one_update(model: RAFT, precision: torch.dtype) -> Callable[[], object]:
+    """A function that computes one update, always from the same inputs."""
     flow = torch.rand(1, 2, HEIGHT // 8, WIDTH // 8)
     image = tensor(fan(1)[0])
     with torch.inference_mode(), autocast(CPU, precision):
@@ -141,8 +141,8 @@ def update_step(model: RAFT, precision: torch.dtype) -> Callable[[], object]:
         prepared = model.update_block.prepare(context.context)
         hidden = model.update_block(context.hidden, looked_up, flow, prepared).hidden
 
-    def step() -> object:
+    def once() -> object:
         with torch.inference_mode(), autocast(CPU, precision):
             return model.update_block(hidden, looked_up, flow, prepared)
 
-    return step
+    return once

@@ -1,4 +1,4 @@
-"""What warm start, automatic iterations and batches do to error and time, on sequences with exact truth."""
+"""Error and time with warm start, automatic iterations and batches, on sequences with ground truth."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ WAYS: dict[str, dict[str, object]] = {
 
 
 def run() -> None:
-    """Prints a line for every sequence and way: EPE in px, seconds per pair, iterations per pair."""
+    """Prints a line for every sequence and setting: EPE in px, seconds per pair, iterations per pair."""
     model = load(find("raft-small"))
     print(f"raft-small, float32, {torch.get_num_threads()} threads; means per pair: EPE px, seconds, iterations")
     for sequence in sequences():
-        print(f"\n{sequence.name}, {len(sequence.truths)} pairs")
+        print(f"\n{sequence.name}, {len(sequence.ground_truths)} pairs")
         for name, settings in WAYS.items():
             estimator = FlowEstimator(model, device=torch.device("cpu"), settings=Settings(**settings))  # type: ignore[arg-type]
             error, seconds, iterations = measure(estimator, sequence)
@@ -43,7 +43,7 @@ def run() -> None:
 
 
 def measure(estimator: FlowEstimator, sequence: Sequence) -> tuple[float, float, float]:
-    """The means over pairs: EPE in px where there is a truth, seconds, iterations."""
+    """The means over pairs: EPE in px where ground truth exists, seconds, iterations."""
     pairs = list(pair_up(number_shots(iter(sequence.frames))))
     started = time.perf_counter()
     estimates = list(estimator.estimate(pairs))
@@ -54,8 +54,8 @@ def measure(estimator: FlowEstimator, sequence: Sequence) -> tuple[float, float,
 
 def endpoint_error(estimate: Estimate, sequence: Sequence) -> float | None:
     """The mean EPE of one pair over the pixels whose flow is known."""
-    truth = sequence.truths[estimate.pair.first.index]
-    if truth is None:
+    ground_truth = sequence.ground_truths[estimate.pair.first.index]
+    if ground_truth is None:
         return None
-    flow, known = truth
+    flow, known = ground_truth
     return float(np.linalg.norm(estimate.flow - flow, axis=2)[known].mean())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def place(tmp_path: Path, make_images, make_video, monkeypatch: pytest.MonkeyPat
 IMAGE_HINT = "give a PNG, JPEG, WebP, TIFF or BMP"
 IMAGES_HINT = "check the pattern; images are " + ", ".join(sorted(EXTENSIONS))
 PART_HINT = "choose an earlier --start or a later --end"
-SINKS = ", ".join(descriptions())
+OUTPUTS = ", ".join(descriptions())
 REFUSALS = [
     ("video nope.mp4", 2, "nope.mp4 does not exist", "check the path"),
     ("video text.mp4", 3, "text.mp4 is text, not a video", "give a video file or a folder of images"),
@@ -57,8 +58,8 @@ REFUSALS = [
     ("pair nope.png b.png", 2, "nope.png does not exist", "check the path"),
     ("pair a.png text.png", 3, "text.png is not an image that can be read", IMAGE_HINT),
     ("pair a.png small.png", 2, "the images differ in size: 64 x 48 and 64 x 32", "give two images of one size"),
-    ("pair a.png b.png --save pn", 2, "--save does not know pn", f"did you mean png? it knows {SINKS}"),
-    ("pair a.png b.png --save ,", 2, "--save names no output", f"it knows {SINKS}"),
+    ("pair a.png b.png --save pn", 2, "--save does not know pn", f"did you mean png? it knows {OUTPUTS}"),
+    ("pair a.png b.png --save ,", 2, "--save names no output", f"it knows {OUTPUTS}"),
     ("pair a.png b.png --save video", 2, "--save video needs a video", "use --save png for a pair of images"),
     ("pair a.png b.png -o a.png", 2, "a.png is the input itself", "choose another -o"),
     ("video clip.mp4 -o clip.mp4 -y", 2, "clip.mp4 is the input itself", "choose another -o"),
@@ -87,7 +88,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=[line for line, *_ in REFUSALS])
-def test_a_refusal_is_an_error_a_hint_and_a_code_and_touches_nothing(
+def test_a_refusal_prints_an_error_and_a_hint_and_changes_no_file(
     place, flowcli, weights, refusal: tuple[str, int, str, str]
 ) -> None:
     line, code, error, hint = refusal
@@ -107,14 +108,14 @@ def test_a_number_out_of_range_is_exit_2(place, flowcli) -> None:
 
 
 @pytest.mark.parametrize("dataset", ["nope", "void"])
-def test_a_dataset_that_cannot_be_used_is_refused_with_its_layout(place, compute, dataset: str) -> None:
+def test_an_unusable_dataset_is_refused_with_its_layout(place, compute, dataset: str) -> None:
     ended = compute("eval", "pairs", dataset)
     assert ended.code == {"nope": 2, "void": 3}[dataset]
     assert ended.err[0].startswith(f"error: {dataset} ")
     assert ended.err[1].startswith("hint: give a folder that holds NAME/frame1.png")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root can write everywhere")
 def test_a_folder_without_permission_is_exit_7(place, compute) -> None:
     (place / "void").chmod(0o500)
     ended = compute("video", "clip.mp4", "-o", "void")
@@ -137,13 +138,13 @@ def test_unfit_weights_are_exit_5(place, flowcli) -> None:
     assert not (place / "a_flow.png").exists()
 
 
-def test_stdout_has_paths_stderr_the_summary(place, compute) -> None:
+def test_stdout_has_the_paths_and_stderr_the_summary(place, compute) -> None:
     ended = compute("pair", "a.png", "b.png", "--save", "png,flo", "-o", "out")
     assert (ended.code, ended.out) == (0, ["out/a_flow.png", "out/a_flow.flo"])
     assert len(ended.err) == 1 and ended.err[0].startswith("1 flow in ")
 
 
-def test_quiet_leaves_the_results(place, compute) -> None:
+def test_quiet_prints_only_the_paths(place, compute) -> None:
     ended = compute("pair", "a.png", "b.png", "-q")
     assert (ended.code, ended.out, ended.err) == (0, ["a_flow.png"], [])
 
@@ -153,7 +154,7 @@ def test_json_prints_the_report_and_nothing_else(place, compute) -> None:
     assert ended.out == (place / "a_flow.json").read_text(encoding="utf-8").splitlines()
 
 
-def test_names_cannot_move_the_cursor(place, flowcli) -> None:
+def test_control_characters_in_names_are_escaped(place, flowcli) -> None:
     assert flowcli("video", "no\x1b[2J\npe.mp4").err[0] == "error: no\\x1b[2J\\x0ape.mp4 does not exist"
 
 
@@ -178,17 +179,17 @@ def test_the_exit_codes_have_a_line_each(flowcli) -> None:
 
 
 @pytest.mark.parametrize("command", ["pair", "video"])
-def test_help_tells_what_can_be_saved(flowcli, command: str) -> None:
+def test_help_lists_the_values_of_save(flowcli, command: str) -> None:
     lines = [line.strip() for line in flowcli(command, "--help").out]
     for name, text in descriptions().items():
         assert any(line.split() == [name, *text.split()][: len(line.split())] for line in lines if line), name
 
 
-def test_a_bug_is_a_traceback_and_a_request_to_report_it(place, compute, monkeypatch) -> None:
+def test_a_bug_prints_a_traceback_and_a_request_to_report_it(place, compute, monkeypatch) -> None:
     def broken(*_: object) -> None:
         raise EOFError
 
-    # Typer takes an EOFError for a wish to stop.
+    # Typer converts EOFError to Abort.
     monkeypatch.setattr("flowcli.pipeline.video.open_source", broken)
     ended = compute("video", "clip.mp4")
     assert ended.code == 1
@@ -204,10 +205,10 @@ def test_completion_finds_commands() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_stdout_is_no_bug() -> None:
+def test_a_full_stdout_is_an_output_error() -> None:
     script = (
-        "import sys\nfrom flowcli.cli import app as cli\nfrom flowcli.system import console\n"
-        "cli.answer = lambda arguments: console.print_result('x')\nsys.exit(cli.run([]))"
+        "import sys\nfrom flowcli.cli import app\nfrom flowcli.system import console\n"
+        "app.answer = lambda arguments: console.print_result('x')\nsys.exit(app.run([]))"
     )
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
@@ -219,7 +220,7 @@ def test_a_full_stdout_is_no_bug() -> None:
     )
 
 
-def test_a_reader_that_went_away_is_no_failure() -> None:
+def test_a_closed_stdout_is_not_a_failure() -> None:
     script = "from flowcli.system.console import print_result\nfor _ in range(3): print_result('x' * 100_000)"
     read, write = os.pipe()
     os.close(read)
@@ -228,14 +229,14 @@ def test_a_reader_that_went_away_is_no_failure() -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
-def test_verbose_says_how_it_is_done(place, compute) -> None:
+def test_verbose_prints_how_flow_is_computed(place, compute) -> None:
     ended = compute("pair", "a.png", "b.png", "-v")
     assert (ended.code, ended.out) == (0, ["a_flow.png"])
     assert ended.err[0] == "frames of 64 x 48 are computed at 128 x 128"
     assert "device cpu, precision float32" in ended.err[2]
 
 
-def test_the_log_file_gets_what_is_said_and_more_even_when_quiet(place, compute) -> None:
+def test_the_log_file_has_all_messages_and_details_even_when_quiet(place, compute) -> None:
     for line in (("pair", "a.png", "b.png"), ("video", "nope.mp4")):
         compute(*line, "-q", "--log-file", "log.txt")
     log = (place / "log.txt").read_text(encoding="utf-8")
@@ -245,6 +246,14 @@ def test_the_log_file_gets_what_is_said_and_more_even_when_quiet(place, compute)
     assert log.splitlines()[-2].endswith(" error: nope.mp4 does not exist")
     assert compute("pair", "a.png", "b.png", "-y").code == 0
     assert (place / "log.txt").read_text(encoding="utf-8") == log
+
+
+def test_a_log_file_keeps_names_that_are_not_text_and_ends_with_its_command(place, compute) -> None:
+    name = os.fsdecode(b"\xff.mp4")
+    compute("video", name, "--log-file", "log.txt")
+    log = (place / "log.txt").read_text(encoding="utf-8")
+    assert f"UsageError: {name.encode(errors='backslashreplace').decode()} does not exist" in log
+    assert logging.getLogger("flowcli").level == logging.NOTSET
 
 
 def test_a_log_file_that_cannot_be_written_is_exit_7(place, compute) -> None:

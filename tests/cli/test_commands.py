@@ -1,4 +1,4 @@
-"""The commands that do more than write flow: demo, eval, train."""
+"""The commands demo, eval and train."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from flowcli.media.demo_clip import source
-from flowcli.training import pool, recipes
-from flowcli.training import run as runs
+from flowcli.training import pool, recipes, run
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -36,10 +35,10 @@ def scored(tmp_path: Path) -> Path:
 # demo
 
 
-def test_demo_scores_the_fan_and_writes_what_it_shows(compute, monkeypatch) -> None:
+def test_demo_scores_the_fan_and_writes_its_outputs(compute, monkeypatch) -> None:
     for name, value in {"FRAMES": 3, "HEIGHT": 96, "WIDTH": 128}.items():
         monkeypatch.setattr(source, name, value)
-    for _ in range(2):  # a second time, it replaces what the first wrote
+    for _ in range(2):  # the second run replaces the outputs of the first
         ended = compute("demo", "-o", "shown")
         assert ended.code == 0
         assert ended.out == ["shown/fan_flow.mp4", "shown/fan_side.mp4", "shown/fan_compared.png"]
@@ -90,7 +89,7 @@ def test_eval_compares_several_weights(compute, scored, weights) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch):
-    """Makes smoke a recipe of that many tiny steps on a pool of four pairs."""
+    """Shortens the recipe smoke to a number of tiny steps on a pool of four pairs."""
 
     def shorten(steps: int) -> None:
         stage = recipes.Stage("smoke", steps, 1, (128, 128), 1, (1e-4, 1e-4))
@@ -101,27 +100,27 @@ def quick(monkeypatch: pytest.MonkeyPatch):
     return shorten
 
 
-def test_train_trains_and_goes_on_where_it_stopped(flowcli, quick, scored, monkeypatch) -> None:
-    begun: list[int] = []
-    train_steps = runs.train_steps
+def test_train_trains_and_resumes(flowcli, quick, scored, monkeypatch) -> None:
+    first_steps: list[int] = []
+    train_steps = run.train_steps
 
     def noted(state, *arguments, **named):
-        begun.append(state.step)
+        first_steps.append(state.step)
         return train_steps(state, *arguments, **named)
 
-    monkeypatch.setattr(runs, "train_steps", noted)
+    monkeypatch.setattr(run, "train_steps", noted)
     line = ["train", "--run", "run", "--recipe", "smoke", "--validation", scored]
     for steps, before in ((2, ""), (3, ", 2 of them before"), (3, ", all of them before")):
         quick(steps)
         ended = flowcli(*line)
         assert ended.code == 0
         assert ended.err[-1].startswith(f"trained {steps} of {steps} steps in run{before}")
-    assert begun == [0, 2, 3]
+    assert first_steps == [0, 2, 3]
     made = {"best.json", "best.safetensors", "last.safetensors", "log.jsonl", "run.json", "state.pt", "validation.png"}
     assert made <= {path.name for path in Path("run").iterdir()}
 
 
-def test_a_damaged_state_or_a_file_for_a_folder_is_told_in_a_sentence(flowcli, quick) -> None:
+def test_a_damaged_state_and_a_file_instead_of_a_folder_have_their_exit_codes(flowcli, quick) -> None:
     quick(1)
     Path("run").mkdir()
     Path("run/state.pt").write_bytes(b"PK\x03\x04 and no more")
@@ -130,15 +129,15 @@ def test_a_damaged_state_or_a_file_for_a_folder_is_told_in_a_sentence(flowcli, q
     assert flowcli("train", "--run", "file", "--recipe", "smoke").code == 7
 
 
-def test_a_run_that_goes_on_takes_no_other_weights(flowcli, quick) -> None:
+def test_a_resumed_run_refuses_other_weights(flowcli, quick) -> None:
     quick(1)
     assert flowcli("train", "--run", "run", "--recipe", "smoke").code == 0
     ended = flowcli("train", "--run", "run", "--recipe", "smoke", "--weights", "run/last.safetensors")
     assert ended.code == 2
-    assert ended.err[0] == "error: run goes on from its own state"
+    assert ended.err[0] == "error: run continues from its own state"
 
 
-def test_what_train_made_can_be_used(flowcli, quick, scored) -> None:
+def test_trained_weights_can_be_used(flowcli, quick, scored) -> None:
     quick(1)
     flowcli("train", "--run", "run", "--recipe", "smoke", "--validation", scored)
     assert flowcli("eval", "pairs", scored, "--weights", "run/best.safetensors", "--iters", 1).code == 0
@@ -146,16 +145,16 @@ def test_what_train_made_can_be_used(flowcli, quick, scored) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "code", "error"),
-    [("nope", 2, "error: nope is not a folder"), ("void", 3, "error: void holds no opaque pictures")],
+    [("nope", 2, "error: nope is not a folder"), ("void", 3, "error: void has no opaque images")],
 )
-def test_train_refuses_textures_that_are_none(flowcli, quick, folder: str, code: int, error: str) -> None:
+def test_train_refuses_unusable_textures(flowcli, quick, folder: str, code: int, error: str) -> None:
     quick(1)
     Path("void").mkdir()
     ended = flowcli("train", "--run", "run", "--recipe", "smoke", "--textures", folder)
     assert (ended.code, ended.err[-2]) == (code, error)
 
 
-def test_train_refuses_weights_that_are_none(flowcli, quick) -> None:
+def test_train_refuses_unknown_weights(flowcli, quick) -> None:
     quick(1)
     ended = flowcli("train", "--run", "run", "--recipe", "smoke", "--weights", "nope")
     assert (ended.code, ended.err[0]) == (5, "error: there are no weights called 'nope'")

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from flowcli.cli import doctor as checkup
-from flowcli.cli.doctor import Checkup
+from flowcli.cli import doctor
+from flowcli.cli.doctor import Diagnosis
 from flowcli.errors import DeviceError
 from flowcli.model.memory_plan import make_plan
 from raft_core.config import LARGE, SMALL
@@ -20,8 +20,8 @@ from raft_core.config import LARGE, SMALL
 HEADINGS = ["flowcli", "python", "system", "torch", "devices", "auto", "frames", "opencv", "av", "weights", "cache"]
 
 
-def doctor_says(*arguments: str, **environment: str) -> list[str]:
-    """The lines of a doctor of its own process."""
+def doctor_in_new_process(*arguments: str, **environment: str) -> list[str]:
+    """The output of flowcli doctor in a new process."""
     ended = subprocess.run(
         [sys.executable, "-m", "flowcli", "doctor", *arguments],
         env={**os.environ, **environment},
@@ -33,7 +33,7 @@ def doctor_says(*arguments: str, **environment: str) -> list[str]:
     return ended.stdout.splitlines()
 
 
-def test_a_machine_is_described_in_a_line_each(flowcli) -> None:
+def test_the_machine_is_described_with_one_line_for_each_heading(flowcli) -> None:
     ended = flowcli("doctor")
     assert (ended.code, ended.err) == (0, [])
     facts = {line.split()[0]: line for line in ended.out}
@@ -44,40 +44,40 @@ def test_a_machine_is_described_in_a_line_each(flowcli) -> None:
     assert "raft-small (checksum right, raft-small)" in facts["weights"]
 
 
-def test_the_same_comes_as_json(flowcli) -> None:
+def test_json_has_the_same_headings(flowcli) -> None:
     record = json.loads("\n".join(flowcli("doctor", "--json").out))
     assert {*HEADINGS, "extras", "problems"} == set(record)
     assert record["weights"]["raft-small"] == {"checksum": "right", "tensors": "raft-small"}
     assert record["av"]["encoders"]["H.264"] is True
 
 
-def test_the_frames_that_fit_follow_from_the_plan_that_runs_use() -> None:
-    found = Checkup()
-    checkup.look_at_sizes(found, 2 << 30)
+def test_the_frame_sizes_that_fit_are_those_of_the_memory_plan() -> None:
+    found = Diagnosis()
+    doctor.check_sizes(found, 2 << 30)
     for config in (SMALL, LARGE):
         plans = {}
-        for width, height in checkup.SIZES:
+        for width, height in doctor.SIZES:
             with contextlib.suppress(DeviceError):
                 plan = make_plan(height, width, config=config, both=False, budget=2 << 30, batch=1, most=1)
                 plans[f"{width} x {height}"] = plan.on_demand
         largest = [[size for size, on_demand in plans.items() if on_demand == way][-1] for way in (False, True)]
         assert f"{config.name} up to {largest[0]} (all pairs), {largest[1]} (on demand)" in found.lines["frames"]
-    checkup.look_at_sizes(found, 1000)
+    doctor.check_sizes(found, 1000)
     assert found.lines["frames"] == "raft-small up to nothing; raft-large up to nothing"
 
 
-def test_an_opencv_that_misses_libgl_is_told_with_what_mends_it(tmp_path: Path) -> None:
+def test_an_opencv_without_libgl_is_a_problem_with_a_fix(tmp_path: Path) -> None:
     (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
-    lines = doctor_says(PYTHONPATH=str(tmp_path))
+    lines = doctor_in_new_process(PYTHONPATH=str(tmp_path))
     (problem,) = [line for line in lines if "libGL" in line]
     assert problem.startswith("problem ")
     assert "pip install opencv-python-headless" in problem
     assert any(line.startswith("torch ") and torch.__version__ in line for line in lines)
 
 
-def test_a_torch_that_cannot_be_loaded_is_told_and_the_rest_still_looked_at(tmp_path: Path) -> None:
+def test_a_torch_that_cannot_be_loaded_is_a_problem_and_stops_no_other_check(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so.13: cannot open shared object file')")
-    record = json.loads("\n".join(doctor_says("--json", PYTHONPATH=str(tmp_path))))
+    record = json.loads("\n".join(doctor_in_new_process("--json", PYTHONPATH=str(tmp_path))))
     assert record["problems"][0] == {
         "what": "torch cannot be loaded: libcudart.so.13: cannot open shared object file",
         "fix": "pip install --force-reinstall torch",
@@ -85,44 +85,44 @@ def test_a_torch_that_cannot_be_loaded_is_told_and_the_rest_still_looked_at(tmp_
     assert (record["torch"], record["opencv"] is None) == (None, False)
 
 
-def test_two_opencvs_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_packages_of_opencv_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     packages = [SimpleNamespace(name=name) for name in ("numpy", "opencv-python-headless", "opencv-python")]
-    monkeypatch.setattr(checkup, "distributions", lambda: packages)
-    found = Checkup()
-    checkup.look_at_opencv(found)
+    monkeypatch.setattr(doctor, "distributions", lambda: packages)
+    found = Diagnosis()
+    doctor.check_opencv(found)
     (problem,) = found.problems
-    assert problem.what == "opencv-python and opencv-python-headless own the same files"
+    assert problem.what == "opencv-python and opencv-python-headless install the same files"
     assert problem.fix == "pip uninstall -y opencv-python opencv-python-headless, then pip install opencv-python"
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="pretends that there is no GPU")
-def test_a_cuda_torch_without_a_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(torch.cuda.is_available(), reason="simulates a machine without a GPU")
+def test_a_cuda_torch_without_a_driver_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "cuda", "13.0")
-    found = Checkup()
-    checkup.look_at_torch(found)
+    found = Diagnosis()
+    doctor.check_torch(found)
     assert found.problems[0].what.startswith("torch is built for CUDA 13.0, ")
     assert "download.pytorch.org/whl/cpu" in found.problems[0].fix
 
 
-def test_an_old_torch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_torch_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
-    found = Checkup()
-    checkup.look_at_torch(found)
+    found = Diagnosis()
+    doctor.check_torch(found)
     assert 'pip install "torch>=2.10"' in [problem.fix for problem in found.problems]
 
 
-def test_weights_that_are_not_as_they_should_be_are_told(tmp_path: Path, monkeypatch, weights: Path) -> None:
+def test_damaged_weights_are_a_problem(tmp_path: Path, monkeypatch, weights: Path) -> None:
     (tmp_path / "mine-00000000.safetensors").write_bytes(weights.read_bytes())
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", str(tmp_path))
-    found = Checkup()
-    checkup.look_at_weights(found)
+    found = Diagnosis()
+    doctor.check_weights(found)
     assert [problem.what for problem in found.problems] == ["weights mine-00000000: checksum WRONG, raft-small"]
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root can write everywhere")
+def test_a_weights_folder_that_cannot_be_written_is_a_problem(tmp_path: Path, monkeypatch) -> None:
     tmp_path.chmod(0o500)
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", str(tmp_path / "below"))
-    found = Checkup()
-    checkup.look_at_weights(found)
-    assert found.problems[0].fix == "set FLOWCLI_WEIGHTS_DIR to a folder of yours"
+    found = Diagnosis()
+    doctor.check_weights(found)
+    assert found.problems[0].fix == "set FLOWCLI_WEIGHTS_DIR to a writable folder"

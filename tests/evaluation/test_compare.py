@@ -37,7 +37,7 @@ def clip(make_video) -> Path:
 
 @pytest.fixture
 def folders(place: Path, clip: Path) -> tuple[Path, Path]:
-    """Flow of the clip's pairs, saved twice: 3 px to the right, and 4 px down from there."""
+    """Two folders of flow for the clip's pairs: 3 px right, and 3 px right and 4 px down."""
     for name, flow in (("a", steady(3, 0)), ("b", steady(3, 4))):
         Path(name).mkdir()
         for number in range(4):
@@ -58,7 +58,7 @@ def test_two_folders_of_flow_are_compared(flowcli, clip, folders) -> None:
     assert record["mean"]["above_1"] == record["mean"]["above_3"] == 1
 
 
-def test_what_was_saved_is_what_is_computed_again(compute, flowcli, clip, weights) -> None:
+def test_saved_flow_equals_flow_computed_again(compute, flowcli, clip, weights) -> None:
     assert compute("video", clip, "--save", "npz", "--skip", 2, "-o", "saved").code == 0
     ended = flowcli("compare", clip, "saved/clip_flow", f"{weights},iters=1", "--skip", 2, "--json")
     assert ended.code == 0
@@ -68,7 +68,7 @@ def test_what_was_saved_is_what_is_computed_again(compute, flowcli, clip, weight
     assert record["sides"][1]["iterations"] == 1
 
 
-def test_a_clip_that_comes_only_once_is_compared_too(make_video, weights) -> None:
+def test_a_video_on_stdin_is_compared(make_video, weights) -> None:
     sides = [f"{weights},iters=1", f"{weights},iters=2"]
     with make_video("clip.mkv", frames=4).open("rb") as clip:
         subprocess.run([sys.executable, "-m", "flowcli", "compare", "-", *sides], stdin=clip, check=True)
@@ -110,14 +110,14 @@ def test_large_frames_are_shown_smaller() -> None:
     assert image.shape[1] == 2 * 960
 
 
-def test_of_several_formats_an_exact_one_is_read_and_backward_flow_is_passed_over() -> None:
+def test_the_most_exact_format_is_read_and_backward_flow_is_ignored() -> None:
     Path("mixed").mkdir()
     for kind, name in (("kitti", "000000_kitti.png"), ("npz", "000000.npz"), ("npz", "000000_backward.npz")):
         writer(kind, bound=1, half=False)(Path("mixed") / name, steady(1, 2))
     assert numbered(Path("mixed")) == {0: ("npz", Path("mixed/000000.npz"))}
 
 
-def test_settings_are_read_as_they_are_spelled(weights) -> None:
+def test_settings_are_parsed_by_the_names_of_options(weights) -> None:
     side = side_of(
         f"{weights},iters=auto,tolerance=0.1,max-side=64,warm-start=yes",
         Request((Path("x"),), None, "", iterations="12"),
@@ -131,9 +131,9 @@ def test_settings_are_read_as_they_are_spelled(weights) -> None:
     ("arguments", "code", "error"),
     [
         ("clip.mp4 nope {w}", 5, "there are no weights called 'nope'"),
-        ("clip.mp4 {w},colour=red {w}", 2, "'colour=red' is no setting"),
-        ("clip.mp4 {w},max-side=big {w}", 2, "'max-side=big' has no value that max-side can have"),
-        ("clip.mp4 {w},warm-start=maybe {w}", 2, "'warm-start=maybe' has no value that warm-start can have"),
+        ("clip.mp4 {w},colour=red {w}", 2, "'colour=red' is not a setting"),
+        ("clip.mp4 {w},max-side=big {w}", 2, "'max-side=big' does not give a valid value of max-side"),
+        ("clip.mp4 {w},warm-start=maybe {w}", 2, "'warm-start=maybe' does not give a valid value of warm-start"),
         ("clip.mp4 {w},iters=0 {w}", 2, "--iters 0 is no number of at least 1"),
         ("clip.mp4 void {w}", 3, "void holds no numbered flow files"),
         ("clip.mp4 a b --skip 2 -o taken_compare.mp4", 2, "taken_compare.mp4 exists already"),
@@ -144,7 +144,7 @@ def test_settings_are_read_as_they_are_spelled(weights) -> None:
     ],
 )
 @pytest.mark.usefixtures("clip", "folders")
-def test_what_cannot_be_compared_is_told_and_no_video_is_left(
+def test_unusable_sides_and_inputs_are_refused_and_leave_no_video(
     flowcli, weights, arguments: str, code: int, error: str
 ) -> None:
     for name in ("void", "short", "small"):

@@ -1,4 +1,4 @@
-"""Every dataset's reader, on a tiny tree of the published layout."""
+"""The readers of all datasets, on tiny trees of the published layouts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read(name: str, root: Path, part: Part = "validation") -> dict[str, FlowItem
 
 
 def reds(item: FlowItem) -> tuple[int, int]:
-    """What tells the two frames of a tiny tree apart."""
+    """The red values that identify the frames of a tiny tree."""
     return int(item.first[0, 0, 0]), int(item.second[0, 0, 0])
 
 
@@ -49,7 +49,7 @@ def test_sintel_pairs_the_frames_of_each_scene_in_both_passes(tmp_path: Path) ->
     assert np.array_equal(items["final/alley_1/frame_0002"].flow, flow_of(2))
 
 
-def test_sintel_leaves_invalid_pixels_out_and_knows_the_occluded_ones(tmp_path: Path) -> None:
+def test_sintel_excludes_invalid_pixels_and_marks_occluded_ones(tmp_path: Path) -> None:
     sample = datasets.samples("sintel", trees.sintel(tmp_path))[0]
     item = datasets.read(sample)
     assert places(~item.valid) == [(0, 1)]
@@ -57,12 +57,12 @@ def test_sintel_leaves_invalid_pixels_out_and_knows_the_occluded_ones(tmp_path: 
     assert datasets.read(sample, count_invalid=True).valid.all()
 
 
-def test_sintel_scenes_begin_anew_and_go_on_frame_by_frame(tmp_path: Path) -> None:
+def test_only_the_first_pair_of_a_sintel_scene_does_not_continue(tmp_path: Path) -> None:
     samples = datasets.samples("sintel", trees.sintel(tmp_path))
     assert [sample.continues for sample in samples] == [False, True, False] * 2
 
 
-def test_sintel_without_its_masks_has_flow_all_the_same(tmp_path: Path) -> None:
+def test_sintel_without_its_masks_has_flow_valid_everywhere(tmp_path: Path) -> None:
     trees.sintel(tmp_path)
     for folder in ("occlusions", "invalid"):
         (tmp_path / "training" / folder).rename(tmp_path / folder)
@@ -70,13 +70,13 @@ def test_sintel_without_its_masks_has_flow_all_the_same(tmp_path: Path) -> None:
     assert item.valid.all() and item.occluded is None
 
 
-def test_sintel_test_frames_have_no_truth_but_a_place_in_the_submission(tmp_path: Path) -> None:
+def test_sintel_test_pairs_have_no_ground_truth_but_a_file_in_the_submission(tmp_path: Path) -> None:
     from flowcli.evaluation.datasets import sintel
 
     first, second = datasets.samples("sintel", trees.sintel(tmp_path), "test")
-    assert (first.truth, second.truth) == (None, None)
+    assert (first.ground_truth, second.ground_truth) == (None, None)
     assert str(sintel.submission(second)) == "final/ambush_1/frame0001.flo"
-    with pytest.raises(SourceError, match=r"^clean/ambush_1/frame_0001 has no true flow$"):
+    with pytest.raises(SourceError, match=r"^clean/ambush_1/frame_0001 has no ground truth$"):
         datasets.read(first)
 
 
@@ -84,7 +84,7 @@ def test_sintel_test_frames_have_no_truth_but_a_place_in_the_submission(tmp_path
 
 
 @pytest.mark.parametrize(("frames", "group"), [("image_2", "kitti2015"), ("colored_0", "kitti2012")])
-def test_kitti_is_sparse_and_tells_occluded_from_visible(tmp_path: Path, frames: str, group: str) -> None:
+def test_kitti_is_sparse_and_marks_occluded_pixels(tmp_path: Path, frames: str, group: str) -> None:
     items = read("kitti", trees.kitti_2015(tmp_path, frames))
     assert [(item.name, item.group, *reds(item)) for item in items.values()] == [
         ("000000_10", group, 10, 11),
@@ -96,7 +96,7 @@ def test_kitti_is_sparse_and_tells_occluded_from_visible(tmp_path: Path, frames:
     assert same_where_valid(item, flow_of(7))
 
 
-def test_kitti_test_pairs_have_a_place_in_the_submission(tmp_path: Path) -> None:
+def test_kitti_test_pairs_have_a_file_in_the_submission(tmp_path: Path) -> None:
     from flowcli.evaluation.datasets import kitti
 
     samples = datasets.samples("kitti", trees.kitti_2015(tmp_path), "test")
@@ -108,7 +108,7 @@ def test_kitti_test_pairs_have_a_place_in_the_submission(tmp_path: Path) -> None
 # FlyingChairs
 
 
-def test_chairs_are_split_as_the_publisher_says(tmp_path: Path) -> None:
+def test_chairs_are_split_by_the_published_file(tmp_path: Path) -> None:
     trees.chairs(tmp_path)
     training, validation = read("chairs", tmp_path, "training"), read("chairs", tmp_path)
     assert [(name, *reds(item)) for name, item in training.items()] == [("00001", 11, 12), ("00003", 31, 32)]
@@ -121,10 +121,10 @@ def test_chairs_are_split_as_the_publisher_says(tmp_path: Path) -> None:
     [
         (None, r"has no FlyingChairs_train_val\.txt$"),
         ("1\n2\n", r"has 3 flows, but 2 lines in its split$"),
-        ("1\n2\nx\n", r"FlyingChairs_train_val\.txt holds more than lines of 1 and 2$"),
+        ("1\n2\nx\n", r"FlyingChairs_train_val\.txt has lines other than 1 and 2$"),
     ],
 )
-def test_chairs_without_a_fitting_split_are_refused(tmp_path: Path, split: str | None, message: str) -> None:
+def test_chairs_without_a_valid_split_are_refused(tmp_path: Path, split: str | None, message: str) -> None:
     path = trees.chairs(tmp_path) / "FlyingChairs_train_val.txt"
     if split is None:
         path.unlink()
@@ -137,7 +137,7 @@ def test_chairs_without_a_fitting_split_are_refused(tmp_path: Path, split: str |
 # FlyingThings3D
 
 
-def test_things_run_both_ways_in_both_passes(tmp_path: Path) -> None:
+def test_things_have_pairs_in_both_directions_and_passes(tmp_path: Path) -> None:
     items = read("things", trees.things(tmp_path), "training")
     assert [(item.name, item.group, *reds(item)) for item in items.values()] == [
         (f"{group}/TRAIN/A/0000/{way}/{first:04d}", group, first, second)
@@ -161,14 +161,14 @@ def test_hd1k_pairs_the_frames_of_each_sequence(tmp_path: Path) -> None:
     assert places(~item.valid) == [(0, 0)] and same_where_valid(item, flow_of(1))
 
 
-def test_middlebury_leaves_out_what_is_unknown(tmp_path: Path) -> None:
+def test_middlebury_excludes_unknown_flow(tmp_path: Path) -> None:
     items = read("middlebury", trees.middlebury(tmp_path))
     assert list(items) == ["Venus"]
     assert reds(items["Venus"]) == (10, 11)
     assert places(~items["Venus"].valid) == [(0, 0)] and same_where_valid(items["Venus"], flow_of(1))
 
 
-def test_spring_takes_every_other_vector_of_its_finer_grid(tmp_path: Path) -> None:
+def test_spring_flow_is_subsampled_to_the_frames_grid(tmp_path: Path) -> None:
     items = read("spring", trees.spring(tmp_path))
     assert [(item.name, item.group, *reds(item)) for item in items.values()] == [
         ("0001/forward/frame_left_0001", "forward", 1, 2),
@@ -178,7 +178,7 @@ def test_spring_takes_every_other_vector_of_its_finer_grid(tmp_path: Path) -> No
         assert places(~item.valid) == [(0, 0)] and same_where_valid(item, flow_of(number))
 
 
-def test_tartanair_calls_hidden_what_its_mask_marks(tmp_path: Path) -> None:
+def test_tartanair_pixels_are_occluded_where_the_mask_is_not_zero(tmp_path: Path) -> None:
     items = read("tartanair", trees.tartanair(tmp_path))
     assert [(item.name, item.group, *reds(item)) for item in items.values()] == [
         ("office/Hard/P003/000000_left", "Hard", 0, 1),
@@ -189,7 +189,7 @@ def test_tartanair_calls_hidden_what_its_mask_marks(tmp_path: Path) -> None:
     assert np.array_equal(item.flow, flow_of(1))
 
 
-# What is wrong with a folder is said with its name.
+# Errors name the folder or file.
 
 TREES: dict[str, Callable[[Path], Path]] = {
     "sintel": trees.sintel,
@@ -213,13 +213,13 @@ LOST = {
 }
 
 
-def test_every_dataset_has_its_tree_here() -> None:
+def test_every_dataset_is_tested_on_a_tree() -> None:
     assert {*TREES, "pairs"} == set(datasets.names())
     assert all(text != name for name, text in datasets.descriptions().items())
 
 
 @pytest.mark.parametrize("name", [*TREES, "pairs"])
-def test_a_wrong_folder_is_refused_with_the_layout_that_is_wanted(name: str, tmp_path: Path) -> None:
+def test_a_wrong_folder_is_refused_with_the_expected_layout(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="does not exist"):
         datasets.samples(name, tmp_path / "nowhere")
@@ -229,7 +229,7 @@ def test_a_wrong_folder_is_refused_with_the_layout_that_is_wanted(name: str, tmp
 
 
 @pytest.mark.parametrize(("name", "lost"), [(name, lost) for name, all_lost in LOST.items() for lost in all_lost])
-def test_half_a_pair_is_refused_before_anything_is_read(name: str, lost: str, tmp_path: Path) -> None:
+def test_an_incomplete_pair_is_refused_before_anything_is_read(name: str, lost: str, tmp_path: Path) -> None:
     TREES[name](tmp_path)
     (tmp_path / lost).unlink()
     with pytest.raises(SourceError) as caught:
@@ -259,7 +259,7 @@ def test_a_dataset_without_a_test_part_says_so(name: str, tmp_path: Path) -> Non
         datasets.samples(name, TREES[name](tmp_path), "test")
 
 
-def test_flow_and_frames_of_other_sizes_are_named(tmp_path: Path) -> None:
+def test_flow_and_frames_of_different_sizes_are_refused_by_name(tmp_path: Path) -> None:
     trees.middlebury(tmp_path)
     trees.flo(tmp_path / "other-gt-flow/Venus/flow10.flo", np.zeros((4, 5, 2)))
     with pytest.raises(SourceError, match=r"flow10\.flo: the flow is 5 x 4 where the frames are 8 x 6$"):
@@ -277,7 +277,7 @@ def test_flow_and_frames_of_other_sizes_are_named(tmp_path: Path) -> None:
         ({"flow": np.zeros((2, 2))}, r"is float64 \(2, 2\) where \(height, width, 2\) is expected"),
     ],
 )
-def test_a_file_that_is_no_flo5_is_refused(tmp_path: Path, content: object, message: str) -> None:
+def test_an_invalid_flo5_file_is_refused(tmp_path: Path, content: object, message: str) -> None:
     import h5py
 
     path = trees.spring(tmp_path) / "train/0001/flow_FW_left/flow_FW_left_0001.flo5"
@@ -299,7 +299,7 @@ def test_a_file_that_is_no_flo5_is_refused(tmp_path: Path, content: object, mess
         (lambda data: data.replace(b"(6, 8, 2)", b"(9999999, 8, 2)"), "cannot be used|which takes"),
     ],
 )
-def test_a_npy_file_is_believed_only_with_the_right_size(
+def test_an_npy_file_of_another_size_than_its_header_states_is_refused(
     tmp_path: Path, damage: Callable[[bytes], bytes], message: str
 ) -> None:
     path = trees.tartanair(tmp_path) / "office/Hard/P003/flow/000000_000001_flow.npy"

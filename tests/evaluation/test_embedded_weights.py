@@ -1,4 +1,4 @@
-"""The weights that come along, as they are stored."""
+"""The embedded weights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_model_card_is_about_the_stored_weights() -> None:
     assert find("raft-small").sha256 in (ROOT / "weights" / "raft-small.md").read_text()
 
 
-def test_rounding_to_float16_cost_less_than_a_fiftieth_of_a_pixel() -> None:
+def test_rounding_to_float16_changed_errors_by_less_than_a_fiftieth_of_a_pixel() -> None:
     card = (ROOT / "weights" / "raft-small.md").read_text()
     rows = re.findall(r"^\| [\w-]+ \| \d+ \| ([\d.]+) \| ([\d.]+) \|", card, re.MULTILINE)
     assert len(rows) >= 6
@@ -40,12 +40,12 @@ def test_rounding_to_float16_cost_less_than_a_fiftieth_of_a_pixel() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(not VALIDATION.is_dir(), reason="needs the validation pairs beside the checkout")
-def test_any_originals_that_round_to_the_stored_weights_score_as_they_do(stored: RAFT) -> None:
+def test_any_weights_that_round_to_the_stored_ones_have_the_same_scores(stored: RAFT) -> None:
     original = copy.deepcopy(stored)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in original.parameters():
-            # Half of the distance between neighbouring float16 numbers, which have eleven significant bits.
+            # Half the distance between adjacent float16 numbers, which have 11 significant bits.
             half_step = torch.exp2(weight.abs().clamp(min=2**-14).log2().floor() - 11)
             exact = weight + half_step * (torch.rand(weight.shape, generator=generator) * 2 - 1)
             weight.copy_(torch.where(exact.half() == weight, exact, weight))

@@ -1,4 +1,4 @@
-"""flowcli eval: tables, protocol, pictures, stopping and going on, submissions."""
+"""flowcli eval: tables, protocol, pictures, resuming, submissions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUIET = Console(quiet=True)
 ZERO = MethodOptions(weights=(), baselines=("zero",))
 
 
-def test_sintel_is_scored_by_pass_with_hidden_pixels_apart(flowcli) -> None:
+def test_sintel_is_scored_by_pass_with_occluded_pixels_separately(flowcli) -> None:
     trees.sintel(Path("sintel"))
     ended = flowcli("eval", "sintel", "sintel", "--weights", "raft-small", "--iters", 1, "--baseline", "zero", "--json")
     assert ended.code == 0
@@ -42,23 +42,23 @@ def test_sintel_is_scored_by_pass_with_hidden_pixels_apart(flowcli) -> None:
     assert item["epe"] == pytest.approx((speed.sum() - speed[0, 1]) / 47)
 
 
-def test_invalid_pixels_count_when_all_pixels_are_asked_for(flowcli) -> None:
+def test_invalid_pixels_count_when_all_pixels_are_requested(flowcli) -> None:
     trees.sintel(Path("sintel"))
     scores = run_benchmark(Benchmark("sintel", Path("sintel"), ZERO, count_invalid=True), QUIET)
     assert scores.reports["zero"].items[0].metrics.epe.count == 48
     assert scores.notes()[0] == "sintel, validation part, all pixels of known flow."
 
 
-def test_kitti_is_padded_below_unless_asked_otherwise() -> None:
-    asked = {"weights": ["x"], "baselines": "", "iterations": 1, "device": "cpu", "precision": "fp32"}
+def test_kitti_is_padded_at_the_bottom_by_default() -> None:
+    options = {"weights": ["x"], "baselines": "", "iterations": 1, "device": "cpu", "precision": "fp32"}
     found = [
-        method_options(dataset, warm_start=False, padding=padding, **asked).placement  # type: ignore[arg-type]
+        method_options(dataset, warm_start=False, padding=padding, **options).placement  # type: ignore[arg-type]
         for dataset, padding in (("kitti", "auto"), ("sintel", "auto"), ("kitti", "centre"))
     ]
     assert found == ["bottom", "centre", "centre"]
 
 
-def test_the_table_names_the_protocol(flowcli, weights) -> None:
+def test_the_table_states_the_protocol(flowcli, weights) -> None:
     trees.kitti_2015(Path("kitti"))
     ended = flowcli("eval", "kitti", "kitti", "--weights", weights, "--iters", 2, "--baseline", "zero", "--worst", 1)
     assert ended.code == 0
@@ -83,26 +83,26 @@ def test_csv_has_a_line_for_each_pair_and_method(flowcli) -> None:
     assert records[1]["s40"] == ""
 
 
-# A run that was stopped goes on.
+# Resuming
 
 
 class Counted:
-    """Zero flow, counted; stops the run when it is asked for the pair of that number."""
+    """A method of zero flow that records its calls, and stops the run at the call of number `stop_at`."""
 
     def __init__(self, stop_at: int | None = None) -> None:
-        self.asked: list[bool] = []
+        self.calls: list[bool] = []
         self.stop_at = stop_at
 
     def __call__(self, first: np.ndarray, second: np.ndarray, *, continues: bool) -> np.ndarray:
-        if len(self.asked) == self.stop_at:
+        if len(self.calls) == self.stop_at:
             raise Stop(2)
-        self.asked.append(continues)
+        self.calls.append(continues)
         return np.zeros((*first.shape[:2], 2), np.float32)
 
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch):
-    """Makes the run's only method one that counts."""
+    """Makes a `Counted` the only method of runs."""
 
     def use(*, stop_at: int | None = None, warm: bool = False) -> Counted:
         estimate = Counted(stop_at)
@@ -113,8 +113,8 @@ def counted(monkeypatch: pytest.MonkeyPatch):
     return use
 
 
-@pytest.mark.parametrize(("warm", "asked_again"), [(False, [True, False, False, True, False]), (True, None)])
-def test_a_stopped_run_goes_on_where_it_was(counted, warm: bool, asked_again: list[bool] | None) -> None:
+@pytest.mark.parametrize(("warm", "repeated"), [(False, [True, False, False, True, False]), (True, None)])
+def test_a_stopped_run_is_resumed(counted, warm: bool, repeated: list[bool] | None) -> None:
     trees.sintel(Path("sintel"))
     run = Benchmark("sintel", Path("sintel"), ZERO, folder=Path("out"))
     counted(warm=warm)
@@ -123,20 +123,20 @@ def test_a_stopped_run_goes_on_where_it_was(counted, warm: bool, asked_again: li
     counted(stop_at=1, warm=warm)
     with pytest.raises(StoppedError) as stopped:
         run_benchmark(again, QUIET)
-    assert (stopped.value.exit_code, stopped.value.hint) == (130, "--resume goes on from here")
+    assert (stopped.value.exit_code, stopped.value.hint) == (130, "--resume continues from here")
     with Path("other/scores.jsonl").open("a") as file:
-        file.write('{"method": "counted", "na')  # what a kill in mid-line leaves
+        file.write('{"method": "counted", "na')  # an incomplete line, as after a kill
     resumed = counted(warm=warm)
     assert run_benchmark(again, QUIET).text() == whole
-    # Warm, the pair before is estimated once more, because the next one starts from its flow.
-    assert resumed.asked == (asked_again or [False, True, False, False, True, False])
+    # With warm start, the previous pair is estimated again, as the next one starts from its flow.
+    assert resumed.calls == (repeated or [False, True, False, False, True, False])
     assert Path("other/eval.json").read_text() == whole
     finished = counted(warm=warm)
     assert run_benchmark(again, QUIET).text() == whole
-    assert finished.asked == []
+    assert finished.calls == []
 
 
-def test_warm_sequences_are_taken_up_from_their_beginning() -> None:
+def test_warm_sequences_are_estimated_again_from_their_first_pair() -> None:
     samples = [
         Sample(name, "x", Path(), Path(), None, continues=name[1] != "1") for name in ("a1", "a2", "a3", "b1", "b2")
     ]
@@ -145,14 +145,14 @@ def test_warm_sequences_are_taken_up_from_their_beginning() -> None:
     assert to_estimate(samples, {"a1", "a2", "a3", "b1", "b2"}, warm=True) == set()
 
 
-def test_a_finished_run_is_neither_lost_nor_mixed_with_another(flowcli) -> None:
+def test_a_finished_run_is_neither_overwritten_nor_mixed_with_another(flowcli) -> None:
     trees.middlebury(Path("mb"))
     line = ("eval", "middlebury", "mb", "--iters", 1, "-o", "out")
     assert flowcli(*line).code == 0
     ended = flowcli(*line)
     assert (ended.code, ended.err[0]) == (2, "error: out/scores.jsonl exists already")
     ended = flowcli(*line, "--resume", "--baseline", "zero")
-    assert (ended.code, ended.err[0]) == (2, "error: out/scores.jsonl was begun with other data, methods or settings")
+    assert (ended.code, ended.err[0]) == (2, "error: out/scores.jsonl was started with other data, methods or settings")
     assert flowcli(*line, "--resume").code == 0
     assert flowcli(*line, "-y", "--baseline", "zero").code == 0
     assert flowcli("eval", "middlebury", "mb", "--resume").err[0] == "error: --resume needs the folder of the run"
@@ -161,7 +161,7 @@ def test_a_finished_run_is_neither_lost_nor_mixed_with_another(flowcli) -> None:
 # Warm start
 
 
-def test_warm_start_begins_a_pair_from_the_flow_before_it(weights) -> None:
+def test_warm_start_changes_only_pairs_that_continue(weights) -> None:
     random = np.random.default_rng(0)
     frames = [random.integers(0, 256, (128, 128, 3), np.uint8) for _ in range(3)]
 
@@ -171,14 +171,14 @@ def test_warm_start_begins_a_pair_from_the_flow_before_it(weights) -> None:
         return [first, method.estimate(frames[1], frames[2], continues=continues)]
 
     cold, warm = flows(warm=False, continues=True), flows(warm=True, continues=True)
-    anew = flows(warm=True, continues=False)
+    restarted = flows(warm=True, continues=False)
     assert np.allclose(cold[0], warm[0], atol=1e-4)
     assert not np.allclose(cold[1], warm[1], atol=1e-2)
-    assert np.allclose(cold[1], anew[1], atol=1e-4)
+    assert np.allclose(cold[1], restarted[1], atol=1e-4)
 
 
-def test_warm_flow_is_that_of_the_published_recipe(weights) -> None:
-    """Princeton-vl: the 1/8 flow of the pair before, carried forward along itself, is added to where RAFT starts."""
+def test_warm_flow_equals_that_of_the_published_warm_start(weights) -> None:
+    """princeton-vl/RAFT initialises the flow by the previous pair's flow at 1/8, carried forward along itself."""
     from flowcli.model.weights import find, load
     from raft_core.images import to_model_range
     from raft_core.warm_start import carry_forward
@@ -208,7 +208,7 @@ def test_the_worst_pairs_are_drawn_and_the_others_are_not() -> None:
     assert cv2.imread(str(picture)).shape == (28 + 6 + 28, 4 * 8, 3)
 
 
-def test_larger_errors_are_brighter_and_no_truth_is_grey() -> None:
+def test_larger_errors_are_brighter_and_unknown_ground_truth_is_grey() -> None:
     error = np.array([[0.01, 0.5, 2.0, 8.0, 100.0, 1.0]], np.float32)
     valid = np.array([[True, True, True, True, True, False]])
     image = colour_error(error, valid)[0].astype(int).sum(axis=1)
@@ -216,7 +216,7 @@ def test_larger_errors_are_brighter_and_no_truth_is_grey() -> None:
     assert colour_error(error, valid)[0, 5].tolist() == [128, 128, 128]
 
 
-def test_a_picture_of_an_error_survives_flow_that_is_not_a_number() -> None:
+def test_flow_of_nan_can_be_drawn_as_an_error() -> None:
     frame, flow = np.zeros((40, 60, 3), np.uint8), np.full((40, 60, 2), np.nan, np.float32)
     picture = error_picture(frame, np.zeros((40, 60, 2), np.float32), flow, np.ones((40, 60), bool))
     assert picture.shape == (28 + 40 + 28, 240, 3)
@@ -260,9 +260,7 @@ def test_a_kitti_submission_has_a_png_for_every_test_pair(flowcli) -> None:
         (("sintel", "void", "--baseline", "nope"), 2, "error: there is no baseline nope"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_sentence(
-    flowcli, arguments: tuple[str, ...], code: int, error: str
-) -> None:
+def test_wrong_usage_is_refused_with_one_sentence(flowcli, arguments: tuple[str, ...], code: int, error: str) -> None:
     Path("void").mkdir()
     ended = flowcli("eval", *arguments)
     assert (ended.code, ended.err[0]) == (code, error)

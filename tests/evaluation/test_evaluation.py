@@ -12,17 +12,17 @@ from flowcli.evaluation.summary import evaluate
 
 
 def item(name: str, group: str, *, right: float, width: int = 10, valid: int = 10) -> FlowItem:
-    """One row whose first `valid` pixels truly move right."""
-    picture = np.zeros((1, width, 3), np.uint8)
+    """An item of one row that moves right by `right` px, of which the first `valid` pixels are valid."""
+    image = np.zeros((1, width, 3), np.uint8)
     flow = np.zeros((1, width, 2), np.float32)
     flow[..., 0] = right
-    return FlowItem(name, group, picture, picture, flow, np.arange(width)[None] < valid)
+    return FlowItem(name, group, image, image, flow, np.arange(width)[None] < valid)
 
 
 ITEMS = [item("a", "x", right=1), item("b", "x", right=20, width=40, valid=30), item("c", "y", right=4)]
 
 
-def test_items_count_the_same_per_image_and_by_pixels_per_pixel() -> None:
+def test_per_image_averages_over_items_and_per_pixel_over_pixels() -> None:
     report = evaluate(iter(ITEMS), BASELINES["zero"])
     x = report.groups["x"]
     assert x.epe == pytest.approx((1 + 20) / 2)
@@ -46,7 +46,7 @@ def test_the_record_has_the_documented_shape_and_is_strict_json() -> None:
     assert record["mean"]["per_pixel"]["occluded"] == {"value": None, "pixels": 0}
 
 
-def test_an_item_without_valid_pixels_does_not_spoil_the_mean() -> None:
+def test_an_item_without_valid_pixels_is_left_out_of_the_mean() -> None:
     report = evaluate([ITEMS[0], item("d", "x", right=9, valid=0)], BASELINES["zero"])
     assert report.mean.epe == 1.0
     assert report.record()["items"][1]["epe"] is None  # type: ignore[index]
@@ -63,7 +63,7 @@ def test_nothing_to_evaluate_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["dis", "farneback"])
-def test_a_baseline_follows_a_shifted_texture(name: str) -> None:
+def test_a_baseline_estimates_the_flow_of_a_shifted_texture(name: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     canvas: NDArray[np.uint8] = np.asarray(noise.repeat(6, axis=0).repeat(6, axis=1))
     flow = BASELINES[name](canvas[:, 3:], canvas[:, :-3])

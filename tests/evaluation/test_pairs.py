@@ -35,7 +35,7 @@ def test_pairs_come_sorted_with_rgb_frames_and_their_flow(tmp_path: Path) -> Non
     assert items[0].flow.dtype == np.float32 and (items[0].flow == 1.5).all() and items[0].valid.all()
 
 
-def test_groups_of_the_manifest_win_over_names(tmp_path: Path) -> None:
+def test_groups_of_the_manifest_have_precedence_over_names(tmp_path: Path) -> None:
     write_pair(tmp_path, "a_1")
     write_pair(tmp_path, "a_2")
     (tmp_path / "manifest.json").write_text(json.dumps({"a_1": {"group": "chairs"}, "gone": {"group": "x"}}))
@@ -57,7 +57,7 @@ def test_a_pair_without_its_second_frame_is_refused_before_anything_is_read(tmp_
         datasets.items("pairs", tmp_path)
 
 
-def test_unknown_flow_is_not_valid_and_reads_as_zero(tmp_path: Path) -> None:
+def test_unknown_flow_is_not_valid_and_is_zero(tmp_path: Path) -> None:
     flow = np.ones((*SIZE, 2), np.float32)
     flow[0, 0], flow[0, 1, 0], flow[0, 2] = np.nan, np.inf, 1.7e9
     write_pair(tmp_path, "a", flow=flow)
@@ -66,13 +66,13 @@ def test_unknown_flow_is_not_valid_and_reads_as_zero(tmp_path: Path) -> None:
     assert (item.flow[~item.valid] == 0).all()
 
 
-def test_a_missing_folder_is_wrong_usage(tmp_path: Path) -> None:
+def test_a_missing_folder_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         datasets.items("pairs", tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
-def test_a_file_or_an_empty_folder_holds_no_pairs(tmp_path: Path, make: object) -> None:
+def test_a_file_or_an_empty_folder_is_refused(tmp_path: Path, make: object) -> None:
     make(tmp_path / "x")  # type: ignore[operator]
     with pytest.raises(SourceError):
         datasets.items("pairs", tmp_path / "x")
@@ -108,7 +108,7 @@ def test_flow_of_another_size_than_its_frames_is_refused(
         next(datasets.items("pairs", tmp_path))
 
 
-def test_the_archive_says_what_is_hidden(tmp_path: Path) -> None:
+def test_the_archive_may_contain_an_occlusion_mask(tmp_path: Path) -> None:
     hidden = np.zeros(SIZE, np.uint8)
     hidden[1, 2] = 1
     write_pair(tmp_path, "a", flow=np.ones((*SIZE, 2), np.float32), occ=hidden)
@@ -140,7 +140,7 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, content: str) -> None:
         datasets.items("pairs", tmp_path)
 
 
-def test_flow_may_come_as_flo(tmp_path: Path) -> None:
+def test_flow_may_be_a_flo_file(tmp_path: Path) -> None:
     pytest.importorskip("flowcli.flow.formats.flo")
     folder = write_pair(tmp_path, "a")
     (folder / "flow.npz").unlink()

@@ -26,7 +26,12 @@ for _name, _within, _code, _says in (
     ("no HOME", "env -u HOME {}", 0, ""),
     ("a TMPDIR that does not exist", "TMPDIR=/nowhere {}", 0, ""),
     ("the C locale", "env -u LANG LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 {}", 0, ""),
-    ("a current folder that was removed", "mkdir gone; cd gone; rmdir ../gone; {}", 2, "current folder is gone"),
+    (
+        "a current folder that was removed",
+        "mkdir gone; cd gone; rmdir ../gone; {}",
+        2,
+        "current folder does not exist any more",
+    ),
 ):
 
     @fault(

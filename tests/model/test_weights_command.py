@@ -84,7 +84,7 @@ def test_verify_finds_a_wrong_checksum_and_a_broken_file(flowcli, weights: Path)
     assert [item["checksum"] for item in record["weights"]] == ["right", "WRONG", "none stated"]
     assert [item["tensors"] for item in record["weights"]][:2] == ["raft-small", "raft-small"]
     assert record["failed"] == ["bad-00000000.safetensors", "cut.safetensors"]
-    assert ended.err[0] == "error: not as they should be: bad-00000000.safetensors, cut.safetensors"
+    assert ended.err[0] == "error: damaged or unfit: bad-00000000.safetensors, cut.safetensors"
 
 
 def test_the_embedded_weights_are_what_their_card_says(flowcli) -> None:

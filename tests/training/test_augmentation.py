@@ -10,9 +10,9 @@ from flowcli.training.augmentation.generated import AugmentedBatch, augment
 from flowcli.training.augmentation.photometry import Photometry, blur, recolour
 from flowcli.training.recipes import AugmentationSettings
 
-SAME_LIGHT = Photometry(brightness=0, contrast=0, saturation=0, hue=0, gamma=0, gain=0)
+SAME_COLOURS = Photometry(brightness=0, contrast=0, saturation=0, hue=0, gamma=0, gain=0)
 GEOMETRY = AugmentationSettings(
-    photometry=SAME_LIGHT, blur_probability=0, degraded_probability=0, noise_probability=0, eraser_probability=0
+    photometry=SAME_COLOURS, blur_probability=0, degraded_probability=0, noise_probability=0, eraser_probability=0
 )
 STILL = replace(
     GEOMETRY, resize_probability=0, stretch_probability=0, horizontal_flip_probability=0, vertical_flip_probability=0
@@ -26,7 +26,7 @@ def smooth_pattern(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def moved_pair(height: int = 72, width: int = 96) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A smooth picture that zooms by 1.05 and shifts by (3, -2), with its exact flow."""
+    """A smooth image and its copy enlarged 1.05 times and shifted by (3, -2) px, with the exact flow."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     flow = torch.stack([0.05 * x + 3, 0.05 * y - 2])
     first, second = smooth_pattern(x, y), smooth_pattern((x - 3) / 1.05, (y + 2) / 1.05)
@@ -38,18 +38,18 @@ def augmented(settings: AugmentationSettings, seed: int = 0, crop: tuple[int, in
     return augment(*moved_pair(), crop=crop, settings=settings, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_the_augmented_flow_still_brings_the_second_frame_onto_the_first(seed: int) -> None:
-    batch = augmented(GEOMETRY, seed)
-    height, width = CROP
-    x = torch.arange(width) + batch.flow[:, 0]
-    y = torch.arange(height)[:, None] + batch.flow[:, 1]
-    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
-    warped = grid_sample(batch.second.float(), grid, align_corners=False)
-    difference = (warped - batch.first).abs().amax(dim=1)[batch.inside]
-    assert batch.inside.float().mean() > 0.6
-    assert difference.mean() < 1.0
-    assert difference.max() < 4.0
+def test_warping_the_augmented_second_frame_by_the_augmented_flow_gives_the_first() -> None:
+    for seed in range(8):
+        batch = augmented(GEOMETRY, seed)
+        height, width = CROP
+        x = torch.arange(width) + batch.flow[:, 0]
+        y = torch.arange(height)[:, None] + batch.flow[:, 1]
+        grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
+        warped = grid_sample(batch.second.float(), grid, align_corners=False)
+        difference = (warped - batch.first).abs().amax(dim=1)[batch.inside]
+        assert batch.inside.float().mean() > 0.6
+        assert difference.mean() < 1.0
+        assert difference.max() < 4.0
 
 
 def test_without_a_resize_the_crop_holds_source_pixels_exactly() -> None:
@@ -63,7 +63,7 @@ def test_without_a_resize_the_crop_holds_source_pixels_exactly() -> None:
     assert torch.allclose(batch.flow, cut, atol=1e-4)
 
 
-def test_a_horizontal_flip_mirrors_the_pictures_and_negates_rightward_flow_only() -> None:
+def test_a_horizontal_flip_mirrors_the_frames_and_negates_rightward_flow_only() -> None:
     plain, mirrored = (
         augmented(STILL, crop=(72, 96)),
         augmented(replace(STILL, horizontal_flip_probability=1), 0, (72, 96)),
@@ -74,7 +74,7 @@ def test_a_horizontal_flip_mirrors_the_pictures_and_negates_rightward_flow_only(
     assert torch.allclose(mirrored.flow[:, 1], plain.flow[:, 1].flip(-1), atol=1e-4)
 
 
-def test_a_vertical_flip_mirrors_the_pictures_and_negates_downward_flow_only() -> None:
+def test_a_vertical_flip_mirrors_the_frames_and_negates_downward_flow_only() -> None:
     plain, mirrored = (
         augmented(STILL, crop=(72, 96)),
         augmented(replace(STILL, vertical_flip_probability=1), 0, (72, 96)),
@@ -84,7 +84,7 @@ def test_a_vertical_flip_mirrors_the_pictures_and_negates_downward_flow_only() -
     assert torch.allclose(mirrored.flow[:, 1], -plain.flow[:, 1].flip(-2), atol=1e-4)
 
 
-def test_enlarging_multiplies_the_vectors() -> None:
+def test_enlarging_multiplies_the_flow() -> None:
     first, second, _, visible = moved_pair()
     flow = torch.tensor([3.0, -2.0])[None, :, None, None].expand(1, 2, 72, 96)
     settings = replace(STILL, resize_probability=1, scale=(0.5, 0.5))
@@ -100,7 +100,7 @@ def test_a_pair_smaller_than_the_crop_is_enlarged_to_fill_it() -> None:
     assert batch.flow[0, 1, 0, 0].item() == pytest.approx(-4, abs=0.05)
 
 
-def test_flows_of_two_layers_are_never_blended() -> None:
+def test_flows_of_two_layers_are_not_interpolated() -> None:
     first, second, flow, visible = moved_pair()
     flow = torch.zeros_like(flow)
     flow[:, :, :, 40:] = 7.0
@@ -112,7 +112,7 @@ def test_flows_of_two_layers_are_never_blended() -> None:
     assert len(batch.flow.round().unique()) == 2
 
 
-def test_hidden_pixels_stay_hidden() -> None:
+def test_occluded_pixels_stay_occluded() -> None:
     first, second, flow, visible = moved_pair()
     visible[:, :, :50] = False
     batch = augment(first, second, flow, visible, crop=(72, 96), settings=STILL, generator=torch.Generator())
@@ -126,7 +126,7 @@ def test_pixels_whose_match_leaves_the_crop_are_not_inside() -> None:
     assert torch.equal(batch.inside[0], inside)
 
 
-def test_strong_shrinking_averages_instead_of_aliasing() -> None:
+def test_strong_shrinking_does_not_alias() -> None:
     board = ((torch.arange(128)[:, None] + torch.arange(128)) % 2 * 255).to(torch.uint8).expand(1, 3, 128, 128)
     settings = replace(STILL, resize_probability=1, scale=(-1.3, -1.3))
     flow, visible = torch.zeros(1, 2, 128, 128), torch.ones(1, 128, 128, dtype=torch.bool)
@@ -142,7 +142,7 @@ def test_the_same_seed_gives_the_same_batch_and_another_seed_another() -> None:
 
 
 def test_no_decision_waits_for_the_device() -> None:
-    """Meta tensors hold no values: whoever looks at one, or mixes devices, fails."""
+    """Reading a value of a meta tensor, or mixing devices, raises an error."""
     batch = 16
     frames = torch.empty(batch, 3, 72, 96, dtype=torch.uint8, device="meta")
     flow, visible = torch.empty(batch, 2, 72, 96, device="meta"), torch.empty(batch, 72, 96, device="meta").bool()
@@ -152,7 +152,7 @@ def test_no_decision_waits_for_the_device() -> None:
     assert result.flow.device.type == "meta"
 
 
-def test_inputs_are_left_as_they_were() -> None:
+def test_inputs_are_not_modified() -> None:
     before, inputs = moved_pair(), moved_pair()
     augment(*inputs, crop=(72, 96), settings=AugmentationSettings(), generator=torch.Generator())
     assert all(torch.equal(a, b) for a, b in zip(before, inputs, strict=True))
@@ -167,14 +167,14 @@ def test_both_frames_change_colour_alike_unless_asymmetric() -> None:
     assert ((unlike[:, 0] - unlike[:, 1]).abs().mean(dim=(1, 2, 3)) > 0.005).all()
 
 
-def test_no_photometric_change_leaves_frames_as_they_were() -> None:
+def test_ranges_of_zero_do_not_change_colours() -> None:
     frames = torch.rand(2, 2, 3, 8, 8)
-    assert torch.allclose(recolour(frames.clone(), SAME_LIGHT, torch.Generator()), frames, atol=1e-6)
+    assert torch.allclose(recolour(frames.clone(), SAME_COLOURS, torch.Generator()), frames, atol=1e-6)
 
 
-def test_turning_the_hue_keeps_greys_grey() -> None:
+def test_a_change_of_hue_keeps_greys_grey() -> None:
     grey = torch.rand(4, 2, 1, 8, 8).expand(-1, -1, 3, -1, -1)
-    turned = recolour(grey, replace(SAME_LIGHT, hue=0.3, saturation=0.4), torch.Generator().manual_seed(0))
+    turned = recolour(grey, replace(SAME_COLOURS, hue=0.3, saturation=0.4), torch.Generator().manual_seed(0))
     assert torch.allclose(turned, grey, atol=1e-5)
 
 
@@ -186,7 +186,7 @@ def test_the_eraser_hides_a_box_of_mean_colour_in_the_second_frame_only() -> Non
     assert (erased.second[0][:, changed[0]].float().std(dim=1) == 0).all()
 
 
-def test_blur_touches_only_the_images_that_ask_for_it() -> None:
+def test_images_with_sigma_zero_are_not_blurred() -> None:
     images = torch.rand(3, 3, 16, 16)
     blurred = blur(images, torch.tensor([[0.0, 0.0], [1.5, 0.0], [0.0, 0.0]]))
     assert torch.equal(blurred[0], images[0]) and torch.equal(blurred[2], images[2])

@@ -1,4 +1,4 @@
-"""RAFT's published augmentation: what it does to frames, flow and masks."""
+"""RAFT's published augmentation of frames, flow and masks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CROP = (128, 160)
 
 
 def moved(height: int = 180, width: int = 240) -> Pair:
-    """A smooth picture that moves by (5, -3) px."""
+    """A smooth image that moves by (5, -3) px."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
 
     def picture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -39,43 +39,43 @@ def moved(height: int = 180, width: int = 240) -> Pair:
 
 
 def error_of_warp(pair: Pair) -> float:
-    """How far the second frame, pulled back along the flow, is from the first, in grey levels where it is known."""
+    """The mean difference in grey levels of the second frame, warped by the flow, to the first, where flow is known."""
     height, width = pair.valid.shape
     x = np.arange(width, dtype=np.float32) + pair.flow[..., 0]
     y = np.arange(height, dtype=np.float32)[:, None] + pair.flow[..., 1]
-    pulled = cv2.remap(pair.second, x, y, cv2.INTER_LINEAR)
+    warped = cv2.remap(pair.second, x, y, cv2.INTER_LINEAR)
     inside = pair.valid & (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     assert inside.sum() > 100
-    return float(np.abs(pulled.astype(float) - pair.first)[inside].mean())
+    return float(np.abs(warped.astype(float) - pair.first)[inside].mean())
 
 
 @pytest.fixture
-def same_light(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "flowcli.training.augmentation.published.colour_jitter", lambda first, second, *_: (first, second)
     )
     monkeypatch.setattr("flowcli.training.augmentation.published.erase", lambda second, _: second)
 
 
-@pytest.mark.usefixtures("same_light")
+@pytest.mark.usefixtures("no_jitter")
 @pytest.mark.parametrize("share", [DENSE, SPARSE], ids=["dense", "sparse"])
-@pytest.mark.parametrize("seed", range(8))
-def test_flow_still_brings_the_second_frame_onto_the_first(share: DatasetShare, seed: int) -> None:
-    pair = augment_pair(moved(), share, crop=CROP, random=np.random.default_rng(seed))
-    assert pair.first.shape == pair.second.shape == (*CROP, 3)
-    assert pair.flow.shape == (*CROP, 2) and pair.valid.shape == CROP
-    assert pair.first.dtype == np.uint8 and pair.flow.dtype == np.float32
-    assert error_of_warp(pair) < 2.5
+def test_warping_the_augmented_second_frame_by_the_augmented_flow_gives_the_first(share: DatasetShare) -> None:
+    for seed in range(8):
+        pair = augment_pair(moved(), share, crop=CROP, random=np.random.default_rng(seed))
+        assert pair.first.shape == pair.second.shape == (*CROP, 3)
+        assert pair.flow.shape == (*CROP, 2) and pair.valid.shape == CROP
+        assert pair.first.dtype == np.uint8 and pair.flow.dtype == np.float32
+        assert error_of_warp(pair) < 2.5
 
 
-def test_a_mirrored_pair_moves_the_other_way_across_and_the_same_way_down() -> None:
+def test_mirroring_changes_the_sign_of_flow_along_its_axis_only() -> None:
     for turn, expected in ((mirror, [-5, -3]), (upside_down, [5, 3])):
         turned = turn(moved())
         assert turned.flow[10, 10].tolist() == expected
         assert error_of_warp(Pair(*(np.ascontiguousarray(part) for part in vars(turned).values()))) < 2
 
 
-def test_sparse_vectors_land_on_the_nearest_pixel_and_are_never_blended() -> None:
+def test_sparse_flow_is_moved_to_the_nearest_pixels_without_interpolation() -> None:
     flow, valid = np.zeros((6, 8, 2), np.float32), np.zeros((6, 8), bool)
     for row, column in ((2, 3), (0, 4), (5, 7)):
         flow[row, column], valid[row, column] = (row + 1, column + 1), True
@@ -101,7 +101,7 @@ def test_scattering_equals_a_loop_over_known_pixels() -> None:
     assert all(np.array_equal(found[place], vector) for place, vector in expected.items())
 
 
-def test_unknown_flow_is_not_blended_into_dense_flow() -> None:
+def test_unknown_flow_is_not_interpolated_into_dense_flow() -> None:
     pair = moved()
     pair.flow[:, 100:], pair.valid[:, 100:] = 0, False
     larger = resize(pair, (1.7, 1.7), sparse=False)
@@ -109,7 +109,7 @@ def test_unknown_flow_is_not_blended_into_dense_flow() -> None:
     assert 0.35 < larger.valid.mean() < 100 / 240
 
 
-def test_without_flips_kitti_never_mirrors() -> None:
+def test_pairs_of_a_share_without_flip_are_not_mirrored() -> None:
     share = replace(SPARSE, flip=False)
     for seed in range(10):
         pair = augment_pair(moved(), share, crop=CROP, random=np.random.default_rng(seed))
@@ -127,13 +127,13 @@ def test_the_eraser_fills_boxes_of_50_to_100_px_with_the_mean_colour_of_the_seco
     assert max(mask.sum() for mask in changed) <= 2 * 99**2
 
 
-def test_light_changes_frames_and_keeps_greys_grey() -> None:
+def test_colour_jitter_keeps_greys_grey_and_turns_hues() -> None:
     grey = np.full((8, 8, 3), 90, np.uint8)
     turned = jitter(grey, 0.4, 0.16, np.random.default_rng(3))
     assert (turned == turned[0, 0, 0]).all() and turned[0, 0, 0] != 90
     red = np.zeros((1, 1, 3), np.uint8)
     red[..., 0] = 255
-    assert turn_hue(red, 1 / 3)[0, 0].argmax() == 1  # a third of the circle further lies green
+    assert turn_hue(red, 1 / 3)[0, 0].argmax() == 1  # hue 1/3 is green
 
 
 def test_the_same_seed_gives_the_same_pair() -> None:

@@ -13,7 +13,7 @@ from flowcli.training.run_folder import RunFolder
 
 
 def dark(image: np.ndarray, columns: slice) -> float:
-    """The mean row of the near-black pixels: where the curve of the mean runs."""
+    """The mean row of the near-black pixels, which are those of the mean's curve."""
     return float((image[60:360, columns].max(axis=2) < 70).nonzero()[0].mean())
 
 
@@ -31,7 +31,7 @@ def test_a_single_validation_and_unknown_errors_can_be_drawn() -> None:
         draw_curve([])
 
 
-def test_steps_that_ran_twice_are_drawn_once(tmp_path: Path) -> None:
+def test_the_later_of_two_validations_at_a_step_is_drawn(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     for step, mean in ((10, 4.0), (20, 3.0)):
         folder.log({"step": step, "validation": {"mean": mean}})

@@ -1,4 +1,4 @@
-"""Training on datasets: recipes from files, batches, resuming, and runs that diverge."""
+"""Training on datasets: recipe files, batches, resuming, and runs that diverge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from flowcli.errors import PartialError, SourceError, UsageError
-from flowcli.training import run as runs
+from flowcli.training import run
 from flowcli.training.dataset_batches import Mixture, read_ahead
 from flowcli.training.loop import TrainingState, set_norms, train_steps
 from flowcli.training.recipes import DatasetShare, Recipe, Stage, find_recipe, names, one_cycle, read_recipe
@@ -66,7 +66,7 @@ def tiny(tmp_path: Path, *, steps: int = 3, peak: float = 1e-4) -> Path:
     return path
 
 
-def test_the_one_cycle_is_that_of_pytorch() -> None:
+def test_the_one_cycle_schedule_equals_pytorchs() -> None:
     weight = torch.nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.AdamW([weight], lr=4e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -95,7 +95,7 @@ def test_published_stages_are_as_published(name: str, schedule: object, rest: ob
     assert (recipe.model, stage.max_flow, stage.iterations) == ("large", 400, 12)
 
 
-def test_the_sintel_stage_mixes_as_published() -> None:
+def test_the_sintel_stage_has_the_published_mixture() -> None:
     shares = {share.dataset: (share.times, share.groups, share.sparse) for share in find_recipe("sintel").data}
     assert shares == {
         "sintel": (100, (), False),
@@ -114,13 +114,13 @@ def test_every_named_recipe_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("stages = 3", "is no recipe"),
-        ("[[stages]]\nname = 'x'", "is no recipe: data|is no recipe: 'data'|missing"),
-        ("colour = 1", "it knows no colour, only"),
-        ("[", "is no recipe"),
+        ("stages = 3", "is not a recipe"),
+        ("[[stages]]\nname = 'x'", "is not a recipe: data|is not a recipe: 'data'|missing"),
+        ("colour = 1", "unknown key colour, the keys are"),
+        ("[", "is not a recipe"),
     ],
 )
-def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_that_is_not_a_recipe_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text)
     with pytest.raises(SourceError, match=message):
@@ -143,13 +143,13 @@ def test_pairs_do_not_depend_on_how_batches_are_split(pairs: Path) -> None:
     assert bool(whole.flow.isnan().any()) and bool(whole.flow.isfinite().any())
 
 
-def test_every_pair_comes_once_in_each_round(pairs: Path) -> None:
+def test_every_pair_is_drawn_once_in_each_round(pairs: Path) -> None:
     mixture = Mixture(recipe_of(), {"pairs": pairs})
     for round_ in range(4):
         assert sorted(mixture._shuffled(round_).tolist()) == [0, 1, 2]
 
 
-def test_batches_read_ahead_are_the_same_in_the_same_order(pairs: Path) -> None:
+def test_prefetched_batches_are_the_same_in_the_same_order(pairs: Path) -> None:
     recipe = recipe_of()
     mixture = Mixture(recipe, {"pairs": pairs})
     turns = [(number, recipe.stages[0]) for number in range(5)]
@@ -157,7 +157,7 @@ def test_batches_read_ahead_are_the_same_in_the_same_order(pairs: Path) -> None:
         assert torch.equal(batch.second, mixture.draw(*turn).second)
 
 
-def test_a_dataset_whose_folder_is_not_given_is_asked_for(pairs: Path) -> None:
+def test_a_missing_folder_of_a_dataset_is_named(pairs: Path) -> None:
     with pytest.raises(UsageError, match=r"^this recipe trains on hd1k, kitti, sintel, things$") as caught:
         Mixture(find_recipe("sintel"), {"pairs": pairs})
     assert "--data hd1k=FOLDER --data kitti=FOLDER" in caught.value.hint
@@ -168,8 +168,8 @@ def train(flowcli, tmp_path: Path, recipe: Path, pairs: Path, *more: object):
     return flowcli(*line, *more)
 
 
-def log_of(run: Path) -> list[dict]:
-    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+def log_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
 def test_training_on_pairs_validates_and_draws_curves(flowcli, tmp_path: Path, pairs: Path) -> None:
@@ -182,7 +182,7 @@ def test_training_on_pairs_validates_and_draws_curves(flowcli, tmp_path: Path, p
 def test_accumulated_gradients_equal_those_of_the_whole_batch(pairs: Path) -> None:
     losses = []
     for count in (1, 2):
-        recipe = runs.in_parts(recipe_of(), count)
+        recipe = run.in_parts(recipe_of(), count)
         torch.manual_seed(0)
         state = TrainingState.begin(RAFT(), device=torch.device("cpu"))
         draw = Mixture(recipe, {"pairs": pairs}).draw
@@ -191,7 +191,7 @@ def test_accumulated_gradients_equal_those_of_the_whole_batch(pairs: Path) -> No
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_frozen_batch_norm_keeps_its_statistics_and_learns_only_without() -> None:
+def test_only_batch_norm_that_is_not_frozen_is_in_training_mode() -> None:
     model = RAFT(LARGE).train()
     norm = model.context_encoder.stem.norm
     set_norms(model, frozen=True)
@@ -207,15 +207,15 @@ def test_frozen_batch_norm_keeps_its_statistics_and_learns_only_without() -> Non
         (("--data", "cinema=x"), "error: --data cinema=x is not NAME=PATH of a dataset"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(flowcli, tmp_path: Path, pairs: Path, more, error: str) -> None:
+def test_unusable_options_are_refused(flowcli, tmp_path: Path, pairs: Path, more, error: str) -> None:
     ended = train(flowcli, tmp_path, tiny(tmp_path), pairs, *more)
     assert (ended.code, ended.err[-2]) == (2, error)
 
 
-def test_a_run_that_has_diverged_is_stopped_and_says_so(
+def test_a_run_that_has_diverged_ends_with_an_error(
     flowcli, tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "MOST_SKIPPED", 3)
+    monkeypatch.setattr(run, "MOST_SKIPPED", 3)
     monkeypatch.setattr("flowcli.training.loop.sequence_loss", lambda flows, *_, **__: flows[-1].sum() * float("nan"))
     ended = train(flowcli, tmp_path, tiny(tmp_path, steps=9), pairs)
     assert ended.code == PartialError.exit_code
@@ -225,14 +225,14 @@ def test_a_run_that_has_diverged_is_stopped_and_says_so(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_embedded_weights_learn_eight_pairs_and_go_on_after_a_kill_with_the_same_curve(tmp_path: Path) -> None:
+def test_finetuning_on_eight_pairs_improves_them_and_resumes_after_a_kill_with_the_same_curve(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "pairs", 8)
     recipe = tiny(tmp_path, steps=100, peak=2e-4)
 
-    def start(run: str) -> subprocess.Popen[bytes]:
-        line = ["train", "--run", tmp_path / run, "--recipe", recipe, "--data", f"pairs={pairs}", "--device", "cpu"]
+    def start(name: str) -> subprocess.Popen[bytes]:
+        line = ["train", "--run", tmp_path / name, "--recipe", recipe, "--data", f"pairs={pairs}", "--device", "cpu"]
         line += ["--threads", "1", "--save-every", "0", "--validation", pairs]
-        if not (tmp_path / run / "state.pt").exists():
+        if not (tmp_path / name / "state.pt").exists():
             line += ["--weights", "raft-small"]
         return subprocess.Popen([sys.executable, "-m", "flowcli", *map(str, line)], cwd=ROOT, env=os.environ)
 
@@ -245,8 +245,8 @@ def test_the_embedded_weights_learn_eight_pairs_and_go_on_after_a_kill_with_the_
     assert killed.wait() == -signal.SIGKILL
     assert start("killed").wait() == 0
     curves = [
-        [(record["step"], record["loss"], record["epe"]) for record in log_of(tmp_path / run) if "loss" in record]
-        for run in ("whole", "killed")
+        [(record["step"], record["loss"], record["epe"]) for record in log_of(tmp_path / name) if "loss" in record]
+        for name in ("whole", "killed")
     ]
     print(curves[0])
     assert len(curves[0]) == 4

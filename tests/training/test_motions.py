@@ -11,7 +11,7 @@ from flowcli.training.synthesis.shapes import draw_shapes
 HEIGHT, WIDTH = 96, 128
 
 
-def test_going_backwards_undoes_going_forwards_to_a_hundredth_of_a_pixel() -> None:
+def test_backward_motion_inverts_forward_motion_to_a_hundredth_of_a_pixel() -> None:
     dice, settings = Dice(4), SceneSettings(bent=1)
     shapes = draw_shapes(dice, torch.zeros(40, 3, dtype=torch.bool), height=HEIGHT, width=WIDTH)
     kinds = draw_kinds(dice, settings, 40)
@@ -25,7 +25,7 @@ def test_going_backwards_undoes_going_forwards_to_a_hundredth_of_a_pixel() -> No
         assert (again - pixels).abs().max() < 0.01
 
 
-def test_every_kind_of_motion_occurs_as_often_as_the_recipe_says() -> None:
+def test_every_kind_of_motion_occurs_with_its_probability() -> None:
     kinds = draw_kinds(Dice(0), SceneSettings(static=0.1, subpixel=0.2, sideways=0.0, approaching=0.3), 4000)
     shares = torch.bincount(kinds, minlength=5) / 4000
     assert torch.allclose(shares, torch.tensor([0.4, 0.1, 0.2, 0.0, 0.3]), atol=0.03)

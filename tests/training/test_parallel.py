@@ -1,4 +1,4 @@
-"""Training in two processes equals training in one."""
+"""Training in two processes computes the same as training in one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flowcli.training.distributed import Group
 
 ROOT = Path(__file__).parents[2]
 
-# What every process runs: ten steps of two parts each; prints the losses as JSON.
+# The script of every process: four steps of two parts each; prints the losses as JSON.
 TRAIN = """
 import json, torch
 from flowcli.training.augmentation.generated import AugmentedBatch
@@ -25,7 +25,7 @@ from flowcli.training.loop import TrainingState, train_steps
 from raft_core.raft import RAFT
 
 torch.set_num_threads(1)
-stage = Stage("tiny", 10, 1, (128, 128), 2, (4e-4, 4e-4), parts=2)
+stage = Stage("tiny", 4, 1, (128, 128), 2, (4e-4, 4e-4), parts=2)
 
 def draw(number, stage):
     generator = torch.Generator().manual_seed(number)
@@ -50,36 +50,36 @@ def start(environment: dict[str, str], text: str = TRAIN) -> subprocess.Popen[st
     )
 
 
-def meeting_of_two() -> dict[str, str]:
-    """What tells two processes, as torchrun would, where to find each other."""
+def rendezvous_of_two() -> dict[str, str]:
+    """The environment variables by which torchrun lets two processes find each other."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
 
 
-def test_two_processes_learn_what_one_learns_from_twice_the_batch() -> None:
-    meeting = meeting_of_two()
-    processes = [start({}), *(start({**meeting, "RANK": str(rank)}) for rank in (0, 1))]
+def test_two_processes_compute_the_steps_of_one_with_twice_the_parts() -> None:
+    rendezvous = rendezvous_of_two()
+    processes = [start({}), *(start({**rendezvous, "RANK": str(rank)}) for rank in (0, 1))]
     outputs = [process.communicate(timeout=120)[0] for process in processes]
     (_, alone), (largest, first), (_, second) = (json.loads(output) for output in outputs)
     assert largest == 6
     assert first == second
-    assert len(first) == 10
+    assert len(first) == 4
     for together, expected in zip(first, alone, strict=True):
         assert together == pytest.approx(expected, rel=1e-5)
 
 
-def test_parts_are_shared_out_without_remainder_or_repetition() -> None:
-    assert [list(Group(rank, 3).share(6)) for rank in range(3)] == [[0, 3], [1, 4], [2, 5]]
-    assert list(Group().share(4)) == [0, 1, 2, 3]
+def test_every_part_belongs_to_exactly_one_process() -> None:
+    assert [list(Group(rank, 3).shard(6)) for rank in range(3)] == [[0, 3], [1, 4], [2, 5]]
+    assert list(Group().shard(4)) == [0, 1, 2, 3]
 
 
-def test_two_processes_learn_from_single_pairs_what_one_learns_from_batches_of_two() -> None:
+def test_two_processes_with_single_pairs_compute_the_steps_of_one_with_batches_of_two() -> None:
     """The same pairs, two at once in one process, and one in each of two processes."""
-    # At the other test's rate AdamW makes more of rounding than 1e-5: batches of two are convolved in another order.
+    # A lower rate: AdamW amplifies rounding errors, and batches of two are convolved in another order.
     apart = TRAIN.replace("4e-4", "2e-5")
-    together = apart.replace("10, 1, (128, 128), 2, (2e-5, 2e-5), parts=2", "10, 2, (128, 128), 2, (2e-5, 2e-5)")
+    together = apart.replace("4, 1, (128, 128), 2, (2e-5, 2e-5), parts=2", "4, 2, (128, 128), 2, (2e-5, 2e-5)")
     together = together.replace("def draw(number, stage):", "def single(number, stage):").replace(
         "torch.manual_seed(0)",
         "def draw(number, stage):\n"
@@ -87,26 +87,26 @@ def test_two_processes_learn_from_single_pairs_what_one_learns_from_batches_of_t
         "    return AugmentedBatch(**{name: torch.cat([half[name] for half in halves]) for name in halves[0]})\n\n"
         "torch.manual_seed(0)",
     )
-    meeting = meeting_of_two()
-    processes = [start({**meeting, "RANK": str(rank)}, apart) for rank in (0, 1)]
+    rendezvous = rendezvous_of_two()
+    processes = [start({**rendezvous, "RANK": str(rank)}, apart) for rank in (0, 1)]
     _, alone = json.loads(subprocess.check_output([sys.executable, "-c", together], cwd=ROOT, text=True))
     _, shared = json.loads(processes[0].communicate(timeout=120)[0])
     processes[1].communicate(timeout=120)
-    assert len(alone) == len(shared) == 10
+    assert len(alone) == len(shared) == 4
     for found, expected in zip(shared, alone, strict=True):
         assert found == pytest.approx(expected, rel=1e-5)
 
 
-def test_processes_by_the_clock_end_together_though_their_clocks_differ() -> None:
-    text = TRAIN.replace("group=group)", "group=group, minutes=0.05)").replace(
+def test_processes_limited_by_time_end_at_the_same_step_with_different_clocks() -> None:
+    text = TRAIN.replace("group=group)", "group=group, minutes=0.02)").replace(
         "    state = ",
         "    clock = time.perf_counter\n"
-        "    training.time = SimpleNamespace(perf_counter=lambda: clock() * (1 + group.rank))\n"
+        "    loop.time = SimpleNamespace(perf_counter=lambda: clock() * (1 + group.rank))\n"
         "    state = ",
     )
-    text = f"import time\nfrom types import SimpleNamespace\nfrom flowcli.training import loop as training\n{text}"
-    meeting = meeting_of_two()
-    processes = [start({**meeting, "RANK": str(rank)}, text) for rank in (0, 1)]
+    text = f"import time\nfrom types import SimpleNamespace\nfrom flowcli.training import loop\n{text}"
+    rendezvous = rendezvous_of_two()
+    processes = [start({**rendezvous, "RANK": str(rank)}, text) for rank in (0, 1)]
     try:
         (_, first), (_, second) = (json.loads(process.communicate(timeout=60)[0]) for process in processes)
     finally:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from flowcli.cli.app import run as main
 from flowcli.errors import UsageError
 from flowcli.system.console import Console
 from flowcli.training.promote import Promotion, hours, loss_on, promote, samples, trained_on
@@ -50,7 +51,7 @@ def test_the_model_card_scores_the_weights_that_are_stored(run: Path, validation
     assert hashlib.sha256(stored.read_bytes()).hexdigest() in card
     assert stored.stat().st_size < 2_100_000
     (row,) = [line.split(" | ") for line in card.splitlines() if line.startswith("| made")]
-    # The method, the same before rounding, DIS, Farneback, and the truth's own length for zero flow.
+    # The columns: stored weights, before rounding, DIS, Farneback, and zero flow, whose error is the flow's length.
     assert row[0] == "| made"
     assert row[-1] == "5.000 |"
     assert float(row[2]) == pytest.approx(float(row[3]), abs=0.05)
@@ -69,45 +70,49 @@ def test_samples_are_counted_through_the_stages() -> None:
     assert [samples(stages, steps) for steps in (0, 5, 10, 15, 30, 99)] == [0, 20, 40, 50, 80, 80]
 
 
-def test_a_pause_between_log_lines_is_no_training() -> None:
+def test_a_long_pause_between_log_lines_does_not_count_as_training() -> None:
     assert hours([{"time": 1000}, {"time": 1360}, {"validation": {}}, {"time": 9000}]) == pytest.approx(0.1)
 
 
-def test_the_model_card_names_the_weights_that_were_begun_with(run: Path, validation: Path, tmp_path: Path) -> None:
+def test_the_model_card_names_the_initial_weights(run: Path, validation: Path, tmp_path: Path) -> None:
     with (run / "log.jsonl").open("a") as log:
         log.write(json.dumps({"begun_with": "older", "sha256": "abc"}) + "\n")
     card = promote(Promotion(run, tmp_path, "mine", validation), Console(quiet=True)).with_suffix(".md").read_text()
     assert "trained by flowcli from the weights older, sha256 `abc`,\n" in card
 
 
-def test_the_model_card_states_what_the_run_recorded_and_what_its_maker_says(
+def test_the_model_card_states_the_records_of_the_run_and_the_statements_of_the_user(
     run: Path, validation: Path, tmp_path: Path
 ) -> None:
     promotion = Promotion(run, tmp_path, "mine", validation)
     card = promote(promotion, Console(quiet=True)).with_suffix(".md").read_text()
     assert "raft-small (990,162 parameters, float16), trained by flowcli from scratch\n" in card
-    assert "of the pictures in a folder called photos.\n" in card
+    assert "of the images in a folder called photos.\n" in card
     assert "- licence: not stated\n" in card
-    stated = dataclasses.replace(promotion, licence="CC0", origin="The photographs are mine.")
-    card = promote(stated, Console(quiet=True)).with_suffix(".md").read_text()
+    line = f"train --run {run} --promote {tmp_path}/stated --validation {validation} --licence CC0 --origin".split()
+    assert main([*line, "The photographs are mine."]) == 0
+    card = (tmp_path / "stated.md").read_text()
     assert "- licence: CC0\n" in card and "\nThe photographs are mine.\n" in card
 
 
-def test_the_model_card_names_the_datasets_that_were_trained_on() -> None:
+def test_the_model_card_names_the_training_datasets() -> None:
     recipe = dataclasses.asdict(find_recipe("sintel"))
     assert trained_on(recipe, {"textures": None}) == "pairs of sintel, kitti, hd1k, things"
 
 
-def test_the_model_card_says_what_each_stage_learnt_from() -> None:
+def test_the_model_card_describes_the_loss_of_each_stage() -> None:
     everything = dataclasses.asdict(Stage("one", 1, 1, (128, 128), 1, (0, 0)))
     assert loss_on(everything) == "all pixels"
     some = everything | {"visible_only": True, "max_flow": 48.0, "power": 0.5}
     assert loss_on(some) == "visible pixels slower than 48 px, to the power 0.5"
     new = everything | {"matching": 0.3, "frozen": ["context_encoder"], "renew_context": True}
     assert loss_on(everything | {"slow": ["context_encoder"]}) == "all pixels, context_encoder slow"
-    assert loss_on(new) == "all pixels, and 0.3 of the matching loss, context_encoder frozen, context begun anew"
+    assert (
+        loss_on(new)
+        == "all pixels, and 0.3 of the matching loss, context_encoder frozen, context encoder reinitialised"
+    )
 
 
-def test_a_stage_of_an_older_run_is_described_without_what_it_did_not_know() -> None:
+def test_a_stage_of_an_earlier_version_is_described_without_newer_settings() -> None:
     stage = dataclasses.asdict(Stage("one", 1, 1, (128, 128), 1, (0, 0)))
     assert loss_on({key: stage[key] for key in ("visible_only", "max_flow", "power")}) == "all pixels"

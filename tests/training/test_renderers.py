@@ -1,4 +1,4 @@
-"""Training for a while rather than for so many steps, on pairs that other processes render."""
+"""Training limited by time, and on pairs rendered by worker processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from flowcli.errors import PartialError, UsageError
-from flowcli.training import run as runs
+from flowcli.training import run
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.batches import draw_from_pool, draw_rendered
 from flowcli.training.loop import TrainingState, compile_update, learn, train_steps
@@ -47,8 +47,8 @@ def make(count: int, seed: int) -> Scenes:
     return render(bank(), count=count, height=SIZE[0], width=SIZE[1], seed=seed)
 
 
-def fresh_pool(make: object = make, *, capacity: int = 12, begin: int = 0) -> FreshPool:
-    return FreshPool(make, size=SIZE, capacity=capacity, workers=2, begin=begin, device=CPU)  # type: ignore[arg-type]
+def fresh_pool(make: object = make, *, capacity: int = 12, workers: int = 1, begin: int = 0) -> FreshPool:
+    return FreshPool(make, size=SIZE, capacity=capacity, workers=workers, begin=begin, device=CPU)  # type: ignore[arg-type]
 
 
 def drawn(pool: FreshPool) -> AugmentedBatch:
@@ -62,34 +62,39 @@ def until(pool: FreshPool, rendered: int) -> None:
         time.sleep(0.02)
 
 
-def test_pairs_are_those_of_their_numbers_whoever_renders_them() -> None:
-    with fresh_pool(capacity=64, begin=100) as pool:
-        until(pool, 16)
-    found = pool.read(range(16))
-    parts = [make(4, number) for number in range(100, 116, 4)]
+@pytest.fixture(scope="module")
+def closed() -> tuple[FreshPool, list[int]]:
+    """A pool of 12 pairs that was replaced three times, and the numbers of child processes before, within and after."""
+    children = [len(multiprocessing.active_children())]
+    with fresh_pool(capacity=13, workers=2, begin=100) as pool:
+        until(pool, 12)
+        children.append(len(multiprocessing.active_children()))
+        until(pool, 36)
+    return pool, [*children, len(multiprocessing.active_children())]
+
+
+def test_a_pool_keeps_the_latest_pairs(closed: tuple[FreshPool, list[int]]) -> None:
+    pool, _ = closed
+    assert pool.ready == 12
+    for number in range(pool.rendered - 12, pool.rendered, 4):
+        place = number % 12
+        assert torch.equal(pool.read(range(place, place + 4)).first, make(4, 100 + number).first)
+
+
+def test_pairs_of_workers_depend_on_their_numbers_only(closed: tuple[FreshPool, list[int]]) -> None:
+    pool, _ = closed
+    places = [number % 12 for number in range(pool.rendered - 12, pool.rendered)]
+    found = pool.read(places)
+    parts = [make(4, 100 + number) for number in range(pool.rendered - 12, pool.rendered, 4)]
     assert torch.equal(found.first, torch.cat([part.first for part in parts]))
     assert torch.equal(found.second, torch.cat([part.second for part in parts]))
     assert torch.equal(found.flow, torch.cat([part.flow for part in parts]).half().float())
     assert torch.equal(found.visible, torch.cat([part.visible for part in parts]))
 
 
-def test_the_oldest_pairs_make_room() -> None:
-    with fresh_pool(capacity=13) as pool:
-        assert pool.ready == 12
-        until(pool, 36)
-        assert pool.ready == 12
-    latest = range(pool.rendered - 12, pool.rendered, 4)
-    for number in latest:
-        place = number % 12
-        assert torch.equal(pool.read(range(place, place + 4)).first, make(4, number).first)
-
-
-def test_no_process_is_left_behind() -> None:
-    before = len(multiprocessing.active_children())
-    with fresh_pool() as pool:
-        assert pool.ready == 12
-        assert len(multiprocessing.active_children()) == before + 2
-    assert len(multiprocessing.active_children()) == before
+def test_a_closed_pool_has_ended_its_workers(closed: tuple[FreshPool, list[int]]) -> None:
+    _, (before, within, after) = closed
+    assert (within, after) == (before + 2, before)
 
 
 def fail(count: int, seed: int) -> Scenes:
@@ -100,15 +105,15 @@ def die(*_: int) -> Scenes:
     os._exit(3)
 
 
-def test_what_goes_wrong_in_a_process_reaches_whoever_draws() -> None:
+def test_the_error_of_a_worker_is_raised_when_a_batch_is_drawn() -> None:
     with fresh_pool(fail) as pool, pytest.raises(ValueError, match="no 4 scenes of"):
         drawn(pool)
-    with fresh_pool(die) as pool, pytest.raises(PartialError, match=r"^a process that renders pairs died$"):
+    with fresh_pool(die) as pool, pytest.raises(PartialError, match=r"^a render worker died$"):
         drawn(pool)
 
 
 def options(folder: Path, **others: object) -> TrainingOptions:
-    asked: dict[str, object] = {
+    settings: dict[str, object] = {
         "run": folder / "run",
         "recipe": "fresh",
         "textures": None,
@@ -118,27 +123,27 @@ def options(folder: Path, **others: object) -> TrainingOptions:
         "precision": "fp32",
         "threads": 0,
         "minutes_between_validations": 60,
-        "renderers": 2,
+        "renderers": 1,
         **others,
     }
-    return TrainingOptions(**asked)  # type: ignore[arg-type]
+    return TrainingOptions(**settings)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "fresh", RECIPE)
-    monkeypatch.setattr(runs, "keep_memory", lambda: None)
-    monkeypatch.setattr(runs, "STEPS_BETWEEN_LINES", 1)
+    monkeypatch.setattr(run, "keep_memory", lambda: None)
+    monkeypatch.setattr(run, "STEPS_BETWEEN_LINES", 1)
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_run_on_fresh_pairs_ends_with_its_recipe(tmp_path: Path) -> None:
+def test_a_run_with_render_workers_ends_with_its_recipe(tmp_path: Path) -> None:
     assert run_training(options(tmp_path)) == f"trained 4 of 4 steps in {tmp_path / 'run'}"
     assert run_training(options(tmp_path)).endswith("all of them before")
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_run_by_the_clock_takes_its_minutes_and_notes_what_it_had_time_for(tmp_path: Path) -> None:
+def test_a_run_limited_by_time_takes_its_minutes_and_saves_the_steps_of_each_stage(tmp_path: Path) -> None:
     line = run_training(options(tmp_path, minutes=0.02))
     records = [json.loads(text) for text in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
@@ -147,7 +152,7 @@ def test_a_run_by_the_clock_takes_its_minutes_and_notes_what_it_had_time_for(tmp
     assert state["done"] == Counter(record["stage"] for record in records)
 
 
-def test_stages_share_the_minutes_and_learning_rates_follow_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_divide_the_minutes_and_learning_rates_follow_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = count()
     monkeypatch.setattr("flowcli.training.loop.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     pairs = make(2, 0)
@@ -160,34 +165,34 @@ def test_stages_share_the_minutes_and_learning_rates_follow_the_clock(monkeypatc
     assert [step.learning_rate for step in steps[3:]] == pytest.approx([1e-4, 1e-4, 5e-5, 5e-5, 0, 0])
 
 
-def test_a_run_by_the_clock_goes_on_where_the_clock_was() -> None:
+def test_a_run_limited_by_time_resumes_at_its_saved_time() -> None:
     torch.manual_seed(0)
     state = TrainingState.begin(RAFT(), device=CPU)
     state.seconds = 59.0
-    assert state.reached(RECIPE, 1.0) == 3
+    assert state.due_step(RECIPE, 1.0) == 3
     state.seconds = 61.0
-    assert state.reached(RECIPE, 1.0) == 4
-    assert state.reached(RECIPE, None) == 0
+    assert state.due_step(RECIPE, 1.0) == 4
+    assert state.due_step(RECIPE, None) == 0
     assert not list(train_steps(state, RECIPE, draw_nothing, device=CPU, precision=torch.float32, minutes=1.0))
 
 
-def test_a_recipe_that_renders_nothing_takes_no_renderers(tmp_path: Path) -> None:
+def test_a_recipe_on_datasets_refuses_renderers(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^recipe 'chairs' trains on --data$"):
         run_training(options(tmp_path, recipe="chairs"))
 
 
 def draw_nothing(*_: object) -> object:
-    raise AssertionError("the time is over")
+    raise AssertionError("drew a batch after the end")
 
 
-def test_a_recipe_that_begins_the_context_anew_has_no_clock(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"begins the context anew, at a step that --minutes might pass over$"):
+def test_a_recipe_that_reinitialises_the_context_refuses_minutes(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"reinitialises the context at a step that --minutes may skip$"):
         run_training(options(tmp_path, recipe="context", minutes=1.0))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_compiled_update_learns_the_same() -> None:
+def test_a_compiled_update_has_the_same_gradients() -> None:
     torch.manual_seed(0)
     model = RAFT()
     with fresh_pool() as pool:

@@ -12,7 +12,7 @@ SIDE = 64
 
 
 def disc(*, radius: float, squeeze: float = 1.0, ring: float = -1.0) -> Shapes:
-    """One upright ellipse in the middle of the frame."""
+    """An ellipse with horizontal and vertical axes in the middle of the frame."""
     drawn = draw_shapes(Dice(0), torch.zeros(1, 1, dtype=torch.bool), height=SIDE, width=SIDE)
     return replace(
         drawn,
@@ -36,15 +36,15 @@ def test_the_covered_area_of_an_ellipse_is_pi_times_its_axes() -> None:
     assert math.isclose(area(disc(radius=25, squeeze=0.3)), math.pi * 25 * 7.5, rel_tol=0.02)
 
 
-def test_a_pole_of_three_pixels_is_neither_lost_nor_swollen() -> None:
+def test_a_pole_of_three_pixels_keeps_its_area() -> None:
     assert math.isclose(area(disc(radius=25, squeeze=0.06)), math.pi * 25 * 1.5, rel_tol=0.15)
 
 
-def test_a_ring_leaves_its_middle_free() -> None:
+def test_a_ring_does_not_cover_its_middle() -> None:
     assert math.isclose(area(disc(radius=20, ring=0.5)), math.pi * (400 - 100), rel_tol=0.01)
 
 
-def test_outlines_stay_within_their_reach() -> None:
+def test_outlines_are_within_their_bounding_boxes() -> None:
     shapes = draw_shapes(Dice(1), torch.zeros(200, 1, dtype=torch.bool), height=SIDE, width=SIDE)
     turn = torch.arange(257) * 2 * math.pi / 256
     unit = torch.stack([turn.cos(), turn.sin()]) * shapes.radius[:, 0, None]

@@ -7,7 +7,7 @@ from flowcli.training.shifted_crops import shifted_crops
 from raft_core.grid import warp_by
 
 
-def test_warping_a_shifted_crop_gives_the_first_exactly_where_both_show_it():
+def test_warping_the_second_of_shifted_crops_gives_the_first_where_both_show_it():
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randint(0, 256, (6, 3, 80, 96), generator=generator, dtype=torch.uint8)
     batch = shifted_crops(pictures, crop=(48, 56), reach=16, generator=generator)

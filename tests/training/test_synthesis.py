@@ -36,16 +36,16 @@ def grey(image: torch.Tensor) -> NDArray[np.float32]:
 
 
 def difference_along(scenes: Scenes, flow: torch.Tensor) -> float:
-    """The median grey-level step from the first frame to the second at the end of `flow`, pulled back by OpenCV.
+    """The median grey-level difference of the first frame to the second one warped by `flow` with OpenCV.
 
-    Only visible pixels count that truly move by more than a pixel: what rests matches itself anyhow.
+    Only visible pixels that move by more than a pixel count, as static ones match without flow.
     """
     counted = (scenes.visible & (torch.linalg.vector_norm(scenes.flow, dim=1) > 1)).numpy()
     steps = []
     ys, xs = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     for first, second, (u, v), seen in zip(scenes.first, scenes.second, flow.numpy(), counted, strict=True):
-        pulled = cv2.remap(grey(second), xs + u, ys + v, cv2.INTER_LINEAR)
-        steps.append(np.abs(pulled - grey(first))[seen])
+        warped = cv2.remap(grey(second), xs + u, ys + v, cv2.INTER_LINEAR)
+        steps.append(np.abs(warped - grey(first))[seen])
     return float(np.median(np.concatenate(steps)))
 
 
@@ -105,7 +105,7 @@ def test_the_flow_of_a_shifted_background_is_what_phase_correlation_finds(bank: 
     assert np.median(errors) < 0.1
 
 
-def test_nothing_is_visible_that_moves_outside(bank: TextureBank) -> None:
+def test_pixels_that_move_outside_are_not_visible(bank: TextureBank) -> None:
     scenes = scenes_of(bank, replace(CLEAR, static=0, subpixel=0))
     ys, xs = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
     x, y = xs + scenes.flow[:, 0], ys + scenes.flow[:, 1]
@@ -114,7 +114,7 @@ def test_nothing_is_visible_that_moves_outside(bank: TextureBank) -> None:
     assert not (scenes.visible & outside).any()
 
 
-def test_background_only_scenes_hide_nothing_inside_the_frame(bank: TextureBank) -> None:
+def test_background_only_scenes_have_no_occlusion_inside_the_frame(bank: TextureBank) -> None:
     scenes = scenes_of(bank, replace(CLEAR, static=0, subpixel=1, background_only=1), count=4)
     assert scenes.visible[:, 2:-2, 2:-2].all()
 
@@ -136,7 +136,7 @@ def test_both_frames_are_equally_sharp(bank: TextureBank) -> None:
     assert abs(np.median(ratios) - 1) < 0.05
 
 
-def test_effects_change_the_pictures_but_not_the_flow(bank: TextureBank) -> None:
+def test_effects_change_the_frames_but_not_the_flow(bank: TextureBank) -> None:
     plain = scenes_of(bank, replace(CLEAR, fewest_objects=4), count=3)
     covered = scenes_of(bank, replace(CLEAR, fewest_objects=4, shadows=1), count=3)
     assert torch.equal(plain.flow, covered.flow)
@@ -151,11 +151,11 @@ def test_scenes_rendered_together_equal_scenes_rendered_one_by_one(
     together = scenes_of(bank, SceneSettings(), count=6)
     assert ((together.flow - apart.flow).abs() < 1e-3).float().mean() > 0.999
     assert (together.visible == apart.visible).float().mean() > 0.999
-    # Pictures of several levels in one batch are enlarged again before they are sampled.
+    # Textures of several levels in one batch are enlarged again before they are sampled.
     assert (together.first.float() - apart.first.float()).abs().mean() < 2
 
 
-def test_motion_blur_smears_moving_layers_along_their_way_only(bank: TextureBank) -> None:
+def test_motion_blur_blurs_moving_layers_along_their_motion_only(bank: TextureBank) -> None:
     moving = replace(TEXTURED, static=0, subpixel=0, sideways=1, background_only=1, bent=0)
     sharp = scenes_of(bank, replace(moving, motion_blur=0))
     blurred = scenes_of(bank, replace(moving, motion_blur=1))
@@ -167,26 +167,26 @@ def test_motion_blur_smears_moving_layers_along_their_way_only(bank: TextureBank
     assert along < 0.9 * across
 
 
-def test_a_folder_of_pictures_becomes_a_bank(tmp_path: Path) -> None:
+def test_a_texture_bank_is_read_from_a_folder_of_images(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     (tmp_path / "deep").mkdir()
     for name, shape in (("a.jpg", (40, 60, 3)), ("deep/b.png", (50, 50)), ("deep/cut.png", (30, 24, 4))):
         cv2.imwrite(str(tmp_path / name), random.integers(0, 256, shape, dtype=np.uint8))
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     bank = TextureBank.from_folder(tmp_path, device="cpu")
-    assert bank.photographs == 3  # two squares of the long picture, one of the square one
+    assert bank.photographs == 3  # two squares of the long image, one of the square one
     assert len(bank.cutouts) == 1
     assert scenes_of(bank, SceneSettings(), count=2).first.float().std() > 5
 
 
-def test_a_picture_whose_name_is_no_text_is_a_texture_too(tmp_path: Path) -> None:
+def test_an_image_whose_name_is_not_valid_text_is_read(tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
     (tmp_path / "bad\udcff.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
     assert TextureBank.from_folder(tmp_path, device="cpu").photographs == 1
 
 
-def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="holds no opaque pictures"):
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="has no opaque images"):
         TextureBank.from_folder(tmp_path, device="cpu")
     with pytest.raises(UsageError, match="is not a folder"):
         TextureBank.from_folder(tmp_path / "missing", device="cpu")

@@ -15,12 +15,11 @@ from torch import Tensor
 
 from flowcli.errors import UsageError
 from flowcli.system.signals import StoppedError
-from flowcli.training import batches
+from flowcli.training import batches, run
 from flowcli.training import pool as pool_module
-from flowcli.training import run as runs
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.batches import draw_from_pool, draw_rendered
-from flowcli.training.loop import SLOW, Progress, TrainingState, follow, learn, train_steps
+from flowcli.training.loop import SLOW, Progress, TrainingState, learn, train_steps, update_average
 from flowcli.training.options import TrainingOptions
 from flowcli.training.pool import Pool
 from flowcli.training.recipes import RECIPES, Recipe, Stage
@@ -97,15 +96,15 @@ def assert_equal(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         assert torch.equal(tensor, expected[name]), name
 
 
-def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(draw: Draw, tmp_path: Path) -> None:
+def test_a_resumed_state_computes_the_same_as_an_uninterrupted_one(draw: Draw, tmp_path: Path) -> None:
     whole = begin()
     expected = [progress.loss for progress in steps(whole, draw)]
     killed = begin()
     losses = [progress.loss for progress in itertools.islice(steps(killed, draw), 3)]
     killed.save(tmp_path / "state.pt")
-    resumed = begin(seed=99)  # whatever a new process starts from
+    resumed = begin(seed=99)  # a new process starts from other weights
     resumed.load(tmp_path / "state.pt")
-    torch.rand(7)  # nor does it matter what else drew random numbers
+    torch.rand(7)  # the state of the global generator has no effect
     assert resumed.step == 3
     losses += [progress.loss for progress in steps(resumed, draw)]
     assert losses == expected
@@ -113,7 +112,7 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(draw: Draw, tmp_pat
     assert_equal(resumed.average.state_dict(), whole.average.state_dict())
 
 
-def test_a_resumed_run_sees_the_same_pairs_from_a_lost_pool(
+def test_a_pool_rendered_again_gives_the_same_batches(
     make_scenes: Callable[[int, int], Scenes], tmp_path: Path
 ) -> None:
     one = draw_from_pool(Pool(tmp_path / "one", make_scenes).read, RECIPE)
@@ -124,7 +123,7 @@ def test_a_resumed_run_sees_the_same_pairs_from_a_lost_pool(
     assert not torch.equal(first.first, one(4, RECIPE.stages[1]).first)
 
 
-def test_a_saved_state_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_save_keeps_the_earlier_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = begin()
     state.save(tmp_path / "state.pt")
     before = (tmp_path / "state.pt").read_bytes()
@@ -141,7 +140,7 @@ def test_a_saved_state_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
 
 def test_a_training_state_is_a_checkpoint_of_its_averaged_weights(tmp_path: Path) -> None:
     state = begin()
-    follow(state.average, RAFT(), decay=0.5)
+    update_average(state.average, RAFT(), decay=0.5)
     state.save(tmp_path / "state.pt")
     assert_equal(checkpoint.load(tmp_path / "state.pt").state_dict(), state.average.state_dict())
 
@@ -181,10 +180,10 @@ def test_each_step_uses_its_own_learning_rate_and_weight_decay() -> None:
     assert seen == [(1, "one", 1e-4), (2, "one", 1e-4), *((step, "two", 1e-5) for step in (3, 4, 5, 6))]
 
 
-def test_the_average_follows_the_weights_slower_and_slower() -> None:
+def test_the_decay_of_the_average_grows_with_the_step() -> None:
     state = begin()
     weight, mean = state.model.feature_encoder.head.weight, state.average.feature_encoder.head.weight
-    expected = mean.zero_().clone()  # far from the weights, so that the pace shows
+    expected = mean.zero_().clone()  # far from the weights, so that the decay is measurable
     for step, _ in enumerate(itertools.islice(steps(state, lambda *_: plain_batch()), 3)):
         decay = min(0.999, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * weight.detach()
@@ -192,10 +191,10 @@ def test_the_average_follows_the_weights_slower_and_slower() -> None:
     assert not torch.equal(mean, weight)
 
 
-def test_the_average_takes_over_running_statistics() -> None:
+def test_the_average_copies_running_statistics() -> None:
     model, average = RAFT(LARGE), RAFT(LARGE)
     model.context_encoder.stem.norm.running_mean.fill_(3)
-    follow(average, model, decay=0.9)
+    update_average(average, model, decay=0.9)
     assert bool((average.context_encoder.stem.norm.running_mean == 3).all())
 
 
@@ -219,14 +218,14 @@ def test_a_step_whose_gradient_is_not_finite_changes_nothing(size: str) -> None:
         assert bool(((low - 1e-6 <= tensor) & (tensor <= high + 1e-6)).all()), name
 
 
-def test_unknown_flow_does_not_reach_the_weights() -> None:
+def test_unknown_flow_does_not_change_the_weights_to_nan() -> None:
     state = begin()
     progress = next(steps(state, lambda *_: plain_batch(flow=float("nan"))))
     assert progress.loss == 0
     assert all(bool(tensor.isfinite().all()) for tensor in state.model.state_dict().values())
 
 
-def test_hidden_pixels_count_only_in_stages_that_ask_for_them() -> None:
+def test_occluded_pixels_count_only_in_stages_that_include_them() -> None:
     batch = plain_batch(flow=5.0)
     hidden = replace(batch, visible=torch.zeros_like(batch.visible))
     losses = [progress.loss for progress in steps(begin(), lambda *_: hidden)]
@@ -234,7 +233,7 @@ def test_hidden_pixels_count_only_in_stages_that_ask_for_them() -> None:
     assert all(loss > 0 for loss in losses[2:])
 
 
-def test_a_frozen_part_keeps_its_weights_until_a_stage_thaws_it() -> None:
+def test_a_frozen_part_keeps_its_weights_until_a_stage_unfreezes_it() -> None:
     frozen = replace(RECIPE.stages[0], frozen=("context_encoder",))
     state = begin()
     before = copied(state.model)
@@ -247,7 +246,7 @@ def test_a_frozen_part_keeps_its_weights_until_a_stage_thaws_it() -> None:
     assert not any(torch.equal(after[name], tensor) for name, tensor in copied(state.model).items() if name in kept)
 
 
-def test_a_slow_part_moves_by_a_fifth_of_what_it_would() -> None:
+def test_a_slow_part_changes_by_a_fifth() -> None:
     moved = []
     for slow in ((), ("context_encoder",)):
         state = begin()
@@ -260,7 +259,7 @@ def test_a_slow_part_moves_by_a_fifth_of_what_it_would() -> None:
         torch.testing.assert_close(moved[1][name], share * plainly, atol=1e-7, rtol=1e-3)
 
 
-def test_a_state_whose_optimiser_had_one_group_goes_on(tmp_path: Path) -> None:
+def test_a_state_with_one_parameter_group_is_resumed(tmp_path: Path) -> None:
     state, older = begin(), begin()
     older.optimiser = torch.optim.AdamW(older.model.parameters(), eps=1e-8)
     older.optimiser.param_groups[0]["part"] = ""
@@ -274,7 +273,7 @@ def test_a_state_whose_optimiser_had_one_group_goes_on(tmp_path: Path) -> None:
     assert_equal(copied(state.model), copied(resumed.model))
 
 
-def test_a_stage_renews_the_context_at_its_first_step_only(draw: Draw) -> None:
+def test_a_stage_reinitialises_the_context_at_its_first_step_only(draw: Draw) -> None:
     renewing = replace(RECIPE.stages[1], steps=2, renew_context=True, frozen=("context_encoder",))
     recipe = replace(RECIPE, stages=(RECIPE.stages[0], renewing))
     state = begin()
@@ -292,7 +291,7 @@ def test_a_stage_renews_the_context_at_its_first_step_only(draw: Draw) -> None:
     assert torch.equal(copied(state.model)["context_encoder.head.bias"], renewed["context_encoder.head.bias"])
 
 
-def test_the_matching_loss_adds_its_share_and_reaches_the_feature_encoder_alone() -> None:
+def test_the_matching_loss_changes_the_gradients_of_the_feature_encoder_only() -> None:
     stage = replace(RECIPE.stages[1], power=1.0)
     gradients = []
     for weight in (0.0, 1.0):
@@ -303,7 +302,7 @@ def test_the_matching_loss_adds_its_share_and_reaches_the_feature_encoder_alone(
     assert changed == {name for name in gradients[0] if name.startswith("feature_encoder.")}
 
 
-def test_pairs_read_back_are_the_ones_that_were_rendered(
+def test_pairs_read_from_the_pool_are_the_rendered_ones(
     make_scenes: Callable[[int, int], Scenes], tmp_path: Path
 ) -> None:
     pool = Pool(tmp_path / "pool", make_scenes)
@@ -338,25 +337,25 @@ def test_pairs_on_disk_are_not_rendered_again(make_scenes: Callable[[int, int], 
     Pool(tmp_path, never).read([0, 3])
 
 
-def test_the_pool_is_drawn_from_only_as_far_as_it_has_grown() -> None:
-    asked: list[int] = []
+def test_batches_are_drawn_from_the_grown_part_of_the_pool() -> None:
+    requested: list[int] = []
 
     class StopDrawingError(Exception):
         pass
 
     def read(numbers: list[int]) -> Scenes:
-        asked.extend(numbers)
+        requested.extend(numbers)
         raise StopDrawingError
 
     draw = draw_from_pool(read, replace(RECIPE, pool_pairs=100_000))
     for step in [0] * 3 + [1000] * 3:
         with pytest.raises(StopDrawingError):
             draw(step, replace(RECIPE.stages[0], batch=400))
-    assert 450 < max(asked[:1200]) < 512
-    assert 2300 < max(asked[1200:]) < 2512
+    assert 450 < max(requested[:1200]) < 512
+    assert 2300 < max(requested[1200:]) < 2512
 
 
-def test_only_weights_that_validate_better_are_kept(tmp_path: Path) -> None:
+def test_only_weights_with_a_lower_validation_error_are_kept(tmp_path: Path) -> None:
     state, folder = begin(), RunFolder(tmp_path)
     kept = [
         folder.keep_best(state, {"mean": mean}, recipe=RECIPE)
@@ -386,7 +385,7 @@ def options(folder: Path, **changes: object) -> TrainingOptions:
 def tiny(monkeypatch: pytest.MonkeyPatch, make_scenes: Callable[[int, int], Scenes]) -> None:
     monkeypatch.setitem(RECIPES, "tiny", RECIPE)
     monkeypatch.setattr(batches, "SceneRenderer", lambda *_: make_scenes)
-    monkeypatch.setattr(runs, "keep_memory", lambda: None)
+    monkeypatch.setattr(run, "keep_memory", lambda: None)
 
 
 def saved(folder: Path) -> dict[str, object]:
@@ -426,7 +425,7 @@ def test_a_signal_stops_a_run_between_two_steps(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_failure_within_a_step_does_not_save_half_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_within_a_step_does_not_save_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_training(options(tmp_path))
     before = (tmp_path / "run" / "state.pt").read_bytes()
     monkeypatch.setitem(RECIPES, "tiny", replace(RECIPE, stages=(*RECIPE.stages, RECIPE.stages[0])))
@@ -434,34 +433,34 @@ def test_a_failure_within_a_step_does_not_save_half_of_it(tmp_path: Path, monkey
     def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt  # the second Ctrl-C, after the optimiser has stepped
 
-    monkeypatch.setattr("flowcli.training.loop.follow", fail)
+    monkeypatch.setattr("flowcli.training.loop.update_average", fail)
     with pytest.raises(KeyboardInterrupt):
         run_training(options(tmp_path))
     assert (tmp_path / "run" / "state.pt").read_bytes() == before
 
 
 @pytest.mark.usefixtures("tiny")
-def test_what_cannot_be_trained_on_is_refused_before_training(tmp_path: Path) -> None:
+def test_unusable_options_are_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^there is no recipe 'none'$"):
         run_training(options(tmp_path, recipe="none"))
     with pytest.raises(UsageError, match=r"does not exist$"):
         run_training(options(tmp_path, validation=tmp_path / "nowhere"))
-    with pytest.raises(UsageError, match=r"^training knows no fp16$"):
+    with pytest.raises(UsageError, match=r"^training does not support fp16$"):
         run_training(options(tmp_path, precision="fp16"))
     assert not (tmp_path / "run" / "state.pt").exists()
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_run_is_not_continued_with_pairs_of_another_kind(tmp_path: Path) -> None:
+def test_a_run_is_not_resumed_with_other_pairs(tmp_path: Path) -> None:
     run_training(options(tmp_path))
-    with pytest.raises(UsageError, match=r"run was begun with pairs of another size, seed or textures$"):
+    with pytest.raises(UsageError, match=r"run was started with pairs of another size, seed or textures$"):
         run_training(options(tmp_path, textures=tmp_path))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_eight_pairs_can_be_learnt_by_heart(bank: TextureBank) -> None:
-    """The first rung of the ladder: a model that cannot overfit cannot learn."""
+def test_the_model_can_overfit_eight_pairs(bank: TextureBank) -> None:
+    """A model that cannot overfit cannot learn."""
     first, second, flow = calm_pairs(bank, 8)
     torch.manual_seed(0)
     stage = Stage("overfit", 1600, 4, (128, 160), 4, (4e-4, 1e-5))
@@ -481,7 +480,7 @@ def test_eight_pairs_can_be_learnt_by_heart(bank: TextureBank) -> None:
 
 
 def calm_pairs(bank: TextureBank, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Generated pairs of 128 x 160 that move by 1 to 4 px on average."""
+    """The frames and flow of generated pairs of 128 x 160 with a mean motion of 1 to 4 px."""
     scenes = render(bank, count=8 * count, height=128, width=160, seed=5)
     speed = torch.linalg.vector_norm(scenes.flow, dim=1).mean(dim=(1, 2))
     calm = ((speed > 1) & (speed < 4)).nonzero().flatten()[:count]
@@ -489,7 +488,7 @@ def calm_pairs(bank: TextureBank, count: int) -> tuple[Tensor, Tensor, Tensor]:
     return scenes.first[calm], scenes.second[calm], scenes.flow[calm]
 
 
-def test_without_a_pool_every_step_renders_pairs_of_its_own(make_scenes: Callable[[int, int], Scenes]) -> None:
+def test_without_a_pool_every_step_renders_new_pairs(make_scenes: Callable[[int, int], Scenes]) -> None:
     rendered = []
 
     def render_and_note(count: int, seed: int) -> Scenes:
@@ -504,7 +503,7 @@ def test_without_a_pool_every_step_renders_pairs_of_its_own(make_scenes: Callabl
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_run_notes_the_weights_it_was_begun_with(tmp_path: Path) -> None:
+def test_a_run_logs_its_initial_weights(tmp_path: Path) -> None:
     checkpoint.save(RAFT(), tmp_path / "older.safetensors")
     run_training(options(tmp_path, weights=str(tmp_path / "older.safetensors")))
     first, *_ = (json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines())
@@ -517,7 +516,7 @@ def test_a_run_notes_the_weights_it_was_begun_with(tmp_path: Path) -> None:
     [
         ("small", {"frozen": ("contxt_encoder",)}, "freezes or slows 'contxt_encoder'"),
         ("small", {"slow": ("contxt_encoder",)}, "freezes or slows 'contxt_encoder'"),
-        ("large", {"renew_context": True}, "renews the context"),
+        ("large", {"renew_context": True}, "reinitialises the context encoder"),
     ],
 )
 def test_a_recipe_that_does_not_fit_the_model_is_refused_with_a_hint(

@@ -1,1 +1,1 @@
-"""The commands, one per file: options become objects, one call, one line of summary."""
+"""The commands, one per file: each builds objects from its options, makes one call, and prints the result."""

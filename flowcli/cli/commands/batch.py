@@ -14,7 +14,7 @@ from flowcli.system import options as shared
 EPILOG = outputs()
 
 
-# A batch always goes on where it stopped.
+# A batch always resumes.
 @takes(Request, without=("resume",))
 def run(
     folder: Annotated[
@@ -31,39 +31,45 @@ def run(
         ),
     ] = None,
     include: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Only clips that fit, such as '*.mp4' or 'day1/*'.")
+        list[str] | None, typer.Option(metavar="GLOB", help="Only clips that match, such as '*.mp4' or 'day1/*'.")
     ] = None,
-    exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="No clips that fit.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="No clips that match.")] = None,
     engine: Annotated[
-        str, typer.Option(metavar="NAME", help="Who computes: local, this machine; or ray, a Ray cluster.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Engine that starts workers: local, on this machine; or ray, on a Ray cluster."
+        ),
     ] = "local",
     address: Annotated[
         str,
-        typer.Option(metavar="WHERE", help="Ray cluster: auto, that of this machine; local, a new one; or HOST:PORT."),
+        typer.Option(metavar="WHERE", help="Ray cluster: auto, this machine's; local, a new one; or HOST:PORT."),
     ] = "auto",
     workers: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Processes that compute. Default: one for each GPU, else one; with ray, one a node.",
+            help="Processes that compute clips. Default: one for each GPU, else one; with ray, one a node.",
             min=1,
         ),
     ] = None,
     isolate: Annotated[
         bool,
-        typer.Option("--isolate", metavar="", help="Compute in a process of its own, so that a crash costs a clip."),
+        typer.Option(
+            "--isolate", metavar="", help="Compute in a separate process, so that a crash fails one clip only."
+        ),
     ] = False,
     shard: Annotated[
-        str, typer.Option(metavar="I/N", help="Only every N-th clip, from the I-th on: one share of a job array.")
+        str, typer.Option(metavar="I/N", help="Only every N-th clip, from the I-th on: one shard of a job array.")
     ] = "1/1",
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", metavar="", help="Try clips again that failed in an earlier run.")
+        bool, typer.Option("--retry-failed", metavar="", help="Retry clips that failed in an earlier run.")
     ] = False,
     report: Annotated[
-        bool, typer.Option("--report", metavar="", help="Write report.html too: every clip, its motion, what failed.")
+        bool, typer.Option("--report", metavar="", help="Also write report.html: every clip, its motion, and failures.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", metavar="", help="List the clips with frames, length and size; write nothing.")
+        bool,
+        typer.Option("--dry-run", metavar="", help="List clips with frames, duration and size; write nothing."),
     ] = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
@@ -71,16 +77,16 @@ def run(
     *,
     options: dict[str, Any],
 ) -> None:
-    """Flow of every video and image folder below DIR; run again to go on where it stopped.
+    """Flow of every video and image folder below DIR; run it again to resume.
 
-    Clips that fail stop no other and are listed with the reason, here and in batch.json beside the outputs. All options
-    of flowcli video apply to every clip. A list has a path in every line; as CSV (columns path, skip, start ...) or
-    JSONL it can give clips options of their own.
+    A clip that fails does not stop the others; it is listed with the reason, here and in batch.json beside the outputs.
+    The options of flowcli video apply to every clip. A list has a path in every line; as CSV (columns path, skip, start
+    ...) or JSONL it can set options for each clip.
 
     Example: flowcli batch clips -o flows --save flo,video --skip 2
 
     In a Slurm job array of eight: flowcli batch clips -o flows --shard $SLURM_ARRAY_TASK_ID/8; afterwards the same
-    without --shard, to have all in one batch.json and report.
+    without --shard, to collect all clips in one batch.json and report.
     """
     from flowcli.batch.clip_list import read_list
     from flowcli.batch.clips import discover

@@ -1,4 +1,4 @@
-"""flowcli compare: two flows of one clip, side by side."""
+"""flowcli compare: two flows of one video, side by side."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ def run(
     input: Annotated[
         Path, typer.Argument(metavar="VIDEO", help="A video, a folder of images, or a pattern in quotes.")
     ],
-    first: Annotated[str, typer.Argument(metavar="A", help="One side: weights, perhaps with settings, or a folder.")],
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="One side: weights, optionally with settings, or a folder.")
+    ],
     second: Annotated[str, typer.Argument(metavar="B", help="The other side.")],
     options: dict[str, Any],
     json: shared.Json = False,
     quiet: shared.Quiet = False,
 ) -> None:
-    """Compare two weights, two settings, or two folders of flow on one clip.
+    """Compare two weights, two settings, or two folders of flow on one video.
 
-    Writes VIDEO_compare.mp4, which shows the frame, both flows and where they differ, and VIDEO_compare.json with
+    Writes VIDEO_compare.mp4, which shows the frame, both flows and their difference, and VIDEO_compare.json with
     statistics of every pair.
 
     Example: flowcli compare in.mp4 raft-small raft_large_C_T_SKHT_V2

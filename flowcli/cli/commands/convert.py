@@ -25,9 +25,9 @@ def run(
     options: dict[str, Any],
     quiet: shared.Quiet = False,
 ) -> None:
-    """Turn saved flow into another format, draw it again, or make a video from a folder of it.
+    """Convert saved flow to another format, to pictures, or a folder of it to a video.
 
-    What is written is read back, and what a format could not keep is said.
+    Written flow files are read back, and values that the format could not keep are reported.
 
     Example: flowcli convert out/in_flow kitti --to kitti
 

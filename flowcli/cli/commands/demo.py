@@ -1,4 +1,4 @@
-"""flowcli demo: the main job, on a clip that needs no file."""
+"""flowcli demo: the flow of a built-in clip, scored against its ground truth."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def run(
     *,
     options: dict[str, Any],
 ) -> None:
-    """See it work: the flow of a turning fan that flowcli paints itself, scored against the exact truth.
+    """Try flowcli: the flow of a turning fan that flowcli draws itself, scored against the ground truth.
 
-    Writes the flow as a video, beside its frames as another, and a picture that compares it with the truth and with
-    OpenCV's DIS. What an earlier demo wrote there is replaced.
+    Writes a video of the flow, a video of frames and flow side by side, and a picture that compares the flow with the
+    ground truth and with OpenCV's DIS. Replaces the files of an earlier demo.
 
     Example: flowcli demo
     """
@@ -31,7 +31,7 @@ def run(
 
     request = Request((Path("fan"),), output, "video,side", legend=True, overwrite=True, **options)
     console = Console()
-    console.say("a fan turns before a drifting wall, and its exact flow is known")
+    console.say("a fan turns in front of a drifting wall; the exact flow is known")
     demonstration = demonstrate(request, console)
     console.conclude(demonstration.result)
     console.show(demonstration.picture)

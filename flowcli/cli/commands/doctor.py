@@ -1,4 +1,4 @@
-"""flowcli doctor: what this machine has, what is wrong, and what mends it."""
+"""flowcli doctor: a check of this machine, with the commands that fix problems."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from flowcli.system import options as shared
 
 
 def run(json: shared.Json = False) -> None:
-    """What this machine has: device, precision, codecs, weights, memory and the frames that fit into it.
+    """Check this machine: device, precision, codecs, weights, memory and the frame sizes that fit into it.
 
-    What is wrong is listed last, each with the command that mends it.
+    Problems are listed last, each with the command that fixes it.
 
     Example: flowcli doctor
     """
-    from flowcli.cli.doctor import check_up
+    from flowcli.cli.doctor import diagnose
     from flowcli.system.console import Console
 
-    Console(json=json).facts(check_up())
+    Console(json=json).facts(diagnose())

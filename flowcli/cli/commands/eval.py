@@ -1,4 +1,4 @@
-"""flowcli eval: how well flow is estimated where the truth is known."""
+"""flowcli eval: scores of estimated flow on datasets with ground truth."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ EPILOG = listed("Datasets, the values of DATASET", descriptions())
 
 
 def run(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"What ROOT holds: {', '.join(names())}.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"The dataset in ROOT: {', '.join(names())}.")],
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder of the dataset.")],
     weights: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Weights by name or path; repeat it for several. Default: raft-small."),
+        typer.Option(
+            metavar="NAME", help="Weights by name or path; repeat the option for several. Default: raft-small."
+        ),
     ] = None,
     baseline: Annotated[
-        str, typer.Option(metavar="LIST", help="Methods to compare with, commas between: dis, farneback, zero.")
+        str, typer.Option(metavar="LIST", help="Baselines, separated by commas: dis, farneback, zero.")
     ] = "",
     part: Annotated[
-        str, typer.Option(metavar="NAME", help="Which pairs, where a dataset is split: training or validation.")
+        str, typer.Option(metavar="NAME", help="The pairs of a dataset that is split: training or validation.")
     ] = "validation",
     iterations: shared.Iterations = 12,
     warm_start: Annotated[
-        bool, typer.Option("--warm-start", metavar="", help="Start each pair of a sequence from the flow before it.")
+        bool,
+        typer.Option("--warm-start", metavar="", help="Start each pair of a sequence from the previous pair's flow."),
     ] = False,
     padding: Annotated[
         str,
@@ -38,28 +41,30 @@ def run(
     all_pixels: Annotated[
         bool,
         typer.Option(
-            "--all-pixels", metavar="", help="Count Sintel's pixels marked invalid too, as princeton-vl does."
+            "--all-pixels", metavar="", help="Also count Sintel's pixels marked invalid, as princeton-vl/RAFT does."
         ),
     ] = False,
     device: shared.Device = "auto",
     precision: shared.Precision = "fp32",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Folder to keep scores in as they come, for --resume."),
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="Folder for scores, written after every pair, for --resume."
+        ),
     ] = None,
     worst: Annotated[
         int,
-        typer.Option(metavar="N", help="List each method's N worst pairs, and draw their errors below -o.", min=0),
+        typer.Option(metavar="N", help="List each method's N worst pairs, and draw their errors in -o.", min=0),
     ] = 0,
     submission: Annotated[
         Path | None,
         typer.Option(
             "--submit",
             metavar="PATH",
-            help="Instead, write flow of the test frames here, for sintel's or kitti's server.",
+            help="Instead, write the flow of the test pairs here, for sintel's or kitti's server.",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", metavar="", help="Go on where an earlier run stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", metavar="", help="Resume an earlier run.")] = False,
     overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     csv: Annotated[bool, typer.Option("--csv", metavar="", help="Print a line for each pair and method.")] = False,
@@ -67,7 +72,7 @@ def run(
 ) -> None:
     """Endpoint error (EPE), outliers and more on a dataset with ground truth, beside other methods.
 
-    Published figures were made with --iters 32 on Sintel (and --all-pixels), 24 on KITTI and FlyingChairs.
+    Published results are with --iters 32 --all-pixels on Sintel, --iters 24 on KITTI and FlyingChairs.
 
     Example: flowcli eval pairs my-pairs --baseline dis,farneback,zero
     """

@@ -1,4 +1,4 @@
-"""flowcli inspect: what RAFT saw."""
+"""flowcli inspect: RAFT's intermediate results for one pair."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from flowcli.system import options as shared
 def run(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT...", help="Two images, or a video or image folder, or demo: the turning fan."),
+        typer.Argument(metavar="INPUT...", help="Two images, a video, an image folder, or demo: the turning fan."),
     ],
     at: Annotated[
         list[str] | None,
-        typer.Option(metavar="X,Y", help="A pixel of the first frame to look at; repeat it for several."),
+        typer.Option(metavar="X,Y", help="A pixel of the first frame to inspect; repeat the option for several."),
     ] = None,
     *,
     options: dict[str, Any],
     json: shared.Json = False,
     quiet: shared.Quiet = False,
 ) -> None:
-    """See what RAFT saw, at every step, for any pixel.
+    """Inspect RAFT's intermediate results at every update, for any pixel.
 
-    Writes NAME_inspect/: explorer.html to look around in, inspect.json with all the numbers, and pictures of features,
-    correlation, lookups, motion features, upsampling and convergence. README.md in it says what each of them shows, and
-    what every key of inspect.json means. Pixels are x,y in the source.
+    Writes NAME_inspect/: explorer.html to view interactively, inspect.json with all numbers, and pictures of features,
+    correlation, lookups, motion features, upsampling and convergence. README.md in it describes each picture and every
+    key of inspect.json. Pixels are x,y in the source.
 
     Example: flowcli inspect a.png b.png --at 320,200 --auto 3
     """

@@ -16,8 +16,8 @@ EPILOG = outputs()
 
 @takes(Request, without=shared.marked(Request, VIDEO), defaults={"save": "png", "iterations": "12"})
 def run(
-    first: Annotated[Path, typer.Argument(metavar="FIRST", help="The image that flow starts from.")],
-    second: Annotated[Path, typer.Argument(metavar="SECOND", help="The image it leads to, of the same size.")],
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="The first image.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="The second image, of the same size.")],
     options: dict[str, Any],
     dry_run: shared.DryRun = False,
     json: shared.Json = False,

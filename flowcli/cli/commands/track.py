@@ -1,4 +1,4 @@
-"""flowcli track: points carried along the flow of a video."""
+"""flowcli track: points followed through a video along its flow."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def run(
     options: dict[str, Any],
     quiet: shared.Quiet = False,
 ) -> None:
-    """Follow points through a video along its flow, until they are hidden, leave, or a cut comes.
+    """Follow points through a video along its flow, until they are occluded, leave the frame, or reach a cut.
 
     Writes VIDEO_tracks.csv with a row for each point of each frame, and VIDEO_tracks.mp4 that shows them. A point is
-    hidden where forward and backward flow disagree about it.
+    occluded where forward and backward flow disagree.
 
     Example: flowcli track in.mp4 --points '320,180;100,60' --save csv,json,video
     """

@@ -1,4 +1,4 @@
-"""flowcli train: a RAFT trained on generated pairs."""
+"""flowcli train: training of RAFT on generated pairs or datasets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(
     options: dict[str, Any],
     data: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="Where a dataset of the recipe lies, as eval takes it; for each one."),
+        typer.Option(metavar="NAME=PATH", help="Folder of a dataset of the recipe, as for eval; repeat the option."),
     ] = None,
     promote: Annotated[
         Path | None,
@@ -27,17 +27,17 @@ def run(
         ),
     ] = None,
     licence: Annotated[
-        str, typer.Option(metavar="TEXT", help="With --promote: the terms of the weights, for the card.")
+        str, typer.Option(metavar="TEXT", help="With --promote: the licence of the weights, for the card.")
     ] = "not stated",
     origin: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="With --promote: where the pictures come from, for the card.")
+        str | None, typer.Option(metavar="TEXT", help="With --promote: the origin of the textures, for the card.")
     ] = None,
 ) -> None:
-    """Train RAFT on generated pairs or on datasets; run again to go on where it stopped.
+    """Train RAFT on generated pairs or on datasets; run it again to resume.
 
-    Progress goes to the terminal and to log.jsonl in the run's folder, the validation curve to validation.png; the
-    averaged weights that validated best are best.safetensors there. For several processes, start it as
-    torchrun --nproc-per-node 2 -m -- flowcli train --threads 1 and so on.
+    The run's folder gets log.jsonl, the validation curve in validation.png, and the averaged weights with the lowest
+    validation error in best.safetensors. For several processes, start it as torchrun --nproc-per-node 2 -m -- flowcli
+    train --threads 1 ...
 
     Example: flowcli train --run runs/first --textures ~/Pictures --validation pairs
     """
@@ -54,4 +54,5 @@ def run(
         return
     if training.validation is None:
         raise UsageError("--promote scores the weights", hint="give --validation, a folder of pairs")
-    console.show(promote_weights(Promotion(training.run, promote.parent, promote.name, training.validation), console))
+    promotion = Promotion(training.run, promote.parent, promote.name, training.validation, licence, origin)
+    console.show(promote_weights(promotion, console))

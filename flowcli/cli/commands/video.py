@@ -30,7 +30,7 @@ def run(
     verbose: shared.Verbose = False,
     log_file: shared.LogFile = None,
 ) -> None:
-    """Flow of a video: from every frame to the next, or to the N-th after it.
+    """Flow of a video, from every frame to the next, or with --skip N to the N-th after it.
 
     Of n frames, --skip N gives (n-1)/N flows, and n-N with --sliding. Flow is the displacement in pixels, x to the
     right and y down, on the grid of a pair's first frame.

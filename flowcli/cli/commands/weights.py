@@ -1,4 +1,4 @@
-"""flowcli weights: what weights there are, getting them, checking them, and turning them into other formats."""
+"""flowcli weights: lists, fetches, verifies, converts and exports weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NameOrFile = Annotated[str, typer.Argument(metavar="NAME|FILE", help="Weights by
 
 @app.command("list")
 def list_all(json: shared.Json = False, quiet: shared.Quiet = False) -> None:
-    """What --weights takes by name: embedded weights, fetched ones, and what can be fetched.
+    """List the weights that --weights takes by name: embedded, fetched, and those that can be fetched.
 
     Example: flowcli weights list
     """
@@ -33,12 +33,12 @@ def list_all(json: shared.Json = False, quiet: shared.Quiet = False) -> None:
     console = Console(quiet=quiet, json=json)
     console.table(catalogue())
     console.say(f"fetched weights go to {storage()}")
-    console.say(f"licence of the weights to fetch: {LICENCE}")
+    console.say(f"licence of published weights: {LICENCE}")
 
 
 @app.command()
 def show(weights: NameOrFile, json: shared.Json = False) -> None:
-    """What a file of weights is: whose names it uses, which size, how it was trained, its checksum.
+    """Show a file of weights: whose names it uses, its size, training and checksum.
 
     Example: flowcli weights show raft-things.pth
     """
@@ -55,10 +55,10 @@ def fetch(
     url: Annotated[str | None, typer.Option(metavar="URL", help="Fetch the file from this mirror instead.")] = None,
     quiet: shared.Quiet = False,
 ) -> None:
-    """Fetch published weights; the only command that uses the network.
+    """Fetch published weights from the network.
 
-    A download that was cut goes on where it ended. The file is kept only if its checksum is right. Proxies are taken
-    from https_proxy; FLOWCLI_WEIGHTS_DIR says where to keep weights.
+    An interrupted download is resumed. The file is kept only if its checksum is right. Proxies are taken from
+    https_proxy; FLOWCLI_WEIGHTS_DIR sets the folder of fetched weights.
 
     Example: flowcli weights fetch raft_large_C_T_SKHT_V2
     """
@@ -79,7 +79,7 @@ def verify(
     ] = None,
     json: shared.Json = False,
 ) -> None:
-    """Check that files are what they should be: their checksums, and every tensor's name, shape and values.
+    """Verify weights: their checksums, and every tensor's name, shape and values.
 
     Example: flowcli weights verify
     """
@@ -90,7 +90,7 @@ def verify(
     verdicts = verify_weights(weights or [])
     Console(json=json).table(verdicts)
     if verdicts.failed:
-        raise WeightsError(f"not as they should be: {', '.join(verdicts.failed)}", hint="fetch or copy them again")
+        raise WeightsError(f"damaged or unfit: {', '.join(verdicts.failed)}", hint="fetch or copy them again")
 
 
 @app.command()
@@ -104,9 +104,9 @@ def convert(
     overwrite: shared.Overwrite = False,
     quiet: shared.Quiet = False,
 ) -> None:
-    """Write weights under another program's names, ready for its strict loading.
+    """Write weights under another program's names, which loads them strictly.
 
-    Without loss, but for fp32 weights stored as fp16.
+    Lossless, except for fp32 weights stored as fp16.
 
     Example: flowcli weights convert raft-small raft-small.pth --to princeton
     """
@@ -128,10 +128,10 @@ def export(
     overwrite: shared.Overwrite = False,
     quiet: shared.Quiet = False,
 ) -> None:
-    r"""Write an ONNX model for frames of one size, and check it with onnxruntime against our own flow.
+    r"""Write an ONNX model for frames of one size, and compare its flow by onnxruntime with flowcli's.
 
-    It takes `first` and `second`, RGB from 0 to 255 as float32 (1, 3, H, W), and gives `flow` (1, 2, H, W) in px. Needs
-    the extra: pip install "flowcli-raft\[onnx]".
+    Its inputs are `first` and `second`, RGB from 0 to 255 as float32 (1, 3, H, W), its output is `flow` (1, 2, H, W) in
+    px. Needs the extra: pip install "flowcli-raft\[onnx]".
 
     Example: flowcli weights export raft-small raft.onnx --size 640x360 --iters 12
     """

@@ -1,8 +1,8 @@
-"""Pairs of frames with true flow, read from disk: one dataset per file, its name the file's name.
+"""Readers of datasets with ground truth: one file for each dataset, named after it.
 
-A file declares `samples(root, part) -> list[Sample]`: where every pair of a part lies, in order and without reading
-any. It raises `UsageError` where there is no such folder or part, and `SourceError` where something is missing. The
-first line of its docstring is its help; `PADDING` says how its frames are padded, if not alike on all sides.
+A file declares `samples(root, part) -> list[Sample]`: every pair of a part, in order, without reading any. It raises
+UsageError for a missing folder or part, and SourceError for missing files. The first line of the file's docstring is
+its help; `PADDING` says how the frames are padded in published evaluations, if not centred.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 from flowcli.errors import UsageError
-from flowcli.evaluation.datasets._values import FlowItem, Part, Sample, Truth
+from flowcli.evaluation.datasets._values import FlowItem, GroundTruth, Part, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FlowItem",
+    "GroundTruth",
     "Part",
     "Sample",
-    "Truth",
     "descriptions",
     "items",
     "names",
@@ -37,48 +37,51 @@ __all__ = [
 
 
 class Reader(Protocol):
-    """What a dataset's file declares."""
+    """The interface of a dataset's file."""
 
     def samples(self, root: Path, part: Part) -> list[Sample]:
-        """The pairs below `root`, in order."""
+        """The pairs of a part below `root`, in order."""
         ...
 
 
 def names() -> list[str]:
-    """The datasets there are, without importing any."""
+    """The names of all datasets, found without importing their files."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
 def descriptions() -> dict[str, str]:
-    """What each dataset's folder holds, for `--help`: read, not imported."""
+    """A line about each dataset for `--help`, read from its file without importing it."""
     folder = Path(__path__[0])
     texts = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in names()}
     return {name: (ast.get_docstring(ast.parse(text)) or name).splitlines()[0] for name, text in texts.items()}
 
 
 def reader(name: str) -> Reader:
-    """The reader of a dataset by its name; raises `UsageError` where there is none."""
+    """The reader of a dataset by its name; raises UsageError for an unknown name."""
     if name not in names():
         raise UsageError(f"there is no dataset called {name!r}", hint=f"choose one of {', '.join(names())}")
     return cast("Reader", importlib.import_module(f"{__name__}.{name}"))
 
 
 def placement(name: str) -> Placement:
-    """Where a dataset's frames are padded in published evaluations."""
+    """How a dataset's frames are padded in published evaluations."""
     return cast("Placement", getattr(reader(name), "PADDING", "centre"))
 
 
 def samples(name: str, root: Path, part: str = "validation") -> list[Sample]:
-    """The pairs of a dataset below `root`, in order; nothing is read yet. Raises UsageError for an unknown `part`."""
+    """The pairs of a dataset below `root`, in order, none of them read yet.
+
+    Raises UsageError for an unknown dataset or part and a missing folder, SourceError for an incomplete dataset.
+    """
     if part not in get_args(Part):
         raise UsageError(f"there is no {part} part of a dataset", hint=f"choose one of {', '.join(get_args(Part))}")
     return reader(name).samples(root, cast("Part", part))
 
 
 def read(sample: Sample, *, count_invalid: bool = False) -> FlowItem:
-    """The pair itself; with `count_invalid` what its publisher leaves out counts where its flow is known.
+    """Reads a pair; with `count_invalid`, pixels that the publisher excludes are valid where their flow is known.
 
-    Raises `SourceError` where a file is missing or does not fit the others, and for a sample without truth.
+    Raises SourceError for a missing or unreadable file, sizes that differ, and a sample without ground truth.
     """
     from flowcli.evaluation.datasets._reading import read_item  # noqa: PLC0415 - loads OpenCV
 
@@ -86,5 +89,5 @@ def read(sample: Sample, *, count_invalid: bool = False) -> FlowItem:
 
 
 def items(name: str, root: Path, part: Part = "validation") -> Iterator[FlowItem]:
-    """The pairs of a dataset, each read only when it is reached; a folder without any is refused at once."""
+    """Iterates over the pairs of a dataset, each read when it is reached; `samples` raises its errors at once."""
     return (read(sample) for sample in samples(name, root, part))

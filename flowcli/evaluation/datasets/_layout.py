@@ -1,4 +1,4 @@
-"""Where a dataset's files lie: folders that must be there, frames by number, and the pairs that they make."""
+"""Helpers for dataset layouts: required folders, files by number, and the pairs of consecutive frames."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from flowcli.evaluation.datasets._values import Part, Truth
+    from flowcli.evaluation.datasets._values import GroundTruth, Part
 
 
 def folder(path: Path, *, layout: str) -> Path:
-    """The folder itself; `layout` says what the dataset's root holds.
+    """The path, if it is a folder; raises UsageError where it does not exist, SourceError where it is not a folder.
 
-    Raises `UsageError` where there is nothing of that name, `SourceError` where it is no folder.
+    `layout`, the hint of the errors, describes the dataset's root.
     """
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint=layout)
@@ -29,7 +29,7 @@ def folder(path: Path, *, layout: str) -> Path:
 
 
 def subfolder(root: Path, *names: str, layout: str) -> Path:
-    """The first of `names` that is a folder below `root`; raises where there is none."""
+    """The first of `names` that is a folder below `root`; raises SourceError where none is."""
     folder(root, layout=layout)
     for name in names:
         if (root / name).is_dir():
@@ -38,12 +38,12 @@ def subfolder(root: Path, *names: str, layout: str) -> Path:
 
 
 def subfolders(path: Path) -> list[Path]:
-    """The folders directly below `path`, by name, none of them hidden."""
+    """The folders directly below `path` that are not hidden, sorted by name."""
     return sorted(below for below in path.iterdir() if below.is_dir() and not below.name.startswith("."))
 
 
 def numbered(path: Path, pattern: str) -> dict[int, Path]:
-    """The files of a folder whose whole name matches, in order of the number that the pattern's group catches."""
+    """The files of a folder whose whole names match, by the number in the pattern's first group, in its order."""
     found = {}
     for file in path.iterdir() if path.is_dir() else ():
         match = re.fullmatch(pattern, file.name)
@@ -57,13 +57,14 @@ def consecutive(
     *,
     name: str,
     group: str,
-    truth: Callable[[int], Callable[[], Truth] | None],
+    ground_truth: Callable[[int], Callable[[], GroundTruth] | None],
     step: int = 1,
     starts: Iterable[int] = (),
 ) -> Iterator[Sample]:
-    """The pairs of one sequence, each frame with the one `step` later; `truth(number)` reads what starts there.
+    """The pairs of one sequence, each frame with the frame numbered `step` further.
 
-    Raises `SourceError` for a frame that is missing in between, or where a pair is known to start.
+    `ground_truth(number)` is the reader of the flow from that frame, and `starts` are frames that have flow. Raises
+    SourceError for a frame that is missing within the sequence or from a pair in `starts`.
     """
     needed = set(starts) if frames else set()
     numbers = sorted({*frames, *needed}, reverse=step < 0)
@@ -82,19 +83,19 @@ def consecutive(
             group=group,
             first=frames[number],
             second=frames[after],
-            truth=truth(number),
+            ground_truth=ground_truth(number),
             continues=index > 0,
         )
 
 
 def found(samples: list[Sample], root: Path, *, layout: str) -> list[Sample]:
-    """The samples, if there are any; raises `SourceError` otherwise."""
+    """The samples, if there are any; raises SourceError otherwise."""
     if not samples:
         raise SourceError(f"{root} holds no pairs", hint=layout)
     return samples
 
 
 def no_test(name: str, part: Part) -> None:
-    """Refuses the test part of a dataset that has none."""
+    """Raises UsageError where `part` is the test part, for a dataset that has none."""
     if part == "test":
-        raise UsageError(f"{name} has no test part without truth", hint="leave --part out")
+        raise UsageError(f"{name} has no test part", hint="leave --part out")

@@ -1,4 +1,4 @@
-"""What datasets are made of: where a pair lies, what is true of it, and the pair itself."""
+"""The values of datasets: a sample before it is read, its ground truth, and the pair as read."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Part = Literal["training", "validation", "test"]
-"""Which pairs of a dataset. One without a split of its own validates on what it trains on; a test has no truth."""
+"""A part of a dataset. Without a published split, validation is on the training pairs; test has no ground truth."""
 
 
 @dataclass(frozen=True, eq=False)
 class FlowItem:
-    """Two frames and the true flow between them; `group` names the items it is averaged with.
+    """Two frames and the exact flow between them; `group` names the items that it is averaged with.
 
-    `first` and `second` are (height, width, 3) uint8 RGB, `flow` is (height, width, 2) float32, the displacement
-    in pixels on the first frame's grid, right and down. It counts only where `valid` (height, width) and is
-    finite everywhere. `occluded` (height, width) marks what the second frame does not show, where that is known.
+    `first` and `second` are (height, width, 3) uint8 RGB. `flow` (height, width, 2) is the displacement in px on the
+    first frame's grid, right and down; it is finite everywhere and counts where `valid` (height, width). `occluded`
+    (height, width) marks pixels that the second frame does not show; None where that is unknown.
     """
 
     name: str
@@ -35,10 +35,11 @@ class FlowItem:
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
-    """True flow as `path` stores it: unknown where it is NaN or beyond 1e9 px.
+class GroundTruth:
+    """The flow (height, width, 2) stored in `path`, unknown where it is NaN or beyond 1e9 px.
 
-    `invalid` marks what its publisher leaves out, `occluded` what the second frame does not show.
+    `invalid` marks pixels that the publisher excludes, `occluded` pixels that the second frame does not show, both
+    (height, width).
     """
 
     path: Path
@@ -49,14 +50,14 @@ class Truth:
 
 @dataclass(frozen=True)
 class Sample:
-    """A pair that is not read yet: its frames' files, and what reads its truth, None in a test.
+    """A pair before it is read: the files of its frames, and the reader of its ground truth, None in a test part.
 
-    `continues` is true where the sample before it leads up to `first`, so that its flow may start this one's.
+    `continues` is true where the previous sample's second frame is `first`, so that this pair may start warm.
     """
 
     name: str
     group: str
     first: Path
     second: Path
-    truth: Callable[[], Truth] | None
+    ground_truth: Callable[[], GroundTruth] | None
     continues: bool = False

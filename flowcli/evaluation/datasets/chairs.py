@@ -1,4 +1,4 @@
-"""FlyingChairs: ROOT with data and the split, FlyingChairs_train_val.txt."""
+"""FlyingChairs: ROOT with data and the split in FlyingChairs_train_val.txt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
 from flowcli.evaluation.datasets import _layout as layout
-from flowcli.evaluation.datasets._reading import must_exist, plain_truth
+from flowcli.evaluation.datasets._reading import must_exist, read_ground_truth
 from flowcli.evaluation.datasets._values import Sample
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LABELS = {"training": "1", "validation": "2"}
 
 
 def samples(root: Path, part: Part) -> list[Sample]:
-    """The pairs that the split file gives to this part."""
+    """The pairs of the part, by the split file."""
     layout.no_test("chairs", part)
     data = layout.subfolder(root, "data", layout=LAYOUT)
     flows = list(layout.numbered(data, r"(\d+)_flow\.flo").values())
@@ -35,7 +35,7 @@ def samples(root: Path, part: Part) -> list[Sample]:
             first, second = (data / f"{number}_img{frame}.ppm" for frame in (1, 2))
             must_exist(first)
             must_exist(second)
-            result.append(Sample(number, "chairs", first, second, partial(plain_truth, flow)))
+            result.append(Sample(number, "chairs", first, second, partial(read_ground_truth, flow)))
     return layout.found(result, root, layout=LAYOUT)
 
 
@@ -46,5 +46,5 @@ def _split(root: Path) -> list[str]:
         raise SourceError(f"{root} has no {SPLITS[0]}", hint=LAYOUT)
     labels = path.read_text(encoding="ascii", errors="replace").split()
     if set(labels) - {"1", "2"}:
-        raise SourceError(f"{path} holds more than lines of 1 and 2", hint=LAYOUT)
+        raise SourceError(f"{path} has lines other than 1 and 2", hint=LAYOUT)
     return labels

@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flowcli.evaluation.datasets import _layout as layout
-from flowcli.evaluation.datasets._reading import must_exist, plain_truth
+from flowcli.evaluation.datasets._reading import must_exist, read_ground_truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from flowcli.evaluation.datasets._values import Part, Sample, Truth
+    from flowcli.evaluation.datasets._values import GroundTruth, Part, Sample
 
 LAYOUT = "ROOT holds hd1k_input/image_2 and hd1k_flow_gt/flow_occ, with files SEQUENCE_FRAME.png"
 
@@ -26,13 +26,13 @@ def samples(root: Path, part: Part) -> list[Sample]:
     result: list[Sample] = []
     sequences = sorted({match[1] for file in frames.iterdir() if (match := re.fullmatch(r"(\d+)_\d+\.png", file.name))})
     for sequence in sequences:
-        pictures = layout.numbered(frames, rf"{sequence}_(\d+)\.png")
-        truth = partial(_truth, flows, sequence)
-        result += layout.consecutive(pictures, name=sequence, group="hd1k", truth=truth)
+        images = layout.numbered(frames, rf"{sequence}_(\d+)\.png")
+        ground_truth = partial(_ground_truth, flows, sequence)
+        result += layout.consecutive(images, name=sequence, group="hd1k", ground_truth=ground_truth)
     return layout.found(result, root, layout=LAYOUT)
 
 
-def _truth(flows: Path, sequence: str, number: int) -> Callable[[], Truth]:
+def _ground_truth(flows: Path, sequence: str, number: int) -> Callable[[], GroundTruth]:
     path = flows / f"{sequence}_{number:04d}.png"
     must_exist(path)
-    return partial(plain_truth, path)
+    return partial(read_ground_truth, path)

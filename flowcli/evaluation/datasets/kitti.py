@@ -10,7 +10,7 @@ import numpy as np
 
 from flowcli.evaluation.datasets import _layout as layout
 from flowcli.evaluation.datasets._reading import must_exist, read_flow
-from flowcli.evaluation.datasets._values import Sample, Truth
+from flowcli.evaluation.datasets._values import GroundTruth, Sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LAYOUT = "ROOT holds training/flow_occ with training/image_2 (2015) or training/colored_0 or image_0 (2012)"
 PADDING = "bottom"
-# Of 2015, and of 2012 in colour and in grey.
+# 2012 has frames in colour and in grey.
 FRAMES = {"image_2": "kitti2015", "colored_0": "kitti2012", "image_0": "kitti2012"}
 
 
@@ -31,20 +31,20 @@ def samples(root: Path, part: Part) -> list[Sample]:
     for first in layout.numbered(frames, r"(\d+)_10\.png").values():
         second = first.with_name(first.name.replace("_10.", "_11."))
         must_exist(second)
-        truth = None
+        ground_truth = None
         if part != "test":
             must_exist(base / "flow_occ" / first.name)
-            truth = partial(_read, base / "flow_occ" / first.name, base / "flow_noc" / first.name)
-        result.append(Sample(first.stem, FRAMES[frames.name], first, second, truth))
+            ground_truth = partial(_read, base / "flow_occ" / first.name, base / "flow_noc" / first.name)
+        result.append(Sample(first.stem, FRAMES[frames.name], first, second, ground_truth))
     return layout.found(result, root, layout=LAYOUT)
 
 
 def submission(sample: Sample) -> PurePath:
-    """Where the development kit looks for a test sample's flow."""
+    """The file of a test sample's flow in a submission, as the development kit expects it."""
     return PurePath("flow", f"{sample.first.stem}.png")
 
 
-def _read(everywhere: Path, visible: Path) -> Truth:
-    """`flow_noc` knows the flow only where it ends within the second frame."""
+def _read(everywhere: Path, visible: Path) -> GroundTruth:
+    """The flow of `flow_occ`; occluded where `flow_noc`, which excludes pixels that leave the frame, has no flow."""
     occluded = np.isnan(read_flow(visible)[..., 0]) if visible.parent.is_dir() else None
-    return Truth(everywhere, read_flow(everywhere), occluded=occluded)
+    return GroundTruth(everywhere, read_flow(everywhere), occluded=occluded)

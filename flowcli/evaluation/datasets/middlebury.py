@@ -1,4 +1,4 @@
-"""Middlebury's pairs with public truth: ROOT with other-data and other-gt-flow."""
+"""Middlebury's pairs with public ground truth: ROOT with other-data and other-gt-flow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flowcli.evaluation.datasets import _layout as layout
-from flowcli.evaluation.datasets._reading import must_exist, plain_truth
+from flowcli.evaluation.datasets._reading import must_exist, read_ground_truth
 from flowcli.evaluation.datasets._values import Sample
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ LAYOUT = "ROOT holds other-data/NAME/frame10.png, frame11.png and other-gt-flow/
 
 
 def samples(root: Path, part: Part) -> list[Sample]:
-    """Every sequence that has truth; unknown flow is marked in its file."""
+    """Every sequence that has ground truth."""
     layout.no_test("middlebury", part)
     frames = layout.subfolder(root, "other-data", layout=LAYOUT)
     flows = layout.subfolder(root, "other-gt-flow", layout=LAYOUT)
@@ -27,6 +27,6 @@ def samples(root: Path, part: Part) -> list[Sample]:
         first, second = (frames / folder.name / f"frame{number}.png" for number in (10, 11))
         for path in (first, second, folder / "flow10.flo"):
             must_exist(path)
-        truth = partial(plain_truth, folder / "flow10.flo")
-        result.append(Sample(folder.name, "middlebury", first, second, truth))
+        ground_truth = partial(read_ground_truth, folder / "flow10.flo")
+        result.append(Sample(folder.name, "middlebury", first, second, ground_truth))
     return layout.found(result, root, layout=LAYOUT)

@@ -1,4 +1,4 @@
-"""Pairs of your own: ROOT/NAME with frame1.png, frame2.png and flow.npz or flow.flo."""
+"""Your own pairs: ROOT/NAME with frame1.png, frame2.png and flow.npz or flow.flo."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
 from flowcli.evaluation.datasets import _layout as layout
-from flowcli.evaluation.datasets._reading import must_exist, plain_truth, read_flow
-from flowcli.evaluation.datasets._values import Sample, Truth
+from flowcli.evaluation.datasets._reading import must_exist, read_flow, read_ground_truth
+from flowcli.evaluation.datasets._values import GroundTruth, Sample
 from flowcli.flow.formats import npz
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LAYOUT = "give a folder that holds NAME/frame1.png, NAME/frame2.png and NAME/flo
 
 
 def samples(root: Path, part: Part) -> list[Sample]:
-    """Every pair by name; groups come from manifest.json, else from the name before its first `_`."""
+    """Every pair, sorted by name; its group is in manifest.json, or is the part of its name before the first `_`."""
     layout.no_test("pairs", part)
     folders = [folder for folder in layout.subfolders(layout.folder(root, layout=LAYOUT)) if _holds_a_pair(folder)]
     groups = _read_groups(root / "manifest.json")
@@ -37,7 +37,7 @@ def _sample(folder: Path, group: str) -> Sample:
     first, second = folder / "frame1.png", folder / "frame2.png"
     must_exist(first)
     must_exist(second)
-    for name, read in (("flow.npz", _read_npz), ("flow.flo", plain_truth)):
+    for name, read in (("flow.npz", _read_npz), ("flow.flo", read_ground_truth)):
         if (folder / name).is_file():
             return Sample(folder.name, group, first, second, partial(read, folder / name))
     raise SourceError(f"{folder} has neither flow.npz nor flow.flo", hint=LAYOUT)
@@ -50,9 +50,9 @@ def _read_groups(manifest: Path) -> dict[str, str]:
         entries = json.loads(manifest.read_text(encoding="utf-8"))
         return {name: str(entry["group"]) for name, entry in entries.items() if "group" in entry}
     except (ValueError, TypeError, AttributeError, OSError) as error:
-        hint = 'write {"NAME": {"group": "GROUP"}, ...}, or remove it to group pairs by the start of their names'
+        hint = 'write {"NAME": {"group": "GROUP"}, ...}, or remove the file to group pairs by the start of their names'
         raise SourceError(f"{manifest} is not a manifest of pairs: {error}", hint=hint) from error
 
 
-def _read_npz(path: Path) -> Truth:
-    return Truth(path, read_flow(path), occluded=npz.read_mask(path, "occ"))
+def _read_npz(path: Path) -> GroundTruth:
+    return GroundTruth(path, read_flow(path), occluded=npz.read_mask(path, "occ"))

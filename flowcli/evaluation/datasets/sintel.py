@@ -1,4 +1,4 @@
-"""MPI Sintel: ROOT/training with clean, final and flow, and perhaps occlusions and invalid."""
+"""MPI Sintel: ROOT/training with clean, final and flow, optionally occlusions and invalid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.evaluation.datasets import _layout as layout
 from flowcli.evaluation.datasets._reading import must_exist, read_flow, read_mask
-from flowcli.evaluation.datasets._values import Sample, Truth
+from flowcli.evaluation.datasets._values import GroundTruth, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,18 +28,20 @@ def samples(root: Path, part: Part) -> list[Sample]:
         for scene in layout.subfolders(layout.subfolder(base, name, layout=LAYOUT)):
             frames = layout.numbered(scene, r"frame_(\d+)\.png")
             starts = layout.numbered(base / "flow" / scene.name, r"frame_(\d+)\.flo")
-            truth = partial(_truth, base, scene.name, part=part)
-            result += layout.consecutive(frames, name=f"{name}/{scene.name}", group=name, truth=truth, starts=starts)
+            ground_truth = partial(_ground_truth, base, scene.name, part=part)
+            result += layout.consecutive(
+                frames, name=f"{name}/{scene.name}", group=name, ground_truth=ground_truth, starts=starts
+            )
     return layout.found(result, root, layout=LAYOUT)
 
 
 def submission(sample: Sample) -> PurePath:
-    """Where the benchmark's bundler looks for a test sample's flow."""
+    """The file of a test sample's flow, as the benchmark's bundler expects it."""
     scene, frame = sample.first.parent, sample.first.stem.removeprefix("frame_")
     return PurePath(scene.parent.name, scene.name, f"frame{frame}.flo")
 
 
-def _truth(base: Path, scene: str, number: int, *, part: Part) -> Callable[[], Truth] | None:
+def _ground_truth(base: Path, scene: str, number: int, *, part: Part) -> Callable[[], GroundTruth] | None:
     if part == "test":
         return None
     name = f"{scene}/frame_{number:04d}"
@@ -48,7 +50,7 @@ def _truth(base: Path, scene: str, number: int, *, part: Part) -> Callable[[], T
     return partial(_read, flow, *(base / mask / f"{name}.png" for mask in ("invalid", "occlusions")))
 
 
-def _read(flow: Path, invalid: Path, occluded: Path) -> Truth:
-    # The masks come in archives of their own, which not everyone unpacks.
+def _read(flow: Path, invalid: Path, occluded: Path) -> GroundTruth:
+    # The masks are in separate archives and may be absent.
     masks = (read_mask(path) if path.parents[1].is_dir() else None for path in (invalid, occluded))
-    return Truth(flow, read_flow(flow), *masks)
+    return GroundTruth(flow, read_flow(flow), *masks)

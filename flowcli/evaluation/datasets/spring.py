@@ -1,4 +1,4 @@
-"""Spring: ROOT/train/0001 with frame_left, flow_FW_left and so on; .flo5 files need h5py."""
+"""Spring: ROOT/train/0001 with frame_left, flow_FW_left etc.; .flo5 files need h5py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.evaluation.datasets import _layout as layout
 from flowcli.evaluation.datasets._reading import must_exist, read_flow
-from flowcli.evaluation.datasets._values import Truth
+from flowcli.evaluation.datasets._values import GroundTruth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ DIRECTIONS = {"forward": ("FW", 1), "backward": ("BW", -1)}
 
 
 def samples(root: Path, part: Part) -> list[Sample]:
-    """Every scene, by direction; a camera or direction that was not unpacked is left out."""
+    """Every scene in both directions; a camera or direction whose folder is absent is left out."""
     layout.no_test("spring", part)
     result: list[Sample] = []
     for scene in layout.subfolders(layout.subfolder(root, "train", layout=LAYOUT)):
@@ -32,17 +32,22 @@ def samples(root: Path, part: Part) -> list[Sample]:
                     name = f"{scene.name}/{group}"
                     starts = layout.numbered(flows, rf"{flows.name}_(\d+)\.flo5")
                     result += layout.consecutive(
-                        frames, name=name, group=group, truth=partial(_truth, flows), step=step, starts=starts
+                        frames,
+                        name=name,
+                        group=group,
+                        ground_truth=partial(_ground_truth, flows),
+                        step=step,
+                        starts=starts,
                     )
     return layout.found(result, root, layout=LAYOUT)
 
 
-def _truth(flows: Path, number: int) -> Callable[[], Truth]:
+def _ground_truth(flows: Path, number: int) -> Callable[[], GroundTruth]:
     path = flows / f"{flows.name}_{number:04d}.flo5"
     must_exist(path)
     return partial(_read, path)
 
 
-def _read(path: Path) -> Truth:
-    # Stored for a grid twice as fine, in pixels of the frames; the publisher's loader takes every other one.
-    return Truth(path, read_flow(path)[::2, ::2])
+def _read(path: Path) -> GroundTruth:
+    # Flow is stored at twice the frames' resolution, in px of the frames; the publisher's loader subsamples it too.
+    return GroundTruth(path, read_flow(path)[::2, ::2])

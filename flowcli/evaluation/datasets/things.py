@@ -6,18 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flowcli.evaluation.datasets import _layout as layout
-from flowcli.evaluation.datasets._reading import must_exist, plain_truth
+from flowcli.evaluation.datasets._reading import must_exist, read_ground_truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from flowcli.evaluation.datasets._values import Part, Sample, Truth
+    from flowcli.evaluation.datasets._values import GroundTruth, Part, Sample
 
 LAYOUT = "ROOT holds frames_cleanpass or frames_finalpass, and optical_flow, each with TRAIN/A/0000 (and TEST)"
 PASSES = {"clean": "frames_cleanpass", "final": "frames_finalpass"}
 DIRECTIONS = {"into_future": ("OpticalFlowIntoFuture", 1), "into_past": ("OpticalFlowIntoPast", -1)}
-# As the published models were trained; the right camera's sequences show the same motion.
+# As in princeton-vl's training; the right camera's sequences show the same motion.
 CAMERA = "left"
 
 
@@ -32,19 +32,19 @@ def samples(root: Path, part: Part) -> list[Sample]:
         for scene in _scenes(root / frames / half):
             place = scene.relative_to(root / frames)
             for direction, (file, step) in DIRECTIONS.items():
-                truth = partial(_truth, flows / place / direction / CAMERA, file)
+                ground_truth = partial(_ground_truth, flows / place / direction / CAMERA, file)
                 name = f"{group}/{place.as_posix()}/{direction}"
-                pictures = layout.numbered(scene / CAMERA, r"(\d+)\.(?:png|webp)")
-                result += layout.consecutive(pictures, name=name, group=group, truth=truth, step=step)
+                images = layout.numbered(scene / CAMERA, r"(\d+)\.(?:png|webp)")
+                result += layout.consecutive(images, name=name, group=group, ground_truth=ground_truth, step=step)
     return layout.found(result, root, layout=LAYOUT)
 
 
 def _scenes(half: Path) -> list[Path]:
-    """The scenes of letters A, B and C; none where a pass was not unpacked."""
+    """The scenes in the folders A, B and C; none where the folder of a pass is absent."""
     return [scene for letter in layout.subfolders(half) for scene in layout.subfolders(letter)] if half.is_dir() else []
 
 
-def _truth(folder: Path, file: str, number: int) -> Callable[[], Truth]:
+def _ground_truth(folder: Path, file: str, number: int) -> Callable[[], GroundTruth]:
     path = folder / f"{file}_{number:04d}_{CAMERA[0].upper()}.pfm"
     must_exist(path)
-    return partial(plain_truth, path)
+    return partial(read_ground_truth, path)

@@ -1,1 +1,1 @@
-"""Training pairs changed anew each time they are seen: generated ones by the batch, datasets' as RAFT published it."""
+"""Augmentation of training pairs: of generated pairs by the batch, of datasets' pairs as in princeton-vl/RAFT."""

@@ -1,4 +1,4 @@
-"""Training pairs seen anew each time: resized, mirrored, cropped, recoloured, degraded and partly hidden."""
+"""Augments batches of generated pairs: resizing, mirroring, cropping, colour, blur, noise and erased boxes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from flowcli.training.recipes import AugmentationSettings
 
-# Bilinear sampling alone aliases when it steps over more source pixels than this.
 LARGEST_PLAIN_STEP = 1.3
-# Source pixels; flows further apart than this belong to different things and are never blended.
+"""The largest step in source pixels at which bilinear sampling is used without a blur against aliasing."""
 LARGEST_BLENDED_DIFFERENCE = 0.5
+"""The largest difference in px of neighbouring flows that are interpolated; others belong to different layers."""
 
 
 @dataclass(frozen=True, eq=False)
 class AugmentedBatch:
-    """Pairs of crop size, ready for training; `flow` in pixels of the crop, RGB frames.
+    """A training batch of RGB crops, with flow in pixels of the crop.
 
-    `visible` is the mask that came in, resampled. `inside` marks pixels whose match lies within the second crop.
+    `visible` marks pixels that the second frame shows, `inside` pixels whose match lies within the second crop.
     """
 
     first: UInt8[Tensor, "batch 3 height width"]
@@ -46,11 +46,10 @@ def augment(
     settings: AugmentationSettings,
     generator: Generator,
 ) -> AugmentedBatch:
-    """A changed crop of (height, width) of every pair, a pure function of its arguments.
+    """An augmented crop of (height, width) of every pair, a pure function of the arguments.
 
-    All tensors share one device, the generator is a CPU one: every decision is then known without waiting for
-    the GPU, and the same on both. Only the sensor noise differs between devices. Flow outside `visible` must be
-    finite.
+    All tensors are on one device, the generator is on the CPU, so that no decision waits for the GPU and all are the
+    same on every device; only the noise differs between devices. Flow outside `visible` must be finite.
     """
     draw = _Draw(len(first), generator)
     placement = _place(draw, settings, size=(first.shape[-2], first.shape[-1]), crop=crop)
@@ -72,7 +71,7 @@ def augment(
 
 @dataclass(frozen=True, eq=False)
 class _Draw:
-    """Random decisions for each pair of a batch, on the CPU."""
+    """Random numbers for each pair of a batch, on the CPU."""
 
     batch: int
     generator: Generator
@@ -86,7 +85,7 @@ class _Draw:
 
 @dataclass(frozen=True, eq=False)
 class _Placement:
-    """Where a crop lies in its source: source = (crop + ½) / scale + origin − ½; a negative scale mirrors."""
+    """The position of a crop in its source: source = (crop + ½) / scale + origin − ½; a negative scale mirrors."""
 
     scale: Float[Tensor, "batch 2"]  # x, y
     origin: Float[Tensor, "batch 2"]
@@ -123,14 +122,14 @@ def _resample(
     step = 1 / placement.scale.abs()
     sigma = torch.where(step > LARGEST_PLAIN_STEP, 0.5 * (step.square() - 1).clamp(min=0).sqrt(), 0.0)
     images = blur(frames.float(), sigma)
-    truth = torch.cat([flow, visible.unsqueeze(1)], dim=1)
+    ground_truth = torch.cat([flow, visible.unsqueeze(1)], dim=1)
     grid = _source_grid(placement, crop, size=(flow.shape[-2], flow.shape[-1]), device=device)
-    # One pass for everything that is blended; truth once more unblended, for where its layers meet.
-    blended = grid_sample(torch.cat([images, truth], dim=1), grid, padding_mode="border", align_corners=False)
-    nearest = grid_sample(truth, grid, mode="nearest", padding_mode="border", align_corners=False)
+    # The ground truth is sampled twice: nearest neighbours are used where flow is discontinuous.
+    blended = grid_sample(torch.cat([images, ground_truth], dim=1), grid, padding_mode="border", align_corners=False)
+    nearest = grid_sample(ground_truth, grid, mode="nearest", padding_mode="border", align_corners=False)
     smooth = blended[:, 6:]
     apart = (smooth[:, :2] - nearest[:, :2]).abs().amax(dim=1, keepdim=True)
-    # Where a neighbour is hidden its flow may be anything, so it is not blended in either.
+    # The flow of an occluded neighbour is not interpolated either.
     uniform = (apart < LARGEST_BLENDED_DIFFERENCE) & (smooth[:, 2:] > 0.999)
     scale = placement.scale.to(device)[:, :, None, None]
     return (
@@ -144,7 +143,7 @@ def _source_grid(
     placement: _Placement, crop: tuple[int, int], *, size: tuple[int, int], device: torch.device
 ) -> Float[Tensor, "batch crop_height crop_width 2"]:
     axes = []
-    # Axis by axis: what is sent to a GPU is small, and spread out there.
+    # Only one row and one column are copied to a GPU, and expanded there.
     for axis, (count, extent) in enumerate([(crop[1], size[1]), (crop[0], size[0])]):
         centres = torch.arange(count, dtype=torch.float64) + 0.5
         source = centres / placement.scale[:, axis : axis + 1].double() + placement.origin[:, axis : axis + 1].double()
@@ -181,7 +180,7 @@ def _add_noise(
     noisy, sigma = draw.happens(settings.noise_probability), draw.uniform(*settings.noise_sigma) / 255
     seeds = torch.randint(2**62, (draw.batch,), generator=draw.generator)
     for index in noisy.nonzero().flatten().tolist():
-        # Drawn where the frames are: millions of numbers would take longer to send than to make.
+        # Generated on the frames' device: copying the noise would take longer.
         source = torch.Generator(frames.device).manual_seed(int(seeds[index]))
         noise = torch.randn(frames.shape[1:], generator=source, device=frames.device)
         frames[index].add_(noise, alpha=sigma[index].item())

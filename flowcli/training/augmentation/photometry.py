@@ -1,4 +1,4 @@
-"""How light and lens change a picture: colours, brightness, contrast, gamma and blur, each pair its own."""
+"""Photometric augmentation of batches: brightness, contrast, saturation, hue, gamma, channel gain and blur."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Photometry:
-    """How far colours change; each is drawn uniformly around no change.
+    """The ranges of colour changes, which are drawn uniformly and symmetrically about no change.
 
-    `brightness`, `contrast` and `saturation` are shares (0.4: a factor of 0.6 to 1.4), `hue` is in turns, `gamma`
-    and `gain` (per channel) are exponents of 2. Both frames of a pair change alike, but with
-    `asymmetric_probability` each also by a draw of its own, `asymmetric_strength` as far.
+    `brightness`, `contrast` and `saturation` are relative (0.4: a factor of 0.6 to 1.4), `hue` is in turns, `gamma`
+    and `gain` (per channel) are exponents of 2. Both frames of a pair change alike; with `asymmetric_probability`, each
+    also changes separately, in ranges multiplied by `asymmetric_strength`.
     """
 
     brightness: float = 0.4
@@ -38,9 +38,9 @@ class Photometry:
 def recolour(
     frames: Float[Tensor, "batch 2 3 height width"], photometry: Photometry, generator: Generator
 ) -> Float[Tensor, "batch 2 3 height width"]:
-    """Frames (RGB in 0..1) under another light, both of a pair alike or nearly so; in 0..1.
+    """Frames (RGB in 0..1) with changed colours, in 0..1; the generator is on the CPU.
 
-    All but gamma is one affine map of RGB. The generator is a CPU one.
+    All changes but gamma are one affine map of RGB.
     """
     batch, device = len(frames), frames.device
     shared = torch.rand(batch, 1, 8, generator=generator) * 2 - 1
@@ -49,12 +49,12 @@ def recolour(
     brightness, contrast, saturation, hue, gamma, *gain = (shared + own).unbind(-1)  # each (batch, 2)
     matrix = _hue_rotation(hue * photometry.hue) @ _saturation(1 + saturation * photometry.saturation)
     matrix = torch.exp2(torch.stack(gain, dim=-1) * photometry.gain).unsqueeze(-1) * matrix
-    # Beyond ±1 shared and own draws together could turn a picture black or negative.
+    # The sum of both draws may exceed ±1, and so make a factor zero or negative.
     matrix *= (1 + brightness * photometry.brightness).clamp(min=0.2)[..., None, None]
     factor = (1 + contrast * photometry.contrast).clamp(min=0.2)[..., None, None].to(device)
     matrix = matrix.to(device)
     luma = torch.tensor(LUMA, device=device)
-    # The pair's own mean, one for both frames: two means would brighten what only one frame shows.
+    # One mean for both frames: separate means would change colours by what only one frame shows.
     mean = matrix @ frames.mean(dim=(1, 3, 4))[:, None, :, None]  # (batch, 2, 3, 1)
     offset = (1 - factor) * (luma @ mean).unsqueeze(-1)  # (batch, 2, 1, 1)
     mapped = torch.baddbmm(
@@ -67,9 +67,9 @@ def recolour(
 def blur(
     images: Float[Tensor, "batch channels height width"], sigma: Float[Tensor, "batch 2"]
 ) -> Float[Tensor, "batch channels height width"]:
-    """Images under a Gaussian of `sigma` pixels along x and y, each its own; 0 leaves an image as it was.
+    """Images blurred by Gaussians of `sigma` px along x and y; images with sigma 0 are unchanged.
 
-    `sigma` lies on the CPU, so that images without blur cost nothing.
+    `sigma` is on the CPU, so that images without blur take no time on a GPU.
     """
     chosen = (sigma > 0).any(dim=1).nonzero().flatten()
     if len(chosen) == 0:
@@ -89,7 +89,7 @@ def blur(
 
 
 def _hue_rotation(turns: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
-    """RGB turned about the grey axis, which keeps greys grey."""
+    """Matrices that rotate RGB about the grey axis, so that greys stay grey."""
     angle = turns[..., None, None] * (2 * math.pi)
     third = torch.full((3, 3), 1 / 3)
     cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)

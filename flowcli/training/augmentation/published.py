@@ -1,7 +1,6 @@
-"""RAFT's own augmentation of datasets' pairs, a dense and a sparse kind (princeton-vl/RAFT core/utils/augmentor.py).
+"""RAFT's augmentation of datasets' pairs, dense and sparse (princeton-vl/RAFT core/utils/augmentor.py).
 
-Unlike `augmentation`, which changes generated pairs by the batch, it works on one pair at a time, for datasets' frames
-differ in size.
+It takes one pair at a time, as datasets' frames differ in size; `generated` takes batches of generated pairs.
 """
 
 from __future__ import annotations
@@ -25,18 +24,20 @@ if TYPE_CHECKING:
     Flow = Float[NDArray[np.float32], "height width 2"]
     Mask = Bool[NDArray[np.bool_], "height width"]
 
+# Probabilities; `STRETCH` is the largest exponent of 2.
 RESIZED, STRETCHED, STRETCH = 0.8, 0.8, 0.2
 MIRRORED, UPSIDE_DOWN = 0.5, 0.1
-LIT_APART, ERASED = 0.2, 0.5
-# Brightness, contrast and saturation as shares, hue in turns.
-DENSE_LIGHT, SPARSE_LIGHT = (0.4, 0.5 / math.pi), (0.3, 0.3 / math.pi)
-# Sparse crops are drawn from beyond the borders and moved in, so that borders are seen more often.
+ASYMMETRIC, ERASED = 0.2, 0.5
+# The range of brightness, contrast and saturation, relative, and that of hue in turns.
+DENSE_JITTER, SPARSE_JITTER = (0.4, 0.5 / math.pi), (0.3, 0.3 / math.pi)
+# Corners of sparse crops are drawn up to so many px (down, across) beyond the borders and clipped, so that crops at the
+# borders are more frequent.
 SPARSE_MARGIN = (20, 50)
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two frames, the flow between them, and where it is known."""
+    """The images of a pair, the flow between them in px, and the mask of known flow."""
 
     first: Image
     second: Image
@@ -45,7 +46,10 @@ class Pair:
 
 
 def augment_pair(pair: Pair, share: DatasetShare, *, crop: tuple[int, int], random: Generator) -> Pair:
-    """A changed crop of (height, width) of the pair: light, erased boxes, size, mirroring, place, in that order."""
+    """An augmented crop of (height, width): colour jitter, erased boxes, resizing, mirroring, crop, in this order.
+
+    `share` gives the range of scales and the kind, dense or sparse; frames smaller than the crop are enlarged.
+    """
     first, second = colour_jitter(pair.first, pair.second, share, random)
     changed = Pair(first, erase(second, random), pair.flow, pair.valid)
     changed = resize(changed, draw_scale(changed, share, crop, random), sparse=share.sparse)
@@ -57,16 +61,16 @@ def augment_pair(pair: Pair, share: DatasetShare, *, crop: tuple[int, int], rand
 
 
 def colour_jitter(first: Image, second: Image, share: DatasetShare, random: Generator) -> tuple[Image, Image]:
-    """Both frames under one other light, or, of dense pairs one in five, each under its own."""
-    strength, hue = SPARSE_LIGHT if share.sparse else DENSE_LIGHT
-    if not share.sparse and random.random() < LIT_APART:
+    """Both images with the same colour jitter, or, in one of five dense pairs, each with its own."""
+    strength, hue = SPARSE_JITTER if share.sparse else DENSE_JITTER
+    if not share.sparse and random.random() < ASYMMETRIC:
         return jitter(first, strength, hue, random), jitter(second, strength, hue, random)
     both = jitter(np.concatenate([first, second]), strength, hue, random)
     return both[: len(first)], both[len(first) :]
 
 
 def jitter(image: Image, strength: float, hue: float, random: Generator) -> Image:
-    """Brightness, contrast, saturation and hue changed in random order, rounded to bytes after each."""
+    """The image with brightness, contrast, saturation and hue changed in random order, rounded to 8 bits after each."""
     factors = random.uniform(1 - strength, 1 + strength, 3)
     turn = random.uniform(-hue, hue)
     for change in random.permutation(4):
@@ -81,14 +85,14 @@ def jitter(image: Image, strength: float, hue: float, random: Generator) -> Imag
 
 
 def turn_hue(image: Image, turns: float) -> Image:
-    """Every hue moved round the circle of colours by so many turns."""
+    """The image with its hues rotated by `turns`."""
     colours = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL), np.uint8)
     colours[..., 0] += np.uint8(round(turns * 256) % 256)
     return np.asarray(cv2.cvtColor(colours, cv2.COLOR_HSV2RGB_FULL), np.uint8)
 
 
 def erase(second: Image, random: Generator) -> Image:
-    """One or two boxes of 50 to 100 px filled with the mean colour, in every other pair: what moved is hidden."""
+    """The second image, in half of the pairs with one or two boxes of 50 to 99 px filled with its mean colour."""
     if random.random() >= ERASED:
         return second
     erased = second.copy()
@@ -102,7 +106,7 @@ def erase(second: Image, random: Generator) -> Image:
 
 
 def draw_scale(pair: Pair, share: DatasetShare, crop: tuple[int, int], random: Generator) -> tuple[float, float]:
-    """By what a pair is resized, across and down: enough for the crop, and mostly (dense) not alike."""
+    """The factors (across, down) of resizing: at least enough for the crop, and equal for sparse pairs."""
     height, width = pair.first.shape[:2]
     room = 1 if share.sparse else 8
     least = max((crop[0] + room) / height, (crop[1] + room) / width)
@@ -111,35 +115,35 @@ def draw_scale(pair: Pair, share: DatasetShare, crop: tuple[int, int], random: G
     if not share.sparse and random.random() < STRETCHED:
         across, down = (scale * 2 ** random.uniform(-STRETCH, STRETCH) for _ in range(2))
     if random.random() >= RESIZED:
-        # Where a frame that is not resized is too small for the crop, published code fails.
+        # princeton-vl/RAFT fails on frames that are not resized and smaller than the crop.
         fits = height >= crop[0] and width >= crop[1]
         return (1.0, 1.0) if fits else (least, least)
     return max(across, least), max(down, least)
 
 
 def resize(pair: Pair, scale: tuple[float, float], *, sparse: bool) -> Pair:
-    """The pair made larger or smaller, its vectors with it; sparse vectors are moved, never blended."""
+    """The pair resized, with its flow scaled; sparse flow is moved to the nearest pixels, not interpolated."""
     across, down = scale
     if (across, down) == (1.0, 1.0):
         return pair
-    first, second = (np.asarray(blended(image, scale), np.uint8) for image in (pair.first, pair.second))
+    first, second = (np.asarray(interpolated(image, scale), np.uint8) for image in (pair.first, pair.second))
     factors = np.array([across, down], np.float32)
     if sparse:
         flow, valid = scatter(pair.flow * factors, pair.valid, scale, (first.shape[1], first.shape[0]))
         return Pair(first, second, flow, valid)
-    flow = np.asarray(blended(pair.flow, scale), np.float32) * factors
-    # Unknown flow that was blended in makes its neighbours unknown.
-    known = np.asarray(blended(pair.valid.astype(np.float32), scale))
+    flow = np.asarray(interpolated(pair.flow, scale), np.float32) * factors
+    # Flow interpolated from any unknown pixel is unknown.
+    known = np.asarray(interpolated(pair.valid.astype(np.float32), scale))
     return Pair(first, second, flow, np.greater(known, 0.999))
 
 
-def blended(values: NDArray[Any], scale: tuple[float, float]) -> NDArray[Any]:
-    """A picture or field resized by factors across and down, bilinearly, without changing its values' meaning."""
+def interpolated(values: NDArray[Any], scale: tuple[float, float]) -> NDArray[Any]:
+    """An array (height, width, ...) resized bilinearly by factors (across, down); its values are not scaled."""
     return np.asarray(cv2.resize(values, None, fx=scale[0], fy=scale[1], interpolation=cv2.INTER_LINEAR))
 
 
 def scatter(flow: Flow, valid: Mask, scale: tuple[float, float], size: tuple[int, int]) -> tuple[Flow, Mask]:
-    """Every known vector at the pixel nearest to its new place; as published, what lands on row or column 0 is lost."""
+    """Sparse flow at the nearest pixels of the resized grid, and its mask; as published, row and column 0 are empty."""
     rows, columns = np.nonzero(valid)
     x = np.rint(columns * scale[0]).astype(int)
     y = np.rint(rows * scale[1]).astype(int)
@@ -153,18 +157,18 @@ def scatter(flow: Flow, valid: Mask, scale: tuple[float, float], size: tuple[int
 
 
 def mirror(pair: Pair) -> Pair:
-    """Left and right exchanged: rightward flow turns around."""
+    """The pair mirrored left to right, with the sign of horizontal flow changed."""
     flow = pair.flow[:, ::-1] * np.array([-1, 1], np.float32)
     return Pair(pair.first[:, ::-1], pair.second[:, ::-1], flow, pair.valid[:, ::-1])
 
 
 def upside_down(pair: Pair) -> Pair:
-    """Top and bottom exchanged: downward flow turns around."""
+    """The pair mirrored top to bottom, with the sign of vertical flow changed."""
     return Pair(pair.first[::-1], pair.second[::-1], pair.flow[::-1] * np.array([1, -1], np.float32), pair.valid[::-1])
 
 
 def draw_corner(pair: Pair, share: DatasetShare, crop: tuple[int, int], random: Generator) -> tuple[int, int]:
-    """Top and left of the crop."""
+    """The top and left of a random crop, in px."""
     spare = [side - cropped for side, cropped in zip(pair.first.shape[:2], crop, strict=True)]
     if not share.sparse:
         return int(random.integers(max(spare[0], 1))), int(random.integers(max(spare[1], 1)))
@@ -175,7 +179,7 @@ def draw_corner(pair: Pair, share: DatasetShare, crop: tuple[int, int], random: 
 
 
 def cut(pair: Pair, top: int, left: int, crop: tuple[int, int]) -> Pair:
-    """The part of the pair that the crop shows."""
+    """The crop of (height, width) of the pair at `top` and `left`."""
     window = slice(top, top + crop[0]), slice(left, left + crop[1])
     parts: list[NDArray[Any]] = [pair.first, pair.second, pair.flow, pair.valid]
     return Pair(*(np.ascontiguousarray(part[window]) for part in parts))

@@ -1,4 +1,4 @@
-"""Training recipes as data: stages of crop, iterations and learning rate."""
+"""Training recipes: the stages of a run with their settings."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """How far and how often pairs are changed; probabilities are per pair, ranges are drawn from uniformly.
+    """The strength and frequency of augmentation; probabilities are per pair, ranges are sampled uniformly.
 
-    `scale` and `stretch` are exponents of 2; a pair is never shrunk below the crop. `eraser_size` is a share of
-    the crop's short side (RAFT's 50–100 px at 368), `degraded_scale` the exponents of 2 by which a pair is shrunk
-    and enlarged again. Without `resize` a crop is cut at whole pixels and stays as sharp as it was stored.
+    `scale` and `stretch` are exponents of 2; a pair is never shrunk below the crop. `eraser_size` is a fraction of
+    the crop's shorter side (RAFT's 50–100 px at 368), `degraded_scale` the range of exponents of 2 by which a pair is
+    shrunk and enlarged again. A pair that is not resized is cropped at whole pixels, without resampling.
     """
 
     resize_probability: float = 0.9
@@ -46,15 +46,16 @@ class AugmentationSettings:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training steps that share their settings.
+    """Consecutive training steps with the same settings.
 
-    The learning rate runs linearly through `learning_rate` (first step, last step), or, with `peak` above zero, through
-    RAFT's one cycle up to that. `visible_only` masks pixels that the second frame does not show, and pixels faster than
-    `max_flow` px never count. With `shifts` above zero the pairs are crops of one picture, up to that many pixels
-    apart, instead of scenes. A step averages the gradients of `parts` batches, which several processes share.
-    `freeze_norm` keeps the statistics of batch normalisation as they are, `frozen` whole parts of the model by name;
-    `slow` ones learn at a fifth of the rate. `matching` is the weight of the features' own loss, and `renew_context`
-    begins the context encoder anew.
+    The learning rate changes linearly from the first to the last step by `learning_rate`, or, with `peak` above zero,
+    by RAFT's one-cycle schedule. The loss leaves out pixels that the second frame does not show (`visible_only`) and
+    pixels with flow of `max_flow` px or more; `gamma` and `power` are those of `sequence_loss`. With `shifts` above
+    zero, pairs are crops of one image up to that many pixels apart, instead of scenes. A step averages the gradients of
+    `parts` batches of size `batch`, which processes may share. `freeze_norm` freezes the statistics of batch
+    normalisation, `frozen` the named parts of the model; `slow` parts learn at a fifth of the rate. `matching` is the
+    weight of the matching loss of the features, and `renew_context` reinitialises the context encoder before the first
+    step.
     """
 
     name: str
@@ -78,22 +79,22 @@ class Stage:
     renew_context: bool = False
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step of this stage, from 0."""
+        """The learning rate of a step, counted from the start of the stage."""
         if self.peak:
             return one_cycle(step, steps=self.steps, peak=self.peak)
         start, end = self.learning_rate
         return start + (end - start) * step / max(self.steps - 1, 1)
 
     def split(self, count: int) -> Stage:
-        """The same stage with its batch in `count` parts, for less memory or more processes."""
+        """The same stage with its batch split into `count` parts, for less memory or more processes."""
         return replace(self, batch=self.batch // count, parts=self.parts * count)
 
 
 @dataclass(frozen=True)
 class DatasetShare:
-    """A dataset's share in what is trained on: its pairs, `times` over; of these `groups` only, if any are named.
+    """A dataset's share of a mixture: its pairs `times` over, of the `groups` only, if any are named.
 
-    Pairs are resized by 2^U(scale); `flip` mirrors them, `sparse` keeps flow that is known in places unblended.
+    Pairs are resized by 2^U(scale); with `flip` some are mirrored; with `sparse` flow is resized without interpolation.
     """
 
     dataset: str
@@ -106,11 +107,11 @@ class DatasetShare:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Stages in order, and what they share.
+    """The stages of a run in order, and their common settings.
 
-    Scenes are rendered at `render_size` (height, width). With `pool_pairs` above zero they come from a pool on disk
-    that grows to that many as training goes on; at zero they are rendered all the while (for GPUs). With `data` they
-    come from datasets instead. A run without weights begins with a new model of size `model`.
+    Pairs are scenes rendered at `render_size` (height, width): from a pool on disk that grows to `pool_pairs` during
+    training, or rendered continually where that is zero. With `data`, pairs come from datasets instead. A run without
+    initial weights trains a new model of size `model`.
     """
 
     stages: tuple[Stage, ...]
@@ -124,7 +125,7 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Steps of all stages together."""
+        """The number of steps of all stages."""
         return sum(stage.steps for stage in self.stages)
 
     def begins(self, step: int) -> bool:
@@ -132,7 +133,7 @@ class Recipe:
         return step in accumulate((stage.steps for stage in self.stages), initial=0)
 
     def at(self, step: int) -> tuple[Stage, float]:
-        """The stage that a step (from 0) belongs to, and the step's learning rate."""
+        """The stage and the learning rate of a step (from 0); raises IndexError after the last one."""
         for stage in self.stages:
             if step < stage.steps:
                 return stage, stage.rate(step)
@@ -141,9 +142,9 @@ class Recipe:
 
 
 def one_cycle(step: int, *, steps: int, peak: float) -> float:
-    """The learning rate of RAFT's schedule: from peak / 25 to the peak in a twentieth of the steps, then down.
+    """The learning rate of RAFT's schedule: from peak / 25 up to the peak in a twentieth of the steps, then down.
 
-    PyTorch's OneCycleLR as princeton-vl calls it: linear, for 100 steps more than there are.
+    This is PyTorch's OneCycleLR as princeton-vl/RAFT uses it: linear, with 100 steps more than are run.
     """
     total = steps + 100
     top = 0.05 * total - 1
@@ -152,9 +153,9 @@ def one_cycle(step: int, *, steps: int, peak: float) -> float:
     return peak + (peak / 25e4 - peak) * (step - top) / (total - 1 - top)
 
 
-# At this length of training, strong augmentation and blurred crops hide what there is to learn: at a pool of
-# 288x384 px these scales mostly shrink (weights/NOTES.md).
-_GENTLE = AugmentationSettings(
+# Short training gains from weaker augmentation and sharper crops: these scales mostly shrink pairs of 288x384 px
+# (weights/NOTES.md).
+_WEAK_AUGMENTATION = AugmentationSettings(
     scale=(-0.6, 0.2),
     blur_probability=0.05,
     degraded_probability=0.05,
@@ -162,15 +163,15 @@ _GENTLE = AugmentationSettings(
     noise_sigma=(0.0, 4.0),
     eraser_probability=0.25,
 )
-_LISTENING = Stage(
+_FROZEN_CONTEXT = Stage(
     "", 0, 6, (160, 208), 5, (1.5e-4, 0.0), power=0.5, parts=2, matching=0.1, frozen=("context_encoder",)
 )
-_LARGE = replace(_LISTENING, name="large", batch=4, crop=(208, 256), iterations=6)
-_THAWED = replace(_LARGE, frozen=(), slow=("context_encoder",))
-_ON_GPU = replace(_THAWED, batch=16, parts=1, crop=(288, 384), iterations=8)
+_LARGE_CROPS = replace(_FROZEN_CONTEXT, name="large", batch=4, crop=(208, 256), iterations=6)
+_SLOW_CONTEXT = replace(_LARGE_CROPS, frozen=(), slow=("context_encoder",))
+_ON_GPU = replace(_SLOW_CONTEXT, batch=16, parts=1, crop=(288, 384), iterations=8)
 
 RECIPES: dict[str, Recipe] = {
-    # Two CPU cores: 27k samples in about an hour and a half.
+    # For two CPU cores: 27k samples in about an hour and a half.
     "cpu": Recipe(
         stages=(
             Stage("shifts", 450, 8, (128, 128), 4, (4.5e-4, 4.5e-4), shifts=20),
@@ -180,7 +181,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         pool_pairs=2816,
     ),
-    # From weights that match already, in two processes on two CPU cores: 40k samples.
+    # From weights of `cpu`, in two processes on two CPU cores: 40k samples.
     "further": Recipe(
         stages=(
             Stage("warm-up", 50, 6, (160, 208), 5, (1e-5, 4e-4), visible_only=True, max_flow=48, parts=2),
@@ -190,43 +191,50 @@ RECIPES: dict[str, Recipe] = {
             Stage("last", 850, 6, (160, 208), 6, (1.4e-4, 0.0), power=0.5, parts=2),
         ),
         pool_pairs=4032,
-        augmentation=_GENTLE,
+        augmentation=_WEAK_AUGMENTATION,
     ),
-    # From weights that make no use of the first frame's context: 22k samples that teach them to, in two processes.
+    # From weights that do not use the context features: trains the GRU to use them, in two processes: 22k samples.
     "context": Recipe(
         stages=(
-            replace(_LISTENING, name="warm-up", steps=40, learning_rate=(1e-5, 4e-4), matching=0.3, renew_context=True),
-            replace(_LISTENING, name="wide", steps=531, learning_rate=(4e-4, 3.45e-4), matching=0.3),
-            replace(_LISTENING, name="settling", steps=780, learning_rate=(3.45e-4, 1.5e-4)),
-            replace(_LARGE, steps=640),
+            replace(
+                _FROZEN_CONTEXT, name="warm-up", steps=40, learning_rate=(1e-5, 4e-4), matching=0.3, renew_context=True
+            ),
+            replace(_FROZEN_CONTEXT, name="wide", steps=531, learning_rate=(4e-4, 3.45e-4), matching=0.3),
+            replace(_FROZEN_CONTEXT, name="settling", steps=780, learning_rate=(3.45e-4, 1.5e-4)),
+            replace(_LARGE_CROPS, steps=640),
         ),
         pool_pairs=4032,
-        augmentation=_GENTLE,
+        augmentation=_WEAK_AUGMENTATION,
     ),
-    # From weights that make use of the context: 48k samples more, in two processes.
+    # From weights of `context`, in two processes: 48k samples.
     "longer": Recipe(
         stages=(
-            replace(_LISTENING, name="warm-up", steps=60, learning_rate=(1e-5, 3.2e-4)),
-            replace(_LISTENING, name="wide", steps=2400, learning_rate=(3.2e-4, 1.7e-4)),
-            replace(_LARGE, steps=2400, learning_rate=(1.7e-4, 0.0)),
+            replace(_FROZEN_CONTEXT, name="warm-up", steps=60, learning_rate=(1e-5, 3.2e-4)),
+            replace(_FROZEN_CONTEXT, name="wide", steps=2400, learning_rate=(3.2e-4, 1.7e-4)),
+            replace(_LARGE_CROPS, steps=2400, learning_rate=(1.7e-4, 0.0)),
         ),
         pool_pairs=6016,
-        augmentation=_GENTLE,
+        augmentation=_WEAK_AUGMENTATION,
     ),
-    # Larger crops, and the context encoder thaws: 47k samples more, in two processes.
+    # From weights of `longer`, in two processes, with larger crops and a slow context encoder: 47k samples.
     "more": Recipe(
         stages=(
-            replace(_LARGE, name="warm-up", steps=344, learning_rate=(1e-5, 2.35e-4)),
-            replace(_THAWED, steps=1448, learning_rate=(2.35e-4, 1.7e-4)),
+            replace(_LARGE_CROPS, name="warm-up", steps=344, learning_rate=(1e-5, 2.35e-4)),
+            replace(_SLOW_CONTEXT, steps=1448, learning_rate=(2.35e-4, 1.7e-4)),
             replace(
-                _THAWED, name="visible", steps=2128, learning_rate=(1.75e-4, 8.6e-5), visible_only=True, max_flow=48
+                _SLOW_CONTEXT,
+                name="visible",
+                steps=2128,
+                learning_rate=(1.75e-4, 8.6e-5),
+                visible_only=True,
+                max_flow=48,
             ),
-            replace(_THAWED, name="last", steps=2000, learning_rate=(8.6e-5, 0.0)),
+            replace(_SLOW_CONTEXT, name="last", steps=2000, learning_rate=(8.6e-5, 0.0)),
         ),
         pool_pairs=6016,
-        augmentation=_GENTLE,
+        augmentation=_WEAK_AUGMENTATION,
     ),
-    # A GPU, for which other processes render: 208k samples, or as many as fit into --minutes.
+    # For a GPU, with render workers: 208k samples, or as many as fit into --minutes.
     "gpu": Recipe(
         stages=(
             replace(_ON_GPU, name="warm-up", steps=300, learning_rate=(1e-5, 4e-4)),
@@ -234,28 +242,28 @@ RECIPES: dict[str, Recipe] = {
             replace(_ON_GPU, name="long", steps=6000, iterations=12, learning_rate=(1.9e-4, 0.0), matching=0.0),
         ),
         render_size=(400, 528),
-        augmentation=_GENTLE,
+        augmentation=_WEAK_AUGMENTATION,
     ),
-    # Seconds: to see that training works.
+    # A test of a few seconds.
     "smoke": Recipe(
         stages=(Stage("smoke", 20, 2, (128, 128), 3, (1e-4, 1e-4)),), render_size=(160, 192), pool_pairs=16
     ),
 }
 
 FOLDER = Path(__file__).parent
-# What a file may say: the rest of a recipe is about generated pairs, or computed.
+# The keys of a recipe file; the other fields of a recipe are about generated pairs.
 STAGE_KEYS = {field.name for field in dataclasses.fields(Stage)}
 SHARE_KEYS = {field.name for field in dataclasses.fields(DatasetShare)}
 RECIPE_KEYS = {"model", "seed", "ema_decay", "stages", "data"}
 
 
 def names() -> list[str]:
-    """The recipes that can be asked for by name."""
+    """The names of all recipes."""
     return [*RECIPES, *sorted(path.stem for path in FOLDER.glob("*.toml"))]
 
 
 def find_recipe(name_or_path: str) -> Recipe:
-    """The recipe of this name or in this file; raises UsageError where there is none."""
+    """The recipe of this name or in this .toml file; raises UsageError where there is none, and as `read_recipe`."""
     if name_or_path in RECIPES:
         return RECIPES[name_or_path]
     for path in (FOLDER / f"{name_or_path}.toml", Path(name_or_path)):
@@ -265,7 +273,7 @@ def find_recipe(name_or_path: str) -> Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a file; raises SourceError for what it does not say rightly."""
+    """The recipe in a .toml file; raises SourceError where the file is not a valid recipe."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         check(content, RECIPE_KEYS)
@@ -275,24 +283,24 @@ def read_recipe(path: Path) -> Recipe:
         return made(Recipe, {**others, "stages": stages, "data": data}, RECIPE_KEYS)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise SourceError(f"{path} is no recipe: {reason}", hint=f"see {FOLDER / 'finetune.toml'}") from error
+        raise SourceError(f"{path} is not a recipe: {reason}", hint=f"see {FOLDER / 'finetune.toml'}") from error
 
 
 def ends(table: Mapping[str, Any]) -> tuple[float, float]:
-    """Where RAFT's one cycle begins and ends, for a stage that has one."""
+    """The first and last learning rates of RAFT's one-cycle schedule; 0 for a stage without `peak`."""
     peak = float(table.get("peak", 0.0))
     return peak / 25, peak / 25e4
 
 
 def made(kind: type[T], table: Mapping[str, Any], keys: set[str]) -> T:
-    """A value from a table, whose lists become tuples."""
+    """A dataclass from a table, whose lists become tuples; raises ValueError for an unknown key."""
     check(table, keys)
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     return kind(**values)
 
 
 def check(table: Mapping[str, Any], keys: set[str]) -> None:
-    """Raises ValueError for a key that means nothing."""
+    """Raises ValueError for an unknown key."""
     unknown = sorted(set(table) - keys)
     if unknown:
-        raise ValueError(f"it knows no {unknown[0]}, only {', '.join(sorted(keys))}")
+        raise ValueError(f"unknown key {unknown[0]}, the keys are {', '.join(sorted(keys))}")

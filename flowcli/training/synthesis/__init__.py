@@ -1,4 +1,4 @@
-"""Pairs of frames with exact optical flow, generated for training: textured layers that move before a camera."""
+"""Generated training pairs with exact optical flow: moving textured layers seen by a moving camera."""
 
 from flowcli.training.synthesis.scenes import Scenes, render
 from flowcli.training.synthesis.settings import SceneSettings

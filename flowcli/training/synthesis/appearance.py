@@ -1,4 +1,4 @@
-"""What generated layers are covered with: a piece of a picture, lit and tinted, or a cut-out."""
+"""The appearance of generated layers: a part of a texture or a cut-out, with changed colours."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ _PLAIN = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Appearance(Batched):
-    """The cover of each scene's layers. A pixel at offset d from the layer's centre shows the picture at
-    `to_picture` @ d + `origin` (-1 to 1 across the picture), coloured by `tint` @ rgb + `light`.
+    """The appearance of each scene's layers.
 
-    `level` and `cutout_level` say over 2^level pixels the picture is averaged before it is sampled.
+    A pixel at offset d from the layer's centre has the colour rgb of the texture at `to_texture` @ d + `origin` (-1 to
+    1 across the texture), changed to `tint` @ rgb + `light`. Textures are averaged over 2^`level` pixels, cut-outs over
+    2^`cutout_level`, before they are sampled.
     """
 
-    picture: Int[Tensor, "scenes layers"]
+    texture: Int[Tensor, "scenes layers"]
     level: Int[Tensor, "scenes layers"]
-    to_picture: Float[Tensor, "scenes layers 2 2"]
+    to_texture: Float[Tensor, "scenes layers 2 2"]
     origin: Float[Tensor, "scenes layers 2"]
     cutout: Int[Tensor, "scenes layers"]
     cutout_level: Int[Tensor, "scenes layers"]
@@ -44,22 +45,22 @@ class Appearance(Batched):
 
 
 def draw_appearance(dice: Dice, settings: SceneSettings, bank: TextureBank, shapes: Shapes) -> Appearance:
-    """Draws a cover for every layer, mostly avoiding featureless pieces of picture."""
+    """Draws the appearance of every layer, mostly from parts of textures with detail."""
     lead = tuple(shapes.softness.shape)
-    side = bank.pictures.shape[-1]
+    side = bank.textures.shape[-1]
     scale = dice.log_uniform(0.8, 2**0.8, *lead)
-    # A window wider than the picture shows its mirror image.
+    # Textures are continued by their mirror images: this limits how much of those is visible.
     scale = torch.minimum(scale, 0.56 * side / shapes.reach.amin(-1)).clamp(min=0.3)
     linear = _draw_orientation(dice, lead) * scale[..., None, None] * 2 / side
-    picture, origin = _choose_pieces(dice, settings, bank, linear, shapes.reach)
+    texture, origin = _choose_pieces(dice, settings, bank, linear, shapes.reach)
     blurred = _draw_defocus(dice, settings, lead)
     cutouts = bank.cutouts.shape[0]
     shrinking = bank.cutouts.shape[-1] / (2 * shapes.reach.amin(-1).clamp(min=1))
     tint, light = _draw_light(dice, settings, lead)
     return Appearance(
-        picture=picture,
+        texture=texture,
         level=(scale.log2() + 0.2).round().clamp(0, 1).long() + blurred,
-        to_picture=linear,
+        to_texture=linear,
         origin=origin,
         cutout=dice.whole(0, max(cutouts - 1, 0), *lead),
         cutout_level=((shrinking.log2() - 0.3).round().clamp(0, 3).long() + blurred).clamp(max=4),
@@ -70,7 +71,7 @@ def draw_appearance(dice: Dice, settings: SceneSettings, bank: TextureBank, shap
 
 
 def _draw_orientation(dice: Dice, lead: tuple[int, ...]) -> Float[Tensor, "scenes layers 2 2"]:
-    """Mirrored, on its side, stretched a little, and turned by at least so much that both frames are resampled."""
+    """Random linear maps from layer to texture: a mostly small rotation, a slight stretch, transposition, mirroring."""
     angle = dice.normal(0.04, *lead) + torch.where(dice.chance(0.15, *lead), dice.uniform(-3, 3, *lead), 0.0)
     stretch = dice.normal(0.1, *lead).exp()
     cos, sin = angle.cos(), angle.sin()
@@ -86,13 +87,13 @@ def _choose_pieces(
     linear: Float[Tensor, "scenes layers 2 2"],
     reach: Float[Tensor, "scenes layers 2"],
 ) -> tuple[Int[Tensor, "scenes layers"], Float[Tensor, "scenes layers 2"]]:
-    """A picture and a place in it for each layer: of a few drawn, the first that is not plain."""
+    """A texture and an origin in it for each layer: the first of a few random ones that has enough detail."""
     lead = tuple(reach.shape[:2])
     tries = (*lead, _CANDIDATES)
-    total, photographs = bank.pictures.shape[0], bank.photographs
+    total, photographs = bank.textures.shape[0], bank.photographs
     generated = dice.chance(settings.generated_textures, *lead)[..., None] & (total > photographs)
     low, high = torch.where(generated, photographs, 0), torch.where(generated, total, photographs)
-    pictures = low + (dice.uniform(0, 1, *tries) * (high - low)).long()
+    textures = low + (dice.uniform(0, 1, *tries) * (high - low)).long()
     half = (linear.abs() @ reach[..., None])[..., 0]
     room = (1 - half).clamp(min=0.02)
     origins = dice.uniform(-1, 1, *tries, 2) * room[..., None, :]
@@ -100,15 +101,15 @@ def _choose_pieces(
     probes = origins[..., None, :] + places * half[..., None, None, :].clamp(max=1)
     cells = bank.detail.shape[-1]
     column, row = ((probes + 1) / 2 * cells).long().clamp(0, cells - 1).unbind(-1)
-    detail = bank.detail[pictures[..., None], row, column].mean(-1)
+    detail = bank.detail[textures[..., None], row, column].mean(-1)
     accepted = (detail > _PLAIN) | dice.chance(0.15, *lead)[..., None]
     chosen = accepted.long().argmax(-1, keepdim=True)
     origin = origins.gather(2, chosen[..., None].expand(*lead, 1, 2))[..., 0, :]
-    return pictures.gather(2, chosen)[..., 0], origin
+    return textures.gather(2, chosen)[..., 0], origin
 
 
 def _draw_defocus(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) -> Int[Tensor, "scenes layers"]:
-    """Levels of blur: in some scenes the far layers are out of focus, in fewer the near ones."""
+    """Additional blur levels of layers out of focus: in some scenes the far layers, in fewer the near ones."""
     scenes, layers = lead
     depth = (torch.arange(layers) + 0.5) / layers
     depth = torch.where(dice.chance(0.3, scenes, 1), 1 - depth, depth)
@@ -117,13 +118,13 @@ def _draw_defocus(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) ->
 
 
 def _draw_light(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Hue, saturation, contrast and brightness of each layer, and fog that thickens with distance."""
+    """Colour maps (`tint`, `light`) of random hue, saturation, contrast, brightness, and fog that grows with depth."""
     scenes, layers = lead
     hue = torch.where(dice.chance(0.15, *lead), dice.uniform(-math.pi, math.pi, *lead), dice.normal(0.15, *lead))
     saturation = dice.normal(0.25, *lead).exp().clamp(0.3, 1.6)
     faint = dice.chance(settings.faint, *lead)
     flat = dice.chance(settings.flat, *lead)
-    # A background without texture would ask for motion that nobody can see.
+    # The motion of a background without texture could not be seen.
     faint[:, 0] &= dice.chance(0.5, scenes)
     flat[:, 0] = False
     contrast = dice.normal(0.2, *lead).exp()
@@ -141,7 +142,7 @@ def _draw_light(dice: Dice, settings: SceneSettings, lead: tuple[int, ...]) -> t
 
 
 def _hue_rotation(hue: Float[Tensor, "*lead"], saturation: Float[Tensor, "*lead"]) -> Float[Tensor, "*lead 3 3"]:
-    """Turns colours about the grey axis and stretches their distance from it."""
+    """Matrices that rotate colours about the grey axis and scale their distance from it."""
     grey = torch.full((3, 3), 1 / 3, dtype=torch.float64)
     across = torch.eye(3, dtype=torch.float64) - grey
     turn = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype=torch.float64) / math.sqrt(3)
@@ -151,20 +152,20 @@ def _hue_rotation(hue: Float[Tensor, "*lead"], saturation: Float[Tensor, "*lead"
 
 def colours(
     appearance: Appearance,
-    pictures: Float[Tensor, "batch 3 side side"],
+    textures: Float[Tensor, "batch 3 side side"],
     points: Float[Tensor, "batch 2 height width"],
     center: Float[Tensor, "batch 2"],
 ) -> Float[Tensor, "batch 3 height width"]:
-    """The picture's colours at `points` of one layer, before tinting."""
+    """The texture's colours at `points` of one layer, before its colour map."""
     x = points[:, 0] - center[:, 0, None, None]
     y = points[:, 1] - center[:, 1, None, None]
-    a, b, c, d = (entry[:, None, None] for entry in appearance.to_picture.flatten(1).unbind(1))
+    a, b, c, d = (entry[:, None, None] for entry in appearance.to_texture.flatten(1).unbind(1))
     left, top = (entry[:, None, None] for entry in appearance.origin.unbind(1))
     places = torch.stack([a * x + b * y + left, c * x + d * y + top], -1)
-    return functional.grid_sample(pictures, places, padding_mode="reflection", align_corners=False)
+    return functional.grid_sample(textures, places, padding_mode="reflection", align_corners=False)
 
 
 def tinted(appearance: Appearance, rgb: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
-    """Colours under the light of one layer, not yet limited to 0..255: highlights stay bright when they are blurred."""
+    """Colours changed by one layer's colour map, not clipped to 0..255, so that highlights stay bright under blur."""
     flat = torch.baddbmm(appearance.light[..., None], appearance.tint, rgb.flatten(2))
     return flat.view_as(rgb)

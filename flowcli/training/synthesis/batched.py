@@ -1,4 +1,4 @@
-"""A dataclass of tensors that share their leading axes: cut it, and move it, as one value."""
+"""A base class for parameters of many scenes as tensors, and a random number generator for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Batched:
-    """Base of parameters drawn for many scenes at once; every field is a tensor or another `Batched`."""
+    """Base of dataclasses of scene parameters; every field is a tensor (scenes, ...) or another `Batched`."""
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """The same parameters with `change` applied to every tensor."""
@@ -24,7 +24,7 @@ class Batched:
         return replace(self, **changed)
 
     def scenes(self, start: int, stop: int) -> Self:
-        """The parameters of scenes `start` to `stop` (the first axis)."""
+        """The parameters of scenes `start` to `stop` − 1 (the first axis)."""
         return self.map(lambda tensor: tensor[start:stop])
 
     def layer(self, index: int) -> Self:
@@ -32,30 +32,30 @@ class Batched:
         return self.map(lambda tensor: tensor[:, index])
 
     def to(self, device: torch.device) -> Self:
-        """The parameters on `device`, in single precision."""
+        """The parameters on `device`, floating-point ones in float32."""
         return self.map(lambda t: (t.float() if t.is_floating_point() else t).to(device))
 
 
 class Dice:
-    """Random tensors of one leading shape, from a seed, on the CPU: the same on every machine."""
+    """A generator of random tensors on the CPU from a seed."""
 
     def __init__(self, seed: int) -> None:
         self._generator = torch.Generator().manual_seed(seed)
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        """Evenly between `low` and `high`."""
+        """Uniform values between `low` and `high`."""
         return low + (high - low) * torch.rand(shape, generator=self._generator, dtype=torch.float64)
 
     def log_uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        """As many between 1 and 2 as between 2 and 4."""
+        """Values between `low` and `high` whose logarithm is uniform."""
         return (high / low) ** self.uniform(0, 1, *shape) * low
 
     def normal(self, scale: float, *shape: int) -> Tensor:
-        """Gaussian of standard deviation `scale`."""
+        """Gaussian values of mean 0 and standard deviation `scale`."""
         return scale * torch.randn(shape, generator=self._generator, dtype=torch.float64)
 
     def heavy(self, scale: float, power: float, *shape: int) -> Tensor:
-        """Many tiny values, few large ones: a Gaussian raised to `power`, sign kept."""
+        """Heavy-tailed values: standard Gaussian ones raised to `power` with their sign, times `scale`."""
         value = self.normal(1, *shape)
         return value.sign() * value.abs() ** power * scale
 
@@ -64,5 +64,5 @@ class Dice:
         return self.uniform(0, 1, *shape) < probability
 
     def whole(self, low: int, high: int, *shape: int) -> Tensor:
-        """Whole numbers from `low` to `high`, both included."""
+        """Uniform integers from `low` to `high`, both included."""
         return torch.randint(low, high + 1, shape, generator=self._generator)

@@ -1,4 +1,4 @@
-"""Fog and soft shadows that drift over a generated scene without belonging to its flow."""
+"""Fog and soft shadows that drift over a generated scene and do not change its flow."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _CELLS = 12
 
 @dataclass(frozen=True, eq=False)
 class FogAndShadow(Batched):
-    """A smooth veil per scene: `field` (0 to 1) times `strength` of it is replaced by `colour`.
+    """One fog or shadow per scene: a colour blended into the frames with weight `field` (0 to 1) times `strength`.
 
-    `offset` is where each frame looks into the field, whose middle part is seen.
+    `offset` is the centre of each frame's window into the field, in its coordinates of -1 to 1.
     """
 
     field: Float[Tensor, "scenes 1 cells cells"]
@@ -34,7 +34,7 @@ class FogAndShadow(Batched):
 
 
 def draw_fog_and_shadow(dice: Dice, settings: SceneSettings, count: int) -> FogAndShadow:
-    """Draws shadows (dark, with an edge) and drifting fog (light, without one)."""
+    """Draws shadows (dark, with sharper edges) and fog (light, without edges), both drifting."""
     rough = dice.normal(1.6, count, 1, _CELLS, _CELLS)
     size = torch.where(dice.chance(0.5, count), 5, _CELLS)[:, None, None, None]
     coarse = functional.interpolate(rough[..., :5, :5], (_CELLS, _CELLS), mode="bicubic", align_corners=True)
@@ -57,7 +57,7 @@ def draw_fog_and_shadow(dice: Dice, settings: SceneSettings, count: int) -> FogA
 def covered(
     fog_and_shadow: FogAndShadow, image: Float[Tensor, "batch 3 height width"], moment: int
 ) -> UInt8[Tensor, "batch 3 height width"]:
-    """One frame behind its fog or shadow, rounded to 8 bits; `fog_and_shadow` is on the CPU."""
+    """Frame 0 or 1 (`moment`) with its fog or shadow, rounded to 8 bits; `fog_and_shadow` is on the CPU."""
     if fog_and_shadow.strength.any():
         fog_and_shadow = fog_and_shadow.to(image.device)
         height, width = image.shape[-2:]

@@ -1,4 +1,4 @@
-"""Motion blur: what a layer looks like when it moves while the shutter is open."""
+"""Motion blur of layers that move during the exposure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LONGEST = 32.0
+"""The length in px to which blur paths are limited."""
 
 
 def motion_blurred(
@@ -22,10 +23,10 @@ def motion_blurred(
     *,
     longest: float,
 ) -> tuple[Float[Tensor, "batch 3 height width"], Float[Tensor, "batch 1 height width"]]:
-    """Colour and opacity averaged along `path`, in pixels, of which half lies before each pixel and half after.
+    """Colour and opacity averaged along `path` (in px), which is centred on each pixel and limited to `LONGEST`.
 
-    `longest` is about the longest path; none counts for more than 32 px.
-    Averaging two copies half a path apart, then a quarter, and so on, is a mean over 2^n places in 2n lookups.
+    `longest`, about the longest path in px, decides the number of samples. Averaging two copies half a path apart, then
+    a quarter, and so on gives the mean of 2^n samples by 2n lookups.
     """
     length = torch.hypot(path[:, :1], path[:, 1:])
     path = path * (LONGEST / length.clamp(min=LONGEST))

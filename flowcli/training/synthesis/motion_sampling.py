@@ -1,4 +1,4 @@
-"""Draws how the camera and the objects of generated scenes move: mostly little, sometimes far."""
+"""Draws the motion of the camera and the objects of generated scenes, mostly small, sometimes large."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REFERENCE_HEIGHT = 288
 
 
 def draw_kinds(dice: Dice, settings: SceneSettings, count: int) -> Int[Tensor, " scenes"]:
-    """Which kind of motion each scene shows."""
+    """Draws the kind of motion of each scene: `GENERAL` to `APPROACHING`."""
     shares = torch.tensor(
         [settings.static, settings.subpixel, settings.sideways, settings.approaching], dtype=torch.float64
     )
@@ -35,7 +35,7 @@ def draw_kinds(dice: Dice, settings: SceneSettings, count: int) -> Int[Tensor, "
 def draw_motions(
     dice: Dice, settings: SceneSettings, shapes: Shapes, kinds: Int[Tensor, " scenes"], *, height: int, width: int
 ) -> Motions:
-    """Draws the motion of every layer; layer 0 is the background and moves as the camera does."""
+    """Draws the motion of every layer; layer 0, the background, has the camera's motion."""
     scenes, layers = shapes.center.shape[:2]
     unit = min(height, width) / _REFERENCE_HEIGHT
     gain = dice.log_uniform(0.09, 6, scenes, 1)
@@ -45,13 +45,13 @@ def draw_motions(
     resting = dice.chance(0.15, scenes, layers)
     own = torch.where(resting[..., None, None], torch.eye(3, dtype=torch.float64), own)
     farthest = torch.where(kinds == SUBPIXEL, dice.uniform(0.05, 0.45, scenes), 0.6 * max(height, width))
-    camera = _calm(camera[:, None], middle, middle, farthest[:, None])
-    own = _calm(own, shapes.center, shapes.reach, farthest[:, None])
+    camera = _limit_displacement(camera[:, None], middle, middle, farthest[:, None])
+    own = _limit_displacement(own, shapes.center, shapes.reach, farthest[:, None])
     carried = dice.chance(settings.carried, scenes, layers) | (
         (kinds == APPROACHING)[:, None] & dice.chance(0.8, scenes, layers)
     )
     own = _join(own, dice.chance(settings.joined, scenes, layers))
-    own = _calm(own, shapes.center, shapes.reach, farthest[:, None])
+    own = _limit_displacement(own, shapes.center, shapes.reach, farthest[:, None])
     matrix = torch.where(carried[..., None, None], camera @ own, own)
     matrix[:, 0] = camera[:, 0]
     matrix = torch.where((kinds == SIDEWAYS)[:, None, None, None], _draw_sideways(dice, shapes, unit), matrix)
@@ -79,7 +79,7 @@ def _draw_camera(
     middle: Float[Tensor, " axes"],
     unit: float,
 ) -> Float[Tensor, "scenes 3 3"]:
-    """A similarity and a little perspective; a strong zoom with perspective where the scene is approached."""
+    """The camera's motion: a similarity with slight perspective; for `APPROACHING`, a zoom with strong perspective."""
     scenes = len(kinds)
     center = middle.expand(scenes, 2)
     general = _draw_similarity(dice, center, gain, shift=(5 * unit, 3 * unit), turn=0.02, zoom=0.03, power=1.7)
@@ -88,7 +88,7 @@ def _draw_camera(
     around = center + dice.normal(0.08, scenes, 2) * middle
     zoom = dice.uniform(0.03, 0.25, scenes).exp() ** torch.where(dice.chance(0.85, scenes), 1.0, -1.0)
     toward = _about(around, torch.eye(2, dtype=torch.float64).expand(scenes, 2, 2) * zoom[:, None, None])
-    # The ground below the middle comes nearer, so it moves faster than the sky.
+    # The ground, below the middle, is nearer than the sky and moves faster.
     steep = torch.stack([dice.normal(0.05, scenes), -dice.uniform(0, 0.3, scenes)], -1) / middle
     slow = _draw_similarity(
         dice, center, gain.clamp(max=0.5), shift=(5 * unit, 3 * unit), turn=0.02, zoom=0.0, power=1.5
@@ -110,7 +110,7 @@ def _draw_similarity(
     zoom: float,
     power: float,
 ) -> Float[Tensor, "*lead 3 3"]:
-    """Shift, rotation, zoom and a little shear about `center`, each heavy-tailed and multiplied by `gain`."""
+    """Heavy-tailed translation, rotation, zoom and slight shear about `center`, each multiplied by `gain`."""
     lead = tuple(center.shape[:-1])
     moved = torch.stack([dice.heavy(axis, power, *lead) * gain for axis in shift], -1)
     angle = (dice.heavy(turn, 1.5, *lead) * gain).clamp(-0.7, 0.7)
@@ -122,7 +122,7 @@ def _draw_similarity(
 
 
 def _draw_sideways(dice: Dice, shapes: Shapes, unit: float) -> Float[Tensor, "scenes layers 3 3"]:
-    """Horizontal shifts of one sign, the farther the nearer the layer, with slanted surfaces."""
+    """Horizontal shifts of one sign, larger for nearer layers, with slanted surfaces."""
     scenes, layers = shapes.center.shape[:2]
     largest = dice.log_uniform(20, 100, scenes, 1) * unit * torch.where(dice.chance(0.5, scenes, 1), -1.0, 1.0)
     nearness = dice.uniform(0.15, 1, scenes, layers).sort(1).values
@@ -135,7 +135,7 @@ def _draw_sideways(dice: Dice, shapes: Shapes, unit: float) -> Float[Tensor, "sc
 def _draw_bend(
     dice: Dice, strength: Float[Tensor, "scenes layers"], extent: Float[Tensor, "scenes layers 2"]
 ) -> Float[Tensor, "scenes layers 2 nodes nodes"]:
-    """Smooth displacement from Gaussian grids of 3x3 to 6x6, never steeper than can be inverted."""
+    """Smooth displacements from Gaussian grids of 3x3 to 6x6, with gradients of at most `_STEEPEST`, so invertible."""
     lead = tuple(strength.shape)
     rough = dice.normal(1, *lead, 2, 6, 6)
     size = dice.whole(3, 6, *lead)[..., None, None, None]
@@ -152,13 +152,13 @@ def _draw_bend(
     return bend * (_STEEPEST / steepness).clamp(max=1)[..., None, None, None]
 
 
-def _calm(
+def _limit_displacement(
     matrix: Float[Tensor, "scenes layers 3 3"],
     center: Float[Tensor, "*scenes 2"],
     reach: Float[Tensor, "*scenes 2"],
     farthest: Float[Tensor, "scenes 1"],
 ) -> Float[Tensor, "scenes layers 3 3"]:
-    """The same motion, weakened where a corner of its layer would move by more than `farthest`."""
+    """The motions, blended with the identity where a corner of the layer would move by more than `farthest` px."""
     signs = torch.tensor([[-1, 1, -1, 1], [-1, -1, 1, 1]], dtype=torch.float64)
     corners = (center[..., None] + reach[..., None] * signs).expand(*matrix.shape[:2], 2, 4).flatten(0, 1)[..., None]
     moved = project(matrix.flatten(0, 1), corners) - corners
@@ -168,7 +168,7 @@ def _calm(
 
 
 def _join(own: Float[Tensor, "scenes layers 3 3"], joined: Bool[Tensor, "scenes layers"]) -> Tensor:
-    """Gives joined objects the motion of the object behind them."""
+    """The motions, where each joined object has that of the object behind it."""
     leader = torch.arange(own.shape[1]).expand(joined.shape).clone()
     for layer in range(2, own.shape[1]):
         leader[:, layer] = torch.where(joined[:, layer], leader[:, layer - 1], leader[:, layer])
@@ -182,7 +182,7 @@ def _shifted(offset: Float[Tensor, "*lead 2"]) -> Float[Tensor, "*lead 3 3"]:
 
 
 def _about(center: Float[Tensor, "*lead 2"], linear: Float[Tensor, "*lead 2 2"]) -> Float[Tensor, "*lead 3 3"]:
-    """A linear map that leaves `center` where it is."""
+    """A linear map about the fixed point `center`, as a homography."""
     matrix = torch.eye(3, dtype=torch.float64).repeat(*center.shape[:-1], 1, 1)
     matrix[..., :2, :2] = linear
     return _shifted(center) @ matrix @ _shifted(-center)

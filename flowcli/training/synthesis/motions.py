@@ -1,6 +1,6 @@
-"""How the layers of a generated scene move: exact forwards, and inverted to within a hundredth of a pixel.
+"""The motions of a generated scene's layers, exact forwards, and inverted to within 0.01 px.
 
-A point p of the first frame goes to q = M(p + D(p)): D bends the layer smoothly, M is a homography.
+A point p of the first frame moves to q = M(p + D(p)), with a smooth deformation D and a homography M.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _FINE_STEPS = 2
 
 @dataclass(frozen=True, eq=False)
 class Motions(Batched):
-    """One motion per scene and layer; `bend` is D in pixels on a grid of nodes over `bend_center` ± `bend_extent`."""
+    """One motion per scene and layer; `bend` is D in px at the nodes of a grid over `bend_center` ± `bend_extent`.
+
+    `bends` is true where D is not zero.
+    """
 
     matrix: Float[Tensor, "scenes layers 3 3"]
     inverse: Float[Tensor, "scenes layers 3 3"]
@@ -36,17 +39,17 @@ class Motions(Batched):
 def forwards(
     motion: Motions, points: Float[Tensor, "batch 2 height width"], *, bends: bool
 ) -> Float[Tensor, "batch 2 height width"]:
-    """Where points of the first frame are in the second, for one layer; `bends` says whether D is anywhere not 0."""
+    """The points (x, y) of the first frame moved to the second, for one layer; `bends`: whether D is used."""
     return project(motion.matrix, points + _bend_at(motion, points) if bends else points)
 
 
 def backwards(
     motion: Motions, points: Float[Tensor, "batch 2 height width"], *, bends: bool
 ) -> Float[Tensor, "batch 2 height width"]:
-    """Where points of the second frame were in the first, for one layer.
+    """The points (x, y) of the second frame moved back to the first, for one layer; `bends`: whether D is used.
 
-    Solves p = z - D(p) by fixed-point steps, which contract because |grad D| <= 0.4: most of them on every other
-    pixel, as D is smooth, and the last two on all.
+    Solves p = z - D(p) by fixed-point iteration, which converges because |grad D| <= 0.4: first on every other pixel,
+    as D is smooth, and the last two iterations on all.
     """
     straight = project(motion.inverse, points)
     if not bends or min(points.shape[-2:]) < 2:
@@ -64,7 +67,7 @@ def backwards(
 def project(
     matrix: Float[Tensor, "batch 3 3"], points: Float[Tensor, "batch 2 height width"]
 ) -> Float[Tensor, "batch 2 height width"]:
-    """Points moved by homographies."""
+    """The points (x, y) moved by homographies."""
     a, b, c, d, e, f, g, h, i = (entry[:, None, None] for entry in matrix.flatten(1).unbind(1))
     x, y = points[:, 0], points[:, 1]
     scale = g * x + h * y + i
@@ -74,7 +77,7 @@ def project(
 def _spread(
     coarse: Float[Tensor, "batch 2 rows columns"], like: Float[Tensor, "batch 2 height width"]
 ) -> Float[Tensor, "batch 2 height width"]:
-    """Values at every other pixel carried to all of them."""
+    """Values at every other pixel interpolated to all pixels."""
     height, width = like.shape[-2:]
     rows, columns = coarse.shape[-2:]
     size = (2 * rows - 1, 2 * columns - 1)

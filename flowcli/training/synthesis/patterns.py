@@ -1,4 +1,4 @@
-"""Noise, patterns and blobs made in code, for scenes that need no photographs."""
+"""Textures and cut-outs generated in code: noise, patterns and blobs."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def generate_pictures(count: int, side: int, *, seed: int) -> NDArray[np.uint8]:
-    """RGB pictures (count, side, side, 3): clouds, grain, stripes, checks, dots and heaps of rectangles by turns."""
+def generate_textures(count: int, side: int, *, seed: int) -> NDArray[np.uint8]:
+    """RGB textures (count, side, side, 3): clouds, rectangles, cells, stripes, checks and dots in turn."""
     random = np.random.default_rng(seed)
     makers = (_clouds, _rectangles, _cells, _clouds, _stripes, _rectangles, _checks, _dots)
-    pictures = [_coloured(random, makers[i % len(makers)](random, side)) for i in range(count)]
-    return np.stack(pictures)
+    textures = [_coloured(random, makers[i % len(makers)](random, side)) for i in range(count)]
+    return np.stack(textures)
 
 
-def generate_cutouts(pictures: NDArray[np.uint8], side: int, *, seed: int) -> NDArray[np.uint8]:
-    """RGBA cut-outs (count, side, side, 4): each picture seen through a blob."""
+def generate_cutouts(textures: NDArray[np.uint8], side: int, *, seed: int) -> NDArray[np.uint8]:
+    """RGBA cut-outs (count, side, side, 4): each texture with a blob for its opacity."""
     random = np.random.default_rng(seed + 1)
     cutouts = []
-    for picture in pictures:
+    for texture in textures:
         blob = _noise(random, side, cells=4)
         ys, xs = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
         height = 1.0 - 1.6 * np.hypot(xs, ys) + 0.3 * blob
         alpha = (height * side / 4 + 0.5).clip(0, 1) * 255
-        shrunk = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+        shrunk = cv2.resize(texture, (side, side), interpolation=cv2.INTER_AREA)
         cutouts.append(np.dstack([shrunk, alpha.astype(np.uint8)]))
     return np.stack(cutouts)
 
@@ -40,7 +40,7 @@ def _noise(random: np.random.Generator, side: int, *, cells: int) -> NDArray[np.
 
 
 def _coloured(random: np.random.Generator, values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A grey pattern between two or three random colours, with a little grain so that it is never quite flat."""
+    """A pattern in a gradient of three random colours, with grain."""
     values = (values - values.min()) / max(float(np.ptp(values)), 1e-6)
     stops = random.uniform(0, 255, (3, 3))
     middle = random.uniform(0.3, 0.7)
@@ -50,7 +50,7 @@ def _coloured(random: np.random.Generator, values: NDArray[np.float32]) -> NDArr
 
 
 def _clouds(random: np.random.Generator, side: int) -> NDArray[np.float32]:
-    """Noise of every size at once; `roughness` is how much of it is fine."""
+    """The sum of noise at several scales; `roughness` is the ratio of amplitudes from one to the next finer."""
     roughness = random.uniform(0.5, 1.0)
     octaves = [roughness**k * _noise(random, side, cells=4 << k) for k in range(6) if 4 << k <= side]
     return np.asarray(np.sum(octaves, axis=0), np.float32)
@@ -67,7 +67,7 @@ def _rectangles(random: np.random.Generator, side: int) -> NDArray[np.float32]:
 
 
 def _cells(random: np.random.Generator, side: int) -> NDArray[np.float32]:
-    """The distance to the nearest of scattered points, as in stone or skin."""
+    """The distance to the nearest of random points, as in cellular textures."""
     seeds = np.full((side, side), 255, np.uint8)
     count = int(random.integers(40, 500))
     seeds[random.integers(side, size=count), random.integers(side, size=count)] = 0
@@ -76,7 +76,7 @@ def _cells(random: np.random.Generator, side: int) -> NDArray[np.float32]:
 
 
 def _waves(random: np.random.Generator, side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Two phases running across the picture at right angles, slightly bent."""
+    """The phases of two slightly bent waves in perpendicular directions."""
     ys, xs = np.mgrid[:side, :side].astype(np.float32)
     angle = random.uniform(0, np.pi)
     step = 2 * np.pi / random.uniform(6, 40)
@@ -87,7 +87,7 @@ def _waves(random: np.random.Generator, side: int) -> tuple[NDArray[np.float32],
 
 
 def _with_clouds(random: np.random.Generator, pattern: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A regular pattern, made irregular so that each place in it differs a little."""
+    """A regular pattern plus noise, so that no two parts of it are equal."""
     return np.asarray(pattern + random.uniform(0.05, 0.3) * _clouds(random, len(pattern)), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Pairs of frames with exact optical flow: textured layers that move, rendered the same way on a CPU and on a GPU."""
+"""Renders pairs of frames with exact optical flow from moving textured layers, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, UInt8
     from torch import Tensor
 
-_SCENES_AT_ONCE = {"cpu": 1}  # One at a time, each layer costs only its own bounding box.
+_SCENES_AT_ONCE = {"cpu": 1}  # A scene at a time, each layer is rendered in its own bounding box only.
 
 
 @dataclass(frozen=True, eq=False)
 class Scenes:
     """Rendered pairs (RGB) on the bank's device.
 
-    `flow` leads from `first` to `second` in pixels on the first frame's grid, channel 0 right and 1 down, also where
-    its end is hidden. `visible` is true where the second frame shows it: not occluded and not moved outside.
+    `flow` is the displacement from `first` to `second` in px on the first frame's grid, channel 0 right and 1 down, of
+    occluded pixels too. `visible` marks pixels that the second frame shows: not occluded and not moved outside.
     """
 
     first: UInt8[Tensor, "batch 3 height width"]
@@ -41,9 +41,9 @@ class Scenes:
 
 @dataclass(frozen=True, eq=False)
 class _Plan(Batched):
-    """All parameters of some scenes. Layer 0 is the background; objects follow from back to front.
+    """The parameters of some scenes; layer 0 is the background, the others are objects from back to front.
 
-    The shutter is open for a part of the time between the frames, centred on each of them.
+    `shutter` is the exposure as a fraction of the time between the frames, centred on each of them.
     """
 
     present: Bool[Tensor, "scenes layers"]
@@ -57,12 +57,12 @@ class _Plan(Batched):
 def render(
     bank: TextureBank, *, count: int, height: int, width: int, seed: int, settings: SceneSettings | None = None
 ) -> Scenes:
-    """Renders `count` scenes: a pure function of its arguments, computed where the bank is."""
+    """Renders `count` scenes on the bank's device, a pure function of the arguments."""
     dice, settings = Dice(seed), settings or SceneSettings()
     plan = _draw_plan(bank, dice, settings, count=count, height=height, width=width)
     fog_and_shadow = draw_fog_and_shadow(dice, settings, count)
     step = _SCENES_AT_ONCE.get(bank.device.type, count)
-    # Under the trainer's autocast, colours would be rounded to eight bits of precision before they are mixed.
+    # Autocast to bfloat16 would round colours to 8 significant bits before they are blended.
     with torch.autocast(bank.device.type, enabled=False):
         parts = [
             _render(bank, plan.scenes(i, i + step), fog_and_shadow.scenes(i, i + step), height=height, width=width)
@@ -120,7 +120,7 @@ def _render(bank: TextureBank, plan: _Plan, fog_and_shadow: FogAndShadow, *, hei
 
 @dataclass(frozen=True, eq=False)
 class _Canvas:
-    """Both frames while they are painted: colours, the index of the top layer, and where first-frame pixels go."""
+    """Both frames while they are rendered, the index of the top layer at each pixel, and the first's target points."""
 
     grid: Float[Tensor, "batch 2 height width"]
     frames: list[Float[Tensor, "batch 3 height width"]]
@@ -129,9 +129,9 @@ class _Canvas:
 
 
 def _paint_layer(bank: TextureBank, canvas: _Canvas, known: _Plan, plan: _Plan, index: int) -> None:
-    """Paints one layer into both frames; `known` are its parameters on the CPU, for decisions."""
+    """Renders one layer into both frames; `known` are its parameters on the CPU, for decisions without a GPU sync."""
     bends = bool(known.motions.bends.any())
-    pictures = gather(bank.pictures, known.appearance.picture, known.appearance.level)
+    textures = gather(bank.textures, known.appearance.texture, known.appearance.level)
     cutouts = None
     if index and known.shapes.is_cutout.any():
         cutouts = gather(bank.cutouts, known.appearance.cutout, known.appearance.cutout_level)
@@ -143,8 +143,8 @@ def _paint_layer(bank: TextureBank, canvas: _Canvas, known: _Plan, plan: _Plan, 
             continue
         points = backwards(plan.motions, pixels, bends=bends) if moment else pixels
         moved = pixels if moment else forwards(plan.motions, points, bends=bends)
-        rgb, alpha = _appearance(plan, pictures, cutouts, points, is_object=index > 0)
-        _expose(known, plan, rgb, alpha, moved - points)
+        rgb, alpha = _appearance(plan, textures, cutouts, points, is_object=index > 0)
+        _apply_motion_blur(known, plan, rgb, alpha, moved - points)
         canvas.frames[moment][here] = torch.lerp(canvas.frames[moment][here], rgb, alpha)
         on_top = alpha > 0.5
         canvas.tops[moment][here].masked_fill_(on_top[:, 0], index)
@@ -154,14 +154,14 @@ def _paint_layer(bank: TextureBank, canvas: _Canvas, known: _Plan, plan: _Plan, 
 
 def _appearance(
     plan: _Plan,
-    pictures: Float[Tensor, "batch 3 side side"],
+    textures: Float[Tensor, "batch 3 side side"],
     cutouts: Float[Tensor, "batch 4 small small"] | None,
     points: Float[Tensor, "batch 2 height width"],
     *,
     is_object: bool,
 ) -> tuple[Float[Tensor, "batch 3 height width"], Float[Tensor, "batch 1 height width"]]:
-    """Colour and opacity of one layer at its own points."""
-    rgb = colours(plan.appearance, pictures, points, plan.shapes.center)
+    """Colour and opacity of one layer at points of the first frame."""
+    rgb = colours(plan.appearance, textures, points, plan.shapes.center)
     if not is_object:
         return tinted(plan.appearance, rgb), torch.ones_like(points[:, :1])
     local = unit_coordinates(plan.shapes, points)
@@ -173,14 +173,14 @@ def _appearance(
     return tinted(plan.appearance, rgb), alpha * plan.present[:, None, None, None]
 
 
-def _expose(
+def _apply_motion_blur(
     known: _Plan,
     plan: _Plan,
     rgb: Float[Tensor, "batch 3 height width"],
     alpha: Float[Tensor, "batch 1 height width"],
     velocity: Float[Tensor, "batch 2 height width"],
 ) -> None:
-    """Smears, in place, the scenes whose shutter is open while the layer moves by a pixel or so."""
+    """Blurs in place the scenes whose layer moves by more than 0.7 px during the exposure."""
     paths = _paths(known)
     which = (paths > 0.7).nonzero().flatten()
     if len(which):
@@ -191,9 +191,9 @@ def _expose(
 
 
 def _paths(known: _Plan) -> Float[Tensor, " batch"]:
-    """How far the layer goes while the shutter is open."""
-    way = _corners(known, 1) - _corners(known, 0)
-    return torch.hypot(way[:, 0], way[:, 1]).amax(-1) * known.shutter
+    """The longest path of the layer's corners during the exposure, in px."""
+    displacement = _corners(known, 1) - _corners(known, 0)
+    return torch.hypot(displacement[:, 0], displacement[:, 1]).amax(-1) * known.shutter
 
 
 def _corners(known: _Plan, moment: int) -> Float[Tensor, "batch 2 corners"]:
@@ -205,7 +205,7 @@ def _corners(known: _Plan, moment: int) -> Float[Tensor, "batch 2 corners"]:
 
 
 def _bounding_box(known: _Plan, size: torch.Size, moment: int) -> tuple[slice, slice]:
-    """Rows and columns that the layer may touch in the first or second frame, over all scenes."""
+    """The rows and columns that may show the layer in the first or second frame, over all scenes."""
     height, width = size[-2:]
     margin = _paths(known).clamp(max=LONGEST)[:, None] / 2
     corners = _corners(known, moment)
@@ -217,7 +217,7 @@ def _bounding_box(known: _Plan, size: torch.Size, moment: int) -> tuple[slice, s
 
 
 def _visible(canvas: _Canvas) -> Bool[Tensor, "batch height width"]:
-    """Where the second frame shows, at the end of the flow, the layer that the first shows at its start."""
+    """A mask of first-frame pixels whose layer is on top at their target in the second frame."""
     height, width = canvas.target.shape[-2:]
     x, y = canvas.target.unbind(1)
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)

@@ -1,4 +1,4 @@
-"""Outlines of generated objects: ellipses, polygons, blobs, rings and poles, known exactly wherever they move."""
+"""Outlines of generated objects as functions: ellipses, polygons, blobs, rings and poles."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _HOLES = 3
 class Shapes(Batched):
     """One outline per scene and layer, in pixels of the first frame.
 
-    `to_unit` turns offsets from `center` into the outline's own coordinates, where it reaches `radius` at each of
-    256 angles (and the first again); `reach` is half of its bounding box. A ring is empty within `ring` times its
-    radius. Holes are discs (x, y, radius), absent where the radius is negative. `softness` is the width of the edge.
-    Cut-outs carry their own outline in a picture over the unit square: for them, only the pose counts.
+    `to_unit` maps offsets from `center` to unit coordinates, where the outline has `radius` at each of 256 angles (and
+    at the first again); `reach` is half the size of its bounding box. A ring is empty within `ring` times its radius.
+    Holes are discs (x, y, radius), absent where the radius is negative. `softness` is the width of the edge in px.
+    The outline of a cut-out is its opacity over the unit square; of the other fields only the pose is used.
     """
 
     center: Float[Tensor, "scenes layers 2"]
@@ -40,7 +40,7 @@ class Shapes(Batched):
 
 
 def draw_shapes(dice: Dice, is_cutout: Bool[Tensor, "scenes layers"], *, height: int, width: int) -> Shapes:
-    """Draws sizes, places and outlines for every layer."""
+    """Draws the size, position and outline of every layer."""
     lead = tuple(is_cutout.shape)
     size = min(height, width) * dice.log_uniform(0.06, 0.5, *lead)
     center = torch.stack([dice.uniform(-0.1, 1.1, *lead) * width, dice.uniform(-0.1, 1.1, *lead) * height], -1)
@@ -73,7 +73,7 @@ def draw_shapes(dice: Dice, is_cutout: Bool[Tensor, "scenes layers"], *, height:
 def coverage(
     shape: Shapes, points: Float[Tensor, "batch 2 height width"], local: Float[Tensor, "batch 2 height width"]
 ) -> Float[Tensor, "batch 1 height width"]:
-    """How much of each pixel the outline covers, for one layer; `local` is `unit_coordinates(shape, points)`."""
+    """The covered fraction (0 to 1) of each pixel, for one layer; `local` is `unit_coordinates(shape, points)`."""
     x, y = local[:, 0], local[:, 1]
     squared = (x * x + y * y).clamp(min=1e-8)
     distance = squared.sqrt()
@@ -85,7 +85,7 @@ def coverage(
     radius = here + slope * (turn - entry)
     ring = shape.ring[:, None, None]
     inside = torch.minimum(radius - distance, distance - ring * radius)
-    # The gradient of (radius - distance) turns a difference in the outline's own units into pixels.
+    # Division by the gradient of (radius - distance) converts unit coordinates to pixels.
     slope = slope * (_ANGLES / (2 * math.pi)) / squared
     along, across = -slope * y - x / distance, slope * x - y / distance
     a, b, c, d = (entry[:, None, None] for entry in shape.to_unit.flatten(1).unbind(1))
@@ -99,7 +99,7 @@ def coverage(
 def unit_coordinates(
     shape: Shapes, points: Float[Tensor, "batch 2 height width"]
 ) -> Float[Tensor, "batch 2 height width"]:
-    """Points in the outline's own coordinates, for one layer."""
+    """The unit coordinates of points, for one layer."""
     x = points[:, 0] - shape.center[:, 0, None, None]
     y = points[:, 1] - shape.center[:, 1, None, None]
     a, b, c, d = (entry[:, None, None] for entry in shape.to_unit.flatten(1).unbind(1))
@@ -107,11 +107,11 @@ def unit_coordinates(
 
 
 def _draw_radius(dice: Dice, lead: tuple[int, ...]) -> Float[Tensor, "scenes layers angles"]:
-    """Straight-sided polygons of 3 to 16 corners, a third of them rounded off, and ellipses."""
+    """Radii of polygons with 3 to 16 corners, a third of them smoothed, and of circles."""
     corners = dice.whole(3, _SPOKES, *lead)[..., None]
     place = torch.arange(_SPOKES) + dice.uniform(-0.2, 0.2, *lead, _SPOKES)
     angles = place.clamp(min=0) * 2 * math.pi / corners
-    # Spokes beyond the last corner lie past the full turn, where the search below never finds them.
+    # Unused spokes have angles beyond a full turn, which the search below never finds.
     angles = torch.where(torch.arange(_SPOKES) < corners, angles, 100.0)
     lengths = dice.uniform(0.3, 1.3, *lead, _SPOKES)
     regular = dice.chance(0.25, *lead)[..., None]
@@ -125,7 +125,7 @@ def _draw_radius(dice: Dice, lead: tuple[int, ...]) -> Float[Tensor, "scenes lay
     near, far = lengths.gather(-1, before), lengths.gather(-1, after)
     crossing = near * (theta - from_angle).sin() + far * (to_angle - theta).sin()
     polygon = near * far * (to_angle - from_angle).sin() / crossing.clamp(min=1e-6)
-    # A Gaussian over the angle, applied where it is a product: in the spectrum.
+    # A circular Gaussian blur over the angle, as a product in the frequency domain.
     blur = torch.where(dice.chance(0.33, *lead), dice.uniform(6, 14, *lead), 0.0)[..., None]
     frequency = torch.arange(_ANGLES // 2 + 1) * 2 * math.pi / _ANGLES
     smooth = torch.fft.irfft(torch.fft.rfft(polygon) * (-0.5 * (frequency * blur) ** 2).exp(), n=_ANGLES)

@@ -1,4 +1,4 @@
-"""The pictures that generated scenes are made of: photographs and cut-outs from a folder, or patterns made in code."""
+"""The textures of generated scenes: photographs and cut-outs from a folder, or patterns generated in code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from flowcli.errors import SourceError, UsageError
 from flowcli.system.opencv import cv2, decode
-from flowcli.training.synthesis.patterns import generate_cutouts, generate_pictures
+from flowcli.training.synthesis.patterns import generate_cutouts, generate_textures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-PICTURE_SIDE = 320
+TEXTURE_SIDE = 320
 CUTOUT_SIDE = 192
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _GENERATED_SHARE = 0.12
@@ -30,65 +30,68 @@ _DETAIL_CELLS = 8
 
 @dataclass(frozen=True, eq=False)
 class TextureBank:
-    """Square RGB pictures and RGBA cut-outs on one device, 8 bits per channel.
+    """Square RGB textures and RGBA cut-outs on one device, 8 bits per channel.
 
-    The first `photographs` of `pictures` are photographs (where there are none, patterns stand in for them);
-    the rest are generated patterns. `detail`, on the CPU, is the mean grey-level step in each cell of each picture.
+    The first `photographs` of `textures` are photographs, the rest generated patterns; `procedural` counts some of its
+    patterns as photographs. `detail`, on the CPU, is the mean grey-level gradient in each cell of each texture.
     """
 
-    pictures: UInt8[Tensor, "pictures 3 side side"]
+    textures: UInt8[Tensor, "textures 3 side side"]
     cutouts: UInt8[Tensor, "cutouts 4 small small"]
     photographs: int
-    detail: Float[Tensor, "pictures cells cells"]
+    detail: Float[Tensor, "textures cells cells"]
 
     @property
     def device(self) -> torch.device:
-        """Where the pictures are, and so where scenes are rendered."""
-        return self.pictures.device
+        """The device of the textures, on which scenes are rendered."""
+        return self.textures.device
 
     @classmethod
     def from_folder(cls, folder: Path, *, device: torch.device | str) -> TextureBank:
-        """Every picture below `folder`; files with transparent parts become cut-outs."""
+        """A bank of all images below `folder`, those with transparent parts as cut-outs, and some generated patterns.
+
+        Raises UsageError where it is not a folder, and SourceError where it has no opaque images.
+        """
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a folder", hint="name a folder of photographs")
-        pictures: list[NDArray[np.uint8]] = []
+        textures: list[NDArray[np.uint8]] = []
         cutouts: list[NDArray[np.uint8]] = []
         paths = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
         with ThreadPoolExecutor() as threads:
             for is_cutout, squares in threads.map(_squares, paths):
-                (cutouts if is_cutout else pictures).extend(squares)
-        if not pictures:
-            raise SourceError(f"{folder} holds no opaque pictures", hint="put jpg, png or webp photographs there")
-        patterns = generate_pictures(max(8, round(len(pictures) * _GENERATED_SHARE)), PICTURE_SIDE, seed=0)
-        stacked = np.concatenate([np.stack(pictures), patterns])
+                (cutouts if is_cutout else textures).extend(squares)
+        if not textures:
+            raise SourceError(f"{folder} has no opaque images", hint="put jpg, png or webp photographs there")
+        patterns = generate_textures(max(8, round(len(textures) * _GENERATED_SHARE)), TEXTURE_SIDE, seed=0)
+        stacked = np.concatenate([np.stack(textures), patterns])
         empty = np.zeros((0, CUTOUT_SIDE, CUTOUT_SIDE, 4), np.uint8)
-        return cls._of(stacked, np.stack(cutouts) if cutouts else empty, len(pictures), device)
+        return cls._of(stacked, np.stack(cutouts) if cutouts else empty, len(textures), device)
 
     @classmethod
     def procedural(cls, *, seed: int, device: torch.device | str) -> TextureBank:
-        """Noise and patterns made in code, for tests and for people without photographs."""
-        pictures = generate_pictures(48, 256, seed=seed)
-        return cls._of(pictures, generate_cutouts(pictures[:12], 128, seed=seed), 36, device)
+        """A bank of textures and cut-outs generated in code."""
+        textures = generate_textures(48, 256, seed=seed)
+        return cls._of(textures, generate_cutouts(textures[:12], 128, seed=seed), 36, device)
 
     @classmethod
     def _of(
-        cls, pictures: NDArray[np.uint8], cutouts: NDArray[np.uint8], photographs: int, device: torch.device | str
+        cls, textures: NDArray[np.uint8], cutouts: NDArray[np.uint8], photographs: int, device: torch.device | str
     ) -> TextureBank:
-        as_tensor = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
+        as_tensor = torch.from_numpy(textures).permute(0, 3, 1, 2).contiguous()
         return cls(
-            pictures=as_tensor.to(device),
+            textures=as_tensor.to(device),
             cutouts=torch.from_numpy(cutouts).permute(0, 3, 1, 2).contiguous().to(device),
             photographs=photographs,
-            detail=torch.cat([_detail(as_tensor[i : i + 64]) for i in range(0, len(pictures), 64)]),
+            detail=torch.cat([_detail(as_tensor[i : i + 64]) for i in range(0, len(textures), 64)]),
         )
 
 
 def gather(
-    source: UInt8[Tensor, "pictures channels side side"], index: Int[Tensor, " batch"], levels: Int[Tensor, " batch"]
+    source: UInt8[Tensor, "textures channels side side"], index: Int[Tensor, " batch"], levels: Int[Tensor, " batch"]
 ) -> Float[Tensor, "batch channels reduced reduced"]:
-    """The indexed pictures, averaged over 2^level pixels so that shrinking them does not alias.
+    """The indexed textures, averaged over 2^level pixels against aliasing; `levels` is on the CPU.
 
-    `levels` is on the CPU. Where all levels agree the pictures come back smaller; else at full size, blurred.
+    If all levels are equal, the result has the reduced size; otherwise it is enlarged again to the full size.
     """
     chosen = source[index.to(source.device)].float()
     present = sorted(set(levels.tolist()))
@@ -103,7 +106,7 @@ def gather(
 
 
 def _squares(path: Path) -> tuple[bool, list[NDArray[np.uint8]]]:
-    """Whether a file is a cut-out, and the squares that come of it: none of what is no picture, or too small."""
+    """Whether a file is a cut-out, and its square images; none if it cannot be read, is too small or not of 8 bits."""
     try:
         decoded = decode(path, path.read_bytes(), cv2.IMREAD_UNCHANGED)
     except (SourceError, OSError):
@@ -117,7 +120,7 @@ def _squares(path: Path) -> tuple[bool, list[NDArray[np.uint8]]]:
 
 
 def _square_tiles(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """One square of a squarish picture, two of a long one, as RGB."""
+    """The middle square of an image, or the two end squares if its sides differ by more than 1.4 times, as RGB."""
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=-1)
     colour = image[..., 2::-1]
@@ -125,11 +128,11 @@ def _square_tiles(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     short, long = min(height, width), max(height, width)
     offsets = [0, long - short] if long > 1.4 * short else [(long - short) // 2]
     tiles = [colour[o : o + short] if height > width else colour[:, o : o + short] for o in offsets]
-    return [_resized(tile, PICTURE_SIDE) for tile in tiles]
+    return [_resized(tile, TEXTURE_SIDE) for tile in tiles]
 
 
 def _square_cutout(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The cut-out in the middle of a transparent square, with colour spread beyond its edge against dark fringes."""
+    """The cut-out centred in a transparent square, with colours extended beyond its edge against dark fringes."""
     rgba = image[..., [2, 1, 0, 3]]
     height, width = rgba.shape[:2]
     side = max(height, width) + 4
@@ -151,7 +154,7 @@ def _resized(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(resized, np.uint8)
 
 
-def _detail(pictures: UInt8[Tensor, "pictures 3 side side"]) -> Float[Tensor, "pictures cells cells"]:
-    grey = pictures.float().mean(1, keepdim=True)
+def _detail(textures: UInt8[Tensor, "textures 3 side side"]) -> Float[Tensor, "textures cells cells"]:
+    grey = textures.float().mean(1, keepdim=True)
     steps = functional.pad(grey.diff(dim=3).abs(), (0, 1)) + functional.pad(grey.diff(dim=2).abs(), (0, 0, 0, 1))
     return functional.adaptive_avg_pool2d(steps, _DETAIL_CELLS)[:, 0]
