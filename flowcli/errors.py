@@ -1,4 +1,4 @@
-"""The failures a user can meet: each says what was wrong and what to do, and carries its exit code."""
+"""Errors shown to users: each states what is wrong and what to do, and carries its exit code."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class FlowcliError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[object, ...]:
-        """How it comes through to another process; Exception's own way forgets the hint."""
-        return _again, (type(self), self.args, self.__dict__)
+        """Pickles the hint as well, for errors from another process; Exception's own method loses it."""
+        return _unpickled, (type(self), self.args, self.__dict__)
 
 
 class UsageError(FlowcliError):
@@ -30,19 +30,19 @@ class SourceError(FlowcliError):
 
 
 class PartialError(FlowcliError):
-    """Part of the work could not be done: batch items failed, frames were lost."""
+    """Work that is done only in part: clips of a batch failed, or frames were lost."""
 
     exit_code = 4
 
 
 class WeightsError(FlowcliError):
-    """Weights that are missing or do not fit."""
+    """Weights that are missing or cannot be used."""
 
     exit_code = 5
 
 
 class DeviceError(FlowcliError):
-    """A device that is absent, or memory that does not suffice."""
+    """A device or library that is not available, or too little memory."""
 
     exit_code = 6
 
@@ -53,7 +53,7 @@ class OutputError(FlowcliError):
     exit_code = 7
 
 
-def _again(kind: type[FlowcliError], args: tuple[object, ...], facts: dict[str, object]) -> FlowcliError:
+def _unpickled(kind: type[FlowcliError], args: tuple[object, ...], attributes: dict[str, object]) -> FlowcliError:
     error = kind.__new__(kind, *args)
-    error.__dict__.update(facts)
+    error.__dict__.update(attributes)
     return error

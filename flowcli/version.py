@@ -1,3 +1,3 @@
-"""The version of flowcli, stated here alone."""
+"""The version of flowcli."""
 
 __version__ = "0.1.0"

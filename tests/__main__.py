@@ -1,4 +1,4 @@
-"""Checks everything: format, lint, types, tests. `python -m tests --fix` formats and mends what it can first."""
+"""Checks format, lint, types and tests. `python -m tests --fix` first formats and applies ruff's fixes."""
 
 from __future__ import annotations
 

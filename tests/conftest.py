@@ -1,4 +1,4 @@
-"""What every test starts with: processes, and videos, images and estimates made in code."""
+"""Fixtures shared by all tests: commands, and videos, images and estimates made in code."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import pytest
 from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import Frame, FramePair
 
-# On the tests' small pictures, more threads only wait for each other.
+# On the tests' small images, more threads are slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# In the background the one, under nohup the other would be ignored, in every child process too.
+# A background job ignores SIGINT, and nohup SIGHUP, in every child process too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def quarters(width: int = 64, height: int = 48, *, shift: int = 0) -> np.ndarray:
-    """A picture whose four quarters differ, so that every turn and mirroring of it does: red, green / blue, white."""
+    """An image of four quarters (red, green, blue, white), which differs from its rotations and mirrorings."""
     image = np.zeros((height, width, 3), np.uint8)
     image[: height // 2, : width // 2] = (200, 0, 0)
     image[: height // 2, width // 2 :] = (0, 200, 0)
@@ -36,8 +36,8 @@ def quarters(width: int = 64, height: int = 48, *, shift: int = 0) -> np.ndarray
 
 
 @pytest.fixture(autouse=True)
-def every_processor_is_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--precision auto` is float32 in tests, whatever the processor can do."""
+def no_fast_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes `--precision auto` float32 on every processor."""
     monkeypatch.setattr("flowcli.model.device.multiplies_bfloat16", lambda: False)
 
 
@@ -61,17 +61,17 @@ def make_video(tmp_path: Path):
         import av
 
         path = tmp_path / name
-        pictures = images if images is not None else [quarters(shift=i) for i in range(frames)]
+        shown = images if images is not None else [quarters(shift=i) for i in range(frames)]
         with av.open(str(path), "w", options=options or {}) as container:
             stream: Any = container.add_stream(codec, rate=rate)
-            stream.height, stream.width = pictures[0].shape[:2]
+            stream.height, stream.width = shown[0].shape[:2]
             stream.pix_fmt = pix_fmt
             if tick is not None:
                 stream.codec_context.time_base = tick
             if prepare is not None:
                 prepare(stream)
-            for number, picture in enumerate(pictures):
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            for number, image in enumerate(shown):
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 if pts is not None:
                     frame.pts, frame.time_base = pts[number], tick
                 container.mux(stream.encode(frame))
@@ -83,7 +83,7 @@ def make_video(tmp_path: Path):
 
 @pytest.fixture
 def make_estimate():
-    """An estimate of the given flow (height, width, 2), or of no motion, and of what else is known."""
+    """Makes an estimate of the given flow (height, width, 2), or of zero flow."""
 
     def make(
         flow: np.ndarray | None = None,
@@ -116,7 +116,7 @@ def make_estimate():
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A RAFT-small that has learnt nothing: enough for whatever does not ask how good flow is."""
+    """Untrained weights of RAFT-small, for tests that do not depend on accurate flow."""
     import torch
 
     from raft_core import checkpoint
@@ -166,7 +166,7 @@ def compute(flowcli, weights: Path):
 
 @pytest.fixture
 def make_images(tmp_path: Path):
-    """Writes a folder of pictures that shift by a pixel each, and returns it."""
+    """Writes a folder of images, each shifted by a pixel from the previous one, and returns it."""
     import cv2
 
     def make(name: str = "shots", *, count: int = 2, size: tuple[int, int] = (48, 64)) -> Path:
@@ -181,7 +181,7 @@ def make_images(tmp_path: Path):
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder."""
+    """An empty folder, made the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

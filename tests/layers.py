@@ -1,4 +1,4 @@
-"""The rooms of flowcli and what each may import. `python -m tests.layers` prints the house as it stands."""
+"""The rooms of flowcli and what each may import. `python -m tests.layers` prints them from top to bottom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-# From top to bottom: whatever stands in a row imports only from the rows below it, and from its own room.
+# From top to bottom: a room imports only from the rows below its own, and from itself.
 ROWS = (
     ("__main__",),
     ("cli",),
@@ -27,7 +27,7 @@ ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
 
 
 def modules(package: str) -> dict[str, Path]:
-    """Every module below a package by its dotted name."""
+    """Every module of a package by its dotted name."""
     found = {}
     for path in (ROOT / package).rglob("*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -36,7 +36,7 @@ def modules(package: str) -> dict[str, Path]:
 
 
 def statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Every import that can run, in functions too; those that only a type checker reads are passed over."""
+    """Every import that can run, in functions too; those under TYPE_CHECKING are left out."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and ast.unparse(child.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
             for other in child.orelse:
@@ -67,7 +67,7 @@ def imports_of(module: str, source: str, *, known: set[str]) -> set[str]:
 
 
 def room_of(module: str) -> str:
-    """The room, or file of its own, that a module belongs to."""
+    """The room that a module belongs to, or its own name where it is a file beside the rooms."""
     package, *rest = module.split(".")
     return package if package != "flowcli" else rest[0] if rest else "__init__"
 
@@ -84,7 +84,7 @@ def upward() -> list[str]:
         for other in sorted(imported):
             target = room_of(other)
             if target != room and ROW_OF[target] <= ROW_OF[room]:
-                found.append(f"{module} imports {other}: {room} stands no higher than {target}")
+                found.append(f"{module} imports {other}: {room} is not above {target}")
     return found
 
 
@@ -98,22 +98,22 @@ def circle() -> list[str]:
 
 
 def main() -> None:
-    """Prints the rooms from top to bottom, and the arrows between them."""
-    arrows = {(room_of(module), room_of(other)) for module, imported in IMPORTS.items() for other in imported}
-    arrows = {(room, other) for room, other in arrows if room != other}
+    """Prints the rooms from top to bottom, and what each imports."""
+    edges = {(room_of(module), room_of(other)) for module, imported in IMPORTS.items() for other in imported}
+    edges = {(room, other) for room, other in edges if room != other}
     files, lines = Counter(), Counter()
     for module, path in MODULES.items():
         files[room_of(module)] += 1
         lines[room_of(module)] += len(path.read_text().splitlines())
     for number, row in enumerate(ROWS):
         for room in row:
-            below = sorted((other for start, other in arrows if start == room), key=ROW_OF.__getitem__)
+            below = sorted((other for start, other in edges if start == room), key=ROW_OF.__getitem__)
             size = f"{files[room]:3} files {lines[room]:6,} lines"
             print(f"{len(ROWS) - number:2}  {room:11} {size}   imports {', '.join(below) or 'nothing'}")
     entries = [path for path in (ROOT / "flowcli").iterdir() if path.name != "__pycache__"]
     print(f"{len(entries)} entries in flowcli/, {sum(lines.values()):,} lines")
     print(
-        f"{len(ROWS)} floors, {len(arrows)} arrows between rooms, {len(upward())} upward, {int(bool(circle()))} circles"
+        f"{len(ROWS)} rows, {len(edges)} imports between rooms, {len(upward())} upward, {int(bool(circle()))} circles"
     )
 
 

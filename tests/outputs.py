@@ -1,4 +1,4 @@
-"""What tests look at in the outputs of a run."""
+"""Paths and times of a run's outputs."""
 
 from __future__ import annotations
 

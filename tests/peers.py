@@ -1,4 +1,4 @@
-"""Other implementations, as peers in tests; they are installed by hand and never needed otherwise."""
+"""Other implementations to compare with; they are installed by hand."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _kept: list[torch.library.Library] = []
 
 @cache
 def torchvision_raft() -> ModuleType:
-    """torchvision's RAFT, or a skipped test.
+    """torchvision's RAFT; skips the test where it is not installed.
 
-    Beside a CPU build of torch, torchvision's wheel misses the operators of its compiled part; RAFT needs none of them.
+    With a CPU build of torch, torchvision's wheel fails to load its compiled operators; RAFT needs none of them.
     """
     if torch.version.cuda is None:
         library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _kept.append(library)  # the definitions go with it
+        _kept.append(library)  # the definitions last as long as the library
     module: ModuleType = pytest.importorskip("torchvision.models.optical_flow")
     return module

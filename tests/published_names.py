@@ -1,4 +1,4 @@
-"""What publishers call our tensors, written from raft-facts independently of the tables in checkpoint.py."""
+"""The published names of RAFT's tensors, independent of the tables in checkpoint.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOTION_IN_TORCHVISION = {"correlation": "convcorr", "flow": "convflow"}
 
 
 def published_state(model: RAFT, origin: str) -> dict[str, Tensor]:
-    """The model's weights as `princeton` or `torchvision` would have saved them."""
+    """The model's weights under the names of `princeton` or `torchvision`."""
     state = {published_name(name, origin, model.config): tensor for name, tensor in model.state_dict().items()}
     assert len(state) == len(model.state_dict())
     if origin == "princeton" and model.config == LARGE:
@@ -26,7 +26,7 @@ def published_state(model: RAFT, origin: str) -> dict[str, Tensor]:
 
 
 def published_name(name: str, origin: str, config: RaftConfig) -> str:  # noqa: PLR0911 - a table
-    """What `origin` calls the tensor that we call `name`."""
+    """The name in `origin` of the tensor `name`."""
     is_torchvision = origin == "torchvision"
     match name.split("."):
         case [encoder, "stem", kind, leaf]:
@@ -61,4 +61,4 @@ def published_name(name: str, origin: str, config: RaftConfig) -> str:  # noqa: 
         case ["mask_head", layer, leaf]:
             inner = MASK[origin][int(layer[-1]) - 1]
             return f"mask_predictor.{inner}.{leaf}" if is_torchvision else f"{inner}.{leaf}"
-    raise AssertionError(f"nobody has a name for {name}")
+    raise AssertionError(f"{name} has no published name")

@@ -25,7 +25,7 @@ def model() -> RAFT:
     return model.eval()
 
 
-def pictures(count: int = 2, height: int = 130, width: int = 137) -> np.ndarray:
+def images(count: int = 2, height: int = 130, width: int = 137) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
 
 
@@ -36,14 +36,14 @@ def expected(model: RAFT, first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("package", ["flowcli", "raft_core"])
-def test_importing_waits_for_nothing(package: str) -> None:
+def test_importing_loads_no_heavy_library(package: str) -> None:
     heavy = ("torch", "numpy", "cv2", "av")
     probe = f"import sys, {package}; dir({package}); print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_arrays_give_an_array(model: RAFT) -> None:
-    first, second = pictures()
+    first, second = images()
     flow = flowcli.estimate(first, second, weights=model, iterations=2)
     assert (flow.shape, flow.dtype) == ((130, 137, 2), np.float32)
     assert np.abs(flow).max() > 0.1
@@ -52,32 +52,34 @@ def test_arrays_give_an_array(model: RAFT) -> None:
 
 @pytest.mark.parametrize("batch", [(), (1,), (2,), (2, 1)])
 def test_tensors_give_a_tensor_of_as_many_flows(model: RAFT, batch: tuple[int, ...]) -> None:
-    first = torch.from_numpy(pictures(2)).permute(0, 3, 1, 2)[: max(1, *batch, 0)].reshape(*batch, 3, 130, 137)
+    first = torch.from_numpy(images(2)).permute(0, 3, 1, 2)[: max(1, *batch, 0)].reshape(*batch, 3, 130, 137)
     second = first.flip(-1)
     flow = flowcli.estimate(first, second, weights=model, iterations=2)
     assert (flow.shape, flow.dtype) == ((*batch, 2, 130, 137), torch.float32)
-    images = first.reshape(-1, 3, 130, 137).permute(0, 2, 3, 1).numpy()
-    for one, image in zip(flow.reshape(-1, 2, 130, 137), images, strict=True):
+    arrays = first.reshape(-1, 3, 130, 137).permute(0, 2, 3, 1).numpy()
+    for one, image in zip(flow.reshape(-1, 2, 130, 137), arrays, strict=True):
         assert np.array_equal(one.permute(1, 2, 0).numpy(), expected(model, image, image[:, ::-1]))
 
 
 @pytest.mark.parametrize(
     ("first", "second", "error", "message"),
     [
-        (pictures()[0], pictures()[0].astype(np.float32), TypeError, "RGB from 0 to 255 in uint8, got float32"),
-        (pictures()[0], pictures()[0][1:], ValueError, "differ in size"),
+        (images()[0], images()[0].astype(np.float32), TypeError, "RGB from 0 to 255 in uint8, got float32"),
+        (images()[0], images()[0][1:], ValueError, "differ in size"),
         (
-            pictures()[0][..., 0],
-            pictures()[0][..., 0],
+            images()[0][..., 0],
+            images()[0][..., 0],
             ValueError,
             r"a frame is \(height, width, 3\), got \(130, 137\)",
         ),
-        (pictures()[0], torch.zeros(3, 9, 9, dtype=torch.uint8), TypeError, "got ndarray and Tensor"),
+        (images()[0], torch.zeros(3, 9, 9, dtype=torch.uint8), TypeError, "got ndarray and Tensor"),
         (torch.zeros(9, 9, 3), torch.zeros(9, 9, 3), ValueError, r"is \(..., 3, height, width\), got \(9, 9, 3\)"),
         (torch.zeros(3, 9, 9), torch.zeros(3, 9, 9), TypeError, "uint8, got float32"),
     ],
 )
-def test_what_are_no_frames_is_said(model: RAFT, first, second, error: type[Exception], message: str) -> None:
+def test_arguments_that_are_not_frames_are_refused(
+    model: RAFT, first, second, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         flowcli.estimate(first, second, weights=model)
 
@@ -93,7 +95,7 @@ def test_a_video_gives_an_estimate_for_every_pair(make_video, model: RAFT) -> No
     assert only.pair.first.image.shape == (48, 64, 3)
 
 
-def test_a_video_that_cannot_be_used_is_refused_at_once(tmp_path: Path, model: RAFT) -> None:
+def test_a_video_that_cannot_be_used_is_refused_before_the_first_pair(tmp_path: Path, model: RAFT) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         flowcli.video(tmp_path / "nope.mp4", weights=model)
     (tmp_path / "text.mp4").write_text("hello")
@@ -103,7 +105,7 @@ def test_a_video_that_cannot_be_used_is_refused_at_once(tmp_path: Path, model: R
         flowcli.video(tmp_path / "text.mp4", weights=model, skip=0)
 
 
-def test_a_video_left_early_leaves_no_thread(make_video, model: RAFT, no_thread_stays) -> None:
+def test_a_video_closed_early_leaves_no_thread(make_video, model: RAFT, no_thread_stays) -> None:
     flows = flowcli.video(make_video(), weights=model, iterations=1)
     next(flows)
     flows.close()
@@ -118,7 +120,7 @@ def test_models_load_by_name_and_by_path(weights: Path) -> None:
 
 
 @pytest.mark.parametrize("package", [flowcli, raft_core])
-def test_what_is_not_there_is_an_attribute_error(package) -> None:
+def test_an_unknown_name_is_an_attribute_error(package) -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = package.nonsense
     assert "load" in dir(package)

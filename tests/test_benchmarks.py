@@ -1,4 +1,4 @@
-"""That benchmarks count, remember and judge rightly."""
+"""Benchmarks count operations, keep their history and compare with limits correctly."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MACHINE = {"processor": "Z80", "threads": 1}
 
 
 @pytest.mark.parametrize("config", [SMALL, LARGE], ids=lambda config: config.name)
-def test_operations_are_those_that_torch_counts(config: RaftConfig) -> None:
-    block = RAFT(config).update_block  # its weights want gradients, so that it convolves directly
+def test_operations_equal_those_that_torch_counts(config: RaftConfig) -> None:
+    block = RAFT(config).update_block  # with gradients, it computes its convolutions directly
     cells = (2, 3)
     hidden, context, looked_up, flow = (
         torch.rand(1, channels, *cells)
@@ -33,14 +33,14 @@ def test_operations_are_those_that_torch_counts(config: RaftConfig) -> None:
     assert operations_of(RAFT(config)) == counter.get_total_flops() // 6 * (HEIGHT // 8) * (WIDTH // 8)
 
 
-def test_a_ratio_above_its_limit_is_called_missed() -> None:
+def test_a_ratio_above_its_limit_is_marked_as_missed() -> None:
     within, above = (line_of(Figure("pair", value, "s", "peer", 2.0, 0.5), 0.4) for value in (1.0, 1.1))
     assert within.split() == ["pair", "1", "s", "peer", "2", "0.50", "<=", "0.50", "was", "0.40"]
     assert above.endswith("0.55  <= 0.50 was 0.40  MISSED")
     assert line_of(Figure("pair", 1.0, "s", "peer", None, 0.5), None).split() == ["pair", "1", "s", "no", "peer"]
 
 
-def test_the_history_tells_the_latest_ratios_of_such_a_machine(monkeypatch, tmp_path: Path) -> None:
+def test_the_history_gives_the_latest_ratios_of_the_same_machine(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(figures, "HISTORY", tmp_path / "history.jsonl")
     assert earlier_ratios(MACHINE) == {}
     for machine, seconds in ((MACHINE, 1.0), (MACHINE, 3.0), ({**MACHINE, "threads": 2}, 9.0)):
@@ -48,7 +48,7 @@ def test_the_history_tells_the_latest_ratios_of_such_a_machine(monkeypatch, tmp_
     assert earlier_ratios(MACHINE) == {"pair": 0.75}
 
 
-def test_ways_take_turns_and_the_first_round_does_not_count() -> None:
+def test_compared_functions_alternate_and_the_first_round_does_not_count() -> None:
     calls: list[str] = []
     seconds = medians(rounds=2, one=lambda: calls.append("one"), other=lambda: calls.append("other"))
     assert calls == ["one", "other"] * 3

@@ -1,4 +1,4 @@
-"""The examples do what they promise."""
+"""The examples run and learn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def example(name: str):
 
 
 def planes(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pairs of a flat scene at a distance of its own: left, right, disparity, and where both eyes see it."""
+    """Stereo pairs of planes at random distances: left, right, disparity, and the pixels visible in both."""
     texture = torch.rand(count, 3, HEIGHT // 4, WIDTH // 4 + 8, generator=generator)
     scene = interpolate(texture, scale_factor=4, mode="bicubic") * 2 - 1
     disparity = torch.randint(0, 24, (count,), generator=generator)
@@ -31,7 +31,7 @@ def planes(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tens
     return scene[..., :WIDTH], right, disparity[:, None, None].float(), seen.expand(count, HEIGHT, WIDTH)
 
 
-def test_a_model_of_ones_own_from_rafts_parts_learns_stereo() -> None:
+def test_a_stereo_model_of_rafts_parts_learns_disparity() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = example("stereo").Stereo()

@@ -1,4 +1,4 @@
-"""What must hold on a CUDA device: `python -m pytest -m gpu`."""
+"""Tests that need a CUDA device: `python -m pytest -m gpu`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = [
 
 @pytest.fixture
 def pairs() -> list[FramePair]:
-    """Six frames of drifting noise, pair by pair."""
+    """The five pairs of six frames of drifting noise."""
     noise = np.random.default_rng(0).integers(0, 256, (200, 400, 3), np.uint8)
     frames = [Frame(index, Fraction(index, 25), noise[:, 5 * index : 5 * index + 300]) for index in range(6)]
     return [FramePair(frames[i], frames[i + 1], continues=i > 0) for i in range(5)]
@@ -74,14 +74,14 @@ def test_batches_give_the_flow_of_single_pairs(pairs: list[FramePair]) -> None:
     assert max(np.abs(a - b).max() for a, b in zip(single, batched, strict=True)) < 1e-3
 
 
-def test_flow_is_carried_forward_as_on_the_cpu() -> None:
+def test_flow_carried_forward_equals_that_of_the_cpu() -> None:
     coarse = torch.randn(2, 2, 5, 7, generator=torch.Generator().manual_seed(0)) * 3
     flow = torch.nn.functional.interpolate(coarse, size=(55, 128), mode="bicubic")
     different = (carry_forward(flow.to(CUDA)).cpu() != carry_forward(flow)).any(dim=1)
     assert different.float().mean() < 0.001
 
 
-def test_scenes_are_those_of_the_cpu() -> None:
+def test_scenes_equal_those_of_the_cpu() -> None:
     on_cpu, on_gpu = (
         render(TextureBank.procedural(seed=0, device=device), count=2, height=128, width=160, seed=3)
         for device in (CPU, CUDA)
@@ -121,7 +121,7 @@ def test_a_step_as_a_cuda_graph_computes_the_same_as_without() -> None:
             torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_float32_means_float32_within_the_estimator_only() -> None:
+def test_tf32_is_off_only_within_the_estimator() -> None:
     before = torch.backends.cudnn.allow_tf32
     with autocast(CUDA, torch.float32):
         assert not torch.backends.cudnn.allow_tf32

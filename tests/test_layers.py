@@ -1,4 +1,4 @@
-"""Imports point down through the rooms of `tests/layers.py`, never up, and never round in a circle."""
+"""Imports point down through the rows of rooms in `tests/layers.py`, and are not circular."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.layers import MODULES, ROOT, ROW_OF, ROWS, circle, imports_of, room_o
 
 
 def test_every_import_points_down() -> None:
-    assert upward() == [], "move what is needed down, or hand it over as an argument"
+    assert upward() == [], "move what is imported down, or pass it as an argument"
     assert circle() == []
 
 
-def test_every_room_has_its_place() -> None:
+def test_every_room_is_in_a_row() -> None:
     assert {room_of(module) for module in MODULES} == set(ROW_OF)
     assert sum(map(len, ROWS)) == len(ROW_OF)
 
@@ -22,7 +22,7 @@ def test_every_room_has_its_place() -> None:
 @pytest.mark.parametrize(
     ("package", "only"), [("av", "flowcli/media/pyav/"), ("safetensors", "raft_core/checkpoint.py")]
 )
-def test_one_place_only_imports_a_library(package: str, only: str) -> None:
+def test_a_library_is_imported_in_one_place(package: str, only: str) -> None:
     users = set()
     for path in MODULES.values():
         for statement in statements(ast.parse(path.read_text())):
@@ -46,7 +46,7 @@ def test_raft_core_names_no_device_and_prints_nothing() -> None:
                 assert not called.endswith((".cuda", ".mps")), f"{name} calls {called}"
 
 
-def test_the_reader_of_imports_sees_what_runs_and_only_that() -> None:
+def test_imports_that_only_type_checkers_read_are_left_out() -> None:
     source = """
 from typing import TYPE_CHECKING
 import flowcli.a, numpy

@@ -1,4 +1,4 @@
-"""What the README shows in Python runs as it stands there."""
+"""The README's Python snippets and job array run as written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL
 
 @pytest.fixture
 def inputs(tmp_path: Path, make_video, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the snippets name, in the current folder."""
+    """The files that the snippets name, in the current folder."""
     import flowcli.model.weights
 
     texture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 72, 3), np.uint8), (0, 0), 2)
@@ -43,11 +43,11 @@ def test_the_readmes_job_array_computes_every_clip_once(compute, inputs: Path, m
     for number in range(3):
         make_video(f"clips/{number}.mp4", frames=2)
     count = int(re.findall(r"#SBATCH --array=1-(\d+)", README)[0])
-    (share,) = re.findall(r"^    (flowcli batch .*SLURM_ARRAY_TASK_ID.*)$", README, re.MULTILINE)
-    total = share.partition(" --shard")[0] + " --report"
+    (shard,) = re.findall(r"^    (flowcli batch .*SLURM_ARRAY_TASK_ID.*)$", README, re.MULTILINE)
+    total = shard.partition(" --shard")[0] + " --report"
     assert f"    {total}\n" in README
     for number in range(1, count + 1):
-        assert compute(*share.replace("$SLURM_ARRAY_TASK_ID", str(number)).split()[1:]).code == 0
+        assert compute(*shard.replace("$SLURM_ARRAY_TASK_ID", str(number)).split()[1:]).code == 0
     before = {path: path.stat().st_mtime_ns for path in (inputs / "flows").glob("*_flow.*")}
     assert len(before) == 6
     assert compute(*total.split()[1:]).code == 0
@@ -56,5 +56,5 @@ def test_the_readmes_job_array_computes_every_clip_once(compute, inputs: Path, m
     assert (inputs / "flows/report.html").exists()
 
 
-def test_there_are_snippets() -> None:
+def test_the_readme_has_snippets() -> None:
     assert len(SNIPPETS) >= 2

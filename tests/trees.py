@@ -1,4 +1,4 @@
-"""Tiny trees in the layouts of published datasets, written byte by byte from their publishers' formats."""
+"""Tiny datasets in published layouts, written independently of flowcli's readers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ HEIGHT, WIDTH = 6, 8
 
 
 def flow_of(seed: int) -> np.ndarray:
-    """A flow (height, width, 2) in steps of 1/64 px, which every format stores exactly."""
+    """A random flow (height, width, 2) in steps of 1/64 px, which every format stores exactly."""
     return np.random.default_rng(seed).integers(-640, 640, (HEIGHT, WIDTH, 2)).astype(np.float32) / 64
 
 
 def picture(path: Path, *, red: int = 0, size: tuple[int, int] = (HEIGHT, WIDTH)) -> Path:
-    """A picture of one colour, told apart by its red."""
+    """Writes an image of one colour, identified by its red."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = np.zeros((*size, 3), np.uint8)
     image[..., 2] = red  # OpenCV writes BGR
@@ -26,7 +26,7 @@ def picture(path: Path, *, red: int = 0, size: tuple[int, int] = (HEIGHT, WIDTH)
 
 
 def mask(path: Path, marked: list[tuple[int, int]]) -> Path:
-    """A grey picture, white at the marked (row, column)s."""
+    """Writes a black image that is white at the marked (row, column)s."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = np.zeros((HEIGHT, WIDTH), np.uint8)
     for place in marked:
@@ -44,7 +44,7 @@ def flo(path: Path, flow: np.ndarray) -> Path:
 
 
 def kitti(path: Path, flow: np.ndarray, unknown: list[tuple[int, int]]) -> Path:
-    """KITTI's format: a 16-bit PNG of 64 u + 2^15, 64 v + 2^15 and 1; all 0 where there is no truth."""
+    """KITTI's format: a 16-bit PNG of 64 u + 2^15, 64 v + 2^15 and 1; all 0 where the ground truth is unknown."""
     path.parent.mkdir(parents=True, exist_ok=True)
     red_green_blue = np.dstack([flow * 64 + 2**15, np.ones(flow.shape[:2])]).astype(np.uint16)
     for place in unknown:
@@ -54,7 +54,7 @@ def kitti(path: Path, flow: np.ndarray, unknown: list[tuple[int, int]]) -> Path:
 
 
 def pfm(path: Path, flow: np.ndarray) -> Path:
-    """Portable float map as FlyingThings3D has it: three channels, the lowest row first, little-endian (-1)."""
+    """Portable float map as in FlyingThings3D: three channels, the lowest row first, little-endian (-1)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = flow.shape[:2]
     rows = [struct.pack("<fff", *flow[row, column], 0.0) for row in reversed(range(height)) for column in range(width)]
@@ -81,7 +81,7 @@ def sintel(root: Path) -> Path:
 
 
 def kitti_2015(root: Path, frames: str = "image_2") -> Path:
-    """Two pairs; there is no truth at (0, 0), and what moves from (1, 1) leaves the frame."""
+    """Two pairs; the ground truth is unknown at (0, 0), and (1, 1) moves out of the frame."""
     for number in (0, 7):
         for base in ("training", "testing"):
             for moment in (10, 11):
@@ -102,7 +102,7 @@ def chairs(root: Path) -> Path:
 
 
 def things(root: Path) -> Path:
-    """A scene of three frames for each half, with flow both ways at every frame, as published."""
+    """A scene of three frames for each half, with forward and backward flow at every frame, as published."""
     for half in ("TRAIN", "TEST"):
         for number in (6, 7, 8):
             for passed in ("frames_cleanpass", "frames_finalpass"):
@@ -114,7 +114,7 @@ def things(root: Path) -> Path:
 
 
 def hd1k(root: Path) -> Path:
-    """Two sequences of three and two frames, with truth at every frame; none at (0, 0)."""
+    """Two sequences of three and two frames, with ground truth at every frame, unknown at (0, 0)."""
     for sequence, frames in ((0, 3), (5, 2)):
         for number in range(frames):
             name = f"{sequence:06d}_{number:04d}.png"
@@ -124,18 +124,18 @@ def hd1k(root: Path) -> Path:
 
 
 def middlebury(root: Path) -> Path:
-    """Venus, its flow unknown at (0, 0), and a sequence without public truth."""
+    """Venus, its flow unknown at (0, 0), and a sequence without public ground truth."""
     for name in ("Venus", "Beanbags"):
         for number in (10, 11):
             picture(root / "other-data" / name / f"frame{number}.png", red=number)
     flow = flow_of(1)
-    flow[0, 0] = 1666666752.0  # as the publisher's files have it
+    flow[0, 0] = 1666666752.0  # as in the published files
     flo(root / "other-gt-flow" / "Venus" / "flow10.flo", flow)
     return root
 
 
 def spring(root: Path) -> Path:
-    """A scene of two frames seen by the left camera; flow both ways on a grid twice as fine, unknown at (0, 0)."""
+    """A scene of two frames of the left camera; forward and backward flow at twice the size, unknown at (0, 0)."""
     import h5py
 
     for number, way in ((1, "FW"), (2, "BW")):
@@ -151,7 +151,7 @@ def spring(root: Path) -> Path:
 
 
 def tartanair(root: Path) -> Path:
-    """A trajectory of three frames; (0, 0) leaves the frame (mask 100), (0, 1) is hidden by something else (1)."""
+    """A trajectory of three frames; (0, 0) moves out of the frame (mask 100), (0, 1) is occluded (1)."""
     trajectory = root / "office" / "Hard" / "P003"
     (trajectory / "flow").mkdir(parents=True)
     for number in range(3):

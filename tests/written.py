@@ -1,10 +1,10 @@
-"""What a fixed set of commands writes, as sha256: two versions that should behave alike print the same lines.
+"""Prints the SHA-256 of everything that a fixed set of commands writes, to compare two versions.
 
     python -m tests.written > before.txt
     python -m tests.written | diff before.txt -
 
-Times and temporary folders are taken out of text before it is hashed, and the order of keys out of JSON. Videos are
-hashed as they are encoded.
+Times and temporary folders are removed from text before it is hashed, and keys of JSON are sorted. Videos are hashed as
+encoded.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ COMMANDS = {
     "train": "train --run OUT/run --recipe smoke --validation pairs --threads 1 --device cpu",
 }
 TIMES = re.compile(rb'("(?:seconds|asked)": ?)[-0-9a-f.e"+]+')
-"""What differs between two runs: how long they took, and a hash over the order of the options."""
+"""Values that differ between two runs: durations, and a hash over the order of the options."""
 TEXT = {".json", ".jsonl", ".html", ".csv", ".md", ".txt"}
 LEFT_OUT = {".pt", ".ckpt"}
-"""Training state: it holds the moment it was saved."""
+"""Training states, which hold the time at which they were saved."""
 
 
 def make_inputs(folder: Path) -> None:
-    """A textured clip that moves, turns over at a cut and stands still, as images, as video and as pairs with truth."""
+    """A moving textured clip with a cut and a repeated frame, as images, as video and as pairs with ground truth."""
     rng = np.random.default_rng(7)
     ground = cv2.resize(rng.integers(0, 256, (40, 60, 3), np.uint8), (300, 200), interpolation=cv2.INTER_CUBIC)
     frames = [ground[20 + 2 * t : 116 + 2 * t, 30 + 3 * t : 174 + 3 * t] for t in range(8)]
@@ -73,12 +73,12 @@ def make_inputs(folder: Path) -> None:
         pair.mkdir(parents=True)
         for name, frame in zip(("frame1.png", "frame2.png"), frames[number : number + 2], strict=True):
             cv2.imwrite(str(pair / name), frame)
-        truth = np.broadcast_to(np.float32([-3, -2]), (*frames[0].shape[:2], 2))
-        np.savez(pair / "flow.npz", flow=truth, valid=np.ones(truth.shape[:2], bool))
+        flow = np.broadcast_to(np.float32([-3, -2]), (*frames[0].shape[:2], 2))
+        np.savez(pair / "flow.npz", flow=flow, valid=np.ones(flow.shape[:2], bool))
 
 
 def write_video(path: Path, frames: list[np.ndarray]) -> None:
-    """Lossless, 24 frames a second."""
+    """Writes a lossless video of 24 frames per second."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=Fraction(24))
         stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "bgr0"
@@ -88,7 +88,7 @@ def write_video(path: Path, frames: list[np.ndarray]) -> None:
 
 
 def digest(path: Path, temporary: Path) -> str:
-    """The sha256 of a file's content, without times and without the folder it lies in."""
+    """The SHA-256 of a file's content without times and temporary folder."""
     data = path.read_bytes()
     if path.suffix in TEXT:
         data = TIMES.sub(rb"\g<1>0", data.replace(str(temporary).encode(), b"TEMPORARY"))

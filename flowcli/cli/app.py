@@ -16,9 +16,9 @@ from typer.exceptions import TyperException
 
 from flowcli.cli import commands
 from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
-from flowcli.system.console import close_log, log_traceback, tell
+from flowcli.system.console import close_log, log_traceback, write_line
 from flowcli.system.signals import Interruption, Stop, StoppedError
-from flowcli.system.streams import take_over
+from flowcli.system.streams import prepare_streams
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ for found in pkgutil.iter_modules(commands.__path__):
 
 def main() -> None:
     """Runs the command line and exits with its code."""
-    take_over()
+    prepare_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -170,6 +170,6 @@ def usage_error(error: TyperException) -> UsageError:
 
 def fail(error: FlowcliError) -> int:
     """Prints the error and the hint, and returns the exit code."""
-    tell(f"error: {error}")
-    tell(f"hint: {error.hint}")
+    write_line(f"error: {error}")
+    write_line(f"hint: {error.hint}")
     return error.exit_code

@@ -1,4 +1,5 @@
-"""Frames in, encoded frames out: videos, image folders, pipes and the demo clip; pairs of frames; PyAV.
+"""Sources of frames, pairs of frames, and writers of video, GIF, WebP and OpenEXR.
 
-Doors: `sources.open_source`, `pairs.pair_up`, `pyav.VideoWriter`. Imports `system`.
+Entry points: `sources.open_source`, `pairs.pairs_of`, `pyav.VideoWriter`. Of flowcli, it imports only `system` and
+`errors`.
 """

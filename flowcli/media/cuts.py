@@ -1,4 +1,4 @@
-"""Where one shot ends and the next begins: flow across a cut means nothing."""
+"""Detection of hard cuts, across which flow has no meaning."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 
     from flowcli.media.frames import Frame
 
-# Wide enough to tell two shots apart, small enough that motion within one hardly shows.
+# Frames are compared at this size: large enough to distinguish two shots, small enough to suppress motion within one.
 _WIDTH, _HEIGHT = 32, 18
-# A cut changes this share of what a picture shows: its pattern, whatever the light, so that a flash is none.
-# On bikes.mp4 the faintest of five cuts changes 0.30, the fastest motion 0.16.
+# A cut changes the pattern, measured independently of brightness and contrast (a flash is not a cut), by this much.
+# On bikes.mp4 the weakest of five cuts changes it by 0.30, the fastest motion by 0.16.
 _PATTERN = 0.22
-# It changes the picture itself by this many grey levels (there, 34 against 11), ...
+# A cut changes the frame by this many grey levels on average (on bikes.mp4 34, against 11 for motion).
 _LEVELS = 14.0
-# ... and the pattern this many times more than the frames just before it did.
-_SURPRISE = 3.0
-_REMEMBERED = 5
-# Grey levels; a pattern fainter than this is noise.
-_FAINT = 6.0
+# A cut changes the pattern this many times more than the median of the preceding frames did.
+_RATIO = 3.0
+_PRECEDING = 5
+# A pattern of less contrast, in grey levels, is noise.
+_NOISE = 6.0
 
 
 def number_shots(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """The same frames, each with the number of its shot, from 0; hard cuts only."""
+    """The same frames, each with the number of its shot, from 0; only hard cuts begin a shot."""
     shot = 0
     before: NDArray[np.float32] | None = None
-    changes: deque[float] = deque([0.0], maxlen=_REMEMBERED)
+    changes: deque[float] = deque([0.0], maxlen=_PRECEDING)
     for frame in frames:
         now = _signature(frame.image)
         if before is not None:
             change = _pattern_change(before, now)
             levels = float(np.abs(now - before).mean())
-            if levels > _LEVELS and change > max(_PATTERN, _SURPRISE * float(np.median(changes))):
+            if levels > _LEVELS and change > max(_PATTERN, _RATIO * float(np.median(changes))):
                 shot += 1
                 changes.clear()
                 change = 0.0
@@ -56,7 +56,7 @@ def _signature(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _pattern_change(before: NDArray[np.float32], now: NDArray[np.float32]) -> float:
-    """How unlike two pictures are, from 0 (alike but for brightness and contrast) to about 1 (unrelated)."""
-    a, b = (picture - picture.mean(axis=(0, 1)) for picture in (before, now))
+    """Half of 1 minus the correlation: 0 where only brightness or contrast differ, about 0.5 for unrelated images."""
+    a, b = (image - image.mean(axis=(0, 1)) for image in (before, now))
     contrast = float(np.sqrt(np.mean(a * a) * np.mean(b * b)))
-    return 0.5 * (1 - float(np.mean(a * b)) / contrast) if contrast > _FAINT**2 else 0.0
+    return 0.5 * (1 - float(np.mean(a * b)) / contrast) if contrast > _NOISE**2 else 0.0

@@ -1,4 +1,4 @@
-"""How outputs are encoded: what --codec and its companions mean, checked before anything is computed."""
+"""The options of encoding (--codec, --crf, --preset, --pix-fmt, --half), checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from flowcli.errors import UsageError
 class Codec:
     """One value of --codec.
 
-    `encoder` is FFmpeg's name of it. Of `containers` and `pixel_formats` the first is the usual one; `crf` is the usual
-    quality and the coarsest that there is; `presets`, of which the first is the usual one, go to `preset_option`.
+    `encoder` is its name in FFmpeg. The first of `containers`, `pixel_formats` and `presets` is the default; `crf` is
+    the default and the largest value; presets are passed as `preset_option`.
     """
 
     encoder: str
@@ -24,16 +24,18 @@ class Codec:
     options: dict[str, str] = field(default_factory=dict)
 
 
-_PLAYED = (".mp4", ".mov", ".mkv")
+_CONTAINERS = (".mp4", ".mov", ".mkv")
 _YUV = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
 _PRESETS = ("veryfast", "ultrafast", "superfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
-# Without B-frames, the packets of videos that are joined follow one another in time. Without x264's macroblock tree,
-# which with AVX-512 makes another video once in 600 where a decoder is at work too, runs can be repeated to the bit; a
-# crf of 20 is then what 18 was with it.
+# Without B-frames, the packets of joined videos are in order of time. Without x264's macroblock tree, runs are
+# bit-identical: with AVX-512 and a decoder running beside it, one video in 600 differed. A crf of 20 without the tree
+# gives the quality of 18 with it.
 CODECS = {
-    "h264": Codec("libx264", _PLAYED, _YUV, (20, 51), _PRESETS, options={"bf": "0", "mbtree": "0"}),
-    "h265": Codec("libx265", _PLAYED, _YUV, (20, 51), _PRESETS, options={"x265-params": "log-level=none:bframes=0"}),
+    "h264": Codec("libx264", _CONTAINERS, _YUV, (20, 51), _PRESETS, options={"bf": "0", "mbtree": "0"}),
+    "h265": Codec(
+        "libx265", _CONTAINERS, _YUV, (20, 51), _PRESETS, options={"x265-params": "log-level=none:bframes=0"}
+    ),
     "vp9": Codec(
         "libvpx-vp9",
         (".webm", ".mp4", ".mkv"),
@@ -57,9 +59,9 @@ CODECS = {
 
 @dataclass(frozen=True)
 class Encoding:
-    """What was asked for; None is the codec's usual. `half` stores raw flow in float16 where the format allows it.
+    """How outputs are encoded; None means the codec's default. `half` stores flow as float16 in formats that allow it.
 
-    Raises UsageError for what does not go together.
+    Raises UsageError where a value is unknown or does not fit the codec.
     """
 
     codec: str = "h264"
@@ -77,8 +79,8 @@ class Encoding:
                 others = ", ".join(name for name, other in CODECS.items() if other.crf)
                 raise UsageError(f"--crf is not for {self.codec}", hint=f"leave it out, or use --codec {others}")
             if not 0 <= self.crf <= codec.crf[1]:
-                usual, coarsest = codec.crf
-                raise UsageError(f"--crf {self.crf} is not between 0 and {coarsest}", hint=f"the usual one is {usual}")
+                default, largest = codec.crf
+                raise UsageError(f"--crf {self.crf} is not between 0 and {largest}", hint=f"the default is {default}")
         self._check("--preset", self.preset, codec.presets)
         self._check("--pix-fmt", self.pixel_format, codec.pixel_formats)
 
@@ -89,12 +91,12 @@ class Encoding:
 
     @property
     def encoder(self) -> str:
-        """FFmpeg's name of the encoder."""
+        """The encoder's name in FFmpeg."""
         return CODECS[self.codec].encoder
 
     @property
     def containers(self) -> tuple[str, ...]:
-        """The extensions that a video may have, the usual one first."""
+        """The extensions of containers that can hold the codec, the default first."""
         return CODECS[self.codec].containers
 
     @property

@@ -1,4 +1,4 @@
-"""What comes out of a source: video facts, frames, and the pairs that flow is computed between."""
+"""Frames, pairs of frames, and the metadata of a source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flowcli.errors import PartialError
 
 @dataclass(frozen=True)
 class Audio:
-    """The audio that a file at `path` may hold, from `start` on, in seconds by the file's own clock."""
+    """The audio of the file at `path`, if it has any, from `start` on, in seconds of the file's own timestamps."""
 
     path: Path
     start: Fraction
@@ -22,14 +22,13 @@ class Audio:
 
 @dataclass(frozen=True)
 class VideoMeta:
-    """Facts about a source, known before its first frame is decoded.
+    """Metadata of a source, known once it is open.
 
     `width` and `height` are as displayed (rotation applied). `rate` is frames per second, exact.
-    `frame_count` is a hint that a container may get wrong, unless it is `counted`; None where it is unknown. Times of
-    frames are whole numbers of `tick` seconds, so that a video written with that tick repeats them exactly. `start` is
-    where the frames begin, in seconds after the first frame that the source has. `pixel_aspect` is the width of a
-    displayed pixel over its height, `audio` is what a file of video may hold beside it. `seekable` is false where only
-    the first frames can be looked at ahead.
+    `frame_count` is None where it is unknown, and an estimate unless `counted`: containers can be wrong. Times of
+    frames are multiples of `tick` seconds; a video written with that tick repeats them exactly. `start` is the time of
+    the first selected frame, in seconds after the first frame of the source. `pixel_aspect` is the width of a displayed
+    pixel over its height. `seekable` is false where only the first frames can be sampled.
     """
 
     name: str
@@ -49,8 +48,8 @@ class VideoMeta:
 class Frame:
     """One decoded frame: `image` is (height, width, 3) uint8 RGB, `time` is exact seconds from the first frame.
 
-    `index` counts the frames of the source from 0; a lost frame leaves a hole in it. `shot` counts its shots: it grows
-    at a cut. `scaled_from` is the width and height it was stored with, where that is not the first frame's.
+    `index` counts the frames of the source from 0, lost ones included. `shot` counts its shots from 0. `scaled_from` is
+    the stored width and height of a frame that was scaled to the first frame's size.
     """
 
     index: int
@@ -62,10 +61,10 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class FramePair:
-    """Two frames of equal size; flow runs from `first` to `second`.
+    """Two frames of equal size; forward flow is from `first` to `second`.
 
-    `continues` is true when the previous pair reaches up to `first`, so that its flow may start this one's. `cut` is
-    true when another shot begins between the two, so that their flow means nothing.
+    `continues` is true when the previous pair's flow can warm-start this pair. `cut` is true when the two frames are of
+    different shots, between which flow has no meaning.
     """
 
     first: Frame
@@ -75,7 +74,7 @@ class FramePair:
 
 
 def lost_frames(path: Path, lost: int, *, hint: str) -> PartialError | None:
-    """The error of an input of which so many frames could not be decoded; None where all could."""
+    """The error of an input with `lost` frames that could not be decoded; None where there are none."""
     if not lost:
         return None
     return PartialError(f"{lost} frame{'s' * (lost != 1)} of {path} could not be decoded", hint=hint)

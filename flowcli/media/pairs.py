@@ -1,4 +1,4 @@
-"""Which frames flow is computed between."""
+"""The pairs of frames that flow is computed between."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def pairs_of(frames: Iterator[Frame], *, skip: int, sliding: bool = False) -> Iterator[FramePair]:
-    """The pairs of a source's frames, which are decoded ahead in a thread, with the cuts between them marked."""
+    """The pairs of a source's frames, with cuts marked; frames are decoded ahead in a thread. See `pair_up`."""
     return pair_up(prefetch(number_shots(frames)), skip=skip, sliding=sliding)
 
 
 def pair_up(frames: Iterable[Frame], *, skip: int = 1, sliding: bool = False) -> Iterator[FramePair]:
-    """Pairs of frames that are `skip` apart, the next one starting at t + skip, or at t + 1 when `sliding`.
+    """Pairs of frames t and t + `skip`; the next pair begins at t + skip, or at t + 1 if `sliding`.
 
-    Of n frames that gives (n - 1) // skip pairs, or n - skip when sliding. No pair reaches over a lost frame to a
-    later one: its flow would be of another length of time. At most skip + 1 frames are held.
+    n frames make (n - 1) // skip pairs, or n - skip if sliding. A pair whose first or second frame is lost is left out.
+    At most skip + 1 frames are held.
     """
     waiting: dict[int, Frame] = {}
     previous = None
@@ -41,9 +41,9 @@ def pair_up(frames: Iterable[Frame], *, skip: int = 1, sliding: bool = False) ->
 
 
 def follows(first: Frame, second: Frame, previous: FramePair | None) -> bool:
-    """Whether the previous pair's flow tells something about this one's.
+    """Whether the previous pair's flow can warm-start the pair of `first` and `second`.
 
-    It does where they touch, in one shot without a hole, of frames that were stored in one size.
+    It can where the previous pair reaches `first`, and all four frames are of one shot and one stored size.
     """
     return (
         previous is not None
@@ -54,14 +54,14 @@ def follows(first: Frame, second: Frame, previous: FramePair | None) -> bool:
 
 
 def expected_pairs(frames: int | None, *, skip: int, sliding: bool = False) -> int | None:
-    """How many pairs `frames` frames make; None where their number is not known."""
+    """The number of pairs of `frames` frames; None where `frames` is None."""
     if frames is None:
         return None
     return max(0, frames - skip if sliding else (frames - 1) // skip)
 
 
 def too_short(path: Path, *, skip: int) -> SourceError:
-    """The error of an input that has no pair."""
+    """The error of an input that has too few frames for a pair."""
     return SourceError(
         f"{path} is too short for a pair", hint=f"with --skip {skip} it takes at least {skip + 1} frames"
     )

@@ -18,7 +18,7 @@ from flowcli.pipeline.writing import all_or_none
 from flowcli.system.console import Result
 from flowcli.system.outputs import output_folder, refuse_output
 from flowcli.system.signals import Interruption, StoppedError
-from flowcli.system.threads import Background
+from flowcli.system.threads import BackgroundWriter
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def write(
     """
     ends: Counter[str] = Counter()
     shown = 0
-    files = [Background(file) for file in opened(outputs, source, facts, request.skip)]
+    files = [BackgroundWriter(file) for file in opened(outputs, source, facts, request.skip)]
     with Interruption() as interruption, all_or_none(files):
         for seen in interruption.until_stopped(followed):
             for file in files:

@@ -11,7 +11,7 @@ from flowcli.flow.outputs import MP4, check_outputs
 from flowcli.media.pairs import expected_pairs, pairs_of
 from flowcli.media.pyav import has_audio
 from flowcli.media.selection import parse_rate, parse_selection
-from flowcli.media.sources import comes_once, open_source
+from flowcli.media.sources import is_pipe, open_source
 from flowcli.pipeline.colour_scale import colours_of, sampled_scale
 from flowcli.pipeline.run import Run, removing_empty_folders
 from flowcli.pipeline.segments import Journal, check_journal
@@ -61,7 +61,7 @@ def source_of(request: Request) -> Source:
     """
     selection = parse_selection(request.start, request.end, request.max_frames)
     rate = parse_rate(request.fps)
-    if request.resume and comes_once(request.inputs[0]):
+    if request.resume and is_pipe(request.inputs[0]):
         raise UsageError("input from a pipe cannot be resumed", hint="save it to a file first")
     return open_source(request.inputs[0], rate=rate, selection=selection, deinterlace=request.deinterlace)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flowcli.flow.estimate import Stamp
 from flowcli.flow.photometric import PhotometricError
 from flowcli.pipeline.segments import Segment
-from flowcli.system.threads import Background
+from flowcli.system.threads import BackgroundWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ def write_estimates(
     started = time.monotonic()
     stamps: list[Stamp] = []
     photometric_error = PhotometricError()
-    sinks: list[Background[Estimate]] = [Background(sink) for sink in (*opened(), photometric_error)]
+    sinks: list[BackgroundWriter[Estimate]] = [BackgroundWriter(sink) for sink in (*opened(), photometric_error)]
     with all_or_none(sinks):
         for estimate in interruption.until_stopped(estimates):
             for sink in sinks:
@@ -44,7 +44,7 @@ def write_estimates(
 
 
 @contextmanager
-def all_or_none(sinks: Sequence[Background[Any]]) -> Iterator[None]:
+def all_or_none(sinks: Sequence[BackgroundWriter[Any]]) -> Iterator[None]:
     """Aborts every writer if the block raises."""
     try:
         yield

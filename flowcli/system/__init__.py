@@ -1,4 +1,1 @@
-"""Console, files, threads and signals: what every room stands on.
-
-Imports only `flowcli.errors` and `flowcli.version`.
-"""
+"""Console, files, threads and signals, used by every other room; of flowcli, it imports only `flowcli.errors`."""

@@ -1,4 +1,4 @@
-"""What a person sees: progress and messages on stderr, results on stdout."""
+"""Messages and progress on stderr, results on stdout, and the log file."""
 
 from __future__ import annotations
 
@@ -33,43 +33,44 @@ class Table(Protocol):
     """A result that is shown as a table, or as JSON."""
 
     def rows(self) -> list[list[str]]:
-        """A header, then a row for each item."""
+        """The table: a header, then a row for each item."""
 
     def text(self) -> str:
         """The whole result as JSON."""
 
 
 class Facts(Protocol):
-    """A result that is shown as a list of facts, or as JSON."""
+    """A result that is shown as a list of names and values, or as JSON."""
 
     def facts(self) -> dict[str, str]:
-        """What each fact is called, and what it is."""
+        """The values by name."""
 
     def text(self) -> str:
         """The whole result as JSON."""
 
 
 class ScoreTables(Protocol):
-    """Scores of several methods, as whoever shows them needs them."""
+    """Scores of several methods, shown as tables, CSV or JSON."""
 
     def tables(self, worst: int) -> list[list[list[str]]]:
-        """Tables, each a header and rows; the last one lists so many of the `worst` items, if any."""
+        """Tables, each a header and rows; the last one lists at most `worst` of the worst items, if any."""
 
     def notes(self) -> list[str]:
-        """What must be known to compare the figures, a line each."""
+        """The conditions for comparing the figures, one per line."""
 
     def csv(self) -> str:
-        """A line for each method and item."""
+        """The scores as CSV, a line for each method and item."""
 
     def text(self) -> str:
-        """All of it as JSON."""
+        """The scores as JSON."""
 
 
 class Console:
-    """Tells of one run.
+    """Writes the messages and results of one run.
 
-    `quiet` leaves results and errors only, `verbose` adds how it is done, `json` prints the report instead of the
-    paths. `log_file` gets a copy of all that is told, quiet or not, with times.
+    `quiet` leaves only results and errors, `verbose` adds details, `json` prints the report instead of the paths.
+    `log_file` gets a copy of every message, quiet or not, with its time. Raises OutputError where the log file cannot
+    be written, UsageError where it is a file that flowcli did not write.
     """
 
     def __init__(
@@ -79,18 +80,18 @@ class Console:
         self.verbose = verbose and not quiet
         self.json = json
         if log_file is not None:
-            keep_log(log_file)
+            open_log(log_file)
 
     def say(self, text: str) -> None:
-        """One line of information on stderr."""
-        tell(text, shown=not self.quiet)
+        """Writes one line to stderr, unless `quiet`."""
+        write_line(text, shown=not self.quiet)
 
     def detail(self, text: str) -> None:
-        """One line that only who asks for more wants to read."""
-        tell(text, shown=self.verbose)
+        """Writes one line to stderr if `verbose`."""
+        write_line(text, shown=self.verbose)
 
     def follow(self, items: Iterable[T], *, total: int | None, unit: str) -> Iterator[T]:
-        """The same items, with rate and time left: a bar on a terminal, a line every 30 s elsewhere."""
+        """The same items, while progress is shown: a bar on a terminal, at most one line every 30 s elsewhere."""
         from tqdm import tqdm  # noqa: PLC0415 - not needed to print an error
 
         if self.quiet:
@@ -99,20 +100,20 @@ class Console:
         if sys.stderr.isatty():
             yield from tqdm(items, total=total, unit=unit, smoothing=0.1, dynamic_ncols=True, leave=False)
             return
-        started = told = time.monotonic()
+        started = reported = time.monotonic()
         for number, item in enumerate(items, start=1):
             yield item
             now = time.monotonic()
-            if now - told >= SECONDS_BETWEEN_LINES:
+            if now - reported >= SECONDS_BETWEEN_LINES:
                 rate = number / (now - started)
                 left = f", about {(total - number) / rate:.0f} s left" if total and total > number else ""
                 self.say(f"{number} {unit}s done, {rate:.2f} {unit}s/s{left}")
-                told = now
+                reported = now
 
     def conclude(self, result: Result) -> None:
-        """Ends a run: results on stdout, one line of summary on stderr; raises what went wrong but was survived."""
+        """Prints results on stdout, notes and a summary on stderr; then raises `result.problem` where there is one."""
         if self.json and result.report:
-            hand_over(result.report.text())
+            print_result(result.report.text())
         else:
             for path in result.outputs:
                 self.show(path)
@@ -123,33 +124,33 @@ class Console:
             raise result.problem
 
     def show(self, path: Path) -> None:
-        """The path of something that was made, on stdout."""
+        """Prints the path of an output on stdout, unless `json`."""
         if not self.json:
-            hand_over(printable(str(path)))
+            print_result(printable(str(path)))
 
     def facts(self, result: Facts) -> None:
-        """What is known of one thing, a fact a line, or JSON, on stdout."""
+        """Prints names and values, one per line, or JSON, on stdout."""
         if self.json:
-            hand_over(result.text())
+            print_result(result.text())
             return
         facts = result.facts()
         width = max(map(len, facts))
-        hand_over("\n".join(f"{name:<{width}}  {printable(value)}" for name, value in facts.items()))
+        print_result("\n".join(f"{name:<{width}}  {printable(value)}" for name, value in facts.items()))
 
     def table(self, result: Table) -> None:
-        """A table, or JSON, on stdout."""
-        hand_over(result.text() if self.json else columns(result.rows()))
+        """Prints a table, or JSON, on stdout."""
+        print_result(result.text() if self.json else columns(result.rows()))
 
     def scores(self, scores: ScoreTables, *, csv: bool = False, worst: int = 0) -> None:
-        """Scores as JSON, as CSV, or as tables with what must be known to compare them, on stdout."""
+        """Prints scores on stdout: JSON, CSV, or tables followed by their notes."""
         if self.json or csv:
-            hand_over(scores.text() if self.json else scores.csv())
+            print_result(scores.text() if self.json else scores.csv())
             return
-        hand_over("\n".join([*map(columns, scores.tables(worst)), *scores.notes()]))
+        print_result("\n".join([*map(columns, scores.tables(worst)), *scores.notes()]))
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as text in columns, numbers to the right; the first row is a header."""
+    """Rows as text in columns; columns of numbers are aligned right, and the first row is a header."""
     from rich.console import Console as Terminal  # noqa: PLC0415 - only tables need it
     from rich.table import Table as Drawing  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -168,12 +169,12 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def is_measure(cell: str) -> bool:
-    """Whether a table's cell is a number, perhaps with a unit, or stands for a missing one."""
+    """Whether a table's cell is a number, with or without a unit, or marks a missing one."""
     return cell in {"", "nan", "inf", "–"} or cell[0].isdecimal()
 
 
-def tell(text: str, *, shown: bool = True) -> None:
-    """One line on stderr, if anyone can still read it: a closed terminal must not turn a stop into a crash."""
+def write_line(text: str, *, shown: bool = True) -> None:
+    """Writes one line to the log and, if `shown`, to stderr; a closed stderr is no error."""
     LOG.info(printable(text))
     if shown:
         with contextlib.suppress(OSError):
@@ -181,7 +182,7 @@ def tell(text: str, *, shown: bool = True) -> None:
 
 
 def log_traceback() -> None:
-    """The exception being handled, for the log file; file names that are not text are escaped."""
+    """Logs the exception being handled; bytes of file names that are not UTF-8 are escaped."""
     LOG.debug(traceback.format_exc().encode(errors="backslashreplace").decode())
 
 
@@ -189,20 +190,20 @@ class LogFile(logging.FileHandler):
     """A log whose failures do not stop a run."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Does nothing: what could not be written is tried again when the file is closed."""
+        """Does nothing: closing the file writes again what could not be written."""
 
 
-def keep_log(path: Path) -> None:
-    """Appends what is told from now on to a file.
+def open_log(path: Path) -> None:
+    """Appends every later message to a file.
 
-    Raises OutputError where it cannot be written, UsageError where it is anything but a log of earlier runs.
+    Raises OutputError where it cannot be written, UsageError where it exists and is not a log of flowcli.
     """
     try:
         if path.is_file():
             with path.open("rb") as file:
                 beginning = file.read(11)
             if beginning and not re.match(rb"\d{4}-\d\d-\d\d ", beginning):
-                raise UsageError(f"{path} is no log of flowcli's", hint="choose another --log-file")
+                raise UsageError(f"{path} is not a log of flowcli", hint="choose another --log-file")
         handler = LogFile(path, encoding="utf-8")
     except OSError as error:
         raise log_error(path, error) from error
@@ -212,7 +213,7 @@ def keep_log(path: Path) -> None:
 
 
 def close_log() -> None:
-    """Completes the log file, if there is one; raises OutputError where it could not be written."""
+    """Closes the log file, if there is one; raises OutputError where it could not be written."""
     LOG.setLevel(logging.NOTSET)
     for handler in list(LOG.handlers):
         LOG.removeHandler(handler)
@@ -223,17 +224,17 @@ def close_log() -> None:
 
 
 def log_error(path: Path, error: OSError) -> OutputError:
-    """The failure to write a log file."""
+    """The error of a log file that cannot be written."""
     reason = (error.strerror or str(error)).lower()
     return OutputError(f"{path} cannot be written: {reason}", hint="choose another --log-file")
 
 
-def hand_over(text: str) -> None:
-    """A result on stdout."""
+def print_result(text: str) -> None:
+    """Prints a result on stdout; raises OutputError where that cannot be written."""
     try:
         print(text.rstrip("\n"), flush=True)
     except BrokenPipeError:
-        # The reader went away, as `| head` does. What is left would fail once more when Python ends.
+        # The reader has ended, as `| head` does. Python flushes stdout once more at its end, which must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -241,22 +242,22 @@ def hand_over(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Text that cannot move the cursor or break the terminal, whatever a file is called."""
+    """Text with control characters escaped, so that a file's name cannot control the terminal."""
     return "".join(
-        f"\\x{number_of(character):02x}" if unicodedata.category(character).startswith("C") else character
+        f"\\x{code_of(character):02x}" if unicodedata.category(character).startswith("C") else character
         for character in text
     )
 
 
-def number_of(character: str) -> int:
-    """A character's number; that of a byte which is no text, and which Python holds as a surrogate, is its own."""
-    number = ord(character)
-    return number - 0xDC00 if 0xDC80 <= number <= 0xDCFF else number
+def code_of(character: str) -> int:
+    """A character's code point, or the byte behind a surrogate by which Python holds bytes that are not UTF-8."""
+    code = ord(character)
+    return code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a command wrote, what it says of that, and the `problem` it got past, which is raised in the end."""
+    """The outputs of a command, its summary and report, and a `problem` that did not stop it, raised at the end."""
 
     outputs: tuple[Path, ...]
     summary: str

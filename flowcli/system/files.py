@@ -1,4 +1,4 @@
-"""Files that appear under their name only when they are complete."""
+"""Files that get their name only when they are complete."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 class PartFile:
-    """A file in the making: write to `path`, then commit it under its final name or discard it.
+    """An incomplete file: write to `path`, then commit it under its final name or discard it.
 
-    `path` is hidden and keeps its extension last, which writers look at. Its folder is made where it is missing.
+    `path` is hidden and keeps its extension, by which writers choose a format. Missing folders are created. Every
+    method raises OutputError where the system refuses.
     """
 
     def __init__(self, final: Path) -> None:
@@ -28,15 +29,15 @@ class PartFile:
             self.path.open("wb").close()
 
     def commit(self) -> Path:
-        """Gives the file its final name, once its bytes are on the disk."""
+        """Flushes the file to disk, then gives it its final name."""
         return self._rename(self.final)
 
     def commit_partial(self) -> Path:
-        """Gives an interrupted file the name `NAME.partial.EXT`, never the final one."""
+        """Gives an interrupted file the name `NAME.partial.EXT`."""
         return self._rename(partial_name(self.final))
 
     def discard(self) -> None:
-        """Removes what was written; harmless after a commit."""
+        """Removes the incomplete file; does nothing after a commit."""
         with reported(self.final):
             self.path.unlink(missing_ok=True)
 
@@ -49,12 +50,12 @@ class PartFile:
 
 
 def partial_name(path: Path) -> Path:
-    """What an interrupted file is called."""
+    """The name of an interrupted file: `NAME.partial.EXT`."""
     return path.with_name(f"{path.stem}.partial{path.suffix}")
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> None:
-    """Writes `data` to `path`, which afterwards holds all of it or is as it was."""
+    """Writes `data` to `path`; raises OutputError, and leaves `path` as it was, where that fails."""
     part = PartFile(path)
     try:
         with reported(path):
@@ -67,7 +68,7 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Turns the system's refusal to write `path` into an OutputError."""
+    """Raises an OSError of the block as OutputError about `path`."""
     try:
         yield
     except OSError as error:
@@ -75,11 +76,11 @@ def reported(path: Path) -> Iterator[None]:
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
-    """The failure to write `path`, as its user should read it."""
+    """The error of a `path` that cannot be written."""
     if error.errno == errno.ENOSPC:
         return OutputError(f"{path} cannot be written: the disk is full", hint="free some space, or choose another -o")
     if error.errno == errno.ENAMETOOLONG:
-        hint = "outputs are named after the input: give that a shorter name, perhaps by a link"
+        hint = "outputs are named after the input: give the input a shorter name, or link to it by one"
         return OutputError(f"{path} cannot be written: the name of an output is too long", hint=hint)
     reason = error.strerror or str(error) or type(error).__name__
     return OutputError(

@@ -1,4 +1,4 @@
-"""Whether an input is still what it was."""
+"""A hash by which a changed input is recognised."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def fingerprint(path: Path) -> str:
-    """A hash of what `path` holds: a file's bytes, or the names, sizes and times of a folder's files.
+    """The SHA-256 of a file's bytes, or of the names, sizes and times of a folder's entries, in hexadecimal.
 
-    Of anything else, such as a pattern or a stream, it tells only the name.
+    Of anything else, such as a pattern or a pipe, only the name is hashed.
     """
     if path.is_file():
         with path.open("rb") as file:

@@ -10,28 +10,28 @@ from typing import Any
 
 
 def json_text(content: object, *, compact: bool = False) -> str:
-    """Readable JSON: letters as they are, but what of a file's name is no UTF-8 as an escape.
+    """Readable JSON in which only bytes of file names that are not UTF-8 are escaped.
 
-    `compact` leaves spaces and lines out. Raises ValueError for NaN and infinity, which JSON does not know.
+    `compact` leaves out spaces and line breaks. Raises ValueError for NaN and infinity, which JSON cannot hold.
     """
     separators = (",", ":") if compact else None
     encoder = json.JSONEncoder(
         indent=None if compact else 1, separators=separators, ensure_ascii=False, allow_nan=False
     )
-    # Piece by piece: all pieces of a long run's report at once are many times the text.
+    # Encoded chunk by chunk: together, the chunks of a long report take many times the memory of its text.
     text = io.BytesIO()
-    for piece in encoder.iterencode(content):
-        text.write(piece.encode(errors="backslashreplace"))
+    for chunk in encoder.iterencode(content):
+        text.write(chunk.encode(errors="backslashreplace"))
     return text.getvalue().decode()
 
 
 @dataclass(frozen=True)
 class Json:
-    """What a command reports, as data; `text` is the file that it becomes."""
+    """The data of a JSON file."""
 
     content: Mapping[str, Any]
     compact: bool = False
 
     def text(self) -> str:
-        """The content as JSON with a line break at its end."""
+        """The file's text, which ends with a line break."""
         return json_text(self.content, compact=self.compact) + "\n"

@@ -1,4 +1,4 @@
-"""One run at a time in one place."""
+"""A lock that keeps a folder to one process."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Lock:
-    """Keeps `folder`, which is made if need be, to this process until `release`.
+    """Locks `folder`, which is created where it is missing, for this process until `release`.
 
-    The system lets go of it when the process dies, however that happens, so no stale lock stays behind. Raises
-    UsageError where another process holds it.
+    The system releases the lock when the process dies, so no stale lock remains. Raises UsageError where another
+    process holds it, OutputError where the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,14 +37,14 @@ class Lock:
             self._holder.write_text(str(os.getpid()))
 
     def release(self) -> None:
-        """Lets others in."""
+        """Lets other processes lock the folder."""
         with contextlib.suppress(OSError):
             self._holder.unlink()
         self._lock.release()
 
 
 def wait_until_free(folder: Path, *, seconds: float) -> None:
-    """Waits for a process to let go of `folder`, which may be about to end; no longer than so many seconds."""
+    """Waits until no process holds the lock of `folder`, for at most `seconds`."""
     if folder.exists():
         with contextlib.suppress(Timeout), FileLock(folder / "lock", timeout=seconds):
             pass

@@ -1,4 +1,4 @@
-"""OpenCV, imported in this one place, because its limits are read from the environment while it loads."""
+"""OpenCV, which every module imports from here: it reads its limits from the environment while it loads."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from flowcli.errors import DeviceError, SourceError
 from flowcli.system.files import write_whole
-from flowcli.system.streams import hushed
+from flowcli.system.streams import silenced
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-# A 100 kB PNG can unfold to gigabytes: opencv/opencv#17242. This is Pillow's limit, 179 megapixels.
+# A PNG of 100 kB can decode to gigabytes (opencv/opencv#17242). This is Pillow's limit, 179 megapixels.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
@@ -32,26 +32,26 @@ __all__ = ["cv2", "decode"]
 
 
 def decode(path: Path, data: bytes, mode: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
-    """The picture in a file's bytes, blue first; raises SourceError where there is none, or one that is too large.
+    """The image in a file's bytes, in BGR order; raises SourceError where it cannot be decoded or is too large.
 
-    From memory, because OpenCV crashes on file names that are not UTF-8; hushed, because libpng and libjpeg tell the
-    terminal what they think of damaged files.
+    Decoded from memory, because OpenCV crashes on file names that are not UTF-8; silenced, because libpng and libjpeg
+    print warnings about damaged files.
     """
-    reason = "is not a picture that can be read"
+    reason = "is not an image that can be read"
     image = None
     if data:
         try:
-            with hushed():
+            with silenced():
                 image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
         except cv2.error as error:
-            reason = "is too large a picture" if "pixels" in str(error).lower() else reason
+            reason = "is too large an image" if "pixels" in str(error).lower() else reason
     if image is None:
         raise SourceError(f"{path} {reason}", hint="give a PNG, JPEG, WebP, TIFF or BMP")
     return np.asarray(image)
 
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Writes an RGB picture."""
+    """Writes a (height, width, 3) RGB image; raises OutputError where that fails."""
     # Encoded to memory: OpenCV's own file writing hides a full disk, and crashes on names that are not UTF-8.
     _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     write_whole(path, data.data)

@@ -1,7 +1,7 @@
-"""Options of the command line: those that several commands share, and how a dataclass says that its fields are options.
+"""Command-line options that several commands share, and the options that the fields of a dataclass declare.
 
 A field carries its option: `skip: Annotated[int, typer.Option(metavar="N", help="...", min=1)] = 1`. Commands, lists of
-clips and the sides of a comparison read the same declaration, by `declared`.
+clips and the sides of a comparison all read this declaration through `declared`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import typer
 from typer.models import OptionInfo
 
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
-"""What a flag may be set to where it is written as a value."""
+"""The values of a flag in lists of clips and sides of a comparison."""
 
-# Headings of their own in a command's help.
+# Headings in a command's help.
 DRAWING = "How flow is drawn"
 ENCODING = "How outputs are encoded"
 
-# An empty metavar: Typer would show <bool>, as if a flag took a value.
+# Flags have an empty metavar: Typer would show <bool>, as if they took a value.
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -48,20 +48,23 @@ MaxFlow = Annotated[
     str,
     typer.Option(
         metavar="PX",
-        help="Motion drawn in full colour, in px per pair, the same for the whole run; or auto.",
+        help="Displacement drawn in full colour, in px, the same for the whole run; or auto.",
         rich_help_panel=DRAWING,
     ),
 ]
 Gamma = Annotated[
-    float, typer.Option(metavar="X", help="Above 1, slow motion is drawn more strongly.", rich_help_panel=DRAWING)
+    float,
+    typer.Option(
+        metavar="X", help="Above 1, small displacements are drawn in stronger colours.", rich_help_panel=DRAWING
+    ),
 ]
 Background = Annotated[
-    str, typer.Option(metavar="NAME", help="What stands still is white, or black.", rich_help_panel=DRAWING)
+    str, typer.Option(metavar="NAME", help="Colour of zero flow: white or black.", rich_help_panel=DRAWING)
 ]
 Legend = Annotated[
     bool,
     typer.Option(
-        "--legend", metavar="", help="Draw the colour wheel, and what its rim stands for.", rich_help_panel=DRAWING
+        "--legend", metavar="", help="Draw the colour wheel, with the displacement at its rim.", rich_help_panel=DRAWING
     ),
 ]
 Half = Annotated[
@@ -71,13 +74,13 @@ Half = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", metavar="", help="Say what would be done, and how long it would take; write nothing."),
+    typer.Option("--dry-run", metavar="", help="Report what would be done and how long it would take; write nothing."),
 ]
 LogFile = Annotated[
     Path | None,
-    typer.Option(metavar="PATH", help="Append what is said on stderr, with times and details, to this file."),
+    typer.Option(metavar="PATH", help="Append the messages of stderr, with times and details, to this file."),
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", metavar="", help="Say on stderr how it is done.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", metavar="", help="Report details on stderr.")]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print a report as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no summary on stderr.")]
 
@@ -86,7 +89,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progr
 class Option:
     """An option that a dataclass declares: its field, its name without dashes, and its type without `None`.
 
-    `annotation` is what Typer reads, `marks` is whatever else the field's annotation carries.
+    `annotation` is the field's whole annotation, for Typer; `marks` are its other metadata.
     """
 
     field: str
@@ -98,7 +101,7 @@ class Option:
     marks: tuple[object, ...]
 
     def parse(self, text: str) -> Any:
-        """A value from text, as a table or a comma list has it; raises ValueError for what the option does not take."""
+        """The value that `text` stands for; raises ValueError where the option does not accept it."""
         if self.type is bool:
             if text.lower() not in TRUE + FALSE:
                 raise ValueError(text)
@@ -112,7 +115,7 @@ class Option:
 
 
 def declared(kind: type) -> dict[str, Option]:
-    """The options that a dataclass declares, by field, in its order; fields without one are left out."""
+    """The options that a dataclass declares, by field name and in field order; other fields are left out."""
     hints = get_type_hints(kind, include_extras=True)
     found = {}
     for field in dataclasses.fields(kind):
@@ -122,7 +125,7 @@ def declared(kind: type) -> dict[str, Option]:
         info = next((mark for mark in marks if isinstance(mark, OptionInfo)), None)
         if info is None:
             continue
-        # In an annotation, Typer takes the first name for a default.
+        # In an annotation, Typer stores the first name as the default.
         names = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
         spelled = names[0] if names else f"--{field.name.replace('_', '-')}"
         types = [part for part in get_args(base) or (base,) if part is not NoneType]
@@ -135,7 +138,7 @@ def declared(kind: type) -> dict[str, Option]:
 
 
 def marked(kind: type, *marks: object) -> frozenset[str]:
-    """The fields of a dataclass whose annotation carries one of these marks, options or not."""
+    """The names of the fields of a dataclass whose annotation carries one of these marks, options or not."""
     hints = get_type_hints(kind, include_extras=True)
     return frozenset(
         name

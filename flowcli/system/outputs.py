@@ -1,4 +1,4 @@
-"""What must not be written over."""
+"""Checks of output paths, and folders of outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def refuse_output(path: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
-    """Raises UsageError where `path` is a folder, one of the inputs, or, unless it may `overwrite`, there already."""
+    """Raises UsageError where `path` is a folder, is one of `inputs`, or exists and `overwrite` is false."""
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint="name a file to write")
     if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
@@ -24,12 +24,12 @@ def refuse_output(path: Path, inputs: Iterable[Path], *, overwrite: bool) -> Non
 
 
 def output_folder(source: Path, output: Path | None) -> Path:
-    """The folder of `-o`, or that of the source."""
+    """`output` where it is given, else the folder that holds `source`."""
     return source.resolve().parent if output is None and source.is_dir() else output or source.parent
 
 
 def remove_empty(folders: Sequence[Path]) -> None:
-    """Removes those of the folders, innermost first, that nothing came into."""
+    """Removes the folders that are empty, in the given order."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""What processes that flowcli starts do first."""
+"""The initialisation of worker processes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import threading
 
 
 def init_worker() -> None:
-    """Leaves it to the parent to end this process, and ends it with the parent, however that dies."""
-    # Ctrl-C reaches all processes of a terminal; the parent alone decides what is stopped.
+    """Ignores SIGINT and SIGHUP in this process, and ends it when its parent ends."""
+    # Ctrl-C and HUP reach every process of a terminal; the parent decides which of them to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Ctrl-C, TERM and HUP: what is done is kept, then the run stops."""
+"""Stops by Ctrl-C, TERM and HUP that keep what is complete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = {"SIGINT": "Ctrl-C", "SIGTERM": "TERM", "SIGHUP": "HUP"}
 
 
 class Stop(BaseException):
-    """A signal that cuts short whatever runs; like KeyboardInterrupt, no `except Exception` swallows it."""
+    """A signal that stops the run; like KeyboardInterrupt, it passes every `except Exception`."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -27,7 +27,7 @@ class Stop(BaseException):
 
 
 class StoppedError(FlowcliError):
-    """The run was asked to stop; its exit code is 128 plus the signal's number, as shells have it."""
+    """A run that was stopped by a signal; its exit code is 128 plus the signal's number, as in shells."""
 
     def __init__(self, number: int, *, hint: str) -> None:
         super().__init__(f"stopped by {NAMES[signal.Signals(number).name]}", hint=hint)
@@ -36,7 +36,7 @@ class StoppedError(FlowcliError):
 
 
 class Interruption:
-    """Notes the first signal that asks to stop, or, `at_once`, raises it as `Stop`; a second one is always raised."""
+    """Records the first signal in `number`, or, if `at_once`, raises it as `Stop`; every later signal is raised."""
 
     def __init__(self, *, at_once: bool = False) -> None:
         self.number: int | None = None
@@ -44,11 +44,12 @@ class Interruption:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        """Starts listening; only the main thread may, so elsewhere signals do what they did."""
+        """Installs the handlers; in threads other than the main one, where Python allows none, it does nothing."""
         if threading.current_thread() is threading.main_thread():
-            # Windows knows no HUP.
+            # Windows has no SIGHUP.
             for number in (getattr(signal, name) for name in NAMES if hasattr(signal, name)):
-                # What is ignored stays so: that is how `nohup` keeps a run alive. None is not Python's to put back.
+                # An ignored signal stays ignored, as `nohup` needs. None: a handler that Python did not install, and
+                # could not restore.
                 if signal.getsignal(number) not in {signal.SIG_IGN, None}:
                     self._before[number] = signal.signal(number, self._note)
         return self
@@ -56,12 +57,12 @@ class Interruption:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Puts back what listened before."""
+        """Restores the earlier handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def until_stopped(self, items: Iterable[T]) -> Iterator[T]:
-        """The items up to the first signal, which also cuts short the making of the next one."""
+        """The items up to the first signal, which also interrupts `items` while it makes the next one."""
         iterator = iter(items)
         while self.number is None:
             try:
@@ -74,7 +75,7 @@ class Interruption:
             yield item
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        again = self.number is not None
+        repeated = self.number is not None
         self.number = self.number or number
-        if again or self._at_once:
+        if repeated or self._at_once:
             raise Stop(number)

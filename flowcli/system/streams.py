@@ -1,4 +1,4 @@
-"""The three standard streams, as flowcli needs them: open, able to say anything, and kept apart from native code."""
+"""The standard streams: open, able to print every character, and stderr kept apart from that of native code."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def take_over() -> None:
-    """Opens to nothing what the caller closed, has every letter come out somehow, and gives stderr a number of its own.
+def prepare_streams() -> None:
+    """Opens closed standard streams on the null device, escapes what they cannot encode, and duplicates stderr.
 
-    A file that is opened later would otherwise get the number of what is closed, and with it all that is printed.
+    A file that is opened later would otherwise get the descriptor of a closed stream, and everything printed to it.
     """
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
@@ -32,17 +32,17 @@ def take_over() -> None:
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
-    if os.name != "nt":  # whose terminals are no files
+    if os.name != "nt":  # Windows' console is not a file
         encoding = sys.stderr.encoding if sys.stderr else "utf-8"
-        # Without a buffer, which could not be emptied in the end where stderr is full.
+        # Unbuffered: a buffer could not be flushed at the end where the device is full.
         sys.stderr = io.TextIOWrapper(
             io.FileIO(os.dup(2), "w"), encoding=encoding, errors="backslashreplace", write_through=True
         )
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """What native code writes to stderr meanwhile is not seen, where `take_over` has kept Python's own apart."""
+def silenced() -> Iterator[None]:
+    """Discards what native code writes to stderr in the block; without `prepare_streams`, it does nothing."""
     if _is_shared():
         yield
         return

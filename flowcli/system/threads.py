@@ -1,4 +1,4 @@
-"""Decoding ahead and encoding behind, each in a thread of its own."""
+"""Decoding ahead and encoding in the background, each in its own thread."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_PATIENCE = 1.0
-"""Seconds that a thread may take to notice that nobody reads from it any more."""
+_TIMEOUT = 1.0
+"""Seconds to wait for a thread to end once its consumer has stopped."""
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
-class Receiver(Protocol[T_contra]):
-    """What takes items one by one and becomes a file."""
+class Writer(Protocol[T_contra]):
+    """Writes items one by one to a file."""
 
     def write(self, item: T_contra, /) -> None:
-        """Takes one more."""
+        """Appends an item."""
 
     def close(self) -> None:
         """Completes the file."""
 
     def abort(self) -> None:
-        """Leaves nothing unfinished behind."""
+        """Removes the incomplete file."""
 
     def finish_partial(self) -> Path | None:
-        """Keeps what is done under a name that says so, and returns the path, or None where nothing is to be kept."""
+        """Completes the file under its partial name and returns that path, or None where there is nothing to keep."""
 
 
 def prefetch(items: Iterator[T], *, ahead: int = 4) -> Iterator[T]:
-    """The same items, of which up to `ahead` are made ready in a thread while the consumer works.
+    """The same items, up to `ahead` of which are computed in a thread while the consumer works.
 
-    Errors of `items` come out at the same place. The thread, which also closes `items`, has ended when this has, unless
-    `items` waits for something that does not come.
+    An error of `items` is raised after the items before it. The thread closes `items`, and ends with this generator
+    unless `items` is blocked for more than a second.
     """
     channel = _Channel[T](ahead)
     thread = threading.Thread(target=_fill, args=(channel, items), name="flowcli-prefetch", daemon=True)
@@ -48,50 +48,50 @@ def prefetch(items: Iterator[T], *, ahead: int = 4) -> Iterator[T]:
         yield from channel
     finally:
         channel.leave()
-        thread.join(timeout=_PATIENCE)
+        thread.join(timeout=_TIMEOUT)
 
 
-class Background(Generic[T]):
-    """Runs the writes of `receiver` in a thread, in order, at most `behind` items late.
+class BackgroundWriter(Generic[T]):
+    """Calls `writer.write` in a thread, in order, with at most `behind` items waiting.
 
-    An error of a write comes out of the next call; no later item is written then. Each of the three ways to end also
-    ends the thread: `close` and `finish_partial` after what is waiting, `abort` without it.
+    After an error no further item is written, and the next `write`, `close` or `finish_partial` raises it. `close`,
+    `finish_partial` and `abort` end the thread: the first two after the waiting items, `abort` without them.
     """
 
-    def __init__(self, receiver: Receiver[T], *, behind: int = 2) -> None:
-        self._receiver = receiver
+    def __init__(self, writer: Writer[T], *, behind: int = 2) -> None:
+        self._writer = writer
         self._channel = _Channel[T](behind)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._drain, name="flowcli-writer", daemon=True)
         self._thread.start()
 
     def write(self, item: T, /) -> None:
-        """Hands over one item; waits while `behind` others are waiting."""
+        """Queues an item; blocks while `behind` others are waiting."""
         if not self._channel.put(item):
             self._raise()
 
     def close(self) -> None:
-        """Writes what is waiting, then completes the file."""
+        """Writes the waiting items, then completes the file."""
         self._join()
         self._raise()
-        self._receiver.close()
+        self._writer.close()
 
     def abort(self) -> None:
-        """Forgets what is waiting and aborts the file."""
+        """Drops the waiting items and aborts the file."""
         self._channel.leave()
         self._thread.join()
-        self._receiver.abort()
+        self._writer.abort()
 
     def finish_partial(self) -> Path | None:
-        """Writes what is waiting, then keeps what is done."""
+        """Writes the waiting items, then completes the file under its partial name."""
         self._join()
         self._raise()
-        return self._receiver.finish_partial()
+        return self._writer.finish_partial()
 
     def _drain(self) -> None:
         try:
             for item in self._channel:
-                self._receiver.write(item)
+                self._writer.write(item)
         except BaseException as error:
             self._error = error
         finally:
@@ -122,7 +122,7 @@ def _fill(channel: _Channel[T], items: Iterator[T]) -> None:
 
 
 class _Channel(Generic[T]):
-    """A bounded queue whose either end can be given up, which wakes the other at once."""
+    """A bounded queue that either side can close, which wakes the other."""
 
     def __init__(self, size: int) -> None:
         self._size = max(1, size)
@@ -133,7 +133,7 @@ class _Channel(Generic[T]):
         self._error: BaseException | None = None
 
     def put(self, item: T) -> bool:
-        """Adds an item once there is room; false when nobody reads any more."""
+        """Adds an item once there is space; returns False when the reader has left."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._items) < self._size or self._left)
             if not self._left:
@@ -142,14 +142,14 @@ class _Channel(Generic[T]):
             return not self._left
 
     def end(self, error: BaseException | None = None) -> None:
-        """Says that no more items come, or that `error` comes after them."""
+        """Marks the end of the items, after which `error` is raised if given."""
         with self._changed:
             self._error = self._error or error
             self._ended = True
             self._changed.notify_all()
 
     def leave(self) -> None:
-        """Says that nobody reads any more, and drops what is waiting."""
+        """Marks that the reader has left, and drops the waiting items."""
         with self._changed:
             self._left = True
             self._items.clear()
@@ -166,4 +166,4 @@ class _Channel(Generic[T]):
                 item = self._items.popleft()
                 self._changed.notify_all()
             yield item
-            del item  # so that a large item does not live on while the next is awaited
+            del item  # a large item must not stay in memory while the next one is awaited

@@ -203,7 +203,7 @@ def test_what_is_no_share_is_refused(shard: str) -> None:
     [
         ("--save", "nonsense", "--save nonsense is not known"),
         ("--engine", "spark", "--engine spark is not known"),
-        ("--start", "soon", "--start soon is no moment"),
+        ("--start", "soon", "--start soon is not a time"),
         ("--device", "cuda:99", "cuda:99 is not available"),
         ("--scale", "2", "--scale 2.0 is not between 0 and 1"),
     ],

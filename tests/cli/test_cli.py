@@ -47,16 +47,16 @@ REFUSALS = [
     ("video text.mp4", 3, "text.mp4 is text, not a video", "give a video file or a folder of images"),
     ("video one.mp4", 3, "one.mp4 has only one frame", "flow needs two frames; for pictures: `flowcli pair`"),
     ("video clip.mp4 --skip 9", 3, "clip.mp4 is too short for a pair", "with --skip 9 it takes at least 10 frames"),
-    ("video clip.mp4 --start x", 2, "--start x is no moment", "write 12.5, 1:02.5, 1:02:03 or #120, a frame number"),
+    ("video clip.mp4 --start x", 2, "--start x is not a time", "write 12.5, 1:02.5, 1:02:03 or #120, a frame number"),
     ("video clip.mp4 --start 9", 2, "clip.mp4 ends before --start 9", "choose an earlier --start"),
     ("video clip.mp4 --end #0", 2, "--end #0 is not after --start #0", "choose a later --end"),
     ("video shots --start #1 --end .04", 2, "shots has no frame from #1 to 0.04", PART_HINT),
-    ("video clip.mp4 --fps 9", 2, "clip.mp4 has times of its own", "--fps is for images, and for video without times"),
-    ("video shots --fps 0", 2, "--fps 0 is no rate of frames", "write 30, 29.97 or 30000/1001"),
-    (f"video {'a' * 300}", 2, f"{'a' * 300} is no path: file name too long", "check the path"),
-    ("video *.jpg", 2, "*.jpg fits no image", IMAGES_HINT),
+    ("video clip.mp4 --fps 9", 2, "clip.mp4 has timestamps", "--fps is for images, and for video without timestamps"),
+    ("video shots --fps 0", 2, "--fps 0 is not a frame rate", "write 30, 29.97 or 30000/1001"),
+    (f"video {'a' * 300}", 2, f"{'a' * 300} is not a path: file name too long", "check the path"),
+    ("video *.jpg", 2, "*.jpg matches no image", IMAGES_HINT),
     ("pair nope.png b.png", 2, "nope.png does not exist", "check the path"),
-    ("pair a.png text.png", 3, "text.png is not a picture that can be read", IMAGE_HINT),
+    ("pair a.png text.png", 3, "text.png is not an image that can be read", IMAGE_HINT),
     ("pair a.png small.png", 2, "the images differ in size: 64 x 48 and 64 x 32", "give two images of one size"),
     ("pair a.png b.png --save pn", 2, "--save pn is not known", f"did you mean png? use {OUTPUTS}"),
     ("pair a.png b.png --save ,", 2, "--save names no output", f"use {OUTPUTS}"),
@@ -208,7 +208,7 @@ def test_completion_finds_commands() -> None:
 def test_a_full_stdout_is_an_output_error() -> None:
     script = (
         "import sys\nfrom flowcli.cli import app\nfrom flowcli.system import console\n"
-        "app.answer = lambda arguments: console.hand_over('x')\nsys.exit(app.run([]))"
+        "app.answer = lambda arguments: console.print_result('x')\nsys.exit(app.run([]))"
     )
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
@@ -221,7 +221,7 @@ def test_a_full_stdout_is_an_output_error() -> None:
 
 
 def test_a_closed_stdout_is_not_a_failure() -> None:
-    script = "from flowcli.system.console import hand_over\nfor _ in range(3): hand_over('x' * 100_000)"
+    script = "from flowcli.system.console import print_result\nfor _ in range(3): print_result('x' * 100_000)"
     read, write = os.pipe()
     os.close(read)
     ended = subprocess.run([sys.executable, "-c", script], stdout=write, stderr=subprocess.PIPE, check=False)

@@ -47,7 +47,7 @@ def test_pairs_are_read_one_at_a_time(tmp_path: Path) -> None:
     (write_pair(tmp_path, "b") / "frame2.png").write_bytes(b"")
     items = datasets.items("pairs", tmp_path)
     assert next(items).name == "a"
-    with pytest.raises(SourceError, match=r"frame2\.png is not a picture"):
+    with pytest.raises(SourceError, match=r"frame2\.png is not an image"):
         next(items)
 
 
@@ -125,10 +125,10 @@ def test_a_truncated_npz_is_refused(tmp_path: Path, keep: int) -> None:
         next(datasets.items("pairs", tmp_path))
 
 
-@pytest.mark.parametrize("content", [b"", b"not a picture"])
+@pytest.mark.parametrize("content", [b"", b"some text"])
 def test_a_frame_that_is_not_an_image_is_refused(tmp_path: Path, content: bytes) -> None:
     (write_pair(tmp_path, "a") / "frame1.png").write_bytes(content)
-    with pytest.raises(SourceError, match="not a picture"):
+    with pytest.raises(SourceError, match="not an image"):
         next(datasets.items("pairs", tmp_path))
 
 

@@ -13,7 +13,7 @@ import torch
 
 from raft_core import checkpoint
 from raft_core.raft import RAFT
-from tests.faults.making import keep, still
+from tests.faults.making import still, truncate
 from tests.faults.pictures import Evil
 from tests.faults.registry import fault
 
@@ -21,7 +21,7 @@ HARMLESS = {"holds": lambda: not Path("EXECUTED").exists()}
 
 
 def line(name: str) -> str:
-    """A command that loads the file."""
+    """A command line that loads the weights `name`."""
     still("a.png")
     still("b.png", shift=1)
     return f"pair a.png b.png --weights {name} -o out"
@@ -58,7 +58,7 @@ for _ending in (".pth", ".safetensors"):
     @fault("4.3", f"a cut {_ending}", code=5, says="raft\\.")
     def cut(ending: str = _ending) -> str:
         save(f"raft{ending}")
-        keep(f"raft{ending}", 0.7)
+        truncate(f"raft{ending}", 0.7)
         return line(f"raft{ending}")
 
 
@@ -126,13 +126,13 @@ for _name, _content in (
         return line("raft.safetensors")
 
 
-@fault("4.3", "weights that are not there", code=5, says="raft-huge")
+@fault("4.3", "weights of an unknown name", code=5, says="raft-huge")
 def no_weights() -> str:
     return line("raft-huge")
 
 
 def save(name: str) -> None:
-    """Untrained weights in the format of the name."""
+    """Writes untrained weights in the format of the extension."""
     if name.endswith(".pth"):
         torch.save(RAFT().state_dict(), name)
     else:

@@ -1,4 +1,4 @@
-"""Weights that have learnt nothing, for whatever only asks how a command ends."""
+"""Untrained weights, for tests of how a command ends."""
 
 from __future__ import annotations
 

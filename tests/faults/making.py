@@ -1,4 +1,4 @@
-"""Small clips and pictures to damage."""
+"""Small videos and images to damage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def clip(
     prepare: Callable[[Any], None] | None = None,
     container_format: str | None = None,
 ) -> Path:
-    """A video of moving noise; every second frame is a key frame unless `codec_options` say otherwise."""
+    """Writes a video of moving noise; by default, every second frame is a key frame."""
     with av.open(name, "w", options=options or {}, format=container_format) as container:
         settings = codec_options if codec_options is not None else {"g": "2", "bf": "0"}
         stream: Any = container.add_stream(codec, rate=Fraction(25), options=settings)
@@ -49,21 +49,21 @@ def clip(
 
 
 def still(name: str, *, size: tuple[int, int] = (64, 48), shift: int = 0, image: np.ndarray | None = None) -> Path:
-    """A picture in the format of its name."""
+    """Writes an image in the format of its extension."""
     shown = picture(*size, shift=shift) if image is None else image
     Path(name).write_bytes(cv2.imencode(Path(name).suffix, shown)[1].tobytes())
     return Path(name)
 
 
-def keep(path: str, share: float) -> None:
-    """Cuts a file off."""
+def truncate(path: str, fraction: float) -> None:
+    """Keeps only the first `fraction` of a file."""
     data = Path(path).read_bytes()
-    Path(path).write_bytes(data[: int(len(data) * share)])
+    Path(path).write_bytes(data[: int(len(data) * fraction)])
 
 
 def overwrite(path: str, start: float, length: int, value: bytes = b"\0") -> None:
-    """Damages a file from `start`, a share of it, on."""
+    """Overwrites `length` bytes of a file, from the fraction `start` of it on."""
     data = bytearray(Path(path).read_bytes())
-    place = int(len(data) * start)
-    data[place : place + length] = (value * length)[:length]
+    offset = int(len(data) * start)
+    data[offset : offset + length] = (value * length)[:length]
     Path(path).write_bytes(bytes(data))

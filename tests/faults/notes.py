@@ -1,10 +1,10 @@
-"""Section 4.6: lists of clips, records of earlier runs, and what inspect is asked."""
+"""Section 4.6: lists of clips, records of earlier runs, and options of inspect."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.making import clip, keep, still
+from tests.faults.making import clip, still, truncate
 from tests.faults.registry import fault
 
 NINES = "9" * 5000
@@ -13,7 +13,7 @@ for _name, _file, _text, _code, _says in (
     ("of wrong columns", "l.csv", "clip,skip\na.mp4,2\n", 2, "has no path"),
     ("of unknown options", "l.csv", "path,colour\na.mp4,2\n", 2, "colour is not an option"),
     ("of more cells than columns", "l.csv", "path\na.mp4,2\n", 2, "entry 1"),
-    ("that leads out of its folder", "l.txt", "../../etc/passwd\n", 2, "is not below"),
+    ("that leaves its folder", "l.txt", "../../etc/passwd\n", 2, "is not below"),
     ("of absolute paths", "l.txt", "/etc/passwd\n", 2, "is not below"),
     ("of its own folder", "l.txt", ".\n", 2, "is not below"),
     ("in UTF-16", "l.txt", "a.mp4\n".encode("utf-16"), 2, "is not a path"),
@@ -22,17 +22,17 @@ for _name, _file, _text, _code, _says in (
     ("with a number of 5000 digits", "l.csv", f"path,skip\na.mp4,{NINES}\n", 2, "is not a valid int"),
     ("with such a number in JSON", "l.jsonl", f'{{"path":"a.mp4","skip":{NINES}}}\n', 3, "cannot be read"),
     ("100,000 brackets deep", "l.jsonl", '{"path":' + "[" * 100_000 + "\n", 3, "cannot be read"),
-    ("of no objects", "l.jsonl", "[1]\n", 3, "not objects"),
+    ("of values that are not objects", "l.jsonl", "[1]\n", 3, "not objects"),
     ("with a number for a path", "l.jsonl", '{"path":5}\n', 2, "has no path"),
-    ("that says where outputs go", "l.jsonl", '{"path":"a.mp4","output":"/tmp"}\n', 2, "applies to the whole batch"),
+    ("that sets the output folder", "l.jsonl", '{"path":"a.mp4","output":"/tmp"}\n', 2, "applies to the whole batch"),
     ("that names outputs", "l.jsonl", '{"path":"a.mp4","name":"../../evil"}\n', 2, "applies to the whole batch"),
     ("with NaN", "l.jsonl", '{"path":"a.mp4","scale":NaN}\n', 2, "is not a valid float"),
     ("of a name with NUL", "l.txt", "a\0.mp4\n", 2, "is not a path"),
-    ("of a name of 5000 letters", "l.txt", "y" * 5000 + "\n", 2, "is no path"),
+    ("of a name of 5000 characters", "l.txt", "y" * 5000 + "\n", 2, "is not a path"),
     ("of one clip twice", "l.txt", "a.mp4\n./a.mp4\n", 2, "listed twice"),
-    ("of a name that colours terminals", "l.txt", "a.mp4\n\x1b[31m.mp4\n", 4, "1 of 2 clips"),
-    ("of a name that is no UTF-8", "l.txt", b"a.mp4\n\xff.mp4\n", 4, "1 of 2 clips"),
-    ("of nothing", "l.txt", "\n\n", 3, "no clip found"),
+    ("of a name with a terminal escape sequence", "l.txt", "a.mp4\n\x1b[31m.mp4\n", 4, "1 of 2 clips"),
+    ("of a name that is not UTF-8", "l.txt", b"a.mp4\n\xff.mp4\n", 4, "1 of 2 clips"),
+    ("that is empty", "l.txt", "\n\n", 3, "no clip found"),
     ("that is a video", "l.mp4", b"\0\0\0 ftypisom", 2, "is not a path"),
 ):
 
@@ -73,7 +73,7 @@ for _name, _content in (("half a", b'{"job": {'), ("no", b"[]"), ("bytes for a",
         return "video c/a.mp4 -o out --resume"
 
 
-@fault("4.6", "a batch into its own folder", code=2, says="is the folder of the clips")
+@fault("4.6", "a batch into the folder of its clips", code=2, says="is the folder of the clips")
 def batch_into_itself() -> str:
     clips()
     return "batch c -o c"
@@ -90,7 +90,11 @@ def colliding_names() -> str:
 
 
 @fault(
-    "4.6", "clips that are markup, in a report", code=4, says="1 of 2 clips", holds=lambda: no_markup("out/report.html")
+    "4.6",
+    "clips whose names are markup, in a report",
+    code=4,
+    says="1 of 2 clips",
+    holds=lambda: no_markup("out/report.html"),
 )
 def markup() -> str:
     clips()
@@ -110,7 +114,7 @@ for _options, _code, _says in (
     ("c/a.mp4 --frame 99", 2, "has no frame 99"),
     ("c/a.mp4 --frame 100000000000000000000", 2, "has no frame"),
     ("c/a.mp4 --skip 100000000000000000000", 2, "has no frame"),
-    ("a.png", 3, "is a picture"),
+    ("a.png", 3, "is an image"),
     ("a.png b.png a.png", 2, "too many"),
     ("a.png cut.png", 3, "cut.png"),
     ("a.png b.png --gt none.flo", 2, "does not exist"),
@@ -125,26 +129,29 @@ for _options, _code, _says in (
         clips()
         pair()
         still("cut.png")
-        keep("cut.png", 0.5)
+        truncate("cut.png", 0.5)
         Path("bad.flo").write_bytes(b"PIEH")
         return f"inspect {options} -o out"
 
 
 @fault(
     "4.6",
-    "inspect onto a folder of others",
+    "inspect into a folder of other files",
     code=2,
     says="did not write",
     holds=lambda: Path("out/a_inspect/mine").exists(),
 )
-def inspect_onto_others() -> str:
+def inspect_over_other_files() -> str:
     pair()
     write("out/a_inspect/mine", b"")
     return "inspect a.png b.png -o out -y"
 
 
 @fault(
-    "4.6", "inspect pictures that are markup", code=0, holds=lambda: no_markup(next(Path("out").rglob("explorer.html")))
+    "4.6",
+    "inspect images whose names are markup",
+    code=0,
+    holds=lambda: no_markup(next(Path("out").rglob("explorer.html"))),
 )
 def inspect_markup() -> str:
     pair()
@@ -153,9 +160,9 @@ def inspect_markup() -> str:
 
 
 for _option, _says in (
-    (f"--start {NINES}:00:00", "is no moment"),
+    (f"--start {NINES}:00:00", "is not a time"),
     (f"--memory {NINES}G", "is no amount of memory"),
-    (f"--fps {NINES}", "is no rate"),
+    (f"--fps {NINES}", "is not a frame rate"),
 ):
 
     @fault("4.6", f"option {_option[:12]}", code=2, says=_says)
@@ -165,19 +172,19 @@ for _option, _says in (
 
 
 def clips() -> None:
-    """A folder of one clip."""
+    """Writes a folder of one clip."""
     Path("c").mkdir()
     clip("c/a.mp4", frames=3)
 
 
 def pair() -> None:
-    """Two pictures."""
+    """Writes two images."""
     still("a.png")
     still("b.png", shift=1)
 
 
 def write(name: str, content: bytes | None) -> None:
-    """A file below folders that are made, or a folder."""
+    """Writes a file and the folders above it, or makes a folder where `content` is None."""
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     if content is None:
@@ -187,5 +194,5 @@ def write(name: str, content: bytes | None) -> None:
 
 
 def no_markup(path: str | Path) -> bool:
-    """Whether a page holds no element that a file's name smuggled in."""
+    """Whether a page holds no HTML element from a file's name."""
     return "<img src=x" not in Path(path).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Section 4.2: pictures and flow files."""
+"""Section 4.2: images and flow files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tests.faults.making import keep, picture, still
+from tests.faults.making import picture, still, truncate
 from tests.faults.registry import fault, shape_of
 
 
@@ -19,15 +19,15 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, *, depth: int, kind: int, rows: bytes, extra: bytes = b"") -> bytes:
-    """A PNG of raw rows, each with its filter byte."""
+    """The bytes of a PNG of uncompressed rows, each with its filter byte."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def rows_of(width: int, height: int, bits: int) -> bytes:
-    """Rows of a pattern."""
-    dice = np.random.default_rng(1)
-    return b"".join(b"\0" + dice.bytes((width * bits + 7) // 8) for _ in range(height))
+    """Uncompressed rows of random pixels."""
+    generator = np.random.default_rng(1)
+    return b"".join(b"\0" + generator.bytes((width * bits + 7) // 8) for _ in range(height))
 
 
 PALETTE = chunk(b"PLTE", bytes(range(48))) + chunk(b"tRNS", bytes([0, 128]))
@@ -59,23 +59,23 @@ def two_sizes() -> str:
 for _ending in (".png", ".jpg", ".webp", ".tif", ".bmp"):
 
     @fault("4.2", f"a cut {_ending[1:]}", code=3, says="b\\.")
-    def cut_picture(ending: str = _ending) -> str:
+    def cut_image(ending: str = _ending) -> str:
         still("a.png")
         still(f"b{ending}")
-        keep(f"b{ending}", 0.7)
+        truncate(f"b{ending}", 0.7)
         return f"pair a.png b{ending}"
 
 
 for _name, _content in (("nothing", b""), ("text", b"some text\n" * 20), ("a video's name", b"\0\0\0\x18ftypmp42")):
 
-    @fault("4.2", f"a picture that holds {_name}", code=3, says="b\\.png")
-    def no_picture(content: bytes = _content) -> str:
+    @fault("4.2", f"an image that holds {_name}", code=3, says="b\\.png")
+    def no_image(content: bytes = _content) -> str:
         still("a.png")
         Path("b.png").write_bytes(content)
         return "pair a.png b.png"
 
 
-@fault("4.2", "a PNG that unfolds to 2.7 GB", code=3, says="b\\.png")
+@fault("4.2", "a PNG that decodes to 2.7 GB", code=3, says="b\\.png")
 def bomb() -> str:
     still("a.png")
     rows = zlib.compressobj(9)
@@ -86,7 +86,7 @@ def bomb() -> str:
     return "pair a.png b.png"
 
 
-@fault("4.2", "a PNG whose header claims 2^31 pixels a side", code=3, says="b\\.png")
+@fault("4.2", "a PNG whose header states 2^31 pixels a side", code=3, says="b\\.png")
 def absurd_header() -> str:
     still("a.png")
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 2, 0, 0, 0))
@@ -140,7 +140,7 @@ def other_size() -> str:
 
 
 class Evil:
-    """Leaves a mark where it is unpickled."""
+    """Writes a file when it is unpickled."""
 
     def __reduce__(self) -> tuple[object, ...]:
         import os
@@ -149,7 +149,7 @@ class Evil:
 
 
 def pair_of(folder: str) -> None:
-    """Two frames of a folder of pairs."""
+    """Writes the two frames of a pair."""
     Path(folder).mkdir(parents=True)
     for number in (1, 2):
         cv2.imwrite(f"{folder}/frame{number}.png", picture(shift=number))

@@ -1,4 +1,4 @@
-"""Faults: each makes its hostile files, names a command line, and says how that must end."""
+"""Faults: each creates damaged or hostile files and states how a command on them must end."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Fault:
-    """`make` fills the current folder and returns the command line; `says` must be found on stderr.
+    """A command that must end with exit `code`.
 
-    `holds` looks at the folder afterwards. `within` is a line of bash with the command in the place of {}, which then
-    runs in a process of its own.
+    `make` writes files to the current folder and returns the command line. stderr must match the regular expression
+    `says`. `holds` checks the folder afterwards. `within` is a line of bash that runs the command, `{}`, in its own
+    process. `file_size` is the largest file, in bytes, that the command may write; None means no limit.
     """
 
     section: str
@@ -22,30 +23,38 @@ class Fault:
     says: str
     holds: Callable[[], bool]
     within: str
+    file_size: int | None
 
 
 FAULTS: list[Fault] = []
 
 
-def nothing_more() -> bool:
-    """No further condition."""
+def no_condition() -> bool:
+    """True."""
     return True
 
 
 def fault(
-    section: str, name: str, *, code: int, says: str = "", holds: Callable[[], bool] = nothing_more, within: str = ""
+    section: str,
+    name: str,
+    *,
+    code: int,
+    says: str = "",
+    holds: Callable[[], bool] = no_condition,
+    within: str = "",
+    file_size: int | None = None,
 ) -> Callable[[Callable[[], str]], Callable[[], str]]:
-    """Registers the function below as a fault."""
+    """Registers the decorated function as a fault's `make`."""
 
     def register(make: Callable[[], str]) -> Callable[[], str]:
-        FAULTS.append(Fault(section, name, make, code, says, holds, within))
+        FAULTS.append(Fault(section, name, make, code, says, holds, within, file_size))
         return make
 
     return register
 
 
 def shape_of(path: str) -> tuple[int, ...]:
-    """The size of a flow file: height, width, 2."""
+    """The shape of a .flo file: (height, width, 2)."""
     from flowcli.flow.formats import flo
 
     return tuple(flo.read(Path(path)).shape)

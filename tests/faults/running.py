@@ -1,4 +1,4 @@
-"""Runs a fault's command line and judges how it ended."""
+"""Runs a fault's command line and checks how it ends."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from flowcli.media.pyav import VideoReader
 from tests.faults.registry import Fault
 
 SECONDS = 60
-"""What a fault may take on a busy machine."""
+"""The longest time that a fault may take on a busy machine."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended, and what was wrong with that; nothing where it ended as it must."""
+    """How a command ended, and what is wrong with that, if anything."""
 
     code: int
     stderr: str
@@ -33,8 +33,8 @@ class Outcome:
     wrong: tuple[str, ...]
 
 
-def meet(fault: Fault, folder: Path, weights: Path) -> Outcome:
-    """Makes the fault in a folder, runs its command there, and judges."""
+def run_fault(fault: Fault, folder: Path, weights: Path) -> Outcome:
+    """Makes the fault in a folder, runs its command there, and checks the end."""
     with contextlib.chdir(folder):
         line = fault.make()
         arguments = line.split("\0") if "\0" in line else line.split()
@@ -43,45 +43,62 @@ def meet(fault: Fault, folder: Path, weights: Path) -> Outcome:
         )
         arguments = [arguments[0], *extra, *arguments[1:]]
         started = time.monotonic()
-        code, stderr = run_within(fault.within, arguments) if fault.within else run_here(arguments)
+        with limited_file_size(fault.file_size):
+            code, stderr = run_within(fault.within, arguments) if fault.within else run_here(arguments)
         seconds = time.monotonic() - started
         wrong = tuple(complaints(fault, code, stderr, seconds))
     return Outcome(code, stderr, seconds, wrong)
 
 
 def run_here(arguments: list[str]) -> tuple[int, str]:
-    """Runs flowcli in this process, with nothing on its standard input; what native code writes comes last."""
+    """Exit code and stderr of flowcli in this process, with empty standard input; output of native code comes last."""
     out, err, before = io.StringIO(), io.StringIO(), sys.stdin
     with open(os.devnull) as nothing, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):  # noqa: PTH123
         sys.stdin = nothing
         try:
-            with native_words() as words:
+            with native_stderr() as native:
                 code = run(arguments)
         finally:
             sys.stdin = before
     # As Python's own stderr writes what is no text.
     said = err.getvalue().encode(errors="backslashreplace").decode()
-    return code, said + "".join(f"native: {line}\n" for line in words)
+    return code, said + "".join(f"native: {line}\n" for line in native)
 
 
 @contextlib.contextmanager
-def native_words() -> Iterator[list[str]]:
-    """What native code writes to stderr meanwhile, past Python's."""
-    words: list[str] = []
+def limited_file_size(size: int | None) -> Iterator[None]:
+    """Lets writes of this process beyond `size` bytes of a file fail, as on a full disk."""
+    if size is None:
+        yield
+        return
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextlib.contextmanager
+def native_stderr() -> Iterator[list[str]]:
+    """The lines that native code writes to stderr in the block, past Python's `sys.stderr`."""
+    lines: list[str] = []
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as file:
         os.dup2(file.fileno(), 2)
         try:
-            yield words
+            yield lines
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
             file.seek(0)
-            words += file.read().decode(errors="replace").splitlines()
+            lines += file.read().decode(errors="replace").splitlines()
 
 
 def run_within(line: str, arguments: list[str]) -> tuple[int, str]:
-    """Runs flowcli in a process of its own, within a line of bash."""
+    """Exit code and stderr of flowcli in its own process, run by a line of bash."""
     command = shlex.join([sys.executable, "-X", "faulthandler", "-m", "flowcli", *arguments])
     done = subprocess.run(
         ["bash", "-c", line.replace("{}", command)],
@@ -96,26 +113,26 @@ def run_within(line: str, arguments: list[str]) -> tuple[int, str]:
 
 
 def complaints(fault: Fault, code: int, stderr: str, seconds: float) -> list[str]:
-    """What is wrong with an end."""
+    """Everything that is wrong with the end of a command."""
     lines = stderr.splitlines()
     checks = {
         f"exit code {code}, not {fault.code}": code == fault.code,
         "a traceback": "Traceback" not in stderr,
-        "native code spoke": not any(line.startswith("native: ") for line in lines),
+        "native code wrote to stderr": not any(line.startswith("native: ") for line in lines),
         f"nothing on stderr says {fault.says!r}": re.search(fault.says, stderr) is not None,
         f"it took {seconds:.0f} s": seconds < SECONDS,
-        "a part file is left": not [path for path in Path().rglob(".*.part.*") if path.is_file()],
+        "a part file remains": not [path for path in Path().rglob(".*.part.*") if path.is_file()],
     }
     if code and "2>" not in fault.within:
         said = [line for line in lines if line.startswith("error: ")]
         hints = [line for line in lines if line.startswith("hint: ")]
         checks[f"{len(said)} error lines and {len(hints)} hints"] = len(said) == len(hints) == 1
-    wrong = [complaint for complaint, fine in checks.items() if not fine]
+    wrong = [complaint for complaint, passed in checks.items() if not passed]
     if not wrong:
         wrong += [
             f"{path} cannot be played" for path in Path("out").glob("*.mp4") if path.is_file() and not playable(path)
         ]
-        wrong += [] if fault.holds() else ["what must hold afterwards does not"]
+        wrong += [] if fault.holds() else ["the condition on the folder does not hold"]
     return wrong
 
 

@@ -1,4 +1,4 @@
-"""Section 4.4: outputs, names, and whatever else is around a run."""
+"""Section 4.4: outputs, names and options."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def missing_parent() -> str:
     return "video a.mp4 -o new/er"
 
 
-@fault("4.4", "an output nobody knows", code=2, says="--save viedo is not known")
-def unknown_sink() -> str:
+@fault("4.4", "an unknown output", code=2, says="--save viedo is not known")
+def unknown_output() -> str:
     clip("a.mp4", frames=3)
     return "video a.mp4 --save viedo"
 
@@ -49,7 +49,7 @@ def unwritable() -> str:
 
 
 def unharmed() -> bool:
-    """Whether the input is as it was."""
+    """Whether the input is unchanged."""
     return hashlib.sha256(Path("a.mp4").read_bytes()).hexdigest() == Path("sum").read_text()
 
 
@@ -125,13 +125,13 @@ for _option, _says in (
         return f"video a.mp4 -o out {option}"
 
 
-@fault("4.4", "a device that is not there", code=6, says="cuda:7")
+@fault("4.4", "a device that does not exist", code=6, says="cuda:7")
 def no_device() -> str:
     clip("a.mp4", frames=3)
     return "video a.mp4 -o out --device cuda:7"
 
 
-@fault("4.4", "memory that does not suffice", code=6, says="MiB")
+@fault("4.4", "too little memory", code=6, says="MiB")
 def no_memory() -> str:
     clip("a.mp4", frames=3)
     return "video a.mp4 -o out --memory 1M"

@@ -1,4 +1,4 @@
-"""Section 4.5: what the system closes, limits or has no more of, and paths and values that nobody thought of."""
+"""Section 4.5: closed streams, limits and full disks, and extreme paths and values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.faults.making import clip, keep, picture, still
+from tests.faults.making import clip, picture, still, truncate
 from tests.faults.registry import fault
 from tests.faults.surroundings import unharmed
 
@@ -19,34 +19,36 @@ for _name, _within, _code, _says in (
     ("all three closed", "{} <&- >&- 2>&-", 0, ""),
     ("stderr full", "{} 2>/dev/full", 0, ""),
     ("stdout full", "{} >/dev/full", 7, "stdout cannot be written"),
-    ("a reader of stdout that goes away", "set -o pipefail; {} | true", 0, ""),
-    ("32 open files at most", "ulimit -n 32; {}", 0, ""),
+    ("a reader of stdout that ends", "set -o pipefail; {} | true", 0, ""),
+    ("at most 32 open files", "ulimit -n 32; {}", 0, ""),
     ("800 MB of address space", "ulimit -v 800000; {}", 6, "cannot be loaded|no more memory"),
-    ("files of 4 kB at most", "ulimit -f 4; {}", 7, "file too large"),
+    ("files of at most 4 kB", "ulimit -f 4; {}", 7, "file too large"),
     ("no HOME", "env -u HOME {}", 0, ""),
-    ("TMPDIR that is not there", "TMPDIR=/nowhere {}", 0, ""),
+    ("a TMPDIR that does not exist", "TMPDIR=/nowhere {}", 0, ""),
     ("the C locale", "env -u LANG LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 {}", 0, ""),
     (
-        "a current folder that is gone",
+        "a current folder that was removed",
         "mkdir gone; cd gone; rmdir ../gone; {}",
         2,
         "current folder does not exist any more",
     ),
 ):
 
-    @fault("4.5", _name, code=_code, says=_says, within=_within, holds=lambda code=_code: code or result_is_there())
+    @fault(
+        "4.5", _name, code=_code, says=_says, within=_within, holds=lambda code=_code: code or outputs_are_complete()
+    )
     def limited() -> str:
         path = clip("ä.mp4", frames=3).absolute()
         return f"video {path} -o {path.parent}/out --save video,png"
 
 
-def result_is_there() -> bool:
-    """Whether the flow came out whole."""
+def outputs_are_complete() -> bool:
+    """Whether every output exists."""
     return Path("out/ä_flow.mp4").exists() and len(list(Path("out/ä_flow").iterdir())) == 2
 
 
-@fault("4.5", "help onto a full disk", code=7, says="disk is full", within="{} >/dev/full")
-def help_nowhere() -> str:
+@fault("4.5", "help to a full disk", code=7, says="disk is full", within="{} >/dev/full")
+def help_to_full_disk() -> str:
     return "video --help"
 
 
@@ -61,10 +63,10 @@ def closed_input() -> str:
 
 
 @fault(
-    "4.5", "a file too large to replace another", code=7, within="ulimit -f 4; {}", says="file too large",
+    "4.5", "a file too large to replace another", code=7, file_size=4096, says="file too large",
     holds=lambda: Path("out/a_flow.mp4").read_bytes() == Path("a.mp4").read_bytes(),
 )  # fmt: skip
-def no_room_to_replace() -> str:
+def too_large_to_replace() -> str:
     clip("a.mp4", frames=20)
     Path("out").mkdir()
     Path("out/a_flow.mp4").write_bytes(Path("a.mp4").read_bytes())
@@ -73,8 +75,8 @@ def no_room_to_replace() -> str:
 
 for _save in ("flo", "video", "gif", "stats", "npz", "exr"):
 
-    @fault("4.5", f"no room for {_save}", code=7, says="too large", within="ulimit -f 1; {}")
-    def no_room(save: str = _save) -> str:
+    @fault("4.5", f"too little space for {_save}", code=7, says="too large", file_size=1024)
+    def too_little_space(save: str = _save) -> str:
         clip("a.mp4", frames=12, size=(96, 64))
         return f"video a.mp4 -o out --save {save}"
 
@@ -84,30 +86,30 @@ def empty_path() -> str:
     return "video\0"
 
 
-@fault("4.5", "a name as long as names may be", code=7, says="name of an output is too long")
+@fault("4.5", "a name of the greatest length", code=7, says="name of an output is too long")
 def long_name() -> str:
     still("b.png").rename(f"{'x' * 251}.png")
     return f"pair {'x' * 251}.png {'x' * 251}.png"
 
 
-@fault("4.5", "a video with such a name", code=7, says="name of an output is too long")
+@fault("4.5", "a video with a name of the greatest length", code=7, says="name of an output is too long")
 def long_video_name() -> str:
     clip("b.mp4", frames=3).rename(f"{'x' * 251}.mp4")
     return f"video {'x' * 251}.mp4 -o out"
 
 
-@fault("4.5", "a path longer than paths may be", code=2, says="is no path")
+@fault("4.5", "a path that is too long", code=2, says="is not a path")
 def long_path() -> str:
     return "video " + "y" * 5000
 
 
-@fault("4.5", "a picture without end", code=3, says="/dev/zero is not a file")
-def endless_picture() -> str:
+@fault("4.5", "an endless image", code=3, says="/dev/zero is not a file")
+def endless_image() -> str:
     still("b.png")
     return "pair /dev/zero b.png"
 
 
-@fault("4.5", "a video without end", code=3, says="/dev/zero")
+@fault("4.5", "an endless video", code=3, says="/dev/zero")
 def endless_video() -> str:
     return "video /dev/zero"
 
@@ -127,20 +129,20 @@ def circular_output() -> str:
     return "video a.mp4 -o out"
 
 
-@fault("4.5", "a log onto the input", code=2, says="is no log", holds=unharmed)
-def log_onto_input() -> str:
+@fault("4.5", "a log file that is the input", code=2, says="is not a log", holds=unharmed)
+def log_over_input() -> str:
     Path("sum").write_text(hashlib.sha256(clip("a.mp4", frames=3).read_bytes()).hexdigest())
     return "video a.mp4 -o out --log-file a.mp4"
 
 
-@fault("4.5", "a log onto a full disk", code=7, says="/dev/full cannot be written")
-def log_nowhere() -> str:
+@fault("4.5", "a log file on a full disk", code=7, says="/dev/full cannot be written")
+def log_on_full_disk() -> str:
     clip("a.mp4", frames=3)
     return "video a.mp4 -o out --log-file /dev/full"
 
 
 for _option, _code, _says in (
-    ("--fps 1/0", 2, "fps 1/0 is no rate"),
+    ("--fps 1/0", 2, "fps 1/0 is not a frame rate"),
     ("--max-flow 1e300", 2, "max-flow"),
     ("--skip 100000000000000000000", 3, "too short for a pair"),
     ("--segment 100000000000000000000", 0, ""),
@@ -154,20 +156,20 @@ for _option, _code, _says in (
         return f"video s -o out {option}"
 
 
-@fault("4.5", "an image every 50 minutes, as loops", code=0)
-def slow_loops() -> str:
+@fault("4.5", "an image every 50 minutes, as animations", code=0)
+def slow_animations() -> str:
     Path("s").mkdir()
     for number in range(3):
         still(f"s/{number}.png", shift=number)
     return "video s -o out --fps 1/3000 --save gif,webp"
 
 
-@fault("4.5", "a pattern of 99,999,999,999 digits", code=2, says="fits no image")
+@fault("4.5", "a pattern of 99,999,999,999 digits", code=2, says="matches no image")
 def endless_pattern() -> str:
     return "video %099999999999d.png"
 
 
-@fault("4.5", "an hour between two frames, in a loop", code=0)
+@fault("4.5", "a long time between two frames of an animation", code=0)
 def long_wait() -> str:
     clip("a.mkv", frames=4, pts=[0, 1, 10**8, 10**8 + 1])
     return "video a.mkv -o out --save webp,gif,video"
@@ -175,7 +177,7 @@ def long_wait() -> str:
 
 for _size in ((1, 4000), (4000, 1), (1, 1)):
 
-    @fault("4.5", f"every output of pictures of {_size[0]}x{_size[1]}", code=0)
+    @fault("4.5", f"every output of images of {_size[0]}x{_size[1]}", code=0)
     def every_output(size: tuple[int, int] = _size) -> str:
         still("a.png", size=size)
         still("b.png", size=size)
@@ -193,8 +195,8 @@ def noisy_jpeg() -> str:
     return "pair a.jpg b.jpg -o out"
 
 
-@fault("4.5", "a folder with a pipe among its pictures", code=0)
-def pipe_among_pictures() -> str:
+@fault("4.5", "a folder with a pipe among its images", code=0)
+def pipe_among_images() -> str:
     Path("s").mkdir()
     for number in range(3):
         still(f"s/{number}.png", shift=number)
@@ -202,10 +204,10 @@ def pipe_among_pictures() -> str:
     return "video s -o out"
 
 
-@fault("4.5", "a cut PNG among true flow", code=3, says="flow_occ")
-def cut_truth() -> str:
+@fault("4.5", "a cut PNG of ground truth", code=3, says="flow_occ")
+def cut_ground_truth() -> str:
     from tests.trees import kitti_2015
 
     kitti_2015(Path("k"))
-    keep("k/training/flow_occ/000000_10.png", 0.6)
+    truncate("k/training/flow_occ/000000_10.png", 0.6)
     return "eval kitti k"

@@ -1,4 +1,4 @@
-"""Videos cut anywhere, and with any byte changed: no crash, no hang, and no loss that is not told."""
+"""Videos cut anywhere, and with any byte changed: no crash, no hang, and no loss that is not reported."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from tests.faults.making import clip
 
 FRAMES = 40
 KINDS = {"a.mp4": {"movflags": "+faststart"}, "a.ts": {}, "a.mkv": {}}
-# Key frames a second apart, and B-frames: damage spreads as it does in videos from elsewhere.
+# Key frames a second apart, and B-frames, so that damage spreads as in common videos.
 CODEC = {"g": "25", "bf": "2"}
 
 
-def told(path: Path) -> bool:
-    """Whether the video is refused, gives all its frames, or says that it lost some.
+def reports_losses(path: Path) -> bool:
+    """Whether the video is refused, gives all its frames, or reports that it lost some.
 
-    Transport streams and Matroska promise no number of frames: what is left of them may be a shorter video, whole
-    in itself and evenly spaced, which nobody can tell from one that was always so. Nor, of fewer than ten frames of
-    a stream, a loss from a variable rate.
+    Transport streams and Matroska state no number of frames: the rest of a cut one may be a complete shorter video.
+    In a transport stream of fewer than ten frames, a loss cannot be distinguished from a variable frame rate.
     """
     try:
         with open_source(path) as source:
@@ -40,29 +39,29 @@ def told(path: Path) -> bool:
 def whole(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     path = clip(request.param, frames=FRAMES, size=(96, 64), options=KINDS[request.param], codec_options=CODEC)
-    assert told(path)
+    assert reports_losses(path)
     return path
 
 
 @pytest.mark.slow
-def test_a_video_cut_anywhere_is_refused_or_tells_what_is_missing(whole: Path) -> None:
+def test_a_video_cut_anywhere_is_refused_or_reports_its_losses(whole: Path) -> None:
     data = whole.read_bytes()
     silent = []
     for percent in range(2, 100, 2):
         whole.write_bytes(data[: len(data) * percent // 100])
-        if not told(whole):
+        if not reports_losses(whole):
             silent.append(percent)
     assert not silent
 
 
 @pytest.mark.slow
-def test_a_video_with_any_byte_changed_is_refused_or_tells_what_is_missing(whole: Path) -> None:
+def test_a_video_with_any_byte_changed_is_refused_or_reports_its_losses(whole: Path) -> None:
     data = whole.read_bytes()
-    dice = random.Random(1)
+    generator = random.Random(1)
     silent = []
     for _ in range(100):
-        place, value = dice.randrange(len(data)), dice.randrange(1, 256)
+        place, value = generator.randrange(len(data)), generator.randrange(1, 256)
         whole.write_bytes(data[:place] + bytes([data[place] ^ value]) + data[place + 1 :])
-        if not told(whole):
+        if not reports_losses(whole):
             silent.append((place, value))
     assert not silent

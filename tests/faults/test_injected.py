@@ -1,4 +1,4 @@
-"""Failures put in where none come by themselves: a packet, a disk, a device. Nothing half-written is left."""
+"""Injected failures of a packet, a disk or a device leave no incomplete file."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ FRAMES = 9
 
 
 class Failing:
-    """A container that fails at one of its packets, and otherwise is the container."""
+    """A container that raises `error` from packet number `at` on."""
 
     def __init__(self, container: Any, at: int, error: Exception) -> None:
-        self._container, self._left, self._error = container, at, error
+        self._container, self._remaining, self._error = container, at, error
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._container, name)
 
-    def _pass(self) -> None:
-        self._left -= 1
-        if self._left < 0:
+    def _count_packet(self) -> None:
+        self._remaining -= 1
+        if self._remaining < 0:
             raise self._error
 
     def demux(self, stream: Any) -> Iterator[Any]:
-        """Packets up to the failure."""
+        """The packets up to the failure."""
         for packet in self._container.demux(stream):
-            self._pass()
+            self._count_packet()
             yield packet
 
     def mux(self, packets: Any) -> None:
-        """Takes packets up to the failure."""
-        self._pass()
+        """Writes packets up to the failure."""
+        self._count_packet()
         self._container.mux(packets)
 
 
@@ -63,16 +63,16 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained: Path):
     return call
 
 
-def left() -> list[str]:
-    """What lies in the output folder."""
+def outputs() -> list[str]:
+    """The files in the output folder."""
     return sorted(str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("packet", range(3, FRAMES + 1, 2))
-def test_a_container_that_fails_at_a_packet_for_good_gives_what_came_before(run, monkeypatch, packet: int) -> None:
+def test_a_container_that_fails_from_a_packet_on_gives_the_frames_before_it(run, monkeypatch, packet: int) -> None:
     whole = reading.open_container
     broken = av.error.InvalidDataError(1, "broken")
-    monkeypatch.setattr(reading, "open_container", lambda *asked: Failing(whole(*asked), packet, broken))
+    monkeypatch.setattr(reading, "open_container", lambda *arguments: Failing(whole(*arguments), packet, broken))
     code, lines = run("video,flo", "--max-flow", "5")
     assert code == 4
     assert lines[-2].startswith("error: ") and "could not be decoded" in lines[-2]
@@ -81,7 +81,7 @@ def test_a_container_that_fails_at_a_packet_for_good_gives_what_came_before(run,
 
 
 @pytest.mark.parametrize("picture", [0, 1, 4, FRAMES - 2])
-def test_a_disk_that_is_full_from_a_picture_on_leaves_only_whole_files(run, monkeypatch, picture: int) -> None:
+def test_a_disk_that_is_full_from_a_picture_on_leaves_only_complete_files(run, monkeypatch, picture: int) -> None:
     create = ContainerWriter._create
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -94,22 +94,20 @@ def test_a_disk_that_is_full_from_a_picture_on_leaves_only_whole_files(run, monk
     assert code == 7
     assert lines[-2].endswith("a_flow.mp4 cannot be written: the disk is full")
     assert lines[-1].startswith("hint: ")
-    whole = [name for name in left() if not name.startswith(".a_flow.run")]
+    whole = [name for name in outputs() if not name.startswith(".a_flow.run")]
     assert all(np.isfinite(flo.read(Path("out") / name)).all() for name in whole)
-    assert not [name for name in left() if ".part" in name]
+    assert not [name for name in outputs() if ".part" in name]
     monkeypatch.setattr(ContainerWriter, "_create", create)
     assert run("video,flo", "--max-flow", "5", "--resume")[0] == 0
     assert playable(Path("out/a_flow.mp4"))
 
 
 @pytest.mark.parametrize("container", ["mp4", "mpegts"])
-def test_a_video_that_becomes_shorter_while_it_is_read_says_that_frames_are_lost(
-    run, monkeypatch, container: str
-) -> None:
+def test_a_video_that_becomes_shorter_while_it_is_read_reports_lost_frames(run, monkeypatch, container: str) -> None:
     frames = VideoReader.frames
 
-    def cut(self: VideoReader, *asked: Any, **named: Any) -> Iterator[Any]:
-        for frame in frames(self, *asked, **named):
+    def cut(self: VideoReader, *arguments: Any, **options: Any) -> Iterator[Any]:
+        for frame in frames(self, *arguments, **options):
             if frame.index == 2:
                 os.truncate("a.mp4", 2500)
             yield frame
@@ -121,7 +119,7 @@ def test_a_video_that_becomes_shorter_while_it_is_read_says_that_frames_are_lost
     assert "could not be decoded" in lines[-2]
 
 
-def test_an_output_that_cannot_get_its_name_leaves_a_run_that_can_be_resumed(run, monkeypatch) -> None:
+def test_a_run_whose_output_cannot_be_renamed_can_be_resumed(run, monkeypatch) -> None:
     commit = PartFile.commit
 
     def obstructed(self: PartFile) -> Path:
@@ -132,7 +130,7 @@ def test_an_output_that_cannot_get_its_name_leaves_a_run_that_can_be_resumed(run
     monkeypatch.setattr(PartFile, "commit", obstructed)
     code, lines = run("video", "--max-flow", "5")
     assert (code, lines[-2]) == (7, "error: out/a_flow.mp4 cannot be written: is a directory")
-    assert not [name for name in left() if name.startswith(".a_flow.part")]
+    assert not [name for name in outputs() if name.startswith(".a_flow.part")]
     monkeypatch.setattr(PartFile, "commit", commit)
     Path("out/a_flow.mp4").rmdir()
     assert run("video", "--max-flow", "5", "--resume")[0] == 0
@@ -140,9 +138,7 @@ def test_an_output_that_cannot_get_its_name_leaves_a_run_that_can_be_resumed(run
 
 
 @pytest.mark.parametrize(("failures", "code"), [(1, 0), (10**9, 6)])
-def test_a_device_without_memory_is_asked_for_less_and_then_given_up(
-    run, monkeypatch, failures: int, code: int
-) -> None:
+def test_a_device_out_of_memory_gets_smaller_batches_or_is_an_error(run, monkeypatch, failures: int, code: int) -> None:
     encode = RAFT.encode
     remaining = [failures]
 

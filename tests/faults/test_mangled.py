@@ -1,4 +1,4 @@
-"""Files mangled at random, through the command line: each ends as an exit code and a sentence, never as a bug."""
+"""Commands on randomly damaged files end with an exit code, one error and one hint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LINES = {
 
 @dataclass(frozen=True)
 class Damage:
-    """Bytes written over a file at shares of its length, and where it is cut."""
+    """Bytes that overwrite a file at fractions of its length, and the fraction at which it ends."""
 
     places: list[tuple[float, bytes]]
     end: float
@@ -39,22 +39,22 @@ class Damage:
     def of(self, data: bytes) -> bytes:
         """The damaged bytes."""
         damaged = bytearray(data)
-        for share, value in self.places:
-            place = int(len(data) * share)
+        for fraction, value in self.places:
+            place = int(len(data) * fraction)
             damaged[place : place + len(value)] = value
         return bytes(damaged[: int(len(data) * self.end)])
 
 
-SHARE = st.floats(0, 1, allow_nan=False)
+FRACTION = st.floats(0, 1, allow_nan=False)
 DAMAGE = st.builds(
     Damage,
-    st.lists(st.tuples(SHARE, st.binary(min_size=1, max_size=8)), min_size=1, max_size=4),
-    st.one_of(st.just(1.0), SHARE),
+    st.lists(st.tuples(FRACTION, st.binary(min_size=1, max_size=8)), min_size=1, max_size=4),
+    st.one_of(st.just(1.0), FRACTION),
 )
 
 
 def whole(name: str) -> None:
-    """A good file of that kind."""
+    """Writes an undamaged file."""
     ending = Path(name).suffix
     if ending in {".mp4", ".ts", ".mkv", ".gif"}:
         gif = {"codec": "gif", "pix_fmt": "rgb8", "codec_options": {}} if ending == ".gif" else {}
@@ -72,7 +72,7 @@ def whole(name: str) -> None:
 
 @given(name=st.sampled_from(sorted(LINES)), damage=DAMAGE)
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_a_mangled_file_ends_as_an_exit_code_and_a_sentence(untrained: Path, name: str, damage: Damage) -> None:
+def test_a_damaged_file_ends_with_an_exit_code_and_an_error(untrained: Path, name: str, damage: Damage) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         whole(name)
         Path(name).write_bytes(damage.of(Path(name).read_bytes()))

@@ -1,4 +1,4 @@
-"""Signals to real processes, at any moment: the exit code says which, and nothing half-written is left."""
+"""A signal to a process sets its exit code and leaves no incomplete file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from flowcli.cli import app as cli
+from flowcli.cli import app
 from tests.faults.making import clip, still
 from tests.faults.running import playable, run_here
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows knows neither TERM nor HUP")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has neither SIGTERM nor SIGHUP")
 
 LINES = {
     "video": "video a.mp4 --save video,flo --iters 30",
@@ -25,12 +25,12 @@ LINES = {
     "inspect": "inspect a.png b.png --iters 200",
     "track": "track a.mp4 --points 10,10 --iters 300",
 }
-# Three seconds are promised; a busy machine gets more here.
+# The limit is three seconds; a busy machine gets more.
 SECONDS = 15
 
 
-def begun(line: str, weights: Path) -> subprocess.Popen[str]:
-    """A process of that command, on clips that keep it busy for a while."""
+def start(line: str, weights: Path) -> subprocess.Popen[str]:
+    """A process that runs the command on inputs that take it several seconds."""
     clip("a.mp4", frames=80, size=(320, 240))
     Path("clips").mkdir()
     os.link("a.mp4", "clips/b.mp4")
@@ -50,10 +50,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 @pytest.mark.parametrize("name", LINES)
 @pytest.mark.usefixtures("place")
-def test_a_signal_ends_every_command_soon_and_whole(
+def test_a_signal_ends_every_command_soon_without_incomplete_files(
     untrained: Path, name: str, sent: str, code: int, seconds: float
 ) -> None:
-    process = begun(LINES[name], untrained)
+    process = start(LINES[name], untrained)
     time.sleep(seconds)
     process.send_signal(getattr(signal, sent))
     started = time.monotonic()
@@ -71,14 +71,14 @@ def test_ctrl_c_while_flowcli_loads_is_no_traceback(ignored: bool, handler: str)
     loading = "import signal, sys, types; sys.modules['flowcli.cli.app'] = types.SimpleNamespace("
     loading += "main=lambda: print(signal.getsignal(signal.SIGINT).name))"
     begin = "import runpy; runpy.run_module('flowcli', run_name='__main__')"
-    # A shell's background jobs begin with it ignored.
+    # A shell's background jobs start with SIGINT ignored.
     before = "signal.SIG_IGN" if ignored else "signal.default_int_handler"
     program = "\n".join([f"import signal; signal.signal(signal.SIGINT, {before})", loading, begin])
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == handler
 
 
-def test_what_native_code_makes_of_a_signal_is_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_native_code_raises_from_a_signal_is_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(arguments: list[str]) -> int:
         try:
             signal.raise_signal(signal.SIGTERM)
@@ -86,6 +86,6 @@ def test_what_native_code_makes_of_a_signal_is_a_stop(monkeypatch: pytest.Monkey
             raise SystemError("initialization of a library failed") from error
         return 0
 
-    monkeypatch.setattr(cli, "answer", interrupted)
+    monkeypatch.setattr(app, "answer", interrupted)
     code, stderr = run_here(["doctor"])
     assert (code, stderr.splitlines()[0]) == (143, "error: stopped by TERM")

@@ -11,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
-from tests.faults.making import clip, keep, overwrite, picture, still
+from tests.faults.making import clip, overwrite, picture, still, truncate
 from tests.faults.registry import fault, shape_of
 from tests.outputs import times_of
 
@@ -19,21 +19,21 @@ FASTSTART = {"movflags": "+faststart"}
 
 
 def made(count: int, name: str = "out/a_flow") -> bool:
-    """Whether there are so many flows."""
+    """Whether the folder `name` holds `count` flow files."""
     return len(list(Path(name).glob("*.flo"))) == count
 
 
 @fault("4.1", "index missing (moov)", code=3, says="is cut off: its index")
 def index_missing() -> str:
     clip("a.mp4")
-    keep("a.mp4", 0.6)
+    truncate("a.mp4", 0.6)
     return "video a.mp4"
 
 
 @fault("4.1", "cut after the index", code=4, says="could not be decoded", holds=lambda: Path("out/a_flow.mp4").exists())
 def cut_after_index() -> str:
     clip("a.mp4", options=FASTSTART, size=(128, 96))
-    keep("a.mp4", 0.7)
+    truncate("a.mp4", 0.7)
     return "video a.mp4 -o out"
 
 
@@ -74,15 +74,15 @@ for _name, _content, _says in (
         return "video a.mp4 -o out"
 
 
-@fault("4.1", "sound only", code=3, says="has no video stream")
-def sound_only() -> str:
-    sound("a.m4a")
+@fault("4.1", "audio only", code=3, says="has no video stream")
+def audio_only() -> str:
+    silence("a.m4a")
     return "video a.m4a"
 
 
-@fault("4.1", "sound with cover art", code=3, says="has no video stream")
+@fault("4.1", "audio with cover art", code=3, says="has no video stream")
 def cover_art() -> str:
-    sound("a.mp4", cover=True)
+    silence("a.mp4", cover=True)
     return "video a.mp4"
 
 
@@ -116,7 +116,7 @@ for _turn in (90, -90, 180):
 
     @fault(
         "4.1",
-        f"turned by {_turn} degrees",
+        f"rotated by {_turn} degrees",
         code=0,
         holds=lambda turn=_turn: shape_of("out/a_flow/000000.flo") == ((48, 64, 2) if turn == 180 else (64, 48, 2)),
     )
@@ -144,7 +144,7 @@ def large_frames() -> str:
     return "video a.mp4 --save flo --max-side 256 -o out"
 
 
-@fault("4.1", "size changes on the way", code=0, says="change size", holds=lambda: made(11))
+@fault("4.1", "the size changes", code=0, says="change size", holds=lambda: made(11))
 def size_changes() -> str:
     clip("first.ts", frames=6)
     clip("second.ts", frames=6, size=(96, 80), pts=range(6, 12))
@@ -167,7 +167,7 @@ for _name, _codec, _pix_fmt in (
         return f"video {name} --save flo -o out"
 
 
-@fault("4.1", "a raw stream without times", code=0, holds=lambda: made(11))
+@fault("4.1", "a raw stream without timestamps", code=0, holds=lambda: made(11))
 def raw_stream() -> str:
     clip("a.h264", container_format="h264")
     return "video a.h264 --save flo -o out"
@@ -179,7 +179,7 @@ def starts_late() -> str:
     return "video a.mkv -o out"
 
 
-@fault("4.1", "times that run backwards", code=0, holds=lambda: made(11))
+@fault("4.1", "negative timestamps", code=0, holds=lambda: made(11))
 def negative_times() -> str:
     clip("a.ts", pts=[number - 6 for number in range(12)])
     return "video a.ts --save flo -o out"
@@ -219,13 +219,13 @@ def missing() -> str:
     return "video none.mp4"
 
 
-@fault("4.1", "a folder without pictures", code=3, says="has no images")
+@fault("4.1", "a folder without images", code=3, says="has no images")
 def empty_folder() -> str:
     Path("empty").mkdir()
     return "video empty"
 
 
-@fault("4.1", "standard input that holds no video", code=3, says="video")
+@fault("4.1", "standard input without a video", code=3, says="video")
 def empty_input() -> str:
     return "video - -o out"
 
@@ -235,7 +235,7 @@ def resumed_input() -> str:
     return "video - -o out --resume"
 
 
-@fault("4.1", "a pipe with a name", code=0, holds=lambda: bool(list(Path("out/a_pipe_flow").glob("*.flo"))))
+@fault("4.1", "a named pipe", code=0, holds=lambda: bool(list(Path("out/a_pipe_flow").glob("*.flo"))))
 def named_pipe() -> str:
     clip("a.ts")
     os.mkfifo("a_pipe")
@@ -245,17 +245,17 @@ def named_pipe() -> str:
 
 
 @fault(
-    "4.1", "a folder of pictures, one damaged", code=4, says="could not be decoded", holds=lambda: made(3, "out/s_flow")
+    "4.1", "a folder of images, one damaged", code=4, says="could not be decoded", holds=lambda: made(3, "out/s_flow")
 )
-def damaged_picture() -> str:
+def damaged_image() -> str:
     Path("s").mkdir()
     for number in range(6):
         still(f"s/{number}.png", shift=number)
-    keep("s/2.png", 0.5)
+    truncate("s/2.png", 0.5)
     return "video s --save flo -o out"
 
 
-@fault("4.1", "a folder of pictures of two sizes", code=3, says="is 20 x 20, but")
+@fault("4.1", "a folder of images of two sizes", code=3, says="is 20 x 20, but")
 def two_sizes() -> str:
     Path("s").mkdir()
     for number in range(3):
@@ -263,8 +263,8 @@ def two_sizes() -> str:
     return "video s --save flo -o out"
 
 
-def sound(name: str, *, cover: bool = False) -> None:
-    """A file of silence, with a picture for a cover."""
+def silence(name: str, *, cover: bool = False) -> None:
+    """Writes a file of silent audio, with cover art if `cover`."""
     with av.open(name, "w", format="mp4") as container:
         stream: Any = container.add_stream("aac", rate=44100)
         art: Any = None

@@ -19,7 +19,7 @@ def delays(gif: bytes) -> list[int]:
     return [int.from_bytes(block[1:3], "little") for block in blocks]
 
 
-def test_a_gif_holds_every_picture_in_colours_close_to_its_own() -> None:
+def test_a_gif_holds_every_picture_in_similar_colours() -> None:
     pictures = turning_wheel(6)
     with av.open(io.BytesIO(encode_gif(pictures, seconds=0.2))) as container:
         shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -28,7 +28,7 @@ def test_a_gif_holds_every_picture_in_colours_close_to_its_own() -> None:
         assert 10 * np.log10(255**2 / np.mean((picture.astype(float) - seen) ** 2)) > 27
 
 
-def test_a_gif_repeats_and_rests_on_its_last_picture() -> None:
+def test_a_gif_repeats_and_shows_its_last_picture_longer() -> None:
     gif = encode_gif(turning_wheel(4), seconds=0.3, hold=1)
     assert delays(gif) == [30, 30, 30, 130]
     assert b"NETSCAPE2.0\x03\x01\x00\x00" in gif

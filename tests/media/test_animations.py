@@ -20,7 +20,7 @@ COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255)]
 
 @pytest.fixture
 def make_animation(tmp_path: Path):
-    """Writes an animation by OpenCV: frames of one colour each, shown for so many milliseconds."""
+    """Writes an animation by OpenCV: frames of one colour each, shown for `durations` milliseconds."""
 
     def make(name: str, *, durations: list[int] = DURATIONS) -> Path:
         animation = cv2.Animation()
@@ -47,7 +47,7 @@ def test_frames_of_an_animation_have_their_own_times(make_animation, name):
 
 
 @pytest.mark.parametrize("name", ["moving.gif", "moving.webp", "moving.png"])
-def test_a_part_of_an_animation_is_that_of_its_times(make_animation, name):
+def test_a_part_of_an_animation_is_selected_by_its_times(make_animation, name):
     with open_source(make_animation(name), selection=parse_selection("0.13", "#4", None)) as source:
         frames = list(source.frames())
         assert source.sample_pairs(count=2, skip=1)
@@ -72,14 +72,14 @@ def test_a_cut_webp_is_refused(make_animation):
         open_source(path)
 
 
-def test_a_webp_that_stands_still_is_a_picture(tmp_path):
+def test_a_still_webp_is_an_image(tmp_path):
     path = tmp_path / "still.webp"
     cv2.imwrite(str(path), np.zeros((20, 30, 3), np.uint8))
-    with pytest.raises(SourceError, match=r"is a picture, not a video$"):
+    with pytest.raises(SourceError, match=r"is an image, not a video$"):
         open_source(path)
 
 
-def test_an_animation_has_times_of_its_own(make_animation):
+def test_an_animation_takes_no_frame_rate(make_animation):
     for name in ("moving.gif", "moving.webp"):
-        with pytest.raises(UsageError, match=r"has times of its own$"):
+        with pytest.raises(UsageError, match=r"has timestamps$"):
             open_source(make_animation(name), rate=Fraction(30))

@@ -18,15 +18,15 @@ def test_missing_and_backward_times_follow_the_rate():
     assert [time for _, time in _stamps([0, None, 80, 60, None])] == [Fraction(40 * i, 1000) for i in range(5)]
 
 
-def test_a_lost_frame_leaves_its_hole_where_time_jumps():
+def test_a_lost_frame_leaves_a_gap_where_time_jumps():
     clock = Clock(rate=Fraction(25), tick=Fraction(1, 25))
     clock.stamp(0)
-    clock.lose_one()
+    clock.count_lost_frame()
     assert clock.stamp(1)[0] == 1
     assert clock.stamp(3)[0] == 3
 
 
-def test_a_jump_in_time_alone_is_no_hole():
+def test_a_jump_in_time_alone_is_no_gap():
     assert [index for index, _ in _stamps([0, 40, 900])] == [0, 1, 2]
 
 
@@ -48,11 +48,11 @@ def test_old_damage_does_not_explain_a_jump():
     assert clock.lost == 0
 
 
-def test_what_a_container_promised_beyond_its_last_frame_is_lost():
+def test_frames_announced_after_the_last_one_are_lost():
     clock = Clock(rate=Fraction(25), tick=Fraction(1, 25))
     for pts in range(5, 15):
         clock.stamp(pts)
-    clock.lose_until(Fraction(15, 25))
+    clock.count_lost_until(Fraction(15, 25))
     assert clock.lost == 0
-    clock.lose_until(Fraction(35, 25))
+    clock.count_lost_until(Fraction(35, 25))
     assert clock.lost == 20

@@ -14,10 +14,10 @@ from flowcli.errors import SourceError, UsageError
 from flowcli.media.images import read_image
 from flowcli.media.sources import open_source
 
-PICTURE = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
 
 
-def _fill(folder, names, image=PICTURE):
+def _fill(folder, names, image=IMAGE):
     folder.mkdir(exist_ok=True)
     for name in names:
         assert cv2.imwrite(str(folder / name), image)
@@ -28,7 +28,7 @@ def _encoded(extension, image):
     return cv2.imencode(extension, image)[1].tobytes()
 
 
-def test_images_come_in_natural_order(tmp_path):
+def test_images_are_read_in_natural_order(tmp_path):
     folder = tmp_path / "shot"
     for number in (10, 2, 1):
         _fill(folder, [f"f{number}.png"], np.full((8, 8, 3), number, np.uint8))
@@ -38,7 +38,7 @@ def test_images_come_in_natural_order(tmp_path):
     assert [frame.index for frame in frames] == [0, 1, 2]
 
 
-def test_images_count_as_25_frames_per_second_unless_told(tmp_path):
+def test_images_have_25_frames_per_second_by_default(tmp_path):
     folder = _fill(tmp_path / "shot", ["1.png", "2.png"])
     assert [frame.time for frame in open_source(folder).frames()] == [0, Fraction(1, 25)]
     source = open_source(folder, rate=Fraction(24000, 1001))
@@ -46,9 +46,9 @@ def test_images_count_as_25_frames_per_second_unless_told(tmp_path):
     assert (source.meta.name, source.meta.width, source.meta.height, source.meta.frame_count) == ("shot", 32, 24, 2)
 
 
-def test_another_size_is_an_error(tmp_path):
+def test_an_image_of_another_size_is_an_error(tmp_path):
     folder = _fill(tmp_path / "shot", ["1.png"])
-    _fill(folder, ["2.png"], PICTURE[:20])
+    _fill(folder, ["2.png"], IMAGE[:20])
     with pytest.raises(SourceError) as failure:
         list(open_source(folder).frames())
     assert str(failure.value) == f"{folder / '2.png'} is 32 x 20, but 1.png is 32 x 24"
@@ -70,7 +70,7 @@ def test_a_folder_needs_two_images(tmp_path, names, message):
     assert str(failure.value) == f"{folder} {message}"
 
 
-def test_a_glimpse_of_a_folder_is_spread(tmp_path):
+def test_sampled_pairs_are_spread_over_a_folder(tmp_path):
     folder = _fill(tmp_path / "shot", [f"{number}.png" for number in range(9)])
     pairs = open_source(folder).sample_pairs(count=2, skip=1)
     assert [(pair.first.index, pair.second.index) for pair in pairs] == [(2, 3), (6, 7)]
@@ -79,10 +79,10 @@ def test_a_glimpse_of_a_folder_is_spread(tmp_path):
 @pytest.mark.parametrize(
     ("stored", "shown"),
     [
-        (PICTURE, PICTURE[..., ::-1]),
-        (PICTURE[..., 0], np.repeat(PICTURE[..., :1], 3, axis=2)),
-        (np.dstack([PICTURE, PICTURE[..., 0]]), PICTURE[..., ::-1]),
-        (PICTURE.astype(np.uint16) * 257, PICTURE[..., ::-1]),
+        (IMAGE, IMAGE[..., ::-1]),
+        (IMAGE[..., 0], np.repeat(IMAGE[..., :1], 3, axis=2)),
+        (np.dstack([IMAGE, IMAGE[..., 0]]), IMAGE[..., ::-1]),
+        (IMAGE.astype(np.uint16) * 257, IMAGE[..., ::-1]),
     ],
     ids=["colour", "grey", "alpha", "16-bit"],
 )
@@ -94,8 +94,8 @@ def test_any_png_becomes_rgb(tmp_path, stored, shown):
     assert np.array_equal(image, shown)
 
 
-def test_a_photo_is_turned_upright_once(tmp_path):
-    jpeg = _encoded(".jpg", PICTURE)
+def test_exif_orientation_is_applied_once(tmp_path):
+    jpeg = _encoded(".jpg", IMAGE)
     tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
     (tmp_path / "turned.jpg").write_bytes(jpeg[:2] + b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag + jpeg[2:])
     (tmp_path / "plain.jpg").write_bytes(jpeg)
@@ -104,18 +104,18 @@ def test_a_photo_is_turned_upright_once(tmp_path):
 
 
 @pytest.mark.parametrize("extension", [".jpg", ".png", ".bmp", ".webp", ".tif"])
-def test_a_cut_picture_is_refused(tmp_path, extension):
+def test_a_cut_image_is_refused(tmp_path, extension):
     path = tmp_path / f"cut{extension}"
-    data = _encoded(extension, PICTURE)
+    data = _encoded(extension, IMAGE)
     path.write_bytes(data[: len(data) * 3 // 4])
     with pytest.raises(SourceError):
         read_image(path)
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "is empty"), (b"some text", "is not a picture that can be read")]
+    ("content", "message"), [(b"", "is empty"), (b"some text", "is not an image that can be read")]
 )
-def test_what_is_no_picture_is_named(tmp_path, content, message):
+def test_the_error_states_why_a_file_is_not_an_image(tmp_path, content, message):
     path = tmp_path / "x.png"
     path.write_bytes(content)
     with pytest.raises(SourceError) as failure:
@@ -123,13 +123,13 @@ def test_what_is_no_picture_is_named(tmp_path, content, message):
     assert str(failure.value) == f"{path} {message}"
 
 
-def test_a_missing_picture_is_wrong_usage(tmp_path):
+def test_a_missing_image_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError) as failure:
         read_image(tmp_path / "none.png")
     assert str(failure.value) == f"{tmp_path / 'none.png'} does not exist"
 
 
-def test_a_picture_that_unfolds_to_gigabytes_is_refused(tmp_path):
+def test_an_image_that_decodes_to_gigabytes_is_refused(tmp_path):
     def chunk(kind, data):
         body = kind + data
         return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
@@ -153,4 +153,4 @@ except SourceError as error:
 """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV")}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout == f"{path} is too large a picture\n"
+    assert done.stdout == f"{path} is too large an image\n"

@@ -21,16 +21,16 @@ def _pairs(indices, **options):
 
 
 @given(n=st.integers(0, 40), skip=st.integers(1, 9))
-def test_the_number_of_pairs_is_the_promised_one(n, skip):
+def test_the_number_of_pairs_follows_from_that_of_frames(n, skip):
     assert len(_pairs(range(n), skip=skip)) == max(0, (n - 1) // skip)
     assert len(_pairs(range(n), skip=skip, sliding=True)) == max(0, n - skip)
 
 
-def test_the_next_pair_starts_where_the_last_ended():
+def test_the_next_pair_begins_where_the_previous_one_ends():
     assert _pairs(range(8), skip=3) == [(0, 3), (3, 6)]
 
 
-def test_sliding_starts_a_pair_at_every_frame():
+def test_sliding_begins_a_pair_at_every_frame():
     assert _pairs(range(5), skip=2, sliding=True) == [(0, 2), (1, 3), (2, 4)]
 
 
@@ -45,18 +45,18 @@ def test_sliding_starts_a_pair_at_every_frame():
         ([0, 1, 2, 5, 6, 7, 8], {"skip": 2, "sliding": True}, [False, False, True]),
     ],
 )
-def test_a_pair_continues_when_the_last_one_reaches_up_to_it(indices, options, expected):
+def test_a_pair_continues_when_the_previous_one_reaches_it(indices, options, expected):
     assert [pair.continues for pair in pair_up(_frames(indices), **options)] == expected
 
 
-def test_no_pair_reaches_over_a_lost_frame():
+def test_a_lost_frame_leaves_out_its_pairs():
     assert _pairs([0, 1, 3, 4]) == [(0, 1), (3, 4)]
     assert _pairs([0, 1, 3, 4, 5, 6], skip=2) == [(4, 6)]
     assert _pairs([0, 2, 3, 4], skip=2) == [(0, 2), (2, 4)]
 
 
 @pytest.mark.parametrize("sliding", [False, True])
-def test_only_the_frames_that_are_needed_are_held(sliding):
+def test_only_needed_frames_are_held(sliding):
     alive: weakref.WeakSet[Frame] = weakref.WeakSet()
 
     def frames():

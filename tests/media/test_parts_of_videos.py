@@ -1,4 +1,4 @@
-"""Frames from the middle of a video are those of a full decode, byte for byte."""
+"""Frames from the middle of a video equal those of a full decode, byte for byte."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def packets_of(path: Path) -> list[tuple[int, int]]:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[np.ndarray]:
+def images() -> list[np.ndarray]:
     noise = np.random.default_rng(0).integers(0, 256, (48, 64 + FRAMES, 3), np.uint8)
     wide = cv2.GaussianBlur(noise, (0, 0), 1.5)
     return [np.ascontiguousarray(wide[:, number : number + 64]) for number in range(FRAMES)]
 
 
 def oracle(path: Path) -> list[tuple[Fraction, bytes]]:
-    """Time and picture of every frame by PyAV alone."""
+    """Time and bytes of every frame, by PyAV alone."""
     import av
 
     with av.open(str(path)) as container:
@@ -48,18 +48,18 @@ def oracle(path: Path) -> list[tuple[Fraction, bytes]]:
 
 
 def coded(
-    make_video, name: str, pictures: list[np.ndarray], *, options: dict[str, str] | None = None, **how: Any
+    make_video, name: str, images: list[np.ndarray], *, options: dict[str, str] | None = None, **how: Any
 ) -> Path:
-    """A video whose encoder is told `options`."""
+    """A video encoded with `options`."""
 
-    def tell(stream: Any) -> None:
+    def set_options(stream: Any) -> None:
         stream.codec_context.options = options or {}
 
-    return make_video(name, images=pictures, prepare=tell, **how)
+    return make_video(name, images=images, prepare=set_options, **how)
 
 
 def check(path: Path, *options: str | int | None) -> None:
-    """What is selected has the pictures and the times of the full decode."""
+    """Asserts that the selected frames have the bytes and times of a full decode."""
     start, end, most = (*options, None, None, None)[:3]
     selection = parse_selection(start, end, most)
     everything = oracle(path)
@@ -102,8 +102,8 @@ CODINGS = {
 
 
 @pytest.mark.parametrize("name", CODINGS)
-def test_what_is_sought_is_what_a_full_decode_gives(make_video, pictures, name):
-    path = coded(make_video, name, pictures, **CODINGS[name])
+def test_selected_frames_equal_those_of_a_full_decode(make_video, images, name):
+    path = coded(make_video, name, images, **CODINGS[name])
     for start in ("#1", "#19", "#20", "#21", "#33", "#61", "#88"):
         check(path, start)
     check(path, "1.3", "2")
@@ -111,12 +111,12 @@ def test_what_is_sought_is_what_a_full_decode_gives(make_video, pictures, name):
     check(path, "#30", None, 3)
 
 
-def test_variable_times_are_sought_exactly(make_video, pictures):
+def test_variable_frame_rates_are_sought_exactly(make_video, images):
     steps = np.random.default_rng(1).integers(3, 300, FRAMES)
     pts = [int(pts) for pts in np.cumsum(steps)]
     for name in ("vfr.mp4", "vfr.mkv", "vfr.ts"):
         options = {**X264, "g": "20"}
-        path = coded(make_video, name, pictures, pts=pts, tick=Fraction(1, 1000), options=options)
+        path = coded(make_video, name, images, pts=pts, tick=Fraction(1, 1000), options=options)
         check(path, "#50", "#70")
         check(path, "6.28")
         time = Fraction(pts[60] - pts[0], 1000)
@@ -124,8 +124,8 @@ def test_variable_times_are_sought_exactly(make_video, pictures):
 
 
 @pytest.mark.parametrize("name", ["b-frames.mp4", "open-gop.ts", "b-frames.mkv", "mpeg4.avi", "hevc.mp4", "vp9.webm"])
-def test_a_part_is_reached_without_decoding_what_is_before_it(make_video, pictures, monkeypatch, name):
-    path = coded(make_video, name, pictures, **CODINGS[name])
+def test_a_part_is_reached_without_decoding_everything_before_it(make_video, images, monkeypatch, name):
+    path = coded(make_video, name, images, **CODINGS[name])
     decoded = []
     convert = pyav.VideoReader._decoded
 
@@ -140,8 +140,8 @@ def test_a_part_is_reached_without_decoding_what_is_before_it(make_video, pictur
     assert len(decoded) < 60
 
 
-def test_a_part_that_ends_early_has_lost_nothing_behind_it(make_video, pictures):
-    path = make_video(images=pictures[:30], options={"movflags": "faststart"})
+def test_lost_frames_after_a_part_are_not_counted(make_video, images):
+    path = make_video(images=images[:30], options={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: sum(packets_of(path)[20])])
     whole = open_source(path)
     assert len(list(whole.frames())) + whole.lost == 30 and whole.lost > 0
@@ -149,8 +149,8 @@ def test_a_part_that_ends_early_has_lost_nothing_behind_it(make_video, pictures)
     assert (len(list(part.frames())), part.lost) == (6, 0)
 
 
-def test_lost_frames_before_a_part_are_not_its_own(make_video, pictures):
-    path = coded(make_video, "clip.mp4", pictures, options={"g": "10", "bf": "0"})
+def test_lost_frames_before_a_part_are_not_counted(make_video, images):
+    path = coded(make_video, "clip.mp4", images, options={"g": "10", "bf": "0"})
     data = bytearray(path.read_bytes())
     for position, size in packets_of(path)[4:7]:
         data[position : position + size] = bytes(size)
@@ -167,14 +167,14 @@ def test_lost_frames_before_a_part_are_not_its_own(make_video, pictures):
 
 
 @pytest.mark.parametrize(("start", "shown"), [("#5", "#5"), ("0.2", "0.2"), ("1:00:00", "3600")])
-def test_a_start_beyond_the_end_is_wrong_usage(make_video, start, shown):
+def test_a_start_beyond_the_end_is_a_usage_error(make_video, start, shown):
     path = make_video(frames=5)
     with pytest.raises(UsageError) as failure:
         open_source(path, selection=parse_selection(start, None, None))
     assert str(failure.value) == f"{path} ends before --start {shown}"
 
 
-def test_a_glimpse_stays_within_the_part(make_video):
+def test_sampled_pairs_stay_within_the_part(make_video):
     path = make_video(frames=40)
     source = open_source(path, selection=parse_selection("#20", "#30", None))
     pairs = source.sample_pairs(count=3, skip=2)

@@ -13,7 +13,7 @@ from flowcli.media.sources import name_of, open_source
 
 @pytest.fixture
 def make_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Writes pictures of those names, each of a grey of its own, below an empty current folder."""
+    """Writes images of these names, each of a different grey, in an empty current folder."""
     monkeypatch.chdir(tmp_path)
 
     def make(*names: str) -> None:
@@ -44,7 +44,7 @@ def greys(pattern: str, *selection: str | None) -> list[int]:
         ("*/f_0001.png", [0, 6]),
     ],
 )
-def test_a_pattern_gives_what_fits_it_in_natural_order(make_names, pattern, shown):
+def test_a_pattern_gives_matching_images_in_natural_order(make_names, pattern, shown):
     make_names(
         "s/f_0001.png", "s/f_0002.png", "s/f_10000.png", "s/g_10000.png", "s/f_7.png", "s/f_0.png", "t/f_0001.png"
     )
@@ -52,7 +52,7 @@ def test_a_pattern_gives_what_fits_it_in_natural_order(make_names, pattern, show
     assert greys(pattern) == shown
 
 
-def test_a_part_of_a_pattern_counts_its_images(make_names):
+def test_a_part_of_a_pattern_is_selected_by_image_number(make_names):
     make_names(*(f"{number:03d}.png" for number in range(10, 60)))
     assert greys("%03d.png", "#2", "#5") == [2, 3, 4]
     assert greys("*.png", "1", "1.1") == [25, 26, 27]
@@ -65,13 +65,13 @@ def test_a_part_of_a_pattern_counts_its_images(make_names):
 @pytest.mark.parametrize(
     ("pattern", "error", "message"),
     [
-        ("none/*.png", UsageError, "none/*.png fits no image"),
-        ("*.mp4", UsageError, "*.mp4 fits no image"),
-        ("%04d.png", UsageError, "%04d.png fits no image"),
-        ("a*.png", SourceError, "a*.png fits only one image"),
+        ("none/*.png", UsageError, "none/*.png matches no image"),
+        ("*.mp4", UsageError, "*.mp4 matches no image"),
+        ("%04d.png", UsageError, "%04d.png matches no image"),
+        ("a*.png", SourceError, "a*.png matches only one image"),
     ],
 )
-def test_a_pattern_that_fits_too_little_is_refused(make_names, pattern, error, message):
+def test_a_pattern_that_matches_fewer_than_two_images_is_refused(make_names, pattern, error, message):
     make_names("a.png", "b.png")
     Path("x.mp4").touch()
     with pytest.raises(error) as failure:
@@ -95,10 +95,10 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(make_video, monkeyp
         ("*/*.png", "place"),
         ("*.png", "place"),
         ("-", "stdin"),
-        ("s/film.mp4", "film"),
+        ("s/video.mp4", "video"),
     ],
 )
-def test_outputs_are_named_after_what_a_pattern_begins_with(make_names, tmp_path, monkeypatch, path, name):
+def test_outputs_are_named_after_the_beginning_of_a_pattern(make_names, tmp_path, monkeypatch, path, name):
     (tmp_path / "place").mkdir()
     monkeypatch.chdir(tmp_path / "place")
     assert name_of(Path(path)) == name

@@ -21,7 +21,7 @@ STDIN = Path("-")
 
 @pytest.fixture
 def pipe(monkeypatch: pytest.MonkeyPatch):
-    """Lets bytes come in at standard input, through a pipe, which nobody can seek in."""
+    """Sends bytes to standard input through a pipe, which cannot be sought in."""
     ends: list[io.IOBase] = []
 
     def send(data: bytes) -> None:
@@ -30,9 +30,9 @@ def pipe(monkeypatch: pytest.MonkeyPatch):
         ends.append(source)
 
         def feed() -> None:
-            with os.fdopen(write, "wb") as sink:
+            with os.fdopen(write, "wb") as end:
                 try:
-                    sink.write(data)
+                    end.write(data)
                 except BrokenPipeError:
                     return
 
@@ -59,7 +59,7 @@ def test_a_piped_video_gives_the_frames_of_the_file(make_video, pipe, name):
     assert all(np.array_equal(a.image, b.image) for a, b in zip(frames, expected, strict=True))
 
 
-def test_a_glimpse_of_a_pipe_takes_no_frame_away(make_video, pipe):
+def test_sampling_pairs_of_a_pipe_loses_no_frame(make_video, pipe):
     pipe(make_video("clip.mkv", frames=12).read_bytes())
     with open_source(STDIN) as source:
         pairs = source.sample_pairs(count=3, skip=2)
@@ -74,30 +74,27 @@ def test_a_part_of_a_pipe_is_reached_by_decoding(make_video, pipe):
         assert [(frame.index, frame.time) for frame in source.frames()] == [(n, Fraction(n, 25)) for n in range(6)]
 
 
-def test_flow_of_a_pipe_is_called_stdin(compute, make_video, pipe, place):
+def test_outputs_of_standard_input_are_named_stdin(compute, make_video, pipe, place):
     pipe(make_video("clip.mkv", frames=4).read_bytes())
     assert compute("video", "-").out == ["stdin_flow.mp4"]
     assert (place / "stdin_flow.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [(b"", "stdin is not a video that can be read"), (b"hello\n" * 99, "stdin is not a video that can be read")],
-)
-def test_a_pipe_without_video_is_named(pipe, data, message):
+@pytest.mark.parametrize("data", [b"", b"hello\n" * 99], ids=["empty", "text"])
+def test_a_pipe_without_video_is_refused(pipe, data):
     pipe(data)
     with pytest.raises(SourceError) as failure:
         open_source(STDIN)
-    assert str(failure.value) == message
+    assert str(failure.value) == "stdin is not a video that can be read"
 
 
-def test_a_pipe_that_ends_before_the_start_is_wrong_usage(make_video, pipe):
+def test_a_pipe_that_ends_before_the_start_is_a_usage_error(make_video, pipe):
     pipe(make_video("clip.mkv", frames=4).read_bytes())
     with pytest.raises(UsageError, match=r"^stdin ends before --start 9$"):
         open_source(STDIN, selection=parse_selection("9", None, None))
 
 
-def test_a_terminal_is_not_waited_for(monkeypatch):
+def test_a_terminal_as_standard_input_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
     with pytest.raises(UsageError, match=r"^stdin is a terminal$"):
         open_source(STDIN)
@@ -118,33 +115,33 @@ def test_a_named_pipe_is_read_once(make_video, tmp_path):
 
 @pytest.fixture
 def silent():
-    """A stream in which nothing comes, and which nobody ends."""
+    """A stream that never has data nor ends."""
     read, write = os.pipe()
     with os.fdopen(read, "rb", buffering=0) as file:
         yield Stream(file)
     os.close(write)
 
 
-def test_a_stream_that_is_not_wanted_any_more_ends(silent):
+def test_ending_a_stream_ends_its_read(silent):
     threading.Timer(0.1, lambda: setattr(silent, "ended", True)).start()
     assert silent.read(100) == b""
 
 
-def test_a_signal_that_stops_a_read_comes_out_behind_it(silent):
+def test_a_signal_that_stops_a_read_is_raised_after_it(silent):
     class Signal(BaseException):
         pass
 
     def stop() -> bool:
         raise Signal
 
-    silent._has_come = stop
+    silent._has_data = stop
     with pytest.raises(Signal), silent.stopping():
         assert silent.read(100) == b""
         assert silent.read(100) == b""
 
 
 @pytest.mark.usefixtures("no_thread_stays")
-def test_frames_that_do_not_come_do_not_keep_anyone(silent):
+def test_prefetch_can_be_closed_while_its_source_is_blocked(silent):
     def frames():
         yield 1
         silent.read(100)

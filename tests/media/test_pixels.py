@@ -1,8 +1,9 @@
-"""Colours and poses of decoded frames, against arithmetic done here."""
+"""Colours and orientations of decoded frames, compared with independent arithmetic."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ ONE = 1 << 16
 
 
 def luma_and_chroma(matrix: str, *, full: bool, bits: int) -> tuple[int, int, int]:
-    """The samples that stand for COLOUR, by the definitions of ITU-R BT.601, 709 and 2020."""
+    """The Y, U and V samples of COLOUR, by the definitions of ITU-R BT.601, 709 and 2020."""
     red, green, blue = (value / 255 for value in COLOUR)
     of_red, of_blue, _ = MATRICES[matrix]
     y = of_red * red + (1 - of_red - of_blue) * green + of_blue * blue
@@ -59,13 +60,12 @@ def first_pixel(path: Path) -> list[int]:
     return [int(value) for value in image[0, 0]]
 
 
-@pytest.mark.parametrize("pix_fmt", ["yuv444p", "yuv420p", "yuv444p10le", "yuv420p10le"])
-@pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
 @pytest.mark.parametrize("matrix", MATRICES)
-def test_tagged_colours_are_what_their_definition_says(tmp_path, matrix, full, pix_fmt):
-    samples = luma_and_chroma(matrix, full=full, bits=10 if "10" in pix_fmt else 8)
-    write(tmp_path / "clip.mkv", pix_fmt, samples, matrix=MATRICES[matrix][2], full=full)
-    assert np.abs(np.array(first_pixel(tmp_path / "clip.mkv")) - COLOUR).max() <= 3
+def test_tagged_colours_follow_their_definition(tmp_path, matrix):
+    for full, pix_fmt in product((False, True), ("yuv444p", "yuv420p", "yuv444p10le", "yuv420p10le")):
+        samples = luma_and_chroma(matrix, full=full, bits=10 if "10" in pix_fmt else 8)
+        write(tmp_path / "clip.mkv", pix_fmt, samples, matrix=MATRICES[matrix][2], full=full)
+        assert np.abs(np.array(first_pixel(tmp_path / "clip.mkv")) - COLOUR).max() <= 3, (full, pix_fmt)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_tagged_colours_are_what_their_definition_says(tmp_path, matrix, full, p
         ("yuva444p", (*luma_and_chroma("bt601", full=False, bits=8), 99), COLOUR),
     ],
 )
-def test_grey_deep_and_transparent_frames_are_rgb(tmp_path, pix_fmt, samples, shown):
+def test_grey_16_bit_and_transparent_frames_are_converted_to_rgb(tmp_path, pix_fmt, samples, shown):
     write(tmp_path / "clip.mkv", pix_fmt, samples)
     assert np.abs(np.array(first_pixel(tmp_path / "clip.mkv")) - shown).max() <= 3
 
@@ -89,10 +89,10 @@ MIRRORED = [(-ONE, 0, 0, ONE), (ONE, 0, 0, -ONE), (0, ONE, ONE, 0), (0, -ONE, -O
 
 
 @pytest.mark.parametrize("matrix", QUARTER_TURNS + MIRRORED, ids=str)
-def test_every_pose_is_what_its_matrix_says(matrix):
+def test_every_orientation_follows_its_display_matrix(matrix):
     a, b, c, d = (entry // ONE for entry in matrix)
     image = np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8)
-    # FFmpeg: x' = a x + c y + tx, y' = b x + d y + ty, from the stored picture to the shown one.
+    # FFmpeg: x' = a x + c y + tx, y' = b x + d y + ty, from the stored frame to the displayed one.
     places = {(a * x + c * y, b * x + d * y): image[y, x] for y in range(3) for x in range(5)}
     left, top = (min(place[axis] for place in places) for axis in (0, 1))
     shown = Orientation.from_display_matrix((matrix[0], matrix[1], 0, matrix[2], matrix[3], 0, 0, 0, ONE << 14)).apply(

@@ -36,7 +36,7 @@ def _close(image: np.ndarray, colour: tuple[int, int, int]) -> bool:
     return bool(np.abs(image.astype(int) - colour).max() < 25)
 
 
-def test_frames_are_what_opencv_decodes(make_video):
+def test_frames_equal_those_of_opencv(make_video):
     path = make_video(frames=5)
     capture = cv2.VideoCapture(str(path))
     frames = list(open_source(path).frames())
@@ -47,7 +47,7 @@ def test_frames_are_what_opencv_decodes(make_video):
         assert np.abs(ours - theirs).mean() < 1
 
 
-def test_facts_are_known_before_the_frames(make_video):
+def test_metadata_is_known_before_the_frames(make_video):
     meta = open_source(make_video("a clip.mp4", frames=7)).meta
     assert (meta.name, meta.width, meta.height, meta.rate, meta.frame_count) == ("a clip.mp4", 64, 48, 25, 7)
 
@@ -76,31 +76,24 @@ def test_times_start_at_the_first_frame(make_video):
     assert [frame.time for frame in open_source(path).frames()] == [Fraction(i, 25) for i in range(4)]
 
 
-def test_a_raw_stream_without_times_gets_them_from_its_rate(make_video):
-    source = open_source(make_video("raw.h264", frames=5))
-    times = [frame.time for frame in source.frames()]
-    assert len(times) == 5
-    assert np.allclose(np.diff([float(time) for time in times]), 0.04)
-
-
-def test_a_raw_stream_takes_the_rate_it_is_told(make_video):
+def test_a_raw_stream_has_the_given_rate_or_25_frames_per_second(make_video):
     path = make_video("raw.h264", frames=5)
     source = open_source(path, rate=Fraction(30000, 1001))
     assert [frame.time for frame in source.frames()] == [Fraction(1001 * number, 30000) for number in range(5)]
     assert source.notes == []
     source = open_source(path)
     assert [frame.time for frame in source.frames()] == [Fraction(number, 25) for number in range(5)]
-    assert source.notes == ["the stream has no times: 25 frames per second are assumed (--fps)"]
+    assert source.notes == ["the stream has no timestamps: 25 frames per second are assumed (--fps)"]
 
 
 def combs(image: np.ndarray) -> float:
-    """How much neighbouring rows differ beyond those two rows apart."""
+    """The mean difference between a row and the mean of its neighbours."""
     rows = image.astype(float)
     return float(np.abs(rows[1:-1] - (rows[:-2] + rows[2:]) / 2).mean())
 
 
 @pytest.mark.parametrize("name", ["fields.ts", "fields.mkv"])
-def test_interlaced_frames_are_noted_and_made_whole_on_request(make_video, name):
+def test_interlaced_frames_are_noted_and_deinterlaced_on_request(make_video, name):
     images = []
     for number in range(12):
         image = np.full((48, 96, 3), 40, np.uint8)
@@ -114,7 +107,7 @@ def test_interlaced_frames_are_noted_and_made_whole_on_request(make_video, name)
     path = make_video(name, images=images, codec="mpeg2video" if name == "fields.ts" else "libx264", prepare=interlace)
     combed, whole = open_source(path), open_source(path, deinterlace=True)
     before, after = list(combed.frames()), list(whole.frames())
-    assert combed.notes == ["frames are interlaced, so that moving edges are combs; --deinterlace mends them"]
+    assert combed.notes == ["frames are interlaced, which shows as combs at moving edges; use --deinterlace"]
     assert whole.notes == []
     assert [frame.time for frame in after] == [frame.time for frame in before]
     assert all(combs(b.image) < combs(a.image) / 3 for a, b in zip(before[1:-1], after[1:-1], strict=True))
@@ -122,7 +115,7 @@ def test_interlaced_frames_are_noted_and_made_whole_on_request(make_video, name)
     assert [frame.image.tobytes() for frame in part.frames()] == [frame.image.tobytes() for frame in after[5:8]]
 
 
-def test_pixels_that_are_not_square_are_known(make_video):
+def test_the_pixel_aspect_is_known(make_video):
     def widen(stream):
         stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
 
@@ -135,7 +128,7 @@ def test_pixels_that_are_not_square_are_known(make_video):
     assert open_source(make_video(frames=3, prepare=turn)).meta.pixel_aspect == Fraction(3, 4)
 
 
-def test_the_first_real_video_stream_is_read(tmp_path):
+def test_the_first_video_stream_is_read(tmp_path):
     import av
 
     path = tmp_path / "two.mkv"
@@ -163,7 +156,7 @@ def test_the_first_real_video_stream_is_read(tmp_path):
         (-90, ("blue", "red", "white", "green")),
     ],
 )
-def test_a_turned_video_is_upright(make_video, degrees, corners):
+def test_a_rotated_video_is_upright(make_video, degrees, corners):
     path = make_video(frames=3, prepare=lambda stream: stream.set_display_rotation(degrees))
     _assert_corners(open_source(path), corners)
     capture = cv2.VideoCapture(str(path))
@@ -177,7 +170,7 @@ def test_a_turned_video_is_upright(make_video, degrees, corners):
     ("flips", "corners"),
     [({"hflip": True}, ("green", "red", "white", "blue")), ({"vflip": True}, ("blue", "white", "red", "green"))],
 )
-def test_a_mirrored_video_is_mirrored_not_turned(make_video, flips, corners):
+def test_a_mirrored_video_is_mirrored_not_rotated(make_video, flips, corners):
     path = make_video(frames=3, prepare=lambda stream: stream.set_display_rotation(0, **flips))
     _assert_corners(open_source(path), corners)
 
@@ -193,7 +186,7 @@ def _assert_corners(source, corners: tuple[str, ...]) -> None:
         assert _close(middle, colours[name]), (name, middle[0, 0])
 
 
-def test_bad_packets_leave_a_hole_and_are_counted(make_video):
+def test_bad_packets_leave_a_gap_and_are_counted(make_video):
     path = make_video(frames=30, options={"movflags": "faststart"})
     _spoil(path, range(10, 12))
     source = open_source(path)
@@ -212,7 +205,7 @@ def test_a_run_of_bad_packets_ends_the_video(make_video):
     assert source.lost == MAX_BAD_IN_A_ROW
 
 
-def test_a_video_cut_after_its_index_gives_what_it_has(make_video):
+def test_a_video_cut_after_its_index_gives_its_remaining_frames(make_video):
     path = make_video(frames=30, options={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: sum(_packets(path)[20]) - 1])
     source = open_source(path)
@@ -221,7 +214,7 @@ def test_a_video_cut_after_its_index_gives_what_it_has(make_video):
 
 
 @pytest.mark.parametrize("name", ["clip.ts", "clip.mkv"])
-def test_a_hole_in_the_file_is_counted_and_keeps_its_time(make_video, name):
+def test_frames_lost_to_a_hole_in_the_file_are_counted_and_keep_their_time(make_video, name):
     path = make_video(name, images=list(np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), np.uint8)))
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 4 // 10] + bytes(len(data) // 10) + data[len(data) // 2 :])
@@ -254,7 +247,7 @@ def test_frames_of_a_later_size_are_scaled_to_the_first(make_video):
     assert all(a.time < b.time for a, b in pairwise(frames))
     assert [frame.scaled_from for frame in frames] == [None] * 5 + [(96, 80)] * 5
     assert source.notes == [
-        "frames change size on the way, first at 0.200 s, to 96 x 80; all are scaled to 64 x 48",
+        "frames change size, first at 0.200 s, to 96 x 80; all are scaled to 64 x 48",
     ]
     continues = [pair.continues for pair in pair_up(iter(frames))]
     assert continues == [False, True, True, True, False, False, True, True, True]
@@ -275,7 +268,7 @@ def quarters_of(width: int, height: int) -> np.ndarray:
         ("noise.mp4", np.random.default_rng(0).bytes(5000), "is not a video that can be read"),
     ],
 )
-def test_what_is_no_video_is_named(tmp_path, name, content, message):
+def test_the_error_states_why_a_file_is_not_a_video(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(SourceError) as failure:
@@ -283,10 +276,10 @@ def test_what_is_no_video_is_named(tmp_path, name, content, message):
     assert str(failure.value) == f"{path} {message}"
 
 
-def test_a_picture_is_not_a_video(tmp_path):
+def test_an_image_is_not_a_video(tmp_path):
     path = tmp_path / "still.png"
     cv2.imwrite(str(path), np.zeros((20, 30, 3), np.uint8))
-    with pytest.raises(SourceError, match=r"is a picture, not a video$"):
+    with pytest.raises(SourceError, match=r"is an image, not a video$"):
         open_source(path)
 
 
@@ -304,10 +297,10 @@ def test_one_frame_is_too_few(make_video):
     assert str(failure.value) == f"{path} has only one frame"
 
 
-def test_sound_alone_has_no_video_stream(tmp_path):
+def test_audio_alone_has_no_video_stream(tmp_path):
     import av
 
-    path = tmp_path / "sound.m4a"
+    path = tmp_path / "audio.m4a"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=44100)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
@@ -319,26 +312,26 @@ def test_sound_alone_has_no_video_stream(tmp_path):
     assert str(failure.value) == f"{path} has no video stream"
 
 
-def test_a_missing_path_is_wrong_usage(tmp_path):
+def test_a_missing_path_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError) as failure:
         open_source(tmp_path / "none.mp4")
     assert str(failure.value) == f"{tmp_path / 'none.mp4'} does not exist"
 
 
-def test_frames_that_would_fill_the_memory_are_refused(make_video, monkeypatch):
+def test_frames_of_too_many_pixels_are_refused(make_video, monkeypatch):
     monkeypatch.setattr("flowcli.media.pyav.stream_facts.MAX_PIXELS", 3000)
     path = make_video(frames=3)
     with pytest.raises(SourceError, match=r"has frames of 64 x 48, more than "):
         open_source(path)
 
 
-def test_a_title_in_another_encoding_does_not_matter(make_video):
+def test_a_title_that_is_not_utf_8_is_no_error(make_video):
     path = make_video("clip.mkv", frames=3, prepare=lambda stream: stream.metadata.update(title="caf-"))
     path.write_bytes(path.read_bytes().replace(b"caf-", b"caf\xe9"))
     assert len(list(open_source(path).frames())) == 3
 
 
-def test_an_odd_name_is_still_a_file(make_video, monkeypatch):
+def test_a_name_like_a_url_or_an_option_is_a_file(make_video, monkeypatch):
     path = make_video(frames=3)
     monkeypatch.chdir(path.parent)
     for name in ("http:x.mp4", "co:lon.mp4", "-dash.mp4", "ba\udcffd.mp4"):
@@ -347,19 +340,19 @@ def test_an_odd_name_is_still_a_file(make_video, monkeypatch):
         assert len(list(open_source(path).frames())) == 3
 
 
-def test_a_glimpse_is_spread_over_the_video(make_video):
+def test_sampled_pairs_are_spread_over_the_video(make_video):
     source = open_source(make_video(frames=40))
     pairs = source.sample_pairs(count=4, skip=2)
     assert [pair.first.time for pair in pairs] == [Fraction(index, 25) for index in (4, 14, 23, 33)]
     assert all(pair.second.time - pair.first.time == Fraction(2, 25) for pair in pairs)
 
 
-def test_a_glimpse_holds_nothing_that_lies_between_its_frames(make_video, monkeypatch):
+def test_sampling_a_pair_holds_no_frame_between_its_two(make_video, monkeypatch):
     source = open_source(make_video(frames=40))
     read, alive, most = VideoReader.frames, weakref.WeakSet(), [0]
 
-    def counted(self, *asked, **named):
-        for frame in read(self, *asked, **named):
+    def counted(self, *arguments, **options):
+        for frame in read(self, *arguments, **options):
             alive.add(frame)
             most[0] = max(most[0], len(alive))
             yield frame
@@ -370,16 +363,16 @@ def test_a_glimpse_holds_nothing_that_lies_between_its_frames(make_video, monkey
 
 
 @pytest.mark.parametrize("name", ["clip.ts", "raw.h264"])
-def test_a_glimpse_needs_no_seeking(make_video, name):
+def test_pairs_are_sampled_without_seeking(make_video, name):
     assert open_source(make_video(name, frames=40)).sample_pairs(count=3, skip=1)
 
 
-def test_a_glimpse_of_a_short_video_has_fewer_pairs(make_video):
+def test_fewer_pairs_are_sampled_of_a_short_video(make_video):
     assert len(open_source(make_video(frames=3)).sample_pairs(count=5, skip=1)) == 2
 
 
 def test_packets_that_pyav_cannot_place_do_not_end_the_video(make_video):
-    """It looks up the stream of each packet, and one that begins on the way is not in its list."""
+    """PyAV looks up the stream of each packet, and has no entry for one that begins within the file."""
 
     class Faulty:
         def __init__(self, container):

@@ -24,10 +24,10 @@ def test_moments_are_exact(text, moment):
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "#", "#-1", "1:60", "1:60:00", "1e3", "nan", "1:2:3:4", "12s"])
-def test_what_is_no_moment_is_refused_with_the_forms_there_are(text):
+def test_text_that_is_not_a_time_is_refused_with_the_accepted_forms(text):
     with pytest.raises(UsageError) as failure:
         parse_moment(text, "--end")
-    assert str(failure.value) == f"--end {text} is no moment"
+    assert str(failure.value) == f"--end {text} is not a time"
     assert failure.value.hint == "write 12.5, 1:02.5, 1:02:03 or #120, a frame number"
 
 
@@ -53,11 +53,11 @@ def test_an_end_that_is_not_after_the_start_is_refused(start, end):
         ((None, None, None), None, None),
     ],
 )
-def test_the_count_of_a_selection_follows_from_the_sources(options, frames, count):
+def test_the_number_of_selected_frames_follows_from_that_of_the_source(options, frames, count):
     assert parse_selection(*options).count_of(frames, Fraction(25)) == count
 
 
-def test_everything_begins_with_the_first_frame():
+def test_a_selection_from_frame_or_second_0_begins_with_the_first_frame():
     assert Selection().from_first
     assert parse_selection("0", None, None).from_first
     assert not parse_selection("#1", None, None).from_first
@@ -72,7 +72,7 @@ def test_rates_are_exact(text, rate):
 
 
 @pytest.mark.parametrize("text", ["", "0", "-5", "nan", "1001", "1/2/3", "30/", "1e2"])
-def test_what_is_no_rate_is_refused(text):
+def test_text_that_is_not_a_rate_is_refused(text):
     with pytest.raises(UsageError) as failure:
         parse_rate(text)
-    assert str(failure.value) == f"--fps {text} is no rate of frames"
+    assert str(failure.value) == f"--fps {text} is not a frame rate"

@@ -1,4 +1,4 @@
-"""Audio that is copied into the videos a run writes."""
+"""Audio copied into output videos."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ RATE = 48000
 
 
 @pytest.fixture
-def loud():
-    """Writes a video whose sound is a click at every whole tenth of a second, and returns its path."""
+def clicking():
+    """Writes a video whose audio has a click every tenth of a second, and returns its path."""
 
-    def make(name: str = "loud.mp4", *, frames: int = 40, codec: str = "aac", start: int = 0) -> Path:
+    def make(name: str = "clicks.mp4", *, frames: int = 40, codec: str = "aac", start: int = 0) -> Path:
         with av.open(name, "w") as container:
             video = container.add_stream("libx264", rate=25, options={"bf": "0", "g": "10"})
             video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -35,9 +35,15 @@ def loud():
                 samples[click : click + 200] = 0.9
             block = audio.codec_context.frame_size or 1024
             for begin in range(0, len(samples) - block, block):
-                sound = av.AudioFrame.from_ndarray(samples[None, begin : begin + block], format="fltp", layout="mono")
-                sound.sample_rate, sound.pts, sound.time_base = RATE, begin + start * RATE // 25, Fraction(1, RATE)
-                container.mux(audio.encode(sound))
+                block_frame = av.AudioFrame.from_ndarray(
+                    samples[None, begin : begin + block], format="fltp", layout="mono"
+                )
+                block_frame.sample_rate, block_frame.pts, block_frame.time_base = (
+                    RATE,
+                    begin + start * RATE // 25,
+                    Fraction(1, RATE),
+                )
+                container.mux(audio.encode(block_frame))
             container.mux(video.encode(None))
             container.mux(audio.encode(None))
         return Path(name)
@@ -64,11 +70,11 @@ def _clicks(path: Path) -> list[float]:
     return [float(start) for before, start in zip([-1.0, *starts], starts, strict=False) if start - before > 0.05]
 
 
-def test_sound_is_copied_packet_by_packet_into_every_video(compute, loud) -> None:
-    loud()
-    assert compute("video", "loud.mp4", "--audio", "--save", "video,side", "--max-flow", 4, "--segment", 9).code == 0
-    original = _packets(Path("loud.mp4"))
-    for name in ("loud_flow.mp4", "loud_side.mp4"):
+def test_audio_is_copied_packet_by_packet_into_every_video(compute, clicking) -> None:
+    clicking()
+    assert compute("video", "clicks.mp4", "--audio", "--save", "video,side", "--max-flow", 4, "--segment", 9).code == 0
+    original = _packets(Path("clicks.mp4"))
+    for name in ("clicks_flow.mp4", "clicks_side.mp4"):
         copied = _packets(Path(name))
         assert len(copied) > 0.9 * len(original)
         assert all(packet in original for packet in copied)
@@ -78,43 +84,43 @@ def test_sound_is_copied_packet_by_packet_into_every_video(compute, loud) -> Non
 
 @pytest.mark.parametrize("options", [[], ["--skip", 3], ["--start", "0.6", "--end", "1.4"]], ids=str)
 @pytest.mark.parametrize("start", [0, 70])
-def test_sound_stays_beside_its_pictures_and_ends_with_them(compute, loud, options, start) -> None:
-    loud(start=start)
-    assert compute("video", "loud.mp4", "--audio", "--max-flow", 4, *options).code == 0
-    clicks = _clicks(Path("loud_flow.mp4"))
+def test_audio_stays_in_sync_with_its_frames_and_ends_with_them(compute, clicking, options, start) -> None:
+    clicking(start=start)
+    assert compute("video", "clicks.mp4", "--audio", "--max-flow", 4, *options).code == 0
+    clicks = _clicks(Path("clicks_flow.mp4"))
     assert len(clicks) >= 5
     assert all(abs(click * 10 - round(click * 10)) < 0.03 for click in clicks), clicks
-    with av.open("loud_flow.mp4") as container:
+    with av.open("clicks_flow.mp4") as container:
         ends = [float((stream.duration or 0) * stream.time_base) for stream in container.streams]
     assert abs(ends[0] - ends[1]) < 0.06
 
 
-def test_without_being_asked_for_there_is_no_sound(compute, loud) -> None:
-    loud()
-    assert compute("video", "loud.mp4", "--max-flow", 4).code == 0
-    with av.open("loud_flow.mp4") as container:
+def test_audio_is_not_copied_by_default(compute, clicking) -> None:
+    clicking()
+    assert compute("video", "clicks.mp4", "--max-flow", 4).code == 0
+    with av.open("clicks_flow.mp4") as container:
         assert len(container.streams) == 1
 
 
-def test_a_silent_video_is_told_and_done_all_the_same(compute, make_video) -> None:
+def test_a_video_without_audio_is_reported_and_computed(compute, make_video) -> None:
     make_video(frames=3)
     ended = compute("video", "clip.mp4", "--audio")
     assert (ended.code, ended.err[0]) == (0, "clip.mp4 has no audio to copy")
 
 
-def test_sound_that_a_container_cannot_hold_is_refused_before_anything_is_computed(compute, loud) -> None:
-    loud(frames=10)
-    ended = compute("video", "loud.mp4", "--audio", "--codec", "vp9")
+def test_audio_that_a_container_cannot_hold_is_refused_before_anything_is_computed(compute, clicking) -> None:
+    clicking(frames=10)
+    ended = compute("video", "clicks.mp4", "--audio", "--codec", "vp9")
     assert ended.code == 2
     assert ended.err == [
-        "error: the audio of loud.mp4 is aac, which .webm files cannot hold",
+        "error: the audio of clicks.mp4 is aac, which .webm files cannot hold",
         "hint: leave --audio out, or use another --codec, or -o NAME.mkv",
     ]
-    assert compute("video", "loud.mp4", "--audio", "--codec", "vp9", "-o", "x.mkv").code == 0
+    assert compute("video", "clicks.mp4", "--audio", "--codec", "vp9", "-o", "x.mkv").code == 0
     assert _packets(Path("x.mkv"))
 
 
-def test_pixels_that_are_not_square_stay_so(compute, make_video) -> None:
+def test_the_pixel_aspect_is_kept(compute, make_video) -> None:
     def widen(stream) -> None:
         stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
 

@@ -50,7 +50,7 @@ def test_the_rate_is_exact(tmp_path):
         assert reader.rate == rate
 
 
-def test_a_browser_can_play_it(tmp_path):
+def test_the_default_encoding_plays_in_browsers(tmp_path):
     import av
 
     _write(tmp_path / "out.mp4", [Fraction(i, 25) for i in range(5)])
@@ -60,7 +60,7 @@ def test_a_browser_can_play_it(tmp_path):
         assert stream.codec_context.colorspace == 1
 
 
-def test_colours_survive_for_another_decoder(tmp_path):
+def test_opencv_decodes_the_written_colours(tmp_path):
     _write(tmp_path / "out.mp4", [Fraction(0), Fraction(1, 25)])
     seen = cv2.cvtColor(cv2.VideoCapture(str(tmp_path / "out.mp4")).read()[1], cv2.COLOR_BGR2RGB)
     assert np.abs(seen.astype(int) - RED).max() <= 4

@@ -273,7 +273,7 @@ def test_a_part_of_a_video_is_numbered_and_timed_from_its_first_frame(compute, m
 def test_what_is_odd_about_a_source_is_said_once_and_noted(compute, make_video) -> None:
     make_video("raw.h264", frames=4)
     ended = compute("video", "raw.h264", "--start", "#1")
-    note = "the stream has no times: 25 frames per second are assumed (--fps)"
+    note = "the stream has no timestamps: 25 frames per second are assumed (--fps)"
     assert ended.err.count(f"note: {note}") == 1
     report = report_of("raw_flow.json")
     assert (report["notes"], report["start"]) == ([note], "1/25")

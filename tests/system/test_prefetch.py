@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from flowcli.system.threads import Background, prefetch
+from flowcli.system.threads import BackgroundWriter, prefetch
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_items_come_in_order():
     assert list(prefetch(iter(range(100)), ahead=3)) == list(range(100))
 
 
-def test_no_more_than_asked_is_made_ahead():
+def test_no_more_than_ahead_items_are_computed_ahead():
     source = _Source()
     items = prefetch(iter(source), ahead=3)
     assert next(items) == 0
@@ -42,7 +42,7 @@ def test_no_more_than_asked_is_made_ahead():
     items.close()
 
 
-def test_an_error_comes_out_where_it_happened():
+def test_an_error_is_raised_after_the_items_before_it():
     def failing():
         yield 1
         raise ValueError("broken")
@@ -73,7 +73,7 @@ def _consume(items):
         raise RuntimeError
 
 
-def test_nothing_starts_before_the_first_item_is_asked_for():
+def test_nothing_starts_before_the_first_item_is_requested():
     source = _Source()
     items = prefetch(iter(source))
     assert source.made == 0
@@ -116,7 +116,7 @@ class _Recorder:
 
 def test_everything_is_written_in_order_before_the_close():
     recorder = _Recorder(waits=0.001)
-    behind = Background(recorder, behind=2)
+    behind = BackgroundWriter(recorder, behind=2)
     for number in range(20):
         behind.write(number)
     behind.close()
@@ -124,9 +124,9 @@ def test_everything_is_written_in_order_before_the_close():
     assert recorder.ended == ["close"]
 
 
-def test_a_failed_write_comes_out_of_a_later_call_and_nothing_more_is_written():
+def test_a_later_call_raises_the_error_of_a_write_and_nothing_more_is_written():
     recorder = _Recorder(fails_at=3)
-    behind = Background(recorder, behind=2)
+    behind = BackgroundWriter(recorder, behind=2)
     with pytest.raises(OSError, match="disk full"):
         for number in range(20):
             behind.write(number)
@@ -135,9 +135,9 @@ def test_a_failed_write_comes_out_of_a_later_call_and_nothing_more_is_written():
     assert recorder.ended == ["abort"]
 
 
-def test_a_failed_last_write_comes_out_of_the_close():
+def test_closing_raises_the_error_of_the_last_write():
     recorder = _Recorder(fails_at=0, waits=0.02)
-    behind = Background(recorder)
+    behind = BackgroundWriter(recorder)
     behind.write(0)
     with pytest.raises(OSError, match="disk full"):
         behind.close()
@@ -145,9 +145,9 @@ def test_a_failed_last_write_comes_out_of_the_close():
     behind.abort()
 
 
-def test_an_abort_does_not_wait_for_what_is_queued():
+def test_an_abort_does_not_wait_for_queued_items():
     recorder = _Recorder(waits=0.02)
-    behind = Background(recorder, behind=4)
+    behind = BackgroundWriter(recorder, behind=4)
     for number in range(4):
         behind.write(number)
     behind.abort()
@@ -155,9 +155,9 @@ def test_an_abort_does_not_wait_for_what_is_queued():
     assert recorder.ended == ["abort"]
 
 
-def test_an_interrupted_writer_writes_what_is_queued_first():
+def test_an_interrupted_writer_first_writes_queued_items():
     recorder = _Recorder(waits=0.005)
-    behind = Background(recorder, behind=4)
+    behind = BackgroundWriter(recorder, behind=4)
     for number in range(4):
         behind.write(number)
     behind.finish_partial()

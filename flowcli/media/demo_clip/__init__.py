@@ -1,5 +1,5 @@
-"""A clip that needs no file: a turning fan, painted in code, whose exact flow is known."""
+"""The demo clip: a turning fan, drawn in code, with its exact flow."""
 
-from flowcli.media.demo_clip.clip import FAN_RATE, FanTruth, fan_flow, fan_frames
+from flowcli.media.demo_clip.clip import FAN_RATE, FanGroundTruth, fan_flow, fan_frames
 
-__all__ = ["FAN_RATE", "FanTruth", "fan_flow", "fan_frames"]
+__all__ = ["FAN_RATE", "FanGroundTruth", "fan_flow", "fan_frames"]

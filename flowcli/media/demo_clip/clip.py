@@ -1,8 +1,8 @@
-"""A clip that needs no file: a fan turns before a drifting wall, and the true flow of every pair is known.
+"""Frames of a fan that turns in front of a drifting wall, and the exact flow of every pair.
 
-Three rigid layers, each an analytic shape that moves by a similarity: the wall; the stand, its cage and the table;
+Three rigid layers, each an analytic shape that moves by a similarity: the wall; the stand with its cage and the table;
 the turning blades. Points are complex numbers x + iy (y down), so a similarity is `origin + factor · point`.
-Layer coordinates are pixels of a frame 288 high, with the fan's axle (for the wall, the frame's middle) at 0.
+Layer coordinates are pixels of a frame 288 high, with the fan's axle (for the wall, the frame's centre) at 0.
 """
 
 from __future__ import annotations
@@ -30,36 +30,36 @@ if TYPE_CHECKING:
 
 FAN_RATE = Fraction(24)
 TURN = 0.12  # radians per frame: 12 px at the tips
-AXLE = complex(0, -22)  # from the frame's middle
+AXLE = complex(0, -22)  # from the frame's centre
 TEXELS = 1.5  # per frame pixel, so that turning a texture neither blurs nor aliases it
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A similarity that takes a layer's points to where a frame shows them."""
+    """A similarity from a layer's coordinates to those of a frame."""
 
     origin: complex
     factor: complex
 
     def to_frame(self, points: Points) -> Points:
-        """Where points of the layer appear."""
+        """The positions in the frame of points of the layer."""
         return self.origin + self.factor * points
 
     def to_layer(self, points: Points) -> Points:
-        """Which points of the layer appear there."""
+        """The points of the layer at positions in the frame."""
         return (points - self.origin) / self.factor
 
 
 @dataclass(frozen=True, eq=False)
-class FanTruth:
-    """True flow (height, width, 2) float32 in px, and which pixels of the first frame the second shows too."""
+class FanGroundTruth:
+    """Exact flow (height, width, 2) float32 in px, and a mask of the first frame's pixels visible in the second."""
 
     flow: NDArray[np.float32]
     visible: NDArray[np.bool_]
 
 
 def fan_frames(count: int = 24, height: int = 288, width: int = 384) -> Iterator[Frame]:
-    """The clip's frames, `FAN_RATE` a second, always the same."""
+    """The first `count` frames of the clip, `FAN_RATE` per second; deterministic."""
     scale = TEXELS * height / 288
     half = complex(width / height, 1) * 144
     layers = [
@@ -71,8 +71,8 @@ def fan_frames(count: int = 24, height: int = 288, width: int = 384) -> Iterator
         yield Frame(index, index / FAN_RATE, _render(layers, index, height, width))
 
 
-def fan_flow(index: int, skip: int = 1, *, height: int = 288, width: int = 384) -> FanTruth:
-    """The truth between frames `index` and `index + skip`; a pixel moves with the layer that covers most of it."""
+def fan_flow(index: int, skip: int = 1, *, height: int = 288, width: int = 384) -> FanGroundTruth:
+    """The ground truth from frame `index` to frame `index + skip`; a pixel moves with the layer at its centre."""
     pixels = _pixels(height, width)
     before, after = _motions(index, height, width), _motions(index + skip, height, width)
     layer = _top_layer(pixels, before)
@@ -80,11 +80,11 @@ def fan_flow(index: int, skip: int = 1, *, height: int = 288, width: int = 384) 
     inside = (ends.real >= 0) & (ends.real <= width - 1) & (ends.imag >= 0) & (ends.imag <= height - 1)
     moved = ends - pixels
     flow = np.stack([moved.real, moved.imag], axis=-1).astype(np.float32)
-    return FanTruth(flow, inside & (_top_layer(ends, after) == layer))
+    return FanGroundTruth(flow, inside & (_top_layer(ends, after) == layer))
 
 
 def _motions(index: int, height: int, width: int) -> list[Motion]:
-    """How wall, stand and rotor lie in a frame: a camera that sways and leans in, nearer things moving more."""
+    """The motions of wall, stand and rotor: the camera sways and zooms slightly, and nearer layers move more."""
     unit = height / 288
     middle = complex(width - 1, height - 1) / 2
     swing = math.sin((index - 12) / 20)
@@ -107,31 +107,31 @@ def _top_layer(points: Points, motions: list[Motion]) -> NDArray[np.int64]:
 
 
 class _Painted:
-    """A layer's colours, painted once on a grid of texels around its origin."""
+    """A layer's colours, computed once on a grid of texels around its origin."""
 
     def __init__(self, paint: Callable[[Points, float], NDArray[np.float32]], half: complex, scale: float) -> None:
         rows, columns = math.ceil(half.imag * scale), math.ceil(half.real * scale)
         self.middle, self.scale = complex(columns, rows), scale
         points = (_pixels(2 * rows + 1, 2 * columns + 1) - self.middle) / scale
-        # Detail finer than the frame's pixels would flicker as it moves.
+        # Detail finer than the frame's pixels would alias as it moves.
         self.texels = cv2.GaussianBlur(paint(points, scale), (0, 0), 0.45 * TEXELS)
 
-    def seen(self, motion: Motion, height: int, width: int) -> NDArray[np.float32]:
-        """The colours (height, width, 3) that a frame shows."""
+    def rendered(self, motion: Motion, height: int, width: int) -> NDArray[np.float32]:
+        """The layer's colours (height, width, 3) in a frame."""
         turn = self.scale / motion.factor
         shift = self.middle - turn * motion.origin
         matrix = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        seen = cv2.warpAffine(self.texels, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
-        return np.asarray(seen, dtype=np.float32)
+        colours = cv2.warpAffine(self.texels, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+        return np.asarray(colours, dtype=np.float32)
 
 
 def _render(layers: list[_Painted], index: int, height: int, width: int) -> NDArray[np.uint8]:
     motions = _motions(index, height, width)
     pixels = _pixels(height, width)
-    image = layers[0].seen(motions[0], height, width)
+    image = layers[0].rendered(motions[0], height, width)
     for layer, motion, distance in zip(layers[1:], motions[1:], (stand_distance, rotor_distance), strict=True):
         edge = distance(motion.to_layer(pixels)) * abs(motion.factor)
         coverage = np.clip(0.5 - edge, 0, 1).astype(np.float32)[..., None]
-        image += coverage * (layer.seen(motion, height, width) - image)
+        image += coverage * (layer.rendered(motion, height, width) - image)
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The colours of the fan's layers: plaster in evening light, brass, and propeller wood with painted tips."""
+"""The colours of the demo clip's layers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ BRASS, STEEL, CREAM, RED = (0.83, 0.62, 0.27), (0.50, 0.54, 0.56), (0.93, 0.88, 
 
 
 def paint_wall(points: Points, scale: float) -> Colours:
-    """Rough plaster with window light falling through blinds, and the fan's soft shadow.
+    """The wall: rough plaster, lit through blinds, with the fan's shadow.
 
-    Like all painters: `points` is a grid of the layer's points, `scale` its texels per layer pixel; colours are
-    linear mixes in 0..1.
+    As in the other paint functions, `points` is a grid of the layer's points, `scale` its texels per layer pixel;
+    colours are (rows, columns, 3), about 0..1.
     """
     noise = _Noise(points, scale, seed=1)
     relief = noise.fractal(2.2, 5)
@@ -44,7 +44,7 @@ def paint_wall(points: Points, scale: float) -> Colours:
 
 
 def paint_stand(points: Points, scale: float) -> Colours:
-    """Oak table, dark foot and pole, steel wires and a brass ring."""
+    """The stand: an oak table, dark base and pole, steel wires and a brass ring."""
     noise = _Noise(points, scale, seed=2)
     colour = _wood(points, noise, across=(points.imag - shapes.TABLE) * 2.4, along=points.real)
     colour *= _column(0.62 + 0.25 * np.exp(-(((points.real + 70) / 110) ** 2)))
@@ -71,7 +71,7 @@ def paint_stand(points: Points, scale: float) -> Colours:
 
 
 def paint_rotor(points: Points, scale: float) -> Colours:
-    """Blades of propeller wood, brass along the leading edge, a red and cream tip, each its own grain; a brass hub."""
+    """The rotor: wooden blades with brass leading edges and red and cream tips, and a brass hub."""
     noise = _Noise(points, scale, seed=3)
     radius, across, number = np.abs(points), shapes.blade_across(points), shapes.blade_number(points)
     leading, trailing = shapes.blade_edges(points)
@@ -80,7 +80,7 @@ def paint_rotor(points: Points, scale: float) -> Colours:
     colour = _over(colour, _fill(points, CREAM), 81 - radius)
     colour = _over(colour, _fill(points, RED), 86 - radius)
     colour = _over(colour, _fill(points, CREAM), np.abs(radius - 94.5) - 1.6)
-    # A blade is cupped: it catches light before its middle and darkens to the edge that trails.
+    # A blade is cupped: brightest ahead of its middle line, darker towards the trailing edge.
     cup = 0.70 + 0.50 * np.exp(-(((across - 4) / 11) ** 2)) - 0.25 * np.exp(-((trailing / 5) ** 2))
     wear = 1 + 0.10 * noise.fractal(2.4, 3) + 0.08 * noise.fractal(14, 3)
     colour *= _column(cup * wear * (0.55 + 0.45 * _step(radius - 25, 7)))
@@ -101,7 +101,7 @@ def _hub(colour: Colours, points: Points, noise: _Noise) -> Colours:
 
 
 def _sticker(colour: Colours, points: Points, noise: _Noise) -> Colours:
-    """A round label with a star on one blade: one thing the eye can follow."""
+    """A round label with a star on one blade, which makes the rotation easy to follow."""
     place = points - 58 * np.exp(1j * (4 * math.pi / shapes.BLADES - 0.28))
     radius, angle = np.abs(place), np.angle(place)
     colour = _over(colour, _fill(points, CREAM) * _column(1 + 0.05 * noise.fractal(3, 2)), radius - 11.5)
@@ -111,7 +111,7 @@ def _sticker(colour: Colours, points: Points, noise: _Noise) -> Colours:
 
 
 def _wood(points: Points, noise: _Noise, *, across: Values, along: Values) -> Colours:
-    """Grain that runs along one coordinate and changes quickly across the other, both in pixels."""
+    """Wood grain that runs along one coordinate and varies across the other, both in pixels."""
     bend = noise.sampled(along / 9, across / 3.2, 3)
     rings = 0.5 + 0.5 * np.sin(across * 0.62 + 2.6 * bend)
     fibre = noise.sampled(along / 7, across * 1.1, 3)
@@ -120,14 +120,14 @@ def _wood(points: Points, noise: _Noise, *, across: Values, along: Values) -> Co
 
 
 class _Noise:
-    """Smooth random fields over one grid of points, each call another, always the same ones for a seed."""
+    """Smooth random fields over a grid of points: each call gives a new one, the same sequence for the same seed."""
 
     def __init__(self, points: Points, scale: float, *, seed: int) -> None:
         self.shape, self.scale = points.shape, scale
         self.random = np.random.default_rng(seed)
 
     def fractal(self, smallest: float, octaves: int) -> Values:
-        """Noise of deviation 1 whose smallest blobs measure `smallest` layer pixels, larger ones weighing more."""
+        """Noise of standard deviation 1 with cells of `smallest` layer pixels and larger, which have more weight."""
         total = np.zeros(self.shape, dtype=np.float32)
         for octave in range(octaves):
             cell = smallest * self.scale * 2**octave
@@ -136,7 +136,7 @@ class _Noise:
         return np.asarray(total / total.std(), dtype=np.float64)
 
     def sampled(self, x: Values, y: Values, octaves: int) -> Values:
-        """Noise of deviation 1 at coordinates within ±256; its smallest blobs measure 2."""
+        """Noise of standard deviation 1 at coordinates within ±256, with cells of 2 and larger."""
         tile = np.zeros((512, 512), dtype=np.float32)
         for octave in range(octaves):
             tile += 1.35**octave * self._enlarged(256 >> octave, 256 >> octave, tile.shape)
@@ -150,13 +150,13 @@ class _Noise:
 
 
 def _over(below: Colours, above: Colours, distance: Values) -> Colours:
-    """Paints over what lies inside an outline, its edge a pixel soft."""
+    """`above` inside an outline, `below` outside, blended over one pixel at its edge."""
     coverage = _column(np.clip(0.5 - distance, 0, 1))
     return np.asarray(below + coverage * (above - below), dtype=np.float32)
 
 
 def _step(values: Values, softness: float) -> Values:
-    """0 far below zero, 1 far above, changing over about `softness` on either side."""
+    """A smooth step from 0 to 1 at zero, about `softness` wide on either side."""
     return np.asarray(1 / (1 + np.exp(-np.clip(values / softness * 3, -40, 40))))
 
 

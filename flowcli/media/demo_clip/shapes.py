@@ -1,4 +1,4 @@
-"""The outlines of the fan, as signed distances in pixels: negative inside, 0 on the edge."""
+"""The outlines of the fan as signed distances in pixels: negative inside, 0 on the edge."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BASE = complex(0, 137)
 
 
 def rotor_distance(points: Points) -> Values:
-    """Blades and hub."""
+    """Signed distance from blades and hub."""
     radius = np.abs(points)
     leading, trailing = blade_edges(points)
     blades = np.maximum(np.maximum(leading, trailing), radius - TIP)
@@ -36,7 +36,7 @@ def rotor_distance(points: Points) -> Values:
 
 
 def stand_distance(points: Points) -> Values:
-    """Table, base, pole, motor, cage and its outer ring."""
+    """Signed distance from table, base, pole, motor, cage and the cage's outer ring."""
     radius = np.abs(points)
     ring = np.abs(radius - RING) - RING_THICKNESS
     solid = np.minimum(np.minimum(table_distance(points), pole_distance(points)), base_distance(points))
@@ -44,17 +44,17 @@ def stand_distance(points: Points) -> Values:
 
 
 def table_distance(points: Points) -> Values:
-    """All below the table's far edge."""
+    """Signed distance from the table: everything below its far edge."""
     return TABLE - points.imag
 
 
 def pole_distance(points: Points) -> Values:
-    """The upright from motor to base, a little wider below."""
+    """Signed distance from the pole between motor and base, which widens downwards."""
     return np.maximum(np.abs(points.real) - 4.5 - 0.02 * points.imag, np.maximum(-points.imag, points.imag - BASE.imag))
 
 
 def base_distance(points: Points) -> Values:
-    """The foot: an ellipse, its distance right to first order."""
+    """Signed distance from the base, an ellipse, to first order."""
     away = points - BASE
     half_width, half_height = 46.0, 8.5
     level = np.hypot(away.real / half_width, away.imag / half_height)
@@ -63,7 +63,7 @@ def base_distance(points: Points) -> Values:
 
 
 def cage_distance(points: Points) -> Values:
-    """Thin wires behind the blades: spokes and two rings."""
+    """Signed distance from the wires behind the blades: spokes and two rings."""
     radius = np.abs(points)
     step = 2 * math.pi / CAGE_WIRES
     angle = np.angle(points)
@@ -73,13 +73,13 @@ def cage_distance(points: Points) -> Values:
 
 
 def blade_number(points: Points) -> NDArray[np.int64]:
-    """Which of the blades, from 0, a point is nearest."""
+    """The number, from 0, of the blade nearest to each point."""
     turned = np.angle(points) - _sweep(np.abs(points))
     return np.round(turned * (BLADES / (2 * math.pi))).astype(np.int64) % BLADES
 
 
 def blade_across(points: Points) -> Values:
-    """How far off a blade's middle line a point lies, in the sense of rotation."""
+    """Signed distance from the nearest blade's middle line, along the circle, positive in the direction of rotation."""
     radius = np.abs(points)
     turned = np.angle(points) - _sweep(radius)
     step = 2 * math.pi / BLADES
@@ -87,26 +87,26 @@ def blade_across(points: Points) -> Values:
 
 
 def blade_edges(points: Points) -> tuple[Values, Values]:
-    """Distances from the nearest blade's leading and trailing edge, right to first order."""
+    """Signed distances from the nearest blade's leading and trailing edge, to first order."""
     radius, across = np.abs(points), blade_across(points)
     leading, trailing = LEADING * _fullness(radius), TRAILING * _fullness(radius)
     return (across - leading) * _steepness(radius, LEADING), (-trailing - across) * _steepness(radius, -TRAILING)
 
 
 def _sweep(radius: Values) -> Values:
-    """By what angle a blade's middle line lags there."""
+    """The angle of a blade's middle line at a radius, in radians."""
     return np.asarray(-0.6 * (radius / TIP) ** 1.4)
 
 
 def _fullness(radius: Values) -> Values:
-    """A blade's width there: slim at the hub, widest halfway, round at the tip."""
+    """A blade's relative width at a radius: narrow at the hub, round at the tip."""
     along = np.clip((radius - ROOT) / (TIP - ROOT), 0, 1)
     rise = np.clip(along / 0.6, 0, 1)
     return np.asarray((0.42 + 0.58 * rise * rise * (3 - 2 * rise)) * np.sqrt(1 - along**7))
 
 
 def _steepness(radius: Values, width: float) -> Values:
-    """What turns a distance along the circle into one across the edge: the cosine of the edge's lean."""
+    """The factor from a distance along the circle to one perpendicular to the edge: the cosine of the edge's slope."""
     step = 0.25
 
     def angle(radius: Values) -> Values:

@@ -17,7 +17,7 @@ FRAMES, HEIGHT, WIDTH = 48, 480, 640
 
 
 class FanSource:
-    """The fan as a source of frames."""
+    """The demo clip as a source: 48 frames of 640 x 480."""
 
     lost = 0
 
@@ -26,20 +26,19 @@ class FanSource:
         self.meta = VideoMeta("fan", WIDTH, HEIGHT, FAN_RATE, FRAMES, tick=1 / FAN_RATE)
 
     def frames(self) -> Iterator[Frame]:
-        """Every frame, painted when it is asked for."""
+        """Every frame, rendered when it is requested."""
         return fan_frames(FRAMES, HEIGHT, WIDTH)
 
     def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
-        """The first pair: the fan turns evenly, so that it tells how fast the others are."""
+        """The first pair, whose speed is that of all others: the fan turns at a constant rate."""
         first, second = fan_frames(2, HEIGHT, WIDTH)
         return [FramePair(first, second, continues=False)][:count] if skip == 1 else []
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Does nothing: no file is open."""
 
     def __enter__(self) -> Self:
-        """Nothing to open."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
+        self.close()

@@ -1,4 +1,4 @@
-"""Video files through PyAV: only here is `av` imported, so that its moving API is met in one place."""
+"""Video files through PyAV. `av` is imported only in this package: its API changes between versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Short loops for web pages, GIF and animated WebP, made picture by picture in constant memory."""
+"""GIF and animated WebP for web pages, encoded picture by picture in constant memory."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_SIDE = 480
-"""The longer side of a loop at most, in pixels: larger ones take megabytes a second."""
+"""The longest side of an animation, in pixels: larger ones take megabytes per second."""
 
 
-class LoopWriter(ContainerWriter):
-    """A small video that repeats for ever; pictures that follow within `_shortest` ticks of another are left out.
+class AnimationWriter(ContainerWriter):
+    """A small video that repeats for ever; a picture less than `_shortest` ticks after the previous one is left out.
 
-    None is shown for more than `_longest`, the most that the format can hold.
+    A picture is shown for at most `_longest` ticks, the format's limit; later pictures move forward in time.
     """
 
     _shortest = 1
     _longest: int
-    _left_out = 0
+    _dropped_ticks = 0
 
     def write(self, image: NDArray[np.uint8], *, time: Fraction) -> None:
-        """Appends an RGB image that is shown from `time` on."""
-        pts = round(time / self._tick) - self._left_out
+        """Appends a (height, width, 3) RGB image that is shown from `time`, in seconds, on."""
+        pts = round(time / self._tick) - self._dropped_ticks
         if self._last_pts is not None:
             if pts < self._last_pts + self._shortest:
                 return
-            beyond = max(0, pts - self._last_pts - self._longest)
-            self._left_out += beyond
-            pts -= beyond
+            excess = max(0, pts - self._last_pts - self._longest)
+            self._dropped_ticks += excess
+            pts -= excess
         self._last_pts = pts
-        image = _fitted(image)
+        image = _scaled(image)
         with self._translated():
             if self._container is None:
                 self._open(image.shape[1], image.shape[0])
@@ -55,11 +55,11 @@ class LoopWriter(ContainerWriter):
 
     @abstractmethod
     def _open(self, width: int, height: int) -> None:
-        """Begins the file."""
+        """Opens the container and its stream for pictures of this size."""
 
     @abstractmethod
     def _encode(self, frame: Any) -> None:
-        """Writes a frame of RGB."""
+        """Encodes and writes an RGB frame."""
 
     def _add_stream(self, encoder: str, width: int, height: int, *, pixels: str, options: dict[str, str]) -> None:
         stream: Any = self._container.add_stream(encoder, rate=1 / self._tick, options=options)
@@ -68,7 +68,7 @@ class LoopWriter(ContainerWriter):
         self._stream = stream
 
 
-class WebpWriter(LoopWriter):
+class WebpWriter(AnimationWriter):
     """An animated WebP."""
 
     _longest = 2**24 - 1
@@ -85,10 +85,10 @@ class WebpWriter(LoopWriter):
         self._container.mux(self._stream.encode(self._reformatter.reformat(frame, format="yuv420p")))
 
 
-class GifWriter(LoopWriter):
-    """An animated GIF in 256 colours, those that suit the image `colours`: settled beforehand, they do not flicker.
+class GifWriter(AnimationWriter):
+    """An animated GIF whose palette of 256 colours is computed once, from the image `colours`, and so does not flicker.
 
-    It shows at most 50 pictures a second, for browsers slow down what is faster.
+    It shows at most 50 pictures per second: browsers slow down faster ones.
     """
 
     _shortest = 2
@@ -98,24 +98,24 @@ class GifWriter(LoopWriter):
         super().__init__(path, tick=Fraction(1, 100))
         self._delay = min(max(self._shortest, round(100 / rate)), self._longest)
         self._colours = colours
-        self._reducer: Any = None
+        self._quantiser: Any = None
 
     def _open(self, width: int, height: int) -> None:
         self._create({"format": "gif", "loop": "0", "final_delay": str(self._delay)})
         self._add_stream("gif", width, height, pixels="pal8", options={})
-        self._reducer = _reducer(width, height, palette_of(self._colours))
+        self._quantiser = _quantiser(width, height, palette_of(self._colours))
 
     def _encode(self, frame: Any) -> None:
-        self._reducer.push(frame, at=0)
-        for reduced in _pulled(self._reducer):
-            self._container.mux(self._stream.encode(reduced))
+        self._quantiser.push(frame, at=0)
+        for quantised in _pulled(self._quantiser):
+            self._container.mux(self._stream.encode(quantised))
 
     def _flush(self) -> None:
         self._encode(None)
 
 
 def palette_of(image: NDArray[np.uint8]) -> Any:
-    """The 256 colours that suit an image best, black and white among them, as a frame."""
+    """A palette of 256 colours for an image, black and white among them, as a frame of 16 x 16."""
     graph = Graph()
     source = _source(graph, image.shape[1], image.shape[0], "rgb24")
     choice, sink = graph.add("palettegen", "reserve_transparent=1"), graph.add("buffersink")
@@ -126,19 +126,19 @@ def palette_of(image: NDArray[np.uint8]) -> Any:
     frame.pts, frame.time_base = 0, Fraction(1, 100)
     graph.push(frame)
     graph.push(None)
-    palette = np.asarray(graph.pull().to_ndarray(), np.uint8)  # (16, 16, 4), blue first
+    palette = np.asarray(graph.pull().to_ndarray(), np.uint8)  # (16, 16, 4) in BGRA order
     for pure in (0, 255):
         distance = np.abs(palette[..., :3].astype(int) - pure).sum(axis=2)
         palette[np.unravel_index(np.argmin(distance), distance.shape)] = (pure, pure, pure, 255)
     return av.VideoFrame.from_ndarray(palette, format="bgra")
 
 
-def _reducer(width: int, height: int, palette: Any) -> Graph:
-    """A graph from frames of RGB to frames of the palette's colours."""
+def _quantiser(width: int, height: int, palette: Any) -> Graph:
+    """A filter graph from RGB frames to frames of the palette's colours."""
     graph = Graph()
     pictures = _source(graph, width, height, "rgb24")
     colours = _source(graph, palette.width, palette.height, palette.format.name)
-    # A finer pattern would speckle plain white.
+    # At a smaller scale, dithering would leave visible dots on white.
     use, sink = graph.add("paletteuse", "dither=bayer:bayer_scale=4"), graph.add("buffersink")
     pictures.link_to(use, 0, 0)
     colours.link_to(use, 0, 1)
@@ -162,7 +162,7 @@ def _pulled(graph: Graph) -> Iterator[Any]:
             return
 
 
-def _fitted(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _scaled(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     factor = MAX_SIDE / max(height, width)
     if factor >= 1:

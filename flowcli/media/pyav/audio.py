@@ -21,7 +21,7 @@ FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 
 
 def has_audio(audio: Audio, extension: str) -> bool:
-    """Whether there is any, which is to go into a file with this extension; raises UsageError where it cannot."""
+    """Whether the file has audio; raises UsageError where files with `extension` cannot hold it."""
     with av.open(str(audio.path.absolute())) as container:
         stream = _stream_of(container)
         if stream is None:
@@ -38,7 +38,7 @@ def has_audio(audio: Audio, extension: str) -> bool:
 
 
 class AudioTrack:
-    """Audio on its way into a video, packet by packet beside the pictures."""
+    """Copies audio into a video, packet by packet, as its frames are written."""
 
     def __init__(self, audio: Audio, video: Any) -> None:
         self._container = av.open(str(audio.path.absolute()))
@@ -47,18 +47,18 @@ class AudioTrack:
         self._copied = video.add_stream_from_template(source, opaque=True)
         self._tick = fraction(source.time_base) or Fraction(1)
         self._shift = round(audio.start / self._tick)
-        self._packets = self._wanted(source)
+        self._packets = self._shifted(source)
         self._next: Any = next(self._packets, None)
 
     def write_until(self, time: Fraction) -> None:
-        """Copies what begins before `time`, in seconds from the video's start."""
+        """Copies the packets that begin before `time`, in seconds from the video's start."""
         while self._next is not None and self._next.pts * self._tick < time:
             self._next.stream = self._copied
             self._video.mux(self._next)
             self._next = next(self._packets, None)
 
-    def _wanted(self, source: Any) -> Iterator[Any]:
-        """Packets from the video's start on, timed from it."""
+    def _shifted(self, source: Any) -> Iterator[Any]:
+        """Packets from the video's start on, with timestamps that count from it."""
         for packet in self._container.demux(source):
             if packet.pts is None:
                 continue

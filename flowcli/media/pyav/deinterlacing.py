@@ -1,4 +1,4 @@
-"""Interlaced frames made whole."""
+"""Deinterlacing with FFmpeg's bwdif filter."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def deinterlaced(frames: Iterable[Any], stream: Any) -> Iterator[Any]:
-    """The frames of a video stream, as many as before, each whole at the moment of its first field.
+    """As many frames as before, each deinterlaced to the moment of its first field.
 
-    Frames that are marked as progressive pass as they are.
+    Frames marked as progressive are unchanged.
     """
     graph: Any = None
     size = None
@@ -55,6 +55,6 @@ def _ready(graph: Any, stream: Any) -> Iterator[Any]:
         except (av.error.BlockingIOError, av.error.EOFError):
             return
         if frame.pts is not None:
-            # The filter counts in halves of the stream's unit.
+            # The filter halves the time base.
             frame.pts, frame.time_base = round(frame.pts * frame.time_base / stream.time_base), stream.time_base
         yield frame

@@ -1,4 +1,4 @@
-"""OpenEXR pictures of float32, which OpenCV's wheels cannot write."""
+"""OpenEXR files of float32, which OpenCV's wheels cannot write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TILED_OR_DEEP_OR_PARTS = 0x1A00
 
 
 def encode_exr(pixels: Float[NDArray[np.float32], "height width 3"]) -> bytes:
-    """The bytes of an EXR file whose channels R, G and B hold `pixels` to the bit."""
+    """The bytes of an EXR file whose channels R, G and B hold `pixels` bit for bit."""
     encoder: Any = av.CodecContext.create("exr", "w")
     encoder.height, encoder.width = pixels.shape[:2]
     encoder.pix_fmt, encoder.time_base = _LAYOUT, 1
@@ -33,25 +33,28 @@ def encode_exr(pixels: Float[NDArray[np.float32], "height width 3"]) -> bytes:
 
 
 def decode_exr(path: Path, data: bytes) -> Float[NDArray[np.float32], "height width 3"]:
-    """R, G and B of the EXR file at `path`, whose bytes are `data`; raises SourceError for any other file."""
+    """Channels R, G and B of an EXR file with the bytes `data`; `path` is for messages.
+
+    Raises SourceError where the file is not EXR, damaged, or not of float32.
+    """
     decoder: Any = av.CodecContext.create("exr", "r")
     decoder.options = {"max_pixels": str(MAX_PIXELS)}
     try:
         frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)] if data else []
         cut = bool(frames) and _is_cut(data)
     except (av.FFmpegError, ValueError, IndexError, struct.error) as error:
-        raise SourceError(f"{path} is not an EXR file, or damaged", hint="copy it again, or write it anew") from error
+        raise SourceError(f"{path} is not an EXR file, or damaged", hint="copy it or write it again") from error
     if not frames or cut:
         raise SourceError(f"{path} is {'cut off' if cut else 'not an EXR file'}", hint="copy it again")
     layout = frames[0].format.name
     # Conversion from other layouts would clip negative values.
     if layout not in {_LAYOUT, "gbrapf32le"}:
-        raise SourceError(f"{path} has pixels of kind {layout}", hint="store R, G and B as 32-bit float")
+        raise SourceError(f"{path} has pixels of format {layout}", hint="store R, G and B as 32-bit float")
     return np.asarray(frames[0].to_ndarray()[..., :3], np.float32)
 
 
 def _is_cut(data: bytes) -> bool:
-    """Whether the last lines are missing, which FFmpeg passes over in silence; files of tiles are not checked."""
+    """Whether the last lines are missing, which FFmpeg does not report; files of tiles are not checked."""
     if struct.unpack_from("<I", data, 4)[0] & _TILED_OR_DEEP_OR_PARTS:
         return False
     place = 8

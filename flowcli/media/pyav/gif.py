@@ -1,4 +1,4 @@
-"""Pictures as an animated GIF, with colours chosen for them."""
+"""A sequence of pictures as an animated GIF with a palette computed from them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     Image = NDArray[np.uint8]
 
 TICKS = 100
-"""GIF counts time in hundredths of a second."""
+"""Units of time per second in a GIF."""
 _TICK = Fraction(1, TICKS)
 
 
 def encode_gif(images: Sequence[Image], *, seconds: float, hold: float = 0.0) -> bytes:
-    """RGB pictures of one size as a GIF that repeats for ever.
+    """The bytes of a GIF that repeats (height, width, 3) RGB pictures of one size for ever.
 
-    Each is shown for `seconds`, the last one `hold` longer. All share the 256 colours that suit them best: FFmpeg's
-    own choice of colours, the same for every picture, shows bands.
+    Each is shown for `seconds`, the last one `hold` seconds longer. All share one palette of 256 colours computed from
+    them: FFmpeg's fixed palette shows bands.
     """
     delay = max(2, round(TICKS * seconds))
     file = io.BytesIO()
@@ -37,14 +37,14 @@ def encode_gif(images: Sequence[Image], *, seconds: float, hold: float = 0.0) ->
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = "pal8"
         stream.codec_context.time_base = _TICK
-        for number, frame in enumerate(_in_few_colours(images)):
+        for number, frame in enumerate(_quantised(images)):
             frame.pts, frame.time_base = number * delay, _TICK
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file.getvalue()
 
 
-def _in_few_colours(images: Sequence[Image]) -> Iterator[Any]:
+def _quantised(images: Sequence[Image]) -> Iterator[Any]:
     height, width = images[0].shape[:2]
     graph = Graph()
     source = graph.add_buffer(width=width, height=height, format=av.VideoFormat("rgb24"), time_base=_TICK)

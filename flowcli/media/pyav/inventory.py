@@ -1,4 +1,4 @@
-"""Which encoders PyAV's FFmpeg has."""
+"""The encoders of PyAV's FFmpeg."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import av
 
 
 def encoders() -> frozenset[str]:
-    """Their names, as FFmpeg spells them."""
+    """The names of all encoders, as FFmpeg spells them."""
     found = set()
     for name in av.codecs_available:
         try:

@@ -1,4 +1,4 @@
-"""Videos put one after another without touching a picture, and perhaps audio beside them."""
+"""Concatenation of videos by copying packets, with audio if requested."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def join_videos(parts: Sequence[tuple[Path, Fraction]], path: Path, *, audio: Audio | None = None) -> None:
-    """Copies the packets of videos that one encoder's settings made, in order, into one file at `path`.
+    """Concatenates videos of the same encoder settings into one file at `path`, without decoding.
 
-    Each part comes with the time of its first frame, which it does not hold itself. `audio` is copied as far as the
-    pictures last.
+    Each part is a file and the time of its first frame in the result, in seconds. `audio` is copied up to the end of
+    the last frame. Raises OutputError where FFmpeg fails.
     """
     options = {"movflags": "+faststart"} if path.suffix.lower() in {".mp4", ".mov"} else {}
     try:
@@ -48,7 +48,7 @@ def join_videos(parts: Sequence[tuple[Path, Fraction]], path: Path, *, audio: Au
 
 
 def _packets(parts: Sequence[tuple[Path, Fraction]]) -> Iterator[Any]:
-    """Every part's packets, timed as in the whole."""
+    """Every part's packets, with timestamps of the joined video."""
     for part, time in parts:
         with av.open(str(part.absolute())) as container:
             stream = container.streams.video[0]
@@ -57,13 +57,13 @@ def _packets(parts: Sequence[tuple[Path, Fraction]]) -> Iterator[Any]:
             for packet in container.demux(stream):
                 if packet.pts is not None:
                     shift = round(time / tick) - packet.pts if shift is None else shift
-                    # Without B-frames these are the same; Matroska notes only one of them.
+                    # Without B-frames the two are equal; Matroska stores only one of them.
                     packet.pts = packet.dts = packet.pts + shift
                     yield packet
 
 
 def _add_copy(stream: Any, joined: Any, path: Path) -> Any:
-    # Opaque: for AV1 there is no encoder of the decoder's name.
+    # Opaque: for AV1, no encoder has the decoder's name.
     copied = joined.add_stream_from_template(stream, opaque=True)
     if stream.codec_context.name == "hevc" and path.suffix.lower() != ".mkv":
         copied.codec_context.codec_tag = "hvc1"

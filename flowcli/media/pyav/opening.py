@@ -1,4 +1,4 @@
-"""Videos opened, with what may be opened kept to what is meant."""
+"""Opening of videos, restricted to safe formats and protocols."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-# Playlists and concat scripts are left out: they name other files and hosts.
+# Playlists and concat scripts are left out: they refer to other files and hosts.
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,flv,asf,ogg,nut,mxf,"
     "gif,apng,yuv4mpegpipe,dv,wtv,rm,h261,h263,vc1,dirac,mjpeg,gxf,swf,amv,mp3,wav,flac,aac"
 )
-# Before PyAV 19 a title that is not UTF-8 made a file unreadable.
+# Before PyAV 19, a title that is not UTF-8 makes a file unreadable.
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 class Readable(Protocol):
-    """What a video can be read from; where it also has `seek` and `tell`, PyAV uses them."""
+    """A stream of bytes that a video is read from; PyAV uses `seek` and `tell` where it has them."""
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; none at the end."""
 
 
 def open_container(path: Path, stream: Readable | None) -> Any:
-    """The video at `path`, or the one that `stream` holds; `path` names it in errors."""
+    """PyAV's container of the file at `path`, or of `stream`, which `path` names in errors.
+
+    Raises UsageError where the file does not exist, SourceError where it cannot be opened as a video.
+    """
     options = {"protocol_whitelist": "file,crypto,data", "format_whitelist": _FORMATS}
-    # An absolute path keeps `http:x.mp4` a file; Path.absolute would keep `..`, which whitelisted paths may not.
+    # As an absolute path, `http:x.mp4` is a file; Path.absolute would keep `..`, which the whitelist refuses.
     source: Any = os.path.abspath(path) if stream is None else stream  # noqa: PTH100
     try:
         return av.open(source, options=options, **_LENIENT)
@@ -51,7 +54,10 @@ def open_container(path: Path, stream: Readable | None) -> Any:
 
 
 def video_stream(container: Any, path: Path) -> Any:
-    """The first stream that is video, and not cover art, which poses as a video of one frame."""
+    """The first video stream that is not cover art, which FFmpeg shows as a video of one frame.
+
+    Raises SourceError where there is none, or its format is unknown.
+    """
     pictures = av.stream.Disposition.attached_pic
     stream = next((stream for stream in container.streams.video if not stream.disposition & pictures), None)
     if stream is None:

@@ -1,4 +1,4 @@
-"""How a stored picture is turned and mirrored to be shown upright."""
+"""Rotation and mirroring of stored frames for display."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Orientation:
-    """A swap of the axes, then a mirroring of each: every upright pose of a picture is one of these eight."""
+    """A swap of the axes followed by mirroring along x and y: the eight rotations by quarter turns and mirrorings."""
 
     swaps_axes: bool = False
     mirrors_x: bool = False
@@ -25,9 +25,9 @@ class Orientation:
 
     @classmethod
     def from_display_matrix(cls, matrix: Sequence[int]) -> Orientation:
-        """The quarter turns and mirrorings of a container's display matrix, row by row as FFmpeg stores it.
+        """The orientation of a container's 3 x 3 display matrix, in FFmpeg's row-major order.
 
-        The matrix is needed whole: the angle that FFmpeg derives from it is 180° for a mirrored picture too.
+        The rotation angle that FFmpeg derives from the matrix does not suffice: it is 180° for a mirrored frame too.
         """
         a, b, _, c, d = matrix[:5]
         if max(abs(a), abs(d)) >= max(abs(b), abs(c)):
@@ -35,7 +35,7 @@ class Orientation:
         return cls(swaps_axes=True, mirrors_x=c < 0, mirrors_y=b < 0)
 
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Turns `image` upright."""
+        """The image as displayed."""
         if self.swaps_axes:
             image = np.asarray(cv2.transpose(image), np.uint8)
         if self.mirrors_x and self.mirrors_y:

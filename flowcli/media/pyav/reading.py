@@ -1,4 +1,4 @@
-"""Videos as frames, read past whatever is damaged."""
+"""Decoding of videos that continues after damaged packets."""
 
 from __future__ import annotations
 
@@ -37,15 +37,16 @@ if TYPE_CHECKING:
     from flowcli.media.selection import Selection
 
 MAX_BAD_IN_A_ROW = 32
-"""Packets in a row that may fail before the rest of a file is given up."""
+"""Number of consecutive packets that fail to decode after which the rest of a video is skipped."""
 
 
 class VideoReader:
-    """A video, opened for one pass: upright frames with exact times, past whatever cannot be decoded.
+    """A video opened for one pass: upright frames with exact times; packets that cannot be decoded are skipped.
 
-    `stream` is read instead of the file at `path`, which then only names it. `rate` is frames per second, and may be
-    given to a stream without a clock; times of frames are whole numbers of `tick` seconds from `origin`, the first
-    frame's own time. `frame_count` is the container's word for it, or None.
+    `stream` is read instead of the file at `path`, which then only names it. `rate`, in frames per second, may be given
+    for streams without timestamps. Times of frames are multiples of `tick` seconds from `origin`, the first frame's
+    timestamp in seconds. `frame_count` is the container's estimate, or None. Raises SourceError where the file is not a
+    video that can be read, UsageError where it does not exist or `rate` is given for a video with timestamps.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class VideoReader:
         try:
             self._stream = video_stream(self._container, path)
             check_size(path, self._stream.codec_context)
-            self._settle_rate(rate)
+            self._set_rate(rate)
         except BaseException:
             self._container.close()
             raise
@@ -74,12 +75,12 @@ class VideoReader:
         self._missing: int | None = None
         self._missing = self._missing_now()
         self._promised_end = promised_end(self._stream)
-        # Frame threads swallow the last frames of a cut file, so they are for files that are known to be whole.
+        # Frame threads lose the last frames of a cut file, so they decode only files that are known to be whole.
         self._stream.thread_type = "AUTO" if self._missing == 0 else "SLICE"
         self._clock = Clock(rate=self.rate, tick=self.tick, origin=origin)
         self._deinterlace = deinterlace
         self._reformatter = VideoReformatter()
-        self._first_fed: int | None = None
+        self._first_pts: int | None = None
         self._layout: tuple[int, int, Orientation] | None = None
 
     def __enter__(self) -> Self:
@@ -90,33 +91,33 @@ class VideoReader:
 
     @property
     def lost(self) -> int:
-        """How many of the frames that were asked for were missing so far."""
+        """How many of the selected frames were missing so far."""
         return self._clock.lost
 
     @property
     def notes(self) -> list[str]:
-        """What is odd about the frames so far, a sentence each."""
+        """Anomalies of the frames so far, a sentence each."""
         return list(self._notes.values())
 
     @property
     def origin(self) -> Fraction | None:
-        """The first frame's time by the stream's own clock, once a frame was read."""
+        """The first frame's timestamp in seconds, once a frame was read."""
         return self._clock.origin
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """The width of a displayed pixel over its height, once a frame was read."""
+        """The width of a displayed pixel over its height; known once a frame was read."""
         return 1 / self._aspect if self._layout and self._layout[2].swaps_axes else self._aspect
 
     @property
     def seekable(self) -> bool:
-        """Whether frames have the same times wherever reading begins."""
-        # In MPEG program streams several frames share one time stamp, and after a seek it is given to the wrong one.
+        """Whether frames have the same times after a seek as in a full pass."""
+        # In MPEG program streams several frames share one timestamp, and after a seek the wrong one gets it.
         return self.has_clock and self._container.format.name != "mpeg"
 
     @property
     def clock_may_jump(self) -> bool:
-        """Whether this kind of file may start its clock anew on the way, as recorded broadcasts do."""
+        """Whether timestamps of this format may restart within the file, as in recorded broadcasts."""
         return self._has(Flags.ts_discont)
 
     def close(self) -> None:
@@ -124,15 +125,15 @@ class VideoReader:
         self._container.close()
 
     def seek(self, time: Fraction) -> None:
-        """Moves to the last key frame at or before `time`; a file that cannot seek stays where it is.
+        """Moves to the last key frame at or before `time`, in seconds after the first frame.
 
-        Some files are cut into at any place, and their next key frame is later than that.
+        A file that cannot seek stays where it is; in some formats the next key frame is later than `time`.
         """
         with contextlib.suppress(av.FFmpegError):
             self._container.seek(round((time + (self.origin or 0)) / self.tick), stream=self._stream)
 
     def next_key_frame(self) -> Fraction | None:
-        """The time of the next frame that is decoded from itself alone, decoding up to it; None where none has one."""
+        """The time of the next key frame, up to which it decodes; None where there is none or frames have no times."""
         for decoded in self._decoded():
             if decoded.pts is None:
                 return None
@@ -141,22 +142,22 @@ class VideoReader:
         return None
 
     def frame_times(self) -> Iterator[Fraction]:
-        """The time of every frame, from the first on, without decoding any; ends where packets leave it open."""
+        """The time of every frame, read from packets without decoding; ends early where packets do not determine it."""
         with contextlib.suppress(av.FFmpegError):
             yield from presentation_times(self._packets(), self._stream, origin=self.origin or Fraction(0))
 
     def frames(
-        self, wanted: Selection = EVERYTHING, *, reach: Fraction | None = None, from_key_frame: bool = False
+        self, selection: Selection = EVERYTHING, *, reach: Fraction | None = None, from_key_frame: bool = False
     ) -> Iterator[Frame]:
-        """The wanted ones of the frames from here on. Indices count from 0 here; a lost frame leaves a hole in them.
+        """The selected frames from the current position on, whose index is 0; a lost frame leaves a gap in the indices.
 
-        Frames before are passed over at the cost of decoding them, but for no more than `reach` seconds.
-        `from_key_frame` passes over what is decoded before the first key frame.
+        Frames before the selection are decoded and skipped, at most `reach` seconds of them. `from_key_frame` skips
+        frames before the first key frame.
         """
         first: int | None = None
         latest: Fraction | None = None
-        whole = deinterlaced(self._decoded(), self._stream) if self._deinterlace else self._decoded()
-        for decoded in whole:
+        frames = deinterlaced(self._decoded(), self._stream) if self._deinterlace else self._decoded()
+        for decoded in frames:
             if from_key_frame and not decoded.key_frame:
                 continue
             from_key_frame = False
@@ -168,45 +169,45 @@ class VideoReader:
             if first is None:
                 if reach is not None:
                     latest, reach = time + reach, None
-                if not wanted.start.reached(index, time) and (latest is None or time < latest):
+                if not selection.start.reached(index, time) and (latest is None or time < latest):
                     continue
                 first = index
-                if not wanted.from_first:
+                if not selection.from_first:
                     self._clock.lost = 0
-            if wanted.ended(index, time, taken=index - first):
+            if selection.ended(index, time, taken=index - first):
                 return
             yield self._frame(index, time, decoded)
-        self._count_losses(whole=wanted == EVERYTHING)
+        self._count_losses(whole=selection == EVERYTHING)
 
     def _count_losses(self, *, whole: bool) -> None:
-        """Tells, at the end of the file, what of it did not come, of a pass over the `whole` of it."""
+        """Counts and notes missing frames at the end of the file; `whole` if the pass began at its first frame."""
         self._clock.lost = max(self._clock.lost, self._missing_now() or 0)
         if self._bytes_now() < self._bytes:
-            self._note("cut", "the file became shorter while it was read; how many frames that cost is unknown")
+            self._note("cut", "the file became shorter while it was read; the number of frames lost to that is unknown")
             self._clock.lost = max(self._clock.lost, 1)
         if self._promised_end is not None:
-            self._clock.lose_until(self._promised_end)
+            self._clock.count_lost_until(self._promised_end)
         if missing := self._clock.missing_in_gaps:
             self._note("gaps", f"about {missing} frames seem to be missing: the others are evenly spaced")
         elif whole and not self.lost and self._clock.count < self._stream.frames:
-            promised = self._stream.frames
-            self._note("count", f"frames are missing: the file promises {promised}, and {self._clock.count} came")
+            announced = self._stream.frames
+            self._note("count", f"frames are missing: the file announces {announced} and holds {self._clock.count}")
 
     def _missing_now(self) -> int | None:
-        """How many frames the file, which may become shorter while it is read, promises but does not hold."""
+        """How many frames the index lists but the file, which may become shorter, does not hold; None if unknown."""
         with contextlib.suppress(OSError):
             return packets_beyond_end(self._stream, self.path) if self._is_file else None
         return self._missing
 
     def _bytes_now(self) -> int:
-        """How long the file is; 0 for what is none, or is gone."""
+        """The size of the file; 0 for a stream, or where the file no longer exists."""
         with contextlib.suppress(OSError):
             return self.path.stat().st_size if self._is_file else 0
         return 0
 
     def _note_late_start(self, pts: int | None) -> None:
-        if pts is not None and self._first_fed is not None:
-            missing = round((pts - self._first_fed) * self.tick * self.rate)
+        if pts is not None and self._first_pts is not None:
+            missing = round((pts - self._first_pts) * self.tick * self.rate)
             if missing > 0:
                 self._note("head", f"about {missing} frames are missing at the start, before the first key frame")
 
@@ -219,7 +220,7 @@ class VideoReader:
                 yield from self._container.demux(self._stream)
                 return
             except IndexError:
-                # PyAV cannot place packets of a stream that only begins on the way, as in recorded broadcasts.
+                # PyAV has no entry for a stream that begins within the file, as in recorded broadcasts.
                 continue
 
     def _decoded(self) -> Iterator[Any]:
@@ -232,23 +233,23 @@ class VideoReader:
                 if packet is None:
                     return
                 if packet.has_sidedata("encryption_info"):
-                    # Noise decodes now and then, with every error concealed.
+                    # Encrypted packets decode now and then, as noise and without an error.
                     raise SourceError(f"{self.path} is encrypted", hint="decrypt it first")
                 if packet.is_corrupt:
                     self._clock.note_damage()
-                if self._first_fed is None:
-                    self._first_fed = packet.pts
+                if self._first_pts is None:
+                    self._first_pts = packet.pts
                 frames = packet.decode()
             except av.error.EOFError:
                 return
             except av.FFmpegError:
                 bad_in_a_row += 1
-                self._clock.lose_one()
+                self._clock.count_lost_frame()
                 packets = self._packets()
                 continue
             bad_in_a_row = 0 if frames else bad_in_a_row
             yield from frames
-        # What the decoder holds back to reorder it; at a regular end, the last packet asks for that.
+        # Flushes the decoder after too many errors; at the end of a file, the last packet flushes it.
         with contextlib.suppress(av.FFmpegError):
             yield from self._stream.codec_context.decode(None)
 
@@ -262,27 +263,29 @@ class VideoReader:
             scaled_from = decoded.width, decoded.height
             self._note(
                 "size",
-                f"frames change size on the way, first at {float(time):.3f} s, to {decoded.width} x "
-                f"{decoded.height}; all are scaled to {width} x {height}",
+                f"frames change size, first at {float(time):.3f} s, to {decoded.width} x {decoded.height}; "
+                f"all are scaled to {width} x {height}",
             )
         if decoded.interlaced_frame:
-            self._note("fields", "frames are interlaced, so that moving edges are combs; --deinterlace mends them")
+            self._note("fields", "frames are interlaced, which shows as combs at moving edges; use --deinterlace")
         rgb = self._reformatter.reformat(decoded, width=width, height=height, format="rgb24")
         return Frame(index, time, orientation.apply(np.asarray(rgb.to_ndarray(), np.uint8)), scaled_from=scaled_from)
 
     def _note(self, subject: str, text: str) -> None:
         self._notes.setdefault(subject, text)
 
-    def _settle_rate(self, rate: Fraction | None) -> None:
+    def _set_rate(self, rate: Fraction | None) -> None:
         self.has_clock = not self._has(Flags.no_timestamps)
         if self.has_clock and rate is not None:
             raise UsageError(
-                f"{self.path} has times of its own", hint="--fps is for images, and for video without times"
+                f"{self.path} has timestamps", hint="--fps is for images, and for video without timestamps"
             )
         self.rate = rate or rate_of(self._stream)
         self.tick = (self.has_clock and fraction(self._stream.time_base)) or 1 / self.rate
         if not self.has_clock and rate is None:
-            self._note("rate", f"the stream has no times: {float(self.rate):g} frames per second are assumed (--fps)")
+            self._note(
+                "rate", f"the stream has no timestamps: {float(self.rate):g} frames per second are assumed (--fps)"
+            )
 
 
 def _orientation(decoded: Any) -> Orientation:

@@ -1,4 +1,4 @@
-"""From where to decode, so that frames from the middle of a video are those of a full pass over it."""
+"""Seeking that yields the same frames as a full pass over a video."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ if TYPE_CHECKING:
 
     from flowcli.media.selection import Selection
 
-# Seconds before the start at which a key frame is looked for, until one is found that the file really leads to.
-_STEPS_BACK = (0, 1, 4, 16, 64)
+# Seconds before the start of a selection to seek to, tried in turn until decoding begins at a key frame before it.
+_SECONDS_BACK = (0, 1, 4, 16, 64)
 
 
-def approach(path: Path, wanted: Selection, *, origin: Fraction | None) -> tuple[Selection, Fraction | None]:
-    """The same frames chosen by time, and a time to seek to; (`wanted`, None) where only a full pass tells them apart.
+def seek_point(path: Path, selection: Selection, *, origin: Fraction | None) -> tuple[Selection, Fraction | None]:
+    """The same selection by time, and the time to seek to; (`selection`, None) where only a full pass finds its frames.
 
-    `origin` is the first frame's own time, as in VideoReader.
+    `origin` is the first frame's timestamp in seconds, as in VideoReader.
     """
-    by_time = timed(path, wanted, origin=origin)
+    by_time = selection_by_time(path, selection, origin=origin)
     start = by_time.start.seconds if by_time else None
     if by_time is None or start is None:
-        return wanted, None
-    for back in _STEPS_BACK:
-        place = start - back
-        if place <= 0:
+        return selection, None
+    for back in _SECONDS_BACK:
+        target = start - back
+        if target <= 0:
             break
         with VideoReader(path, origin=origin) as reader:
-            reader.seek(place)
+            reader.seek(target)
             key_frame = reader.next_key_frame()
         if key_frame is not None and 0 < key_frame <= start:
-            return by_time, place
-    return wanted, None
+            return by_time, target
+    return selection, None
 
 
-def timed(path: Path, wanted: Selection, *, origin: Fraction | None) -> Selection | None:
-    """The selection without frame numbers, read off the packets; None where they do not tell."""
+def selection_by_time(path: Path, selection: Selection, *, origin: Fraction | None) -> Selection | None:
+    """The selection by times instead of frame indices, read from the packets; None where they do not determine it."""
     with VideoReader(path, origin=origin) as reader:
         if not reader.seekable:
             return None
-        moments = (wanted.start, wanted.end)
+        moments = (selection.start, selection.end)
         if not reader.clock_may_jump and all(moment is None or moment.frame is None for moment in moments):
-            return wanted
+            return selection
         found: dict[Moment, Moment] = {}
         missing = {moment for moment in moments if moment is not None}
         for index, time in enumerate(reader.frame_times()):
@@ -54,6 +54,6 @@ def timed(path: Path, wanted: Selection, *, origin: Fraction | None) -> Selectio
             found |= dict.fromkeys(reached, Moment(seconds=time))
             missing -= reached
             if not missing:
-                end = None if wanted.end is None else found[wanted.end]
-                return replace(wanted, start=found[wanted.start], end=end)
+                end = None if selection.end is None else found[selection.end]
+                return replace(selection, start=found[selection.start], end=end)
     return None

@@ -1,4 +1,4 @@
-"""What an unreadable file looks like, so that its user learns more than "invalid data"."""
+"""The reason why a file cannot be read as a video, from its first bytes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a file is no video: `reason` completes the sentence "FILE …"."""
+    """Why a file is not a video: `reason` completes the sentence "FILE …"."""
 
     reason: str
     hint: str
 
 
 _PAGE = Fault("is a web page, not a video", "download the video itself, not the page that shows it")
-_PLAYLIST = Fault("is a playlist, not a video", "give the video files that it names")
+_PLAYLIST = Fault("is a playlist, not a video", "give the video files that it lists")
 _POINTER = Fault("is a git-lfs pointer, not a video", "run `git lfs pull`")
-_PICTURE = Fault("is a picture, not a video", "give a folder of pictures, or two pictures to `flowcli pair`")
+_IMAGE = Fault("is an image, not a video", "give a folder of images, or two images to `flowcli pair`")
 _TEXT = Fault("is text, not a video", "give a video file or a folder of images")
-_CUT = Fault("is cut off: its index (moov) is missing", "copy it again; `untrunc` can mend some recordings")
+_CUT = Fault("is cut off: its index (moov) is missing", "copy it again; `untrunc` can repair some recordings")
 _EMPTY = Fault("is empty", "copy or download it again")
 _OTHER = Fault("is not a video that can be read", "give a video file or a folder of images")
 
@@ -36,16 +36,16 @@ _BEGINNINGS = {
     b"#extm3u": _PLAYLIST,
     b"ffconcat": _PLAYLIST,
     b"version https://git-lfs": _POINTER,
-    b"\x89png": _PICTURE,
-    b"\xff\xd8\xff": _PICTURE,
-    b"bm": _PICTURE,
-    b"ii*\0": _PICTURE,
-    b"mm\0*": _PICTURE,
+    b"\x89png": _IMAGE,
+    b"\xff\xd8\xff": _IMAGE,
+    b"bm": _IMAGE,
+    b"ii*\0": _IMAGE,
+    b"mm\0*": _IMAGE,
 }
 
 
 def refusal(path: Path, *, otherwise: Fault = _OTHER) -> SourceError:
-    """The error for a file that no demuxer wanted: what its first bytes show, else `otherwise`."""
+    """The error of a file that no demuxer accepts: by its first bytes, else `otherwise`."""
     try:
         fault = _fault_of(path) or otherwise
     except OSError as error:
@@ -61,7 +61,7 @@ def _fault_of(path: Path) -> Fault | None:
         if beginning.startswith(start):
             return fault
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return _PICTURE
+        return _IMAGE
     if head[4:8] in _BOXES and not _has_index(path):
         return _CUT
     if head and b"\0" not in head and head.isascii():

@@ -1,4 +1,4 @@
-"""Frames as videos."""
+"""Encoding of pictures as videos."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flowcli.media.encoding import Encoding
 
 
-# Said here because SVT-AV1 asks nothing else before it writes its settings to stderr.
+# The only way to keep SVT-AV1 from printing its settings to stderr.
 os.environ.setdefault("SVT_LOG", "-1")
 
 _CONTAINERS = {
@@ -38,7 +38,7 @@ _CONTAINERS = {
 
 
 class ContainerWriter(ABC):
-    """A file of pictures in the making; it has its name only once it is closed."""
+    """A video file that gets its name only once it is closed. Every method raises OutputError where writing fails."""
 
     def __init__(self, path: Path, *, tick: Fraction) -> None:
         self._part = PartFile(path)
@@ -49,30 +49,30 @@ class ContainerWriter(ABC):
 
     @abstractmethod
     def write(self, image: NDArray[np.uint8], *, time: Fraction) -> None:
-        """Appends an RGB image that is shown from `time` on."""
+        """Appends a (height, width, 3) uint8 RGB image that is shown from `time`, in seconds, on."""
 
     def close(self) -> None:
-        """Completes the file under its name. A file without a picture is not left behind."""
+        """Completes the file under its name, or removes it where nothing was written."""
         if self._finish():
             self._part.commit()
 
     def finish_partial(self) -> Path | None:
-        """Completes what there is as `NAME.partial.EXT` and returns that path, or None where there is no picture."""
+        """Completes the file as `NAME.partial.EXT` and returns that path, or None where nothing was written."""
         return self._part.commit_partial() if self._finish() else None
 
     def abort(self) -> None:
-        """Removes what was written."""
+        """Removes the file."""
         with contextlib.suppress(av.FFmpegError, OSError):
             self._close_container()
         self._part.discard()
 
     def _create(self, options: dict[str, str]) -> None:
-        # An absolute path keeps `http:x.mp4` a file.
+        # As an absolute path, `http:x.mp4` is a file.
         path = os.path.abspath(self._part.path)  # noqa: PTH100 - Path.absolute would keep `..`
         self._container = av.open(path, "w", format=options.pop("format"), options=options)
 
-    def _flush(self) -> None:  # noqa: B027 - most have nothing waiting
-        """Encodes what is still waiting."""
+    def _flush(self) -> None:  # noqa: B027 - most have nothing to flush
+        """Encodes frames that are still buffered."""
 
     def _finish(self) -> bool:
         if self._container is None:
@@ -100,10 +100,10 @@ class ContainerWriter(ABC):
 
 
 class VideoWriter(ContainerWriter):
-    """A video with exact times, H.264 that every browser plays unless `encoding` says otherwise.
+    """A video with exact times, by default H.264 that every browser plays.
 
-    Odd sizes are padded by repeating the last row or column where colour is stored for pairs of pixels. What is written
-    so far can be played even after the process is killed. Matroska and WebM hold times to the millisecond.
+    Odd sizes are padded by repeating the last row or column where the pixel format subsamples chroma. An incomplete
+    file can be played even after the process is killed. Matroska and WebM round times to milliseconds.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class VideoWriter(ContainerWriter):
         self._reformatter = VideoReformatter()
 
     def write(self, image: NDArray[np.uint8], *, time: Fraction) -> None:
-        """Appends an RGB image that is shown from `time` on."""
+        """Appends a (height, width, 3) uint8 RGB image that is shown from `time`, in seconds, on."""
         height, width = image.shape[:2]
         pixels = self._encoding.format
         right, below = width % 2 * ("42" in pixels), height % 2 * ("420" in pixels)
@@ -157,7 +157,7 @@ class VideoWriter(ContainerWriter):
             context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
             context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         if encoding.codec == "h265" and self._part.path.suffix.lower() != ".mkv":
-            context.codec_tag = "hvc1"  # without it, Apple's players show nothing
+            context.codec_tag = "hvc1"  # Apple's players need it
         try:
             context.open()
         except av.FFmpegError as error:

@@ -1,7 +1,7 @@
-"""Where frames come from: every file here is one kind of input, and is imported only when a path is opened.
+"""Sources of frames: each file here is one kind of input, imported only when a path is opened.
 
-A kind declares `accepts(path) -> bool` and `SOURCE`, the class that reads it; kinds are asked in the order of their
-names. A file whose name starts with `_` helps the others.
+A kind declares `accepts(path) -> bool` and `SOURCE`, the class that reads it; kinds are tried in alphabetical order.
+Files whose names start with `_` are helpers.
 """
 
 from __future__ import annotations
@@ -26,26 +26,29 @@ if TYPE_CHECKING:
 STDIN = "-"
 """The path that stands for standard input."""
 WILDCARD = re.compile(r"%(?:0\d+)?d|[*?]|\[.+\]")
-"""What makes a name a pattern: a number as in `%04d`, or what shells know."""
+"""The wildcards of patterns: a number such as `%04d`, or `*`, `?` and `[...]` as in shells."""
 
 
 class Source(Protocol):
-    """The selected frames of one input, which may be read more than once, unless it is a stream."""
+    """The selected frames of one input, which can be read more than once, unless it is a pipe."""
 
     meta: VideoMeta
     lost: int
     """How many frames could not be decoded, known when `frames` has ended."""
     notes: list[str]
-    """What a user should know of the frames, a sentence each, known when `frames` has ended."""
+    """Anomalies of the frames, a sentence each, known when `frames` has ended."""
 
     def frames(self) -> Iterator[Frame]:
-        """The selected frames in order, counted and timed from the first of them."""
+        """The selected frames in order, with indices and times that count from the first of them."""
 
     def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
-        """At most `count` pairs, `skip` frames apart, spread over the input; read apart from `frames`."""
+        """At most `count` pairs, `skip` frames apart, spread over the input where it is seekable.
+
+        It does not change what `frames` yields.
+        """
 
     def close(self) -> None:
-        """Lets go of the input."""
+        """Closes the input."""
 
     def __enter__(self) -> Self:
         """Closes when the block ends."""
@@ -57,10 +60,10 @@ class Source(Protocol):
 def open_source(
     path: Path, *, rate: Fraction | None = None, selection: Selection = EVERYTHING, deinterlace: bool = False
 ) -> Source:
-    """The frames below `path`, with its first ones read, so that what cannot be used fails here.
+    """The source at `path`: a video, a folder or pattern of images, or `-`.
 
-    `rate` is the frames per second of what has no times of its own: images, and raw streams. `deinterlace` makes the
-    frames of interlaced video whole.
+    `rate` is frames per second, for images and video without timestamps. `deinterlace` deinterlaces video. Raises
+    UsageError where the path does not exist or the options do not fit it, SourceError where it cannot be read.
     """
     check_name(path)
     for _, name, _ in pkgutil.iter_modules(__path__):
@@ -75,25 +78,25 @@ def open_source(
     raise SourceError(f"{path} is neither a file nor a folder", hint="give a video file or a folder of images")
 
 
-def comes_once(path: Path) -> bool:
-    """Whether a path is standard input or a named pipe, as shells make of `<(...)`."""
+def is_pipe(path: Path) -> bool:
+    """Whether a path is standard input or a named pipe, such as `<(...)` in a shell."""
     check_name(path)
     return str(path) == STDIN or path.is_fifo()
 
 
 def check_name(path: Path) -> None:
-    """Raises UsageError for what no file can be called."""
+    """Raises UsageError for a name that no file can have."""
     try:
         path.exists()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{path} is no path: {reason.lower()}", hint="check the path") from error
+        raise UsageError(f"{path} is not a path: {reason.lower()}", hint="check the path") from error
 
 
 def name_of(path: Path) -> str:
-    """What outputs of an input are named after: a file's stem, a folder's name, or the text that a pattern begins with.
+    """The base name of an input's outputs: a file's stem, a folder's name, or a pattern's text before its wildcard.
 
-    A pattern that begins with its wildcard has the name of its folder.
+    Where that text is empty, the pattern's folder gives the name.
     """
     if str(path) == STDIN:
         return "stdin"

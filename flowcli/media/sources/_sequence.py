@@ -1,4 +1,4 @@
-"""Images as the frames of a source, whichever way they were named."""
+"""Image files as a source, from a folder or a pattern."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from flowcli.media.selection import Selection
 
 DEFAULT_RATE = Fraction(25)
-"""Frames per second of images, unless told otherwise."""
+"""Frames per second of images where --fps does not state it."""
 MAX_BAD_IN_A_ROW = 32
-"""Images in a row that may be unreadable before the rest is given up."""
+"""Number of consecutive unreadable images after which the rest is skipped."""
 
 
-class Sequence:
-    """Images as frames. An unreadable image is a lost frame; another size is an error."""
+class ImageSequence:
+    """Images as frames. An unreadable image is a lost frame; an image of another size raises SourceError."""
 
     def __init__(
         self, path: Path, images: list[Path], *, name: str, rate: Fraction | None, selection: Selection
@@ -33,17 +33,17 @@ class Sequence:
         self.lost = 0
         self.notes: list[str] = []
         rate = rate or DEFAULT_RATE
-        chosen = selection.range_of(len(images), rate)
-        if not chosen:
+        indices = selection.range_of(len(images), rate)
+        if not indices:
             raise nothing_selected(path, selection)
-        self._images = images[chosen.start : chosen.stop]
+        self._images = images[indices.start : indices.stop]
         height, width = read_image(self._images[0]).shape[:2]
         self.meta = VideoMeta(
-            name, width, height, rate, len(self._images), 1 / rate, start=chosen.start / rate, counted=True
+            name, width, height, rate, len(self._images), 1 / rate, start=indices.start / rate, counted=True
         )
 
     def frames(self) -> Iterator[Frame]:
-        """All images in order."""
+        """The selected images in order."""
         self.lost = bad_in_a_row = 0
         for index in range(len(self._images)):
             try:
@@ -60,9 +60,9 @@ class Sequence:
     def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` images apart, spread over the sequence."""
         starts = len(self._images) - skip
-        chosen = sorted({starts * (2 * number + 1) // (2 * count) for number in range(count)}) if starts > 0 else []
+        indices = sorted({starts * (2 * number + 1) // (2 * count) for number in range(count)}) if starts > 0 else []
         pairs = []
-        for index in chosen:
+        for index in indices:
             try:
                 pairs.append(FramePair(self._frame(index), self._frame(index + skip), continues=False))
             except _UnreadableImageError:
@@ -70,7 +70,7 @@ class Sequence:
         return pairs
 
     def close(self) -> None:
-        """Nothing stays open between images."""
+        """Does nothing: no file stays open between images."""
 
     def __enter__(self) -> Self:
         return self

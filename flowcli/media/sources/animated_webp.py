@@ -1,4 +1,4 @@
-"""An animated WebP."""
+"""Animated WebP files."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from flowcli.media.selection import Selection
 
 _TICK = Fraction(1, 1000)
-_AT_ONCE = 32
-"""Frames decoded at once: OpenCV holds all that it is asked for, and reaches later ones by decoding those before."""
+_BATCH = 32
+"""Frames per call: OpenCV keeps all frames of a call in memory, and decodes every earlier one to reach them."""
 
 
 def accepts(path: Path) -> bool:
-    """True for files that say they are animated WebP."""
+    """Whether the file's header states an animated WebP."""
     if not path.is_file() or not os.access(path, os.R_OK):
         return False
     with path.open("rb") as file:
@@ -38,7 +38,7 @@ def accepts(path: Path) -> bool:
 
 
 class WebpSource:
-    """The frames of an animated WebP, each with its own time; what is transparent is ignored."""
+    """The frames of an animated WebP with their own times; alpha is ignored."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class WebpSource:
         deinterlace: bool = False,
     ) -> None:
         if rate is not None:
-            raise UsageError(f"{path} has times of its own", hint="--fps is for images, and for video without times")
+            raise UsageError(f"{path} has timestamps", hint="--fps is for images, and for video without timestamps")
         self.path = path
         self.lost = 0
         self.notes: list[str] = []
@@ -57,7 +57,7 @@ class WebpSource:
         self._data = np.fromfile(path, np.uint8)
         durations = frame_durations(self._data.tobytes())
         self._times = [ms * _TICK for ms in accumulate(durations, initial=0)][:-1]
-        head = list(islice(selected(self._every(), selection), 2))
+        head = list(islice(selected(self._all_frames(), selection), 2))
         if not head and durations and not selection.from_first:
             raise nothing_selected(path, selection)
         if len(head) < 2:
@@ -68,16 +68,16 @@ class WebpSource:
         self.meta = VideoMeta(path.name, width, height, rate, count, _TICK, start=head[0].time, seekable=False)
 
     def frames(self) -> Iterator[Frame]:
-        """The selected frames in order, counted and timed from the first of them."""
-        return renumbered(selected(self._every(), self._selection))
+        """The selected frames in order, with indices and times that count from the first of them."""
+        return renumbered(selected(self._all_frames(), self._selection))
 
     def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
-        """At most `count` pairs, `skip` frames apart, of the first frames: later ones cannot be sought."""
-        held = list(islice(self.frames(), min(count + skip, _AT_ONCE)))
-        return list(pair_up(held, skip=skip, sliding=True))
+        """At most `count` pairs, `skip` frames apart, of the first frames: OpenCV cannot seek to later ones."""
+        frames = list(islice(self.frames(), min(count + skip, _BATCH)))
+        return list(pair_up(frames, skip=skip, sliding=True))
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Does nothing: no file stays open."""
 
     def __enter__(self) -> Self:
         return self
@@ -85,29 +85,29 @@ class WebpSource:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _every(self) -> Iterator[Frame]:
+    def _all_frames(self) -> Iterator[Frame]:
         self.lost = 0
-        for start in range(0, len(self._times), _AT_ONCE):
-            asked = self._times[start : start + _AT_ONCE]
-            _, animation = cv2.imdecodeanimation(self._data, start, len(asked))
+        for start in range(0, len(self._times), _BATCH):
+            times = self._times[start : start + _BATCH]
+            _, animation = cv2.imdecodeanimation(self._data, start, len(times))
             for index, image in enumerate(animation.frames, start):
                 rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGB), np.uint8)
                 yield Frame(index, self._times[index], rgb)
-            if len(animation.frames) < len(asked):
+            if len(animation.frames) < len(times):
                 self.lost = len(self._times) - start - len(animation.frames)
                 return
 
 
 def frame_durations(data: bytes) -> list[int]:
-    """How long each frame is shown, in milliseconds, as browsers do: what asks for less than 11 gets 100."""
+    """The duration of each frame in milliseconds; as in browsers, one of 10 or less counts as 100."""
     durations = []
-    place = 12
-    while place + 24 <= len(data):
-        kind, size = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "little")
+    offset = 12
+    while offset + 24 <= len(data):
+        kind, size = data[offset : offset + 4], int.from_bytes(data[offset + 4 : offset + 8], "little")
         if kind == b"ANMF":
-            asked = int.from_bytes(data[place + 20 : place + 23], "little")
-            durations.append(asked if asked > 10 else 100)
-        place += 8 + size + size % 2
+            duration = int.from_bytes(data[offset + 20 : offset + 23], "little")
+            durations.append(duration if duration > 10 else 100)
+        offset += 8 + size + size % 2
     return durations
 
 

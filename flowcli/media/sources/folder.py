@@ -1,4 +1,4 @@
-"""A folder of images, in natural order."""
+"""Folders of images, in natural order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flowcli.errors import SourceError
 from flowcli.media.images import EXTENSIONS, in_natural_order
 from flowcli.media.selection import EVERYTHING
-from flowcli.media.sources._sequence import Sequence
+from flowcli.media.sources._sequence import ImageSequence
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def accepts(path: Path) -> bool:
-    """True for folders."""
+    """Whether the path is a folder."""
     return path.is_dir()
 
 
-class FolderSource(Sequence):
+class FolderSource(ImageSequence):
     """The images of one folder."""
 
     def __init__(
@@ -42,7 +42,7 @@ class FolderSource(Sequence):
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The visible images of a folder, 2 before 10."""
+    """The images of a folder that are not hidden, in natural order; raises SourceError where it cannot be read."""
     try:
         files = list(folder.iterdir())
     except OSError as error:

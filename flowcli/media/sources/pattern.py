@@ -1,4 +1,4 @@
-"""Images whose names fit a pattern: `frames/%04d.png`, or `frames/*.png` in quotes."""
+"""Images whose names match a pattern: `frames/%04d.png`, or `frames/*.png` in quotes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flowcli.errors import SourceError, UsageError
 from flowcli.media.images import EXTENSIONS, in_natural_order
 from flowcli.media.selection import EVERYTHING
 from flowcli.media.sources import WILDCARD, name_of
-from flowcli.media.sources._sequence import Sequence
+from flowcli.media.sources._sequence import ImageSequence
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -21,12 +21,12 @@ _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 
 def accepts(path: Path) -> bool:
-    """True for patterns, unless a file really has that name."""
+    """Whether the path is a pattern and no file has that name."""
     return not path.exists() and WILDCARD.search(str(path)) is not None
 
 
-class PatternSource(Sequence):
-    """The images that fit a pattern, in natural order; numbers that are left out do not count."""
+class PatternSource(ImageSequence):
+    """The images that match a pattern, in natural order; numbers without an image are not lost frames."""
 
     def __init__(
         self,
@@ -39,33 +39,33 @@ class PatternSource(Sequence):
         images = matches(path)
         if not images:
             raise UsageError(
-                f"{path} fits no image", hint="check the pattern; images are " + ", ".join(sorted(EXTENSIONS))
+                f"{path} matches no image", hint="check the pattern; images are " + ", ".join(sorted(EXTENSIONS))
             )
         if len(images) == 1:
-            raise SourceError(f"{path} fits only one image", hint="flow needs two; for pictures: `flowcli pair`")
+            raise SourceError(f"{path} matches only one image", hint="flow needs two; for two files: `flowcli pair`")
         super().__init__(path, images, name=name_of(path), rate=rate, selection=selection)
 
 
 def matches(pattern: Path) -> list[Path]:
-    """The visible images that fit a pattern, 2 before 10."""
+    """The images that match a pattern and are not hidden, in natural order."""
     if _NUMBER.search(pattern.name):
-        fits = _numbered(pattern.name)
-        return in_natural_order(path for path in pattern.parent.glob("*") if fits.fullmatch(path.name))
+        expression = _numbered(pattern.name)
+        return in_natural_order(path for path in pattern.parent.glob("*") if expression.fullmatch(path.name))
     parts = pattern.parts
     fixed = next(number for number, part in enumerate(parts) if WILDCARD.search(part))
     return in_natural_order(Path(*parts[:fixed]).glob(str(Path(*parts[fixed:]))))
 
 
 def _numbered(name: str) -> re.Pattern[str]:
-    """What fits a name like `left_%04d.png`: numbers have no zeros before them but those that fill their width."""
+    """The regular expression of a name like `left_%04d.png`: numbers have leading zeros only up to their width."""
     text, *rest = _NUMBER.split(name)
-    fits = re.escape(text)
+    expression = re.escape(text)
     for width, text in zip(rest[::2], rest[1::2], strict=True):
-        # No name has so many digits, and regular expressions count no further.
+        # A file name has fewer digits, and the repeat count of a regular expression is limited.
         least = min(int(width or 0), 1000)
         digits = rf"\d{{{least}}}|[1-9]\d{{{least},}}" if width else r"0|[1-9]\d*"
-        fits += f"(?:{digits})" + re.escape(text)
-    return re.compile(fits)
+        expression += f"(?:{digits})" + re.escape(text)
+    return re.compile(expression)
 
 
 SOURCE = PatternSource

@@ -1,4 +1,4 @@
-"""Video through a pipe, from standard input (`-`) or one that has a name: whatever can be read without going back."""
+"""Video from standard input (`-`) or a named pipe, read without seeking."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flowcli.media.frames import VideoMeta
 from flowcli.media.pairs import pair_up
 from flowcli.media.pyav import VideoReader
 from flowcli.media.selection import EVERYTHING, nothing_selected, renumbered
-from flowcli.media.sources import STDIN, comes_once
+from flowcli.media.sources import STDIN, is_pipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from flowcli.media.frames import Frame, FramePair
     from flowcli.media.selection import Selection
 
-_MOST_HELD = 32
-"""Frames that a glimpse keeps waiting at most."""
-_PATIENCE = 0.2
-"""Seconds to wait for data before looking whether they are still wanted."""
+_MAX_SAMPLED = 32
+"""The number of first frames that `sample_pairs` keeps at most."""
+_POLL = 0.2
+"""Seconds between checks of whether reading has been ended."""
 
 
 def accepts(path: Path) -> bool:
-    """True for what comes once."""
-    return comes_once(path)
+    """Whether the path is standard input or a named pipe."""
+    return is_pipe(path)
 
 
 class PipeSource:
-    """The frames of a video that comes once, and is not read further than it is asked for."""
+    """The frames of a video that can be read once, and is read no further than requested."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class PipeSource:
     ) -> None:
         self.path = path
         name = Path("stdin") if str(path) == STDIN else path
-        self._stream = Stream(opened(path))
+        self._stream = Stream(open_pipe(path))
         with self._stream.stopping():
             self._reader = VideoReader(name, stream=self._stream, rate=rate, deinterlace=deinterlace)
             self._later = self._reader.frames(selection)
@@ -82,28 +82,28 @@ class PipeSource:
 
     @property
     def notes(self) -> list[str]:
-        """What is odd about the frames so far."""
+        """Anomalies of the frames so far, a sentence each."""
         return self._reader.notes
 
     def frames(self) -> Iterator[Frame]:
-        """The selected frames in order, counted and timed from the first of them; only once."""
-        return renumbered(self._each())
+        """The selected frames in order, with indices and times that count from the first of them; only once."""
+        return renumbered(self._selected())
 
-    def _each(self) -> Iterator[Frame]:
+    def _selected(self) -> Iterator[Frame]:
         while self._waiting:
             yield self._waiting.popleft()
         with self._stream.stopping():
             yield from self._later
 
     def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
-        """At most `count` pairs, `skip` frames apart, of the first frames; `frames` gives them all the same."""
-        wanted = min(count + skip, _MOST_HELD)
+        """At most `count` pairs, `skip` frames apart, of the first frames, which `frames` still yields."""
+        needed = min(count + skip, _MAX_SAMPLED)
         with self._stream.stopping():
-            self._waiting.extend(islice(self._later, max(0, wanted - len(self._waiting))))
+            self._waiting.extend(islice(self._later, max(0, needed - len(self._waiting))))
         return list(pair_up(self._waiting, skip=skip, sliding=True))
 
     def close(self) -> None:
-        """Stops reading. What was opened is closed with the last thread that reads it."""
+        """Stops reading. The file itself is closed once no thread reads it any more."""
         self._stream.ended = True
 
     def __enter__(self) -> Self:
@@ -114,15 +114,16 @@ class PipeSource:
 
 
 class Stream:
-    """A file as PyAV reads it: whatever has come, as soon as it has, until `ended` is set.
+    """A file that gives PyAV the data as soon as it arrives, until `ended` is set.
 
-    A signal that stops Python while PyAV waits for data would be lost in PyAV; `stopping` raises it behind that.
+    PyAV would swallow an exception, such as that of a signal, raised while it waits for data; `stopping` raises it
+    after PyAV has returned.
     """
 
     def __init__(self, file: RawIOBase) -> None:
         self.ended = False
         self._file = file
-        self._stop: BaseException | None = None
+        self._error: BaseException | None = None
         if file.seekable():
             self.seek = file.seek
             self.tell = file.tell
@@ -131,29 +132,29 @@ class Stream:
         """Up to `size` bytes; none at the end."""
         try:
             while not self.ended:
-                if self._has_come():
+                if self._has_data():
                     return self._file.read(size) or b""
-        except BaseException as stop:
-            # PyAV asks again after an end, so this must stay the end.
-            self.ended, self._stop = True, stop
+        except BaseException as error:
+            # PyAV reads again after an end, which must remain one.
+            self.ended, self._error = True, error
         return b""
 
     @contextmanager
     def stopping(self) -> Iterator[None]:
-        """Raises what stopped a read meanwhile."""
+        """Raises, at the end of the block, the exception that stopped a read within it."""
         try:
             yield
         finally:
-            if self._stop is not None:
-                raise self._stop
+            if self._error is not None:
+                raise self._error
 
-    def _has_come(self) -> bool:
+    def _has_data(self) -> bool:
         # Windows can only wait for sockets.
-        return os.name == "nt" or bool(select.select([self._file], [], [], _PATIENCE)[0])
+        return os.name == "nt" or bool(select.select([self._file], [], [], _POLL)[0])
 
 
-def opened(path: Path) -> RawIOBase:
-    """What to read from, without a buffer; raises UsageError where that would wait for someone to type a video."""
+def open_pipe(path: Path) -> RawIOBase:
+    """The pipe or standard input, unbuffered; raises UsageError where standard input is a terminal."""
     if str(path) != STDIN:
         return path.open("rb", buffering=0)
     if sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""A video file."""
+"""Video files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flowcli.errors import SourceError
 from flowcli.media.frames import Audio, FramePair, VideoMeta
 from flowcli.media.pyav import VideoReader
-from flowcli.media.pyav.seeking import approach
+from flowcli.media.pyav.seeking import seek_point
 from flowcli.media.pyav.sniffing import Fault, refusal
 from flowcli.media.selection import EVERYTHING, Moment, Selection, nothing_selected, renumbered
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from flowcli.media.frames import Frame
 
 _REACH = Fraction(10)
-"""Seconds that a glimpse decodes at most from a key frame to where it wants to look."""
+"""Seconds of video that `sample_pairs` decodes at most between a key frame and a pair."""
 
 
 def accepts(path: Path) -> bool:
-    """True for every file: only opening it tells what it holds."""
+    """Whether the path exists and is not a folder; only opening a file shows what it holds."""
     return path.exists() and not path.is_dir()
 
 
 class VideoSource:
-    """The frames of a video, upright. Each pass opens the file anew, so passes do not disturb each other."""
+    """The frames of a video, upright. Each pass opens the file again, so that passes are independent."""
 
     def __init__(
         self,
@@ -54,9 +54,9 @@ class VideoSource:
         if len(head) == 1:
             raise SourceError(f"{path} has only one frame", hint="flow needs two frames; for pictures: `flowcli pair`")
         if not selection.from_first:
-            # The frame that one begins with would be mended without the one before it.
+            # After a seek, the first frame would be deinterlaced without the one before it.
             if not deinterlace:
-                self._selection, self._seek_to = approach(path, selection, origin=self._origin)
+                self._selection, self._seek_to = seek_point(path, selection, origin=self._origin)
             head = list(islice(self._selected(), 2))
             if not head:
                 raise nothing_selected(path, selection)
@@ -75,7 +75,7 @@ class VideoSource:
         )
 
     def frames(self) -> Iterator[Frame]:
-        """The selected frames in order, counted and timed from the first of them."""
+        """The selected frames in order, with indices and times that count from the first of them."""
         return renumbered(self._selected())
 
     def _selected(self) -> Iterator[Frame]:
@@ -93,9 +93,9 @@ class VideoSource:
         pairs: list[FramePair] = []
         for number in range(count):
             time = self._start + starts * (2 * number + 1) // (2 * count) / self.meta.rate
-            # Some streams find no key frame where they seek to; they are read from their start.
+            # Some streams have no key frame after a seek; they are read from their start.
             pair = self._pair_near(time, skip=skip, seeks=True) or self._pair_near(time, skip=skip, seeks=False)
-            if pair is not None and all(pair.first.time != known.first.time for known in pairs):
+            if pair is not None and all(pair.first.time != other.first.time for other in pairs):
                 pairs.append(pair)
         return pairs
 
@@ -103,14 +103,14 @@ class VideoSource:
         with VideoReader(self.path, origin=self._origin, rate=self._rate) as reader:
             if seeks:
                 reader.seek(time)
-            wanted = Selection(start=Moment(seconds=time))
-            frames = enumerate(reader.frames(wanted, reach=_REACH))
-            # Whatever lies between the two is not kept.
+            selection = Selection(start=Moment(seconds=time))
+            frames = enumerate(reader.frames(selection, reach=_REACH))
+            # Frames between the two are not kept in memory.
             ends = list(islice((frame for number, frame in frames if number in {0, skip}), 2))
         return FramePair(ends[0], ends[1], continues=False) if len(ends) == 2 else None
 
     def close(self) -> None:
-        """Nothing stays open between passes."""
+        """Does nothing: no file stays open between passes."""
 
     def __enter__(self) -> Self:
         return self
