@@ -1,4 +1,4 @@
-"""A model of one's own from RAFT's parts: stereo, where a match lies on the same row and one dimension is searched."""
+"""A stereo model built from RAFT's parts, which searches for matches in one dimension, along the row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RADIUS, HIDDEN, CONTEXT, MOTION = 8, 64, 64, 66
 
 
 class Stereo(nn.Module):
-    """Rectified pairs (batch, 3, height, width) in [-1, 1], sides multiples of 8 → disparity after every step."""
+    """Rectified pairs (batch, 3, height, width) in [-1, 1], sides multiples of 8 → disparity after every update."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,16 +40,16 @@ class Stereo(nn.Module):
         flow = torch.zeros(batch, 2, rows, columns, device=left.device)
         disparities = []
         for _ in range(iterations):
-            flow = flow.detach()  # as in RAFT, gradients flow through what a step adds, not through where it looked
+            flow = flow.detach()  # as in RAFT, gradients pass through an update's delta, not through the flow before it
             centers = as_rows(grid + flow) * torch.tensor([1.0, 0.0], device=left.device).view(2, 1, 1)
             window = correlation.lookup(centers).view(batch, rows, 2 * RADIUS + 1, 2 * RADIUS + 1, columns)
-            found = window[:, :, :, RADIUS].transpose(1, 2)  # (batch, x offset, rows, columns): no step up or down
+            found = window[:, :, :, RADIUS].transpose(1, 2)  # (batch, x offset, rows, columns): y offset 0
             hidden = self.gru(hidden, self.motion(found, flow), prepared)
             flow = torch.cat((flow[:, :1] + self.head(hidden)[:, :1], flow[:, 1:]), dim=1)
-            disparities.append(-upsample_convex(flow, self.mask(hidden))[:, 0])  # what is near moves to the left
+            disparities.append(-upsample_convex(flow, self.mask(hidden))[:, 0])  # near points move to the left
         return disparities
 
 
 def as_rows(maps: Tensor) -> Tensor:
-    """Every row as a picture of its own: (batch, channels, rows, columns) → (batch * rows, channels, 1, columns)."""
+    """Makes every row an image: (batch, channels, rows, columns) → (batch * rows, channels, 1, columns)."""
     return maps.transpose(1, 2).flatten(0, 1).unsqueeze(2)

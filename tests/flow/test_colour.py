@@ -24,11 +24,11 @@ def _baker(u: float, v: float) -> tuple[int, ...]:
     assert len(columns) == 55
     position = (math.atan2(-v, -u) / math.pi + 1) / 2 * 54
     before = int(position)
-    share = position - before
+    fraction = position - before
     radius = math.hypot(u, v)
     colour = []
     for low, high in zip(columns[before], columns[(before + 1) % 55], strict=True):
-        value = (1 - share) * low / 255 + share * high / 255
+        value = (1 - fraction) * low / 255 + fraction * high / 255
         colour.append(int(255 * (1 - radius * (1 - value))))
     return tuple(colour)
 
@@ -71,13 +71,12 @@ def test_faster_than_the_scale_keeps_its_hue():
         assert np.abs(_one(100 * u, 100 * v) - _one(u / length, v / length)).max() <= 3
 
 
-@pytest.mark.parametrize("unknown", [np.nan, np.inf, 1e10, -1e10])
-def test_unknown_flow_is_black(unknown):
-    flow = np.full((40, 50, 2), 0.5, np.float32)
-    flow[3, 4, 0] = flow[35, 6, 1] = unknown
-    image = colour_flow(flow, scale=ColourScale(1))
-    black = (image == 0).all(axis=2)
-    assert np.argwhere(black).tolist() == [[3, 4], [35, 6]]
+def test_unknown_flow_is_black():
+    for unknown in (np.nan, np.inf, 1e10, -1e10):
+        flow = np.full((40, 50, 2), 0.5, np.float32)
+        flow[3, 4, 0] = flow[35, 6, 1] = unknown
+        black = (colour_flow(flow, scale=ColourScale(1)) == 0).all(axis=2)
+        assert np.argwhere(black).tolist() == [[3, 4], [35, 6]], unknown
 
 
 def test_the_noise_of_still_frames_stays_nearly_white():
@@ -110,7 +109,7 @@ def test_a_gamma_above_1_shows_slow_motion_more_strongly_and_leaves_the_fastest(
         assert saturation(speed, 0.5) == pytest.approx((speed / 4) ** 2, abs=0.02)
 
 
-def test_on_black_what_is_still_is_black_and_what_is_unknown_grey():
+def test_on_a_dark_scale_no_motion_is_black_and_unknown_flow_grey():
     scale = ColourScale(4, dark=True)
     flow = np.array([[[0, 0], [4, 0], [2, 0], [np.nan, 0], [0, 1e10]]], np.float32)
     row = colour_flow(flow, scale=scale)[0].astype(int).tolist()
@@ -120,14 +119,14 @@ def test_on_black_what_is_still_is_black_and_what_is_unknown_grey():
     assert row[3] == row[4] == [80, 80, 80]
 
 
-def test_speed_alone_goes_from_violet_to_yellow_whichever_way_and_is_black_where_unknown():
+def test_speed_goes_from_violet_to_yellow_in_every_direction_and_is_black_where_unknown():
     flow = np.array([[[0, 0], [3, 4], [-5, 0], [30, 40], [0, np.nan]]], np.float32)
     row = colour_speed(flow, scale=ColourScale(5))[0].tolist()
     viridis = cv2.applyColorMap(np.array([[0, 255]], np.uint8), cv2.COLORMAP_VIRIDIS)[0, :, ::-1].tolist()
     assert row == [viridis[0], viridis[1], viridis[1], viridis[1], [0, 0, 0]]
 
 
-def test_the_wheel_is_the_flow_away_from_its_middle():
+def test_the_wheel_shows_flow_away_from_its_centre():
     picture = wheel(20)
     assert picture.shape == (41, 41, 3)
     assert picture[20, 20].tolist() == [255, 255, 255]
@@ -135,7 +134,8 @@ def test_the_wheel_is_the_flow_away_from_its_middle():
 
 
 def test_full_hd_is_coloured_in_hundredths_of_a_second_on_one_core():
-    flow = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(1080, 1920, 2)).astype(np.float32), (0, 0), 20) * 200
+    coarse = 3 * np.random.default_rng(0).normal(size=(27, 48, 2)).astype(np.float32)
+    flow = cv2.resize(coarse, (1920, 1080), interpolation=cv2.INTER_CUBIC)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -18,7 +18,7 @@ def test_an_overlay_of_no_motion_is_the_frame():
     assert np.array_equal(overlay(SCENE, np.zeros((60, 90, 2), np.float32), scale=ColourScale(5)), SCENE)
 
 
-def test_an_overlay_colours_what_moves_and_keeps_what_is_unknown():
+def test_an_overlay_colours_moving_pixels_and_keeps_the_frame_where_flow_is_unknown():
     flow = np.zeros((60, 90, 2), np.float32)
     flow[:, 30:60] = (5, 0)
     flow[:, 60:] = np.nan
@@ -39,10 +39,10 @@ def test_a_wrong_flow_doubles_the_picture():
     assert np.abs(picture.astype(int) - SCENE).mean() > 5
 
 
-@pytest.mark.parametrize("flow_there", [(30, 0), (np.nan, 0), (1e10, 1e10)])
-def test_what_the_second_frame_does_not_show_is_hatched(flow_there):
+@pytest.mark.parametrize("leaving", [(30, 0), (np.nan, 0), (1e10, 1e10)])
+def test_pixels_that_the_second_frame_does_not_show_are_hatched(leaving):
     flow = np.zeros((60, 90, 2), np.float32)
-    flow[:, 80:] = flow_there
+    flow[:, 80:] = leaving
     picture = warp(SCENE, SCENE, flow)
     assert np.array_equal(picture[:, :80], SCENE[:, :80])
     assert np.array_equal(
@@ -59,7 +59,7 @@ def test_known_occlusion_is_hatched():
 
 
 def _drawn(picture):
-    """Where an arrow is: the frame below has no colours."""
+    """Where arrows are: the frame below them is grey."""
     return picture.max(axis=2).astype(int) - picture.min(axis=2) > 30
 
 
@@ -87,10 +87,10 @@ def test_slow_and_unknown_motion_has_no_arrow():
     assert not _drawn(arrows(SCENE, flow, scale=ColourScale(5), shortest=0))[:, 48:].any()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (720, 1280)])
-def test_arrows_fit_any_picture(size):
-    picture = np.full((*size, 3), 90, np.uint8)
-    assert arrows(picture, np.full((*size, 2), 3, np.float32), scale=ColourScale(2)).shape == picture.shape
+def test_arrows_fit_frames_of_any_size():
+    for size in ((1, 1), (3, 200), (200, 3), (720, 1280)):
+        frame = np.full((*size, 3), 90, np.uint8)
+        assert arrows(frame, np.full((*size, 2), 3, np.float32), scale=ColourScale(2)).shape == frame.shape
 
 
 def test_a_mask_is_white_where_marked():
@@ -103,10 +103,10 @@ def test_side_by_side_keeps_both():
     assert np.array_equal(picture, np.concatenate([SCENE, 255 - SCENE], axis=1))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (8, 200), (60, 90), (720, 1280)])
-def test_a_legend_fits_any_picture(size):
-    picture = np.full((*size, 3), 128, np.uint8)
-    assert inset(picture, legend(legend_size(picture), ColourScale(12.34))).shape == (*size, 3)
+def test_a_legend_fits_pictures_of_any_size():
+    for size in ((1, 1), (8, 200), (60, 90), (720, 1280)):
+        picture = np.full((*size, 3), 128, np.uint8)
+        assert inset(picture, legend(legend_size(picture), ColourScale(12.34))).shape == (*size, 3)
 
 
 def test_the_legend_is_the_wheel_with_right_red():

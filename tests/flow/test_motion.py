@@ -1,4 +1,4 @@
-"""Flow in numbers: `Motion`, and the records of `--save stats`."""
+"""Statistics of flow: `MotionStatistics`, and the records of `--save stats`."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_noise_is_still_and_has_no_direction():
     assert not MotionStatistics.of(_field(1, 0)).still
 
 
-def test_of_unknown_flow_nothing_is_known():
+def test_unknown_flow_has_no_statistics():
     assert MotionStatistics.of(_field(np.nan, 0)) == MotionStatistics(0.0, None, None, None, 0.0, None)
 
 
-def test_a_record_says_what_a_pair_does(make_estimate):
+def test_a_record_describes_the_motion_of_a_pair(make_estimate):
     occluded = np.zeros((48, 64), bool)
     occluded[:12] = True
     record = stats.measure(make_estimate(_field(0, 3, size=(48, 64)), index=5, occluded=occluded))
@@ -63,7 +63,7 @@ def test_a_record_says_what_a_pair_does(make_estimate):
     assert (record["cut"], record["still"]) == (False, False)
 
 
-def test_speed_follows_the_true_times(make_estimate):
+def test_speed_is_per_second_of_the_frames_times(make_estimate):
     estimate = make_estimate(_field(3, 4, size=(48, 64)), time=Fraction(2))
     object.__setattr__(estimate.pair.second, "time", Fraction(5, 2))
     assert stats.measure(estimate)["speed"]["mean"] == 10
@@ -77,14 +77,14 @@ def test_images_without_time_have_no_speed(make_estimate):
     assert record["magnitude"]["mean"] == 5
 
 
-def test_what_is_unknown_is_null_in_json(tmp_path, make_estimate):
+def test_unknown_statistics_are_null_in_json(tmp_path, make_estimate):
     stats.compose([stats.measure(make_estimate(_field(np.nan, 0, size=(48, 64))))], tmp_path / "a.json")
     record = json.loads((tmp_path / "a.json").read_text())["pairs"][0]
     assert record["magnitude"]["mean"] is record["photometric_error"]["before"] is record["dominant_direction"] is None
     assert record["known_fraction"] == 0
 
 
-def test_the_summary_leaves_cuts_out_and_parts_join_to_the_same_file(tmp_path, make_estimate):
+def test_the_summary_excludes_cuts_and_joined_parts_give_the_same_file(tmp_path, make_estimate):
     records = [stats.measure(make_estimate(_field(u, 0, size=(48, 64)), index=u)) for u in (2, 40, 4, 0)]
     records[1]["cut"] = True
     stats.compose(records, tmp_path / "whole.json")

@@ -13,11 +13,11 @@ from flowcli.flow.outputs import check_outputs, choose, descriptions, names_of, 
 ALL = ("video", "png", "flo", "overlay", "side", "warp")
 
 
-def _names(sinks, source, **options):
-    return [str(output.path) for output in plan_outputs(sinks, Path(source), **options)]
+def _names(outputs, source, **options):
+    return [str(output.path) for output in plan_outputs(outputs, Path(source), **options)]
 
 
-def test_a_video_has_the_names_of_the_contract():
+def test_outputs_of_a_video_have_their_documented_names():
     assert _names(ALL, "in/clip.mp4", video=True) == [
         "in/clip_flow.mp4",
         "in/clip_flow",
@@ -30,7 +30,7 @@ def test_a_video_has_the_names_of_the_contract():
     assert [str(output.file_for(7)) for output in numbered] == ["in/clip_flow/000007.png", "in/clip_flow/000007.flo"]
 
 
-def test_a_pair_has_the_names_of_the_contract():
+def test_outputs_of_a_pair_have_their_documented_names():
     assert _names(ALL[1:], "in/a.png", video=False) == [
         "in/a_flow.png",
         "in/a_flow.flo",
@@ -46,7 +46,7 @@ def test_the_colour_video_is_refused_for_a_pair():
     assert str(failure.value) == "--save video needs a video"
 
 
-def test_flow_files_come_in_both_directions_and_pictures_in_the_one_asked_for():
+def test_flow_files_come_in_both_directions_and_pictures_in_one():
     both = {"direction": "both", "video": False}
     names = _names(["flo", "kitti", "npz", "png", "overlay"], "a.png", **both)
     assert names == [
@@ -81,7 +81,7 @@ def test_the_files_of_one_direction_are_not_those_of_the_other(tmp_path):
     ]
 
 
-def test_a_film_may_have_any_extension_that_its_codec_knows():
+def test_a_video_may_have_any_extension_that_suits_its_codec():
     containers = (".webm", ".mkv")
     assert _names(["video", "flo"], "a.mp4", video=True, containers=containers) == ["a_flow.webm", "a_flow"]
     assert _names(["side"], "a.mp4", video=True, containers=containers, output=Path("x.mkv")) == ["x.mkv"]
@@ -101,7 +101,7 @@ def test_names_keep_their_extension_where_they_would_collide():
 
 
 @pytest.mark.parametrize(
-    ("sinks", "output", "expected"),
+    ("outputs", "output", "expected"),
     [
         (["video"], "out/x.mp4", ["out/x.mp4"]),
         (["video"], "out/x.MP4", ["out/x.MP4"]),
@@ -111,16 +111,16 @@ def test_names_keep_their_extension_where_they_would_collide():
         (["png"], "out", ["out/clip_flow"]),
     ],
 )
-def test_output_is_a_file_when_one_is_written_and_it_fits(sinks, output, expected):
-    assert _names(sinks, "clip.mov", video=True, output=Path(output)) == expected
+def test_output_is_a_file_when_one_is_written_and_it_fits(outputs, output, expected):
+    assert _names(outputs, "clip.mov", video=True, output=Path(output)) == expected
 
 
 @pytest.mark.parametrize(
-    ("sinks", "output"), [(["video"], "x.png"), (["video", "overlay"], "x.mp4"), (["png"], "x.png")]
+    ("outputs", "output"), [(["video"], "x.png"), (["video", "overlay"], "x.mp4"), (["png"], "x.png")]
 )
-def test_an_extension_that_does_not_fit_is_refused(sinks, output):
+def test_an_extension_that_does_not_fit_is_refused(outputs, output):
     with pytest.raises(UsageError, match=f"^-o {output} does not fit what is saved: "):
-        plan_outputs(sinks, Path("clip.mov"), video=True, output=Path(output))
+        plan_outputs(outputs, Path("clip.mov"), video=True, output=Path(output))
 
 
 def test_a_file_where_a_folder_is_needed_is_refused(tmp_path):
@@ -134,18 +134,18 @@ def test_the_report_is_beside_the_outputs():
     assert report_path(outputs, Path("in/clip.mp4")) == Path("out/clip_flow.json")
 
 
-def test_a_list_is_chosen_once_each_in_order():
+def test_a_list_of_outputs_is_read_in_order_without_duplicates():
     assert choose("flo, png,flo") == ("flo", "png")
 
 
-def test_an_unknown_output_names_the_known_ones():
+def test_an_unknown_output_is_refused_with_the_known_ones():
     with pytest.raises(UsageError) as failure:
         choose("vidoe")
     assert str(failure.value) == "--save vidoe is not known"
     assert failure.value.hint == f"did you mean video? use {', '.join(output_names())}"
 
 
-def test_every_output_says_what_it_is():
+def test_every_output_has_a_description():
     assert descriptions()["video"] == "Flow in colour, as an H.264 video."
     assert all(text.endswith(".") for text in descriptions().values())
 
@@ -158,34 +158,34 @@ def test_names_and_descriptions_need_no_heavy_import():
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def _check(tmp_path, *, sinks=("video",), overwrite=False, output=None):
+def _check(tmp_path, *, outputs=("video",), overwrite=False, output=None):
     source = tmp_path / "clip.mp4"
     source.touch()
-    outputs = plan_outputs(list(sinks), source, video=True, output=output)
+    outputs = plan_outputs(list(outputs), source, video=True, output=output)
     check_outputs(outputs, [source], overwrite=overwrite)
 
 
-def test_what_does_not_exist_yet_may_be_written_and_is_not_touched(tmp_path):
-    _check(tmp_path, sinks=ALL, output=tmp_path / "new" / "folder")
+def test_new_outputs_may_be_written_and_checking_creates_nothing(tmp_path):
+    _check(tmp_path, outputs=ALL, output=tmp_path / "new" / "folder")
     assert [file.name for file in tmp_path.iterdir()] == ["clip.mp4"]
 
 
-@pytest.mark.parametrize(("sink", "existing"), [("video", "clip_flow.mp4"), ("png", "clip_flow/000003.png")])
-def test_an_existing_output_is_refused_unless_overwritten(tmp_path, sink, existing):
+@pytest.mark.parametrize(("output", "existing"), [("video", "clip_flow.mp4"), ("png", "clip_flow/000003.png")])
+def test_an_existing_output_is_refused_unless_overwritten(tmp_path, output, existing):
     (tmp_path / existing).parent.mkdir(exist_ok=True)
     (tmp_path / existing).write_text("mine")
     with pytest.raises(UsageError) as failure:
-        _check(tmp_path, sinks=[sink])
+        _check(tmp_path, outputs=[output])
     assert str(failure.value) == f"{tmp_path / existing} exists already"
     assert "-y" in failure.value.hint
-    _check(tmp_path, sinks=[sink], overwrite=True)
+    _check(tmp_path, outputs=[output], overwrite=True)
     assert (tmp_path / existing).read_text() == "mine"
 
 
-def test_files_of_another_output_are_not_in_the_way(tmp_path):
+def test_files_of_another_output_are_no_obstacle(tmp_path):
     (tmp_path / "clip_flow").mkdir()
     (tmp_path / "clip_flow" / "000000.png").touch()
-    _check(tmp_path, sinks=["flo"])
+    _check(tmp_path, outputs=["flo"])
 
 
 @pytest.mark.parametrize("link", [None, os.symlink, os.link], ids=["itself", "symlink", "hardlink"])
@@ -212,7 +212,7 @@ def test_a_folder_below_a_file_is_refused(tmp_path):
         _check(tmp_path, output=tmp_path / "file" / "below")
 
 
-def test_a_folder_that_cannot_be_written_is_found_before(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(OutputError) as failure:
         _check(tmp_path, output=tmp_path / "new")

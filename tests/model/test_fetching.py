@@ -1,4 +1,4 @@
-"""Fetching from servers that do everything wrong, on this machine's own loopback."""
+"""Fetching from faulty HTTP servers on the loopback interface."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Answer = Callable[["Handler", bytes], None]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers the n-th request as the server's n-th answer says, and the last answer from then on."""
+    """Answers the n-th request with the server's n-th answer, and all later ones with the last."""
 
     server: Server
 
@@ -58,16 +58,16 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}/raft.pth"
 
     def handle_error(self, *_: object) -> None:
-        """Quiet: clients that had enough are what is tested."""
+        """Quiet: clients that close the connection are part of the tests."""
 
 
 def whole(handler: Handler, content: bytes) -> None:
-    """The file, or the part that is asked for, as a good server gives it."""
-    asked = handler.headers.get("Range")
-    if asked is None:
+    """The file, or the requested range of it."""
+    requested = handler.headers.get("Range")
+    if requested is None:
         handler.reply(200, content, Content_Length=len(content))
         return
-    start = int(asked.removeprefix("bytes=").rstrip("-"))
+    start = int(requested.removeprefix("bytes=").rstrip("-"))
     if start >= len(content):
         handler.reply(416, b"", Content_Range=f"bytes */{len(content)}", Content_Length=0)
         return
@@ -76,27 +76,27 @@ def whole(handler: Handler, content: bytes) -> None:
     handler.reply(206, part, Content_Length=len(part), Content_Range=span)
 
 
-def cut(share: float) -> Answer:
-    """So much of what is asked for, then the connection closes."""
+def cut(fraction: float) -> Answer:
+    """A fraction of what is requested, before the connection is closed."""
 
     def answer(handler: Handler, content: bytes) -> None:
         start = int((handler.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
         rest = content[start:]
         headers = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
-        handler.reply(206 if start else 200, rest[: int(share * len(rest))], Content_Length=len(rest), **headers)
+        handler.reply(206 if start else 200, rest[: int(fraction * len(rest))], Content_Length=len(rest), **headers)
 
     return answer
 
 
 def reset(handler: Handler, content: bytes) -> None:
-    """A connection that is torn down in the middle."""
+    """Half of the file, before the connection is reset."""
     handler.reply(200, content[: len(content) // 2], Content_Length=len(content))
     handler.wfile.flush()
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
 def saying(body: bytes, *, code: int = 200, length: int | None = None) -> Answer:
-    """A body, under a length that may be a lie."""
+    """A body, with a length that may be wrong."""
     return lambda handler, _: handler.reply(code, body, Content_Length=len(body) if length is None else length)
 
 
@@ -119,7 +119,7 @@ def endless(handler: Handler, _: bytes) -> None:
 
 @pytest.fixture(scope="session")
 def content() -> bytes:
-    """A checkpoint that has learnt nothing."""
+    """An untrained checkpoint."""
     buffer = io.BytesIO()
     torch.save(RAFT().state_dict(), buffer)
     return buffer.getvalue()
@@ -127,7 +127,7 @@ def content() -> bytes:
 
 @pytest.fixture
 def server(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Serves a checkpoint as if it were published."""
+    """A server of a checkpoint that replaces the published one."""
     start = hashlib.sha256(content).hexdigest()[:8]
     monkeypatch.setitem(PUBLISHED, NAME, replace(PUBLISHED[NAME], sha256=start))
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", str(tmp_path / "kept"))
@@ -154,7 +154,7 @@ def names(folder: Path) -> list[str]:
 PART = f".{NAME}.part.pth"
 
 
-def test_what_is_fetched_is_whole_and_found_by_its_name(flowcli, server, kept) -> None:
+def test_fetched_weights_are_complete_and_found_by_name(flowcli, server, kept) -> None:
     ended = flowcli("weights", "fetch", NAME)
     assert (ended.code, ended.out) == (0, [str(kept / f"{NAME}.pth")])
     assert ended.err == [f"use it with --weights {NAME}"]
@@ -165,7 +165,7 @@ def test_what_is_fetched_is_whole_and_found_by_its_name(flowcli, server, kept) -
     assert flowcli("weights", "verify", NAME).out[1].split() == [NAME, "right", "raft-small"]
 
 
-def test_what_is_there_already_is_not_fetched_again(flowcli, server, kept) -> None:
+def test_existing_weights_are_not_fetched_again(flowcli, server, kept) -> None:
     for _ in range(2):
         ended = flowcli("weights", "fetch", NAME)
         assert ended.code == 0
@@ -174,7 +174,7 @@ def test_what_is_there_already_is_not_fetched_again(flowcli, server, kept) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs flock")
-def test_two_processes_that_fetch_the_same_wait_for_each_other(flowcli, server, kept) -> None:
+def test_a_process_waits_for_another_one_that_fetches_into_the_folder(flowcli, server, kept) -> None:
     import fcntl
 
     kept.mkdir()
@@ -194,14 +194,14 @@ def test_a_damaged_file_is_fetched_again(flowcli, server, kept) -> None:
 
 
 @pytest.mark.parametrize("broken", [[cut(0.3), cut(0.5), cut(0.01)], [reset], [cut(0.0), cut(0.0)]])
-def test_a_connection_that_breaks_is_taken_up_where_it_broke(flowcli, server, kept, broken: list[Answer]) -> None:
+def test_a_lost_connection_is_resumed_where_it_ended(flowcli, server, kept, broken: list[Answer]) -> None:
     server.answers = [*broken, whole]
     assert flowcli("weights", "fetch", NAME).code == 0
     assert (kept / f"{NAME}.pth").read_bytes() == server.content
     assert len(server.ranges) == len(broken) + 1
 
 
-def test_a_server_that_stays_silent_is_given_up_and_a_later_run_goes_on(flowcli, server, kept) -> None:
+def test_a_server_that_sends_nothing_ends_the_run_and_a_later_run_resumes(flowcli, server, kept) -> None:
     server.answers = [cut(0.5), cut(0.0)]
     ended = flowcli("weights", "fetch", NAME)
     half = len(server.content) // 2
@@ -219,14 +219,14 @@ def test_a_server_that_stays_silent_is_given_up_and_a_later_run_goes_on(flowcli,
 
 
 @pytest.mark.parametrize("answer", [ignoring_ranges, another_part])
-def test_a_server_that_knows_no_ranges_is_asked_from_the_start(flowcli, server, kept, answer: Answer) -> None:
+def test_without_support_for_ranges_the_download_restarts(flowcli, server, kept, answer: Answer) -> None:
     server.answers = [cut(0.5), answer]
     assert flowcli("weights", "fetch", NAME).code == 0
     assert (kept / f"{NAME}.pth").read_bytes() == server.content
 
 
 @pytest.mark.parametrize("left", [b"of another file", bytes(8_000_000)], ids=["short", "longer than the file"])
-def test_what_was_left_of_another_file_is_thrown_away(flowcli, server, kept, left: bytes) -> None:
+def test_the_part_of_another_file_is_discarded(flowcli, server, kept, left: bytes) -> None:
     kept.mkdir()
     (kept / PART).write_bytes(left)
     assert flowcli("weights", "fetch", NAME).code == 0
@@ -234,7 +234,7 @@ def test_what_was_left_of_another_file_is_thrown_away(flowcli, server, kept, lef
     assert server.ranges == [f"bytes={len(left)}-", None]
 
 
-def test_a_part_that_was_complete_but_not_yet_renamed_is_enough(flowcli, server, kept) -> None:
+def test_a_complete_part_is_not_fetched_again(flowcli, server, kept) -> None:
     kept.mkdir()
     (kept / PART).write_bytes(server.content)
     assert flowcli("weights", "fetch", NAME).code == 0
@@ -291,7 +291,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_server_that_is_wrong_is_told_and_nothing_is_kept(flowcli, server, kept, fault: str) -> None:
+def test_a_faulty_server_is_reported_and_nothing_is_kept(flowcli, server, kept, fault: str) -> None:
     server.answers, message, hint = FAULTS[fault]
     ended = flowcli("weights", "fetch", NAME)
     facts = {
@@ -306,7 +306,7 @@ def test_a_server_that_is_wrong_is_told_and_nothing_is_kept(flowcli, server, kep
     assert names(kept) == []
 
 
-def test_offline_is_told_with_what_can_be_done(flowcli, server, kept, monkeypatch) -> None:
+def test_a_missing_network_is_reported_with_alternatives(flowcli, server, kept, monkeypatch) -> None:
     def nowhere(*_: object, **__: object) -> None:
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
@@ -322,13 +322,13 @@ def test_offline_is_told_with_what_can_be_done(flowcli, server, kept, monkeypatc
     assert names(kept) == []
 
 
-def test_a_server_that_is_not_there_is_told(flowcli, server) -> None:
+def test_an_unreachable_server_is_reported(flowcli, server) -> None:
     ended = flowcli("weights", "fetch", NAME, "--url", f"http://127.0.0.1:{free_port()}/raft.pth")
     assert ended.code == 5
     assert ended.err[0] == "error: 127.0.0.1 cannot be reached: connection refused"
 
 
-def test_a_proxy_that_is_not_there_is_told_without_its_password(flowcli, server, monkeypatch) -> None:
+def test_an_unreachable_proxy_is_reported_without_its_password(flowcli, server, monkeypatch) -> None:
     port = free_port()
     monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{port}/")
     ended = flowcli("weights", "fetch", NAME, "--url", "http://mirror.example/raft.pth")
@@ -339,7 +339,7 @@ def test_a_proxy_that_is_not_there_is_told_without_its_password(flowcli, server,
     ]
 
 
-def test_a_proxy_that_wants_a_password_is_told(flowcli, server, monkeypatch) -> None:
+def test_a_proxy_that_requires_a_password_is_reported(flowcli, server, monkeypatch) -> None:
     server.answers = [saying(b"", code=407)]
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
     ended = flowcli("weights", "fetch", NAME, "--url", "http://mirror.example/raft.pth")
@@ -349,14 +349,14 @@ def test_a_proxy_that_wants_a_password_is_told(flowcli, server, monkeypatch) -> 
     ]
 
 
-def test_a_server_that_speaks_no_http_is_given_up(flowcli, server) -> None:
+def test_a_server_of_another_protocol_is_reported(flowcli, server) -> None:
     server.answers = [lambda handler, _: handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")]
     ended = flowcli("weights", "fetch", NAME)
     assert ended.code == 5
     assert ended.err[0].startswith(f"error: the connection to {server.url} was lost after 0.0 MB: SSH-2.0")
 
 
-def test_a_certificate_that_nobody_vouches_for_is_told(flowcli, server, monkeypatch) -> None:
+def test_an_untrusted_certificate_is_reported(flowcli, server, monkeypatch) -> None:
     import ssl
 
     def distrust(*_: object, **__: object) -> None:
@@ -370,7 +370,7 @@ def test_a_certificate_that_nobody_vouches_for_is_told(flowcli, server, monkeypa
     ]
 
 
-def test_a_disk_without_room_is_told_before_anything_comes(flowcli, server, kept, monkeypatch) -> None:
+def test_a_full_disk_is_reported_before_the_download(flowcli, server, kept, monkeypatch) -> None:
     usage = shutil.disk_usage(Path())
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
     ended = flowcli("weights", "fetch", NAME)
@@ -378,21 +378,21 @@ def test_a_disk_without_room_is_told_before_anything_comes(flowcli, server, kept
     assert names(kept) == []
 
 
-def test_a_disk_that_fills_up_meanwhile_is_told_and_freed(flowcli, server, kept, monkeypatch) -> None:
+def test_a_disk_that_fills_up_is_reported_and_the_part_removed(flowcli, server, kept, monkeypatch) -> None:
     full(monkeypatch)
     ended = flowcli("weights", "fetch", NAME)
     assert (ended.code, ended.err) == (7, disk_full(kept))
     assert names(kept) == []
 
 
-def test_a_folder_that_cannot_be_made_is_exit_7(flowcli, server, tmp_path: Path, monkeypatch) -> None:
+def test_a_folder_that_cannot_be_created_is_exit_7(flowcli, server, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", str(tmp_path / "file" / "below"))
     ended = flowcli("weights", "fetch", NAME)
     assert (ended.code, ended.err[0]) == (7, f"error: {tmp_path}/file/below cannot be written: not a directory")
 
 
-def test_weights_that_are_no_raft_are_not_kept(flowcli, server, kept, tmp_path: Path, monkeypatch) -> None:
+def test_weights_of_another_network_are_not_kept(flowcli, server, kept, tmp_path: Path, monkeypatch) -> None:
     torch.save({"other": torch.zeros(3)}, tmp_path / "other.pth")
     server.content = (tmp_path / "other.pth").read_bytes()
     start = hashlib.sha256(server.content).hexdigest()[:8]
@@ -403,7 +403,7 @@ def test_weights_that_are_no_raft_are_not_kept(flowcli, server, kept, tmp_path: 
     assert names(kept) == []
 
 
-def test_ctrl_c_keeps_what_has_come(flowcli, server, kept) -> None:
+def test_ctrl_c_keeps_the_received_bytes(flowcli, server, kept) -> None:
     def stopping(handler: Handler, content: bytes) -> None:
         handler.reply(200, content[:2_000_000], Content_Length=len(content))
         handler.wfile.flush()
@@ -431,7 +431,7 @@ def test_ctrl_c_keeps_what_has_come(flowcli, server, kept) -> None:
         ([NAME, "--url", "mirror/raft.pth"], "--url mirror/raft.pth is not an HTTP address", None),
     ],
 )
-def test_a_wish_that_cannot_be_granted_is_exit_2(flowcli, server, arguments, error: str, hint: str | None) -> None:
+def test_unusable_arguments_are_exit_2(flowcli, server, arguments, error: str, hint: str | None) -> None:
     ended = flowcli("weights", "fetch", *arguments)
     assert (ended.code, ended.err[0]) == (2, f"error: {error}")
     assert hint is None or ended.err[1].startswith("hint: did you mean raft_small_C_T_V")
@@ -439,7 +439,7 @@ def test_a_wish_that_cannot_be_granted_is_exit_2(flowcli, server, arguments, err
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port without a listener."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
@@ -453,7 +453,7 @@ def disk_full(kept: Path) -> list[str]:
 
 
 def full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets every write after the first fail for want of room."""
+    """Makes every write after the first fail with a full disk."""
     opened = Path.open
 
     class Full:

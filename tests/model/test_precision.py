@@ -1,4 +1,4 @@
-"""Which number format `--precision auto` is."""
+"""The number format of `--precision auto`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flowcli.model import device
 from flowcli.model.device import choose_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
-multiplies_bfloat16 = device.multiplies_bfloat16  # the real one, before tests are told otherwise
+multiplies_bfloat16 = device.multiplies_bfloat16  # the real one, which a fixture replaces
 
 
 @pytest.mark.parametrize(

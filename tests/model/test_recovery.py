@@ -1,4 +1,4 @@
-"""Batches that do not fit, and models that give no numbers."""
+"""Recovery from batches that do not fit into memory, and from flow that is not finite."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Batches = list[tuple[int, bool]]
 
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Batches]:
-    """Makes memory run out for more than so many pairs, or for the volume of all; returns what was computed."""
+    """Makes memory run out for more than `most` pairs, or for the all-pairs volume; returns the computed batches."""
 
     def limit(most: int, *, volume: bool = True) -> Batches:
         compute, done = FlowEstimator.estimate_batch, Batches()
@@ -43,26 +43,31 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Batches]:
     return limit
 
 
-def flows(batch: int) -> tuple[list[np.ndarray], list[str]]:
-    estimator = FlowEstimator(MODEL, device=CPU, settings=Settings(iterations=2, batch=batch))
-    found = [estimate.flow for estimate in estimator.estimate(pair_up(iter(frames(8))))]
+def flows(**settings: Any) -> tuple[list[np.ndarray], list[str]]:
+    """The flow of five pairs, and the notes of the estimator."""
+    estimator = FlowEstimator(MODEL, device=CPU, settings=Settings(iterations=2, **settings))
+    found = [estimate.flow for estimate in estimator.estimate(pair_up(iter(frames(6))))]
     return found, estimator.notes
 
 
-def test_a_batch_that_does_not_fit_is_halved_and_the_flow_is_the_same(limited) -> None:
-    expected, _ = flows(4)
+@pytest.fixture(scope="module")
+def expected() -> list[np.ndarray]:
+    """The flow of the same pairs without a failure."""
+    return flows()[0]
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_the_flow_is_the_same(limited, expected) -> None:
     done = limited(2)
-    found, notes = flows(4)
-    assert done == [(2, False), (2, False), (2, False), (1, False)]
+    found, notes = flows(batch=4)
+    assert done == [(2, False), (2, False), (1, False)]
     assert notes == ["memory ran out: continued with 2 pairs at once"]
     for flow, same in zip(found, expected, strict=True):
         np.testing.assert_allclose(flow, same, atol=1e-3)
 
 
-def test_where_one_pair_does_not_fit_correlations_are_made_on_demand(limited) -> None:
-    expected, _ = flows(1)
+def test_where_one_pair_does_not_fit_correlation_is_on_demand(limited, expected) -> None:
     done = limited(1, volume=False)
-    found, notes = flows(2)
+    found, notes = flows(batch=2)
     assert set(done) == {(1, True)}
     assert notes == [
         "memory ran out: continued with 1 pair at once",
@@ -72,56 +77,53 @@ def test_where_one_pair_does_not_fit_correlations_are_made_on_demand(limited) ->
         np.testing.assert_allclose(flow, same, atol=1e-3)
 
 
-def test_what_fits_in_no_way_is_a_device_error(limited) -> None:
+def test_a_pair_that_does_not_fit_on_demand_is_a_device_error(limited) -> None:
     limited(0)
     with pytest.raises(DeviceError, match="frames of 136 x 128 do not fit into memory"):
-        flows(2)
+        flows(batch=2)
 
 
-def test_other_failures_are_not_taken_for_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_are_not_handled_as_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("shapes do not fit")
 
     monkeypatch.setattr(FlowEstimator, "estimate_batch", broken)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        flows(2)
+        flows(batch=2)
 
 
-def test_torchs_own_complaint_on_a_cpu_is_recognised() -> None:
+def test_torchs_error_on_a_cpu_is_recognised() -> None:
     with pytest.raises(RuntimeError) as failure:
         torch.empty(2**60, dtype=torch.uint8)
     assert ran_out_of_memory(failure.value)
 
 
-def without_numbers(monkeypatch: pytest.MonkeyPatch, *, when: Callable[[], bool]) -> None:
-    """Has the context of a frame be NaN at one place where `when` says so."""
+def make_nan(monkeypatch: pytest.MonkeyPatch, *, when: Callable[[], bool]) -> None:
+    """Makes the context of a frame NaN at one cell whenever `when` returns true."""
     read = RAFT.read_context
 
-    def spoilt(self: RAFT, first: torch.Tensor) -> Any:
+    def read_nan(self: RAFT, first: torch.Tensor) -> Any:
         context = read(self, first)
         if when():
             context.hidden[..., 3, 3] = torch.nan
         return context
 
-    monkeypatch.setattr(RAFT, "read_context", spoilt)
+    monkeypatch.setattr(RAFT, "read_context", read_nan)
 
 
-def test_what_overflows_in_half_precision_is_computed_in_single(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected, _ = flows(1)
-    without_numbers(monkeypatch, when=lambda: torch.is_autocast_enabled("cpu"))
-    settings = Settings(iterations=2, precision=torch.bfloat16)
-    estimator = FlowEstimator(MODEL, device=CPU, settings=settings)
-    found = [estimate.flow for estimate in estimator.estimate(pair_up(iter(frames(8))))]
-    assert estimator.notes == ["some pairs overflowed in half precision and were computed in float32"]
+def test_flow_that_overflows_in_half_precision_is_computed_in_float32(monkeypatch, expected) -> None:
+    make_nan(monkeypatch, when=lambda: torch.is_autocast_enabled("cpu"))
+    found, notes = flows(precision=torch.bfloat16)
+    assert notes == ["some pairs overflowed in half precision and were computed in float32"]
     for flow, same in zip(found, expected, strict=True):
         np.testing.assert_allclose(flow, same, atol=1e-4)
 
 
 @pytest.mark.usefixtures("place", "no_thread_stays")
-def test_flow_that_stays_unknown_is_told_and_does_not_spread(compute, make_video, monkeypatch) -> None:
+def test_flow_that_stays_nan_is_reported_and_does_not_spread(compute, make_video, monkeypatch) -> None:
     make_video(frames=5)
     calls = iter(range(100))
-    without_numbers(monkeypatch, when=lambda: next(calls) == 1)
+    make_nan(monkeypatch, when=lambda: next(calls) == 1)
     ended = compute("video", "clip.mp4", "--save", "flo,video", "--warm-start", "--max-flow", 5, "-o", "out")
     assert ended.code == 4
     assert ended.err[-2:] == [

@@ -30,7 +30,7 @@ def test_weights_are_found_by_name_and_by_path(folder: Path) -> None:
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("name", ["nothing", "", "a" * 5000, "mine/", "nul\0"])
-def test_a_name_that_nothing_has_is_refused(name: str) -> None:
+def test_an_unknown_name_is_refused(name: str) -> None:
     with pytest.raises(WeightsError, match=r"^there are no weights called ") as refused:
         weights.find(name)
     assert "mine" in refused.value.hint
@@ -38,13 +38,13 @@ def test_a_name_that_nothing_has_is_refused(name: str) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
+def test_a_misspelt_name_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(WeightsError) as refused:
         weights.find("mien")
     assert refused.value.hint == "did you mean mine?"
 
 
-def test_a_file_that_is_no_checkpoint_is_refused_as_weights(folder: Path) -> None:
+def test_a_file_that_is_no_checkpoint_is_refused(folder: Path) -> None:
     (folder / "page.pth").write_text("<html>")
     found = weights.find(str(folder / "page.pth"))
     with pytest.raises(WeightsError, match=r"is a web page, not a checkpoint$") as refused:
@@ -55,7 +55,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_as_weights(folder: Path) -> Non
         weights.load(found)
 
 
-def test_a_file_that_may_not_be_read_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_read_permission_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def locked(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -64,7 +64,7 @@ def test_a_file_that_may_not_be_read_is_refused(folder: Path, monkeypatch: pytes
         weights.find(str(folder / "mine.safetensors"))
 
 
-def test_fetched_weights_are_found_by_their_names_and_others_are_offered(folder: Path) -> None:
+def test_fetched_weights_are_found_by_name_and_others_are_offered(folder: Path) -> None:
     with pytest.raises(WeightsError) as refused:
         weights.find("raft_large_C_T_V2")
     assert str(refused.value) == "raft_large_C_T_V2 is not on this machine"
@@ -75,7 +75,9 @@ def test_fetched_weights_are_found_by_their_names_and_others_are_offered(folder:
     assert not any("part" in name for name in weights.present())
 
 
-def test_weights_are_stored_in_the_users_cache_or_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_stored_in_the_users_cache_or_the_environments_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", "elsewhere")
     assert weights.storage() == Path("elsewhere")
     monkeypatch.delenv("FLOWCLI_WEIGHTS_DIR")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.model.weights import onnx as exporting
+from flowcli.model.weights import onnx
 from flowcli.model.weights.published import PUBLISHED
 from raft_core import checkpoint
 from raft_core.config import LARGE, SMALL
@@ -28,7 +28,7 @@ def large(tmp_path: Path) -> Path:
     return path
 
 
-def test_list_names_what_is_here_and_what_can_be_fetched(flowcli, monkeypatch, weights: Path) -> None:
+def test_list_shows_weights_on_this_machine_and_to_be_fetched(flowcli, monkeypatch, weights: Path) -> None:
     monkeypatch.setenv("FLOWCLI_WEIGHTS_DIR", str(weights.parent))
     ended = flowcli("weights", "list")
     assert ended.code == 0
@@ -44,7 +44,7 @@ def test_list_names_what_is_here_and_what_can_be_fetched(flowcli, monkeypatch, w
     assert all(entry["licence"] for entry in record["weights"])
 
 
-def test_show_says_whose_names_a_file_uses_and_which_size_it_is(flowcli, large: Path) -> None:
+def test_show_gives_the_origin_and_the_size_of_a_file(flowcli, large: Path) -> None:
     torch.save(
         {"model": published_state(checkpoint.load(large), "torchvision"), "args": Namespace(lr=1), "epoch": 3}, "tv.pth"
     )
@@ -55,7 +55,7 @@ def test_show_says_whose_names_a_file_uses_and_which_size_it_is(flowcli, large: 
     assert facts["sha256"] == hashlib.sha256(Path("tv.pth").read_bytes()).hexdigest()
 
 
-def test_show_tells_what_training_noted_beside_its_best_weights(flowcli, weights: Path) -> None:
+def test_show_gives_the_facts_that_training_stored_beside_its_best_weights(flowcli, weights: Path) -> None:
     Path("best.safetensors").write_bytes(weights.read_bytes())
     Path("best.json").write_text(json.dumps({"step": 115, "epe": {"chairs": 4.5, "mean": 3.25}}))
     shown = flowcli("weights", "show", "best.safetensors").out
@@ -65,7 +65,7 @@ def test_show_tells_what_training_noted_beside_its_best_weights(flowcli, weights
     assert flowcli("weights", "show", "best.safetensors").code == 0
 
 
-def test_show_refuses_what_is_no_raft_in_a_sentence(flowcli) -> None:
+def test_show_refuses_another_network_in_a_sentence(flowcli) -> None:
     torch.save({**published_state(RAFT(), "princeton"), "att.to_qk.weight": torch.zeros(1)}, "gma.pth")
     ended = flowcli("weights", "show", "gma.pth")
     assert (ended.code, ended.err[0]) == (5, "error: gma.pth holds GMA, not RAFT")
@@ -87,7 +87,7 @@ def test_verify_finds_a_wrong_checksum_and_a_broken_file(flowcli, weights: Path)
     assert ended.err[0] == "error: not as they should be: bad-00000000.safetensors, cut.safetensors"
 
 
-def test_the_embedded_weights_are_what_their_card_says(flowcli) -> None:
+def test_the_embedded_weights_have_the_checksum_of_their_card(flowcli) -> None:
     ended = flowcli("weights", "verify", "raft-small")
     assert (ended.code, ended.out[1].split()) == (0, ["raft-small", "right", "raft-small"])
 
@@ -105,7 +105,7 @@ def test_weights_convert_there_and_back_without_loss(flowcli, tmp_path: Path, co
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_rounding_to_half_is_said_and_facts_come_along(flowcli, large: Path) -> None:
+def test_rounding_to_float16_is_reported_and_facts_are_kept(flowcli, large: Path) -> None:
     ended = flowcli("weights", "convert", large, "half.safetensors", "--precision", "fp16")
     assert ended.err == ["raft-large under flowcli names in fp16, rounded from fp32"]
     contents = checkpoint.read("half.safetensors")
@@ -124,7 +124,7 @@ def test_rounding_to_half_is_said_and_facts_come_along(flowcli, large: Path) -> 
         ("{w} x.pth --precision bf16", "--precision bf16 is not supported for weights", "use auto, fp32, fp16"),
     ],
 )
-def test_convert_refuses_what_makes_no_sense(flowcli, weights: Path, arguments: str, error: str, hint: str) -> None:
+def test_convert_refuses_unusable_options(flowcli, weights: Path, arguments: str, error: str, hint: str) -> None:
     Path("taken.pth").write_text("mine")
     ended = flowcli("weights", "convert", *arguments.format(w=weights).split())
     assert (ended.code, ended.err) == (2, [f"error: {error.format(w=weights)}", f"hint: {hint}"])
@@ -134,7 +134,7 @@ def test_convert_refuses_what_makes_no_sense(flowcli, weights: Path, arguments: 
 # export
 
 
-def test_an_exported_model_computes_our_flow_from_pictures_of_any_size(flowcli, weights: Path) -> None:
+def test_an_exported_model_computes_the_same_flow_for_frames_of_any_size(flowcli, weights: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     ended = flowcli("weights", "export", weights, "raft.onnx", "--size", "133x129", "--iters", 2)
@@ -156,17 +156,17 @@ def test_an_exported_model_computes_our_flow_from_pictures_of_any_size(flowcli, 
     assert np.abs(theirs[0].transpose(1, 2, 0) - ours).max() < 1e-3
 
 
-def test_a_model_that_computes_other_flow_is_not_written(flowcli, weights: Path, monkeypatch) -> None:
-    monkeypatch.setattr(exporting, "traced", lambda *_: b"")
-    monkeypatch.setattr(exporting, "run_onnx", lambda *_: np.zeros((1, 2, 128, 128), np.float32) + 9)
+def test_an_exported_model_with_different_flow_is_not_written(flowcli, weights: Path, monkeypatch) -> None:
+    monkeypatch.setattr(onnx, "traced", lambda *_: b"")
+    monkeypatch.setattr(onnx, "run_onnx", lambda *_: np.zeros((1, 2, 128, 128), np.float32) + 9)
     ended = flowcli("weights", "export", weights, "raft.onnx", "--size", "128x128", "--iters", 1)
     assert ended.code == 7
     assert ended.err[0].startswith("error: onnxruntime's flow is ")
     assert not Path("raft.onnx").exists()
 
 
-def test_export_without_its_extra_says_how_to_install_it(flowcli, weights: Path, monkeypatch) -> None:
-    monkeypatch.setattr(exporting, "traced", lambda *_: b"")
+def test_export_without_its_extra_gives_the_command_to_install_it(flowcli, weights: Path, monkeypatch) -> None:
+    monkeypatch.setattr(onnx, "traced", lambda *_: b"")
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     ended = flowcli("weights", "export", weights, "raft.onnx", "--size", "128x128", "--iters", 1)
     assert (ended.code, ended.err) == (
@@ -176,5 +176,5 @@ def test_export_without_its_extra_says_how_to_install_it(flowcli, weights: Path,
 
 
 @pytest.mark.parametrize("size", ["640", "0x480", "640x", "9999999x1", "-1x1"])
-def test_a_size_that_is_none_is_exit_2(flowcli, weights: Path, size: str) -> None:
+def test_an_unusable_size_is_exit_2(flowcli, weights: Path, size: str) -> None:
     assert flowcli("weights", "export", weights, "raft.onnx", f"--size={size}").code == 2

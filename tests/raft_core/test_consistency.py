@@ -9,7 +9,7 @@ from raft_core.consistency import find_occluded
 
 
 def naive(forward: Tensor, backward: Tensor, relative: float, absolute: float) -> Tensor:
-    """One pixel at a time, bilinear by hand."""
+    """The check pixel by pixel, with its own bilinear interpolation."""
     _, height, width = forward.shape
     mask = torch.zeros(height, width, dtype=torch.bool)
     for row in range(height):

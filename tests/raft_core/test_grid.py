@@ -16,9 +16,9 @@ def test_a_grid_holds_x_then_y() -> None:
     assert grid[:, 2, 4].tolist() == [4, 2]
 
 
-def test_warping_by_a_whole_shift_reproduces_the_unshifted_image() -> None:
-    picture = torch.rand(1, 3, 20, 30)
-    first, second = picture[..., 5:15, 5:20], picture[..., 3:13, 2:17]  # the content moved 3 right and 2 down
+def test_warping_by_a_shift_reproduces_the_unshifted_image() -> None:
+    image = torch.rand(1, 3, 20, 30)
+    first, second = image[..., 5:15, 5:20], image[..., 3:13, 2:17]  # the content moved 3 right and 2 down
     warped = warp_by(second, constant_flow(3, 2, 10, 15))
     inside = warped.inside[0]
     assert torch.equal(inside, (torch.arange(10) < 8)[:, None] & (torch.arange(15) < 12))
@@ -54,13 +54,13 @@ def test_resizing_a_flow_rescales_each_axis_by_its_own_factor() -> None:
     torch.testing.assert_close(resized, constant_flow(9, 2.5, 5, 60))
 
 
-def test_a_flow_of_the_right_size_is_returned_as_it_is() -> None:
+def test_a_flow_of_the_same_size_is_returned_unchanged() -> None:
     flow = torch.randn(1, 2, 3, 4)
     assert resize_flow(flow, height=3, width=4) is flow
 
 
-def test_a_resized_flow_points_at_the_same_place() -> None:
-    """A flow that zooms about the centre stays that zoom at another size."""
+def test_a_resized_flow_points_at_the_same_points() -> None:
+    """A zoom about the centre stays the same zoom at another size."""
     centre = torch.tensor([19.5, 9.5]).view(1, 2, 1, 1)
     flow = 0.2 * (pixel_grid(20, 40, like=centre)[None] - centre)
     resized = resize_flow(flow, height=40, width=80)

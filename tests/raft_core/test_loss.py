@@ -9,7 +9,7 @@ ZERO = torch.zeros(1, 2, 4, 4)
 ALL = torch.ones(1, 4, 4, dtype=torch.bool)
 
 
-def test_later_flows_weigh_more_by_powers_of_gamma() -> None:
+def test_flows_are_weighted_by_powers_of_gamma() -> None:
     flows = [ZERO + 1, ZERO + 10, ZERO + 100]
     assert sequence_loss(flows, ZERO, ALL, gamma=0.5).item() == pytest.approx(0.25 * 1 + 0.5 * 10 + 100)
 
@@ -26,7 +26,7 @@ def test_a_float_mask_counts_from_one_half() -> None:
     assert sequence_loss([ZERO + 4], ZERO, valid, gamma=0.8).item() == pytest.approx(1.0)
 
 
-def test_targets_of_max_flow_and_faster_are_left_out() -> None:
+def test_targets_of_max_flow_and_faster_do_not_count() -> None:
     target = ZERO.clone()
     target[:, 0, 0], target[:, 0, 1] = 400.0, 399.0
     loss = sequence_loss([target + 2], target, ALL, gamma=0.8)
@@ -43,7 +43,7 @@ def test_unknown_targets_reach_neither_the_loss_nor_its_gradient() -> None:
     assert flow.grad is not None and bool(flow.grad.isfinite().all())
 
 
-def test_a_power_below_one_pulls_hardest_where_the_flow_is_nearly_right() -> None:
+def test_a_power_below_one_has_the_largest_gradient_at_small_errors() -> None:
     flow = ZERO.clone()
     flow[:, 0, 0], flow[:, 0, 1], flow[:, 0, 2] = 0.24, 3.99, -24.99
     flow.requires_grad_()
@@ -56,7 +56,7 @@ def test_a_power_below_one_pulls_hardest_where_the_flow_is_nearly_right() -> Non
     assert bool(flow.grad.isfinite().all())
 
 
-def test_half_precision_flows_are_compared_in_single() -> None:
+def test_half_precision_flows_are_compared_in_float32() -> None:
     loss = sequence_loss([(ZERO + 1).bfloat16()], ZERO + 1.001, ALL, gamma=0.8)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(0.001, rel=1e-3)
@@ -65,7 +65,7 @@ def test_half_precision_flows_are_compared_in_single() -> None:
 def slow_matching_loss(
     first: torch.Tensor, second: torch.Tensor, match: torch.Tensor, counted: torch.Tensor
 ) -> tuple[float, int]:
-    """The definition, cell by cell: minus the bilinear mixture of log-likelihoods; and how many cells counted."""
+    """The loss by its definition, cell by cell, and the number of cells that count."""
     channels, rows, columns = first.shape
     terms = []
     for row, column in counted.nonzero().tolist():
@@ -73,16 +73,16 @@ def slow_matching_loss(
         if not (0 <= x <= columns - 1 and 0 <= y <= rows - 1):
             continue
         scores = (first[:, row, column, None, None] * second).sum(dim=0) / channels**0.5
-        surprise = -(scores - scores.logsumexp(dim=(0, 1))).numpy()
+        losses = -(scores - scores.logsumexp(dim=(0, 1))).numpy()
         left, top = min(int(x), columns - 2), min(int(y), rows - 2)
         right, below = x - left, y - top
-        upper = (1 - right) * surprise[top, left] + right * surprise[top, left + 1]
-        lower = (1 - right) * surprise[top + 1, left] + right * surprise[top + 1, left + 1]
+        upper = (1 - right) * losses[top, left] + right * losses[top, left + 1]
+        lower = (1 - right) * losses[top + 1, left] + right * losses[top + 1, left + 1]
         terms.append((1 - below) * upper + below * lower)
     return float(sum(terms) / len(terms)), len(terms)
 
 
-def test_matching_loss_is_the_surprise_at_each_cells_match() -> None:
+def test_matching_loss_is_the_negative_log_likelihood_of_each_cells_match() -> None:
     torch.manual_seed(0)
     first, second = torch.randn(2, 1, 16, 5, 6).unbind()
     coarse = torch.randn(1, 2, 5, 6) * 1.5  # cells; some matches leave the frame
@@ -97,7 +97,7 @@ def test_matching_loss_is_the_surprise_at_each_cells_match() -> None:
     assert matching_loss(first, second, target, valid).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_features_that_tell_every_cell_apart_match_without_loss() -> None:
+def test_features_that_distinguish_every_cell_match_without_loss() -> None:
     features = torch.eye(30).reshape(1, 30, 5, 6) * 20
     valid = torch.ones(1, 40, 48, dtype=torch.bool)
     still = torch.zeros(1, 2, 40, 48)
@@ -105,7 +105,7 @@ def test_features_that_tell_every_cell_apart_match_without_loss() -> None:
     assert matching_loss(features, features, still + 8, valid).item() > 10
 
 
-def test_unknown_targets_match_nothing() -> None:
+def test_unknown_targets_add_neither_loss_nor_gradient() -> None:
     features = torch.randn(1, 4, 5, 6, requires_grad=True)
     target = torch.full((1, 2, 40, 48), float("nan"))
     loss = matching_loss(features, features, target, torch.ones(1, 40, 48, dtype=torch.bool))

@@ -20,7 +20,7 @@ def test_endpoint_error_is_the_length_of_the_difference() -> None:
     assert endpoint_error(flow, torch.zeros(1, 2, 1, 1)).tolist() == [[[5.0]]]
 
 
-def test_shares_count_errors_strictly_below_the_limit() -> None:
+def test_fractions_count_errors_strictly_below_the_limit() -> None:
     metrics = measure(row(0.5, 1.0, 4.0, 9.0), row(0, 0, 0, 0), ALL)
     assert metrics.epe.value == pytest.approx(14.5 / 4)
     assert (metrics.below_1.value, metrics.below_3.value, metrics.below_5.value) == (0.25, 0.5, 0.75)
@@ -55,11 +55,11 @@ def test_an_average_over_nothing_is_not_a_number() -> None:
     assert math.isnan(measure(row(1), row(0), torch.tensor([[True]])).s40.value)
 
 
-# Every metric once more, pixel by pixel, as the papers define it.
+# Every metric by a loop over pixels, as the papers define it.
 
 
 def naive(flow: torch.Tensor, target: torch.Tensor, valid: torch.Tensor, occluded: torch.Tensor) -> dict[str, list]:
-    """For every metric, one number for each pixel that it averages."""
+    """For every metric, the value of each pixel that it averages."""
     scores: dict[str, list[float]] = {name: [] for name in FlowMetrics.__dataclass_fields__}
     for y in range(valid.shape[0]):
         for x in range(valid.shape[1]):
@@ -93,25 +93,25 @@ def test_every_metric_equals_a_loop_over_pixels(seed: int) -> None:
     found = measure(flow, target, valid, occluded).averages()
     assert set(found) == set(expected)
     for name, pixels in expected.items():
-        assert len(pixels) >= 5, f"too few pixels to try {name} on"
+        assert len(pixels) >= 5, f"too few pixels to test {name}"
         assert found[name].count == len(pixels), name
         assert found[name].value == pytest.approx(sum(pixels) / len(pixels), rel=1e-6), name
 
 
 @pytest.mark.parametrize(
-    ("error", "share"),
+    ("error", "area"),
     [
         (0.0, 1.0),
-        (0.04, 1.0),  # kept by all thresholds: (1 + 0.99 + … + 0.01) / 50.5
-        (0.06, 49.5 / 50.5),  # misses the first, which weighs 1
-        (2.5, 13.26 / 50.5),  # kept from i = 50 on: 0.51 + 0.50 + … + 0.01 = 51 · 0.52 / 2
-        (4.99, 0.01 / 50.5),  # kept by the last only
+        (0.04, 1.0),  # within all thresholds: (1 + 0.99 + … + 0.01) / 50.5
+        (0.06, 49.5 / 50.5),  # above the first, whose weight is 1
+        (2.5, 13.26 / 50.5),  # within those from i = 50 on: 0.51 + 0.50 + … + 0.01 = 51 · 0.52 / 2
+        (4.99, 0.01 / 50.5),  # within the last only
         (5.01, 0.0),
     ],
 )
-def test_the_weighted_area_under_the_curve_as_computed_by_hand(error: float, share: float) -> None:
+def test_the_weighted_area_under_the_curve_as_computed_by_hand(error: float, area: float) -> None:
     found = measure(row(error).double(), row(0).double(), torch.tensor([[True]])).wauc.value
-    assert found == pytest.approx(share)
+    assert found == pytest.approx(area)
 
 
 def test_a_worked_example_with_hidden_pixels() -> None:
@@ -126,12 +126,12 @@ def test_a_worked_example_with_hidden_pixels() -> None:
     assert [metrics.visible.value, metrics.occluded.value] == [1.0, 9.0]
 
 
-def test_without_an_occlusion_mask_nothing_is_called_visible_or_occluded() -> None:
+def test_without_an_occlusion_mask_no_pixel_is_visible_or_occluded() -> None:
     metrics = measure(row(1, 1), row(0, 0), ALL[:, :2])
     assert (metrics.visible.count, metrics.occluded.count) == (0, 0)
 
 
-def test_a_flow_that_is_not_a_number_is_wrong_everywhere() -> None:
+def test_flow_that_is_nan_is_an_outlier() -> None:
     metrics = measure(row(float("nan")), row(1), ALL[:, :1])
     assert (metrics.outliers.value, metrics.below_5.value, metrics.wauc.value) == (1.0, 0.0, 0.0)
     assert math.isnan(metrics.epe.value)

@@ -1,4 +1,4 @@
-"""Our RAFT against torchvision's, with the same weights (raft-facts: bit-identical to princeton-vl's)."""
+"""Our RAFT against torchvision's with the same weights, which equals princeton-vl's bit for bit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def frames() -> tuple[Tensor, Tensor]:
 
 
 def randomise(model: torch.nn.Module, gain: float) -> None:
-    """Random BatchNorm statistics, and a flow head that makes the flow `gain` times as large or so."""
+    """Sets random BatchNorm statistics, and scales the flow head by `gain`."""
     generator = torch.Generator().manual_seed(3)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

@@ -42,71 +42,71 @@ def grid() -> Tensor:
     return torch.stack((x, y))[None]
 
 
-def test_updating_stops_when_nobody_asks_for_more(frames: tuple[Tensor, Tensor]) -> None:
+def test_updates_are_computed_only_when_they_are_consumed(frames: tuple[Tensor, Tensor]) -> None:
     model = make()
     runs: list[int] = []
     model.update_block.register_forward_hook(lambda *_: runs.append(1))
-    steps = model.updates(*ready(model, frames))
+    updates = model.updates(*ready(model, frames))
     assert runs == []
     with torch.no_grad():
-        next(steps), next(steps)
+        next(updates), next(updates)
         assert len(runs) == 2
         model(*frames, 3)
     assert len(runs) == 5
 
 
-def test_upsampling_waits_until_it_is_asked_for(frames: tuple[Tensor, Tensor]) -> None:
+def test_flow_is_upsampled_only_on_request(frames: tuple[Tensor, Tensor]) -> None:
     model = make(LARGE)
     runs: list[int] = []
     assert model.mask_head is not None
     model.mask_head.register_forward_hook(lambda *_: runs.append(1))
-    step = model.estimate(*frames, iterations=3)
+    update = model.estimate(*frames, iterations=3)
     assert runs == []
-    step.upsampled()
+    update.upsampled()
     assert runs == [1]
 
 
 @torch.no_grad()
 def test_the_first_lookup_is_at_the_grid_itself(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
-    step = next(model.updates(*ready(model, frames)))
-    assert step.iteration == 0
-    assert torch.equal(step.centers, grid())
+    update = next(model.updates(*ready(model, frames)))
+    assert update.iteration == 0
+    assert torch.equal(update.centers, grid())
 
 
 @torch.no_grad()
 def test_the_first_lookup_is_at_the_grid_moved_by_the_initial_flow(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
     initial = torch.randn(1, 2, 16, 18)
-    step = next(model.updates(*ready(model, frames), initial_flow=initial))
-    assert torch.equal(step.centers, grid() + initial)
-    assert torch.equal(step.motion_features[:, -2:], initial)
-    torch.testing.assert_close(step.flow, initial + step.delta)
+    update = next(model.updates(*ready(model, frames), initial_flow=initial))
+    assert torch.equal(update.centers, grid() + initial)
+    assert torch.equal(update.motion_features[:, -2:], initial)
+    torch.testing.assert_close(update.flow, initial + update.delta)
 
 
 @torch.no_grad()
-def test_each_step_looks_up_and_reads_the_flow_that_the_step_before_left(
+def test_each_update_looks_up_and_reads_the_flow_of_the_previous_update(
     model: RAFT, frames: tuple[Tensor, Tensor]
 ) -> None:
     correlation, context = ready(model, frames)
     flow = torch.zeros(1, 2, 16, 18)
-    for number, step in enumerate(itertools.islice(model.updates(correlation, context), 3)):
-        assert step.iteration == number
-        torch.testing.assert_close(step.centers, grid() + flow)
-        torch.testing.assert_close(step.motion_features[:, -2:], flow)
-        torch.testing.assert_close(step.correlation_features, correlation.lookup(grid() + flow))
-        torch.testing.assert_close(step.flow, flow + step.delta)
-        assert bool(step.delta.abs().max() > 0.01)
-        flow = step.flow
+    for number, update in enumerate(itertools.islice(model.updates(correlation, context), 3)):
+        assert update.iteration == number
+        torch.testing.assert_close(update.centers, grid() + flow)
+        torch.testing.assert_close(update.motion_features[:, -2:], flow)
+        torch.testing.assert_close(update.correlation_features, correlation.lookup(grid() + flow))
+        torch.testing.assert_close(update.flow, flow + update.delta)
+        assert bool(update.delta.abs().max() > 0.01)
+        flow = update.flow
 
 
 @torch.no_grad()
 def test_an_update_upsamples_as_its_model_was_published(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
-    step = model.estimate(*frames, iterations=2)
+    update = model.estimate(*frames, iterations=2)
     if model.mask_head is None:
-        expected = upsample_bilinear(step.flow)
+        expected = upsample_bilinear(update.flow)
     else:
-        expected = upsample_convex(step.flow, model.mask_head(step.hidden))
+        expected = upsample_convex(update.flow, model.mask_head(update.hidden))
     assert expected.shape == (1, 2, 128, 144)
-    assert torch.equal(step.upsampled(), expected)
+    assert torch.equal(update.upsampled(), expected)
 
 
 @torch.no_grad()
@@ -123,7 +123,7 @@ def test_an_initial_flow_of_zero_equals_none(model: RAFT, frames: tuple[Tensor, 
 
 
 @torch.no_grad()
-def test_pairs_of_a_batch_do_not_touch_each_other(frames: tuple[Tensor, Tensor]) -> None:
+def test_pairs_of_a_batch_do_not_affect_each_other(frames: tuple[Tensor, Tensor]) -> None:
     model = make()
     first, second = frames
     batched = model.estimate(torch.cat((first, second)), torch.cat((second, first)), iterations=3).upsampled()
@@ -138,20 +138,20 @@ def test_fewer_than_one_iteration_is_refused(iterations: int) -> None:
         last(iter(()), iterations)
 
 
-def test_gradients_do_not_flow_through_where_a_step_looked(frames: tuple[Tensor, Tensor]) -> None:
+def test_gradients_do_not_pass_through_the_centers_of_a_lookup(frames: tuple[Tensor, Tensor]) -> None:
     model = make()
-    steps = model.updates(*ready(model, frames))
-    next(steps)
-    assert not next(steps).centers.requires_grad
+    updates = model.updates(*ready(model, frames))
+    next(updates)
+    assert not next(updates).centers.requires_grad
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("config", [SMALL, LARGE], ids=lambda config: config.name)
-def test_half_precision_leaves_flow_in_single(config: RaftConfig, frames: tuple[Tensor, Tensor]) -> None:
+def test_flow_is_float32_under_autocast(config: RaftConfig, frames: tuple[Tensor, Tensor]) -> None:
     model = make(config)
     expected = model.estimate(*frames, iterations=2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        step = model.estimate(*frames, iterations=2)
-        upsampled = step.upsampled()
-    assert step.flow.dtype == step.centers.dtype == upsampled.dtype == torch.float32
-    assert bool((step.flow - expected.flow).abs().mean() < 0.05 * expected.flow.abs().mean())
+        update = model.estimate(*frames, iterations=2)
+        upsampled = update.upsampled()
+    assert update.flow.dtype == update.centers.dtype == upsampled.dtype == torch.float32
+    assert bool((update.flow - expected.flow).abs().mean() < 0.05 * expected.flow.abs().mean())

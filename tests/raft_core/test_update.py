@@ -46,15 +46,15 @@ def test_an_update_block_runs_its_passes_in_the_published_order(config: RaftConf
     hidden = torch.randn(1, config.hidden_channels, 6, 7).tanh()
     context = torch.randn(1, config.context_channels, 6, 7).relu()
     correlation, flow = torch.randn(1, config.correlation_channels, 6, 7), torch.randn(1, 2, 6, 7)
-    step = block(hidden, correlation, flow, block.prepare(context))
+    output = block(hidden, correlation, flow, block.prepare(context))
     motion = block.motion_encoder(correlation, flow)
     for name in sorted(block.gru):  # pass1 is horizontal in the large model, pass2 vertical
         gru = block.gru[name]
         assert isinstance(gru, ConvGRU)
         hidden = published_gru(gru, hidden, context, motion)
-    torch.testing.assert_close(step.motion_features, motion, rtol=0, atol=0)
-    torch.testing.assert_close(step.hidden, hidden, rtol=0, atol=1e-5)
-    torch.testing.assert_close(step.delta, block.flow_head(hidden), rtol=0, atol=1e-5)
+    torch.testing.assert_close(output.motion_features, motion, rtol=0, atol=0)
+    torch.testing.assert_close(output.hidden, hidden, rtol=0, atol=1e-5)
+    torch.testing.assert_close(output.delta, block.flow_head(hidden), rtol=0, atol=1e-5)
 
 
 def test_the_large_model_updates_along_rows_first_and_then_along_columns() -> None:
@@ -90,7 +90,7 @@ def test_a_flow_head_is_two_convolutions_with_a_relu_between() -> None:
 
 
 @pytest.mark.parametrize(("config", "count"), [(SMALL, 990_162), (LARGE, 5_257_536)], ids=["small", "large"])
-def test_a_raft_has_as_many_parameters_as_published(config: RaftConfig, count: int) -> None:
+def test_a_raft_has_the_published_number_of_parameters(config: RaftConfig, count: int) -> None:
     assert sum(parameter.numel() for parameter in RAFT(config).parameters()) == count
 
 
@@ -105,7 +105,7 @@ def test_a_training_step_reaches_every_parameter(config: RaftConfig) -> None:
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, f"{name} gets no gradient"
         assert bool(parameter.grad.isfinite().all()), name
-        # A bias that a normalisation subtracts again has none but rounding noise.
+        # Normalisation removes a bias before it, so its gradient is rounding noise.
         if not name.endswith(".bias"):
             assert bool(parameter.grad.abs().max() > 0), f"the gradient of {name} is zero"
     for name, gru in model.update_block.gru.named_children():
@@ -113,5 +113,5 @@ def test_a_training_step_reaches_every_parameter(config: RaftConfig) -> None:
         for gate in (gru.update_gate, gru.reset_gate, gru.candidate):
             assert gate.weight.grad is not None and gate.bias is not None and gate.bias.grad is not None
             for part in torch.split(gate.weight.grad, gru.split, dim=1):
-                assert bool(part.abs().amax(dim=(0, 2, 3)).gt(0).float().mean() > 0.5), f"a share of {name} is zero"
+                assert bool(part.abs().amax(dim=(0, 2, 3)).gt(0).float().mean() > 0.5), f"a part of {name} is zero"
             assert bool(gate.bias.grad.abs().max() > 0)

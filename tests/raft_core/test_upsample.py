@@ -36,7 +36,7 @@ def test_convex_weights_are_a_convex_combination() -> None:
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(2, 8, 8, 3, 4))
 
 
-def test_a_mask_that_trusts_the_middle_repeats_each_vector() -> None:
+def test_a_mask_that_selects_the_middle_repeats_each_vector() -> None:
     logits = torch.zeros(1, 9, 64, 2, 3)
     logits[:, 4] = 100
     flow = torch.randn(1, 2, 2, 3)
@@ -45,7 +45,7 @@ def test_a_mask_that_trusts_the_middle_repeats_each_vector() -> None:
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
-def test_autocast_does_not_round_a_convexly_upsampled_flow(precision: torch.dtype) -> None:
+def test_convex_upsampling_is_float32_under_autocast(precision: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
     flow = 20 * torch.randn(1, 2, 4, 5, generator=generator)
     logits = torch.randn(1, 576, 4, 5, generator=generator)

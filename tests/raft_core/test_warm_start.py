@@ -7,7 +7,7 @@ from raft_core.warm_start import carry_forward
 
 
 def nearest_by_search(flow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The published projection, every distance computed: the carried flow and how near its vector arrived."""
+    """The published projection by exhaustive search: the carried flow, and the distance of its vectors."""
     _, rows, columns = flow.shape
     grid = pixel_grid(rows, columns, like=flow)
     arrival = (grid + flow).flatten(1)
@@ -22,7 +22,7 @@ def test_a_constant_motion_is_carried_unchanged():
     assert torch.equal(carry_forward(flow), flow)
 
 
-def test_a_moving_block_takes_its_motion_to_where_it_moved():
+def test_a_moving_block_carries_its_motion_along():
     flow = torch.zeros(1, 2, 20, 40)
     flow[:, 0, 5:12, 6:14] = 8
     carried = carry_forward(flow)
@@ -33,7 +33,7 @@ def test_a_moving_block_takes_its_motion_to_where_it_moved():
 
 def test_the_nearest_arrival_is_found_as_by_exhaustive_search():
     generator = torch.Generator().manual_seed(0)
-    # Standard deviations of 4 to 32 px; beyond that whole regions fold over each other and the nearest is a toss-up.
+    # Standard deviations of 4 to 32 px; beyond that, regions fold over each other and have no clear nearest vector.
     coarse = torch.randn(4, 2, 5, 7, generator=generator) * torch.tensor([0.5, 1, 2, 4]).view(4, 1, 1, 1)
     flow = torch.nn.functional.interpolate(coarse, size=(55, 128), mode="bicubic")
     carried = carry_forward(flow)
