@@ -90,9 +90,9 @@ def record_outcomes(
 def check_request(request: Request, engine: EngineOptions) -> None:
     """Raises the errors that every clip would raise, before any file is written."""
     engine.check()
-    sinks = [output.name for output in Task.of(replace(request, output=None)).outputs]
+    saved = [output.name for output in Task.of(replace(request, output=None)).outputs]
     device = choose_device("cpu" if engine.name == "ray" else request.device)
-    resolve(request, device=device, sinks=sinks)
+    resolve(request, device=device, saved=saved)
     parse_selection(request.start, request.end, request.max_frames)
     parse_rate(request.fps)
     parse_scale(request.max_flow, gamma=request.gamma, background=request.background)

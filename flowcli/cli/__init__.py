@@ -1,4 +1,4 @@
 """The command line: commands, options and exit codes.
 
-Door: `app.main`. Imports everything below, each command only when it runs.
+Entry point: `app.main`. Imports everything below, each command only when it runs.
 """

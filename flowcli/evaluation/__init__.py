@@ -1,4 +1,4 @@
 """Scores against ground truth, comparison of two flows, and readers of datasets with ground truth.
 
-Doors: `benchmark.run_benchmark`, `compare.compare_sides`, `datasets.samples`. Imports `pipeline` and below.
+Entry points: `benchmark.run_benchmark`, `compare.compare_sides`, `datasets.samples`. Imports `pipeline` and below.
 """

@@ -121,7 +121,7 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
     request = task.request
     if not pairs:
         raise too_short(task.path, skip=request.skip)
-    estimator = estimator_of(request, task.weights, sinks=task.sinks)
+    estimator = estimator_of(request, task.weights, saved=task.saved)
     settle(estimator, (meta.width, meta.height), None)
     parse_mode(request.scale_mode, request.max_flow)
     scale = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)

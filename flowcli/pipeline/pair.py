@@ -31,7 +31,7 @@ def estimate_pair(request: Request, console: Console) -> Result:
     pair = read_pair(request)
     check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
     meta = meta_of(pair, request)
-    estimator = estimator_of(request, task.weights, sinks=task.sinks)
+    estimator = estimator_of(request, task.weights, saved=task.saved)
     settle(estimator, (meta.width, meta.height), None)
     started = time.monotonic()
     (estimate,) = estimator.estimate([pair])

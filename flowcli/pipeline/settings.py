@@ -29,8 +29,8 @@ MOST_ITERATIONS = 12
 """The maximum number of updates with `--iters auto`."""
 
 
-def resolve(request: Request, *, device: torch.device, sinks: Collection[str]) -> Settings:
-    """The settings of a run that writes the kinds of output in `sinks`; raises UsageError for invalid options."""
+def resolve(request: Request, *, device: torch.device, saved: Collection[str]) -> Settings:
+    """The settings of a run that writes the kinds of output in `saved`; raises UsageError for invalid options."""
     iterations, tolerance = iterations_of(request.iterations, request.tolerance)
     if not 0 < request.scale <= 1:
         raise UsageError(f"--scale {request.scale} is not between 0 and 1", hint="0.5 computes at half the size")
@@ -40,7 +40,7 @@ def resolve(request: Request, *, device: torch.device, sinks: Collection[str]) -
     return Settings(
         iterations=iterations,
         tolerance=tolerance,
-        direction=direction_of(request.direction, sinks),
+        direction=direction_of(request.direction, saved),
         warm_start=request.warm_start,
         batch=batch_of(request.batch),
         memory=None if request.memory is None else parse_size(request.memory),
@@ -51,14 +51,14 @@ def resolve(request: Request, *, device: torch.device, sinks: Collection[str]) -
 
 
 def estimator_of(
-    request: Request, weights: Weights, *, sinks: Collection[str] = (), model: RAFT | None = None
+    request: Request, weights: Weights, *, saved: Collection[str] = (), model: RAFT | None = None
 ) -> FlowEstimator:
     """The estimator for a request; `model` is the model of `weights` if it is already loaded.
 
     Raises UsageError for invalid options, DeviceError if the device does not exist.
     """
     device = choose_device(request.device)
-    settings = resolve(request, device=device, sinks=sinks)
+    settings = resolve(request, device=device, saved=saved)
     keep_memory()
     return FlowEstimator(model or load(weights), device=device, settings=settings)
 
@@ -141,14 +141,14 @@ def batch_of(text: str) -> int | None:
     return None if text == "auto" else positive(text, "--batch")
 
 
-def direction_of(text: str, sinks: Collection[str]) -> Direction:
-    """The requested direction, or both if `sinks` contain occlusion, which needs both.
+def direction_of(text: str, saved: Collection[str]) -> Direction:
+    """The requested direction, or both if `saved` contains occlusion, which needs both.
 
     Raises UsageError for an unknown direction, and for occlusion of backward flow.
     """
     if text not in get_args(Direction):
         raise UsageError(f"--direction {text} is not known", hint=f"use {', '.join(get_args(Direction))}")
-    if "occlusion" in sinks:
+    if "occlusion" in saved:
         if text == "backward":
             raise UsageError("--save occlusion needs both directions", hint="omit --direction, or use both")
         return "both"

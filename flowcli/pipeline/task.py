@@ -46,17 +46,17 @@ class Task:
 
         Raises UsageError for invalid options and paths, and the errors of finding weights.
         """
-        sinks = choose(request.save)
+        saved = choose(request.save)
         for path in request.inputs:
             check_name(path)
         encoding = encoding_of(request)
         outputs = plan_outputs(
-            sinks,
+            saved,
             request.inputs[0],
             video=video,
             output=request.output,
             name=request.name,
-            direction=direction_of(request.direction, sinks),
+            direction=direction_of(request.direction, saved),
             containers=encoding.containers,
         )
         return cls(request, tuple(outputs), find(request.weights), encoding, internal)
@@ -67,7 +67,7 @@ class Task:
         return self.outputs + self.internal
 
     @property
-    def sinks(self) -> tuple[str, ...]:
+    def saved(self) -> tuple[str, ...]:
         """The names of all that is written."""
         return tuple(output.name for output in self.all_outputs)
 

@@ -102,7 +102,7 @@ def run_of(
 ) -> Run:
     """A run for the frames of a source; settings and colour scale that an earlier process `resolved` are kept."""
     request, meta = task.request, source.meta
-    estimator = estimator_of(request, task.weights, sinks=task.sinks, model=model)
+    estimator = estimator_of(request, task.weights, saved=task.saved, model=model)
     settle(estimator, (meta.width, meta.height), resolved)
     colours = colours_of(
         request,

@@ -26,29 +26,29 @@ def write_estimates(
     started = time.monotonic()
     stamps: list[Stamp] = []
     photometric_error = PhotometricError()
-    sinks: list[BackgroundWriter[Estimate]] = [BackgroundWriter(sink) for sink in (*opened(), photometric_error)]
-    with all_or_none(sinks):
+    writers: list[BackgroundWriter[Estimate]] = [BackgroundWriter(writer) for writer in (*opened(), photometric_error)]
+    with all_or_none(writers):
         for estimate in interruption.until_stopped(estimates):
-            for sink in sinks:
-                sink.write(estimate)
+            for writer in writers:
+                writer.write(estimate)
             stamps.append(Stamp.of(estimate))
         # A first signal after this point does not make the outputs partial: closing is quick.
         complete = interruption.number is None
-        for sink in sinks:
+        for writer in writers:
             if complete:
-                sink.close()
+                writer.close()
             else:
-                sink.finish_partial()
+                writer.finish_partial()
     errors = tuple(photometric_error.errors)
     return Segment(tuple(stamps), errors, time.monotonic() - started, complete=complete)
 
 
 @contextmanager
-def all_or_none(sinks: Sequence[BackgroundWriter[Any]]) -> Iterator[None]:
+def all_or_none(writers: Sequence[BackgroundWriter[Any]]) -> Iterator[None]:
     """Aborts every writer if the block raises."""
     try:
         yield
     except BaseException:
-        for sink in sinks:
-            sink.abort()
+        for writer in writers:
+            writer.abort()
         raise

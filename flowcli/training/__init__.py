@@ -1,4 +1,4 @@
-"""How weights are made: recipes, generated scenes, augmentation, the training loop and its run folder.
+"""Makes weights: recipes, generated scenes, augmentation, the training loop and its run folder.
 
-Door: `run.run_training`. Imports `evaluation` and below.
+Entry point: `run.run_training`. Imports `evaluation` and below.
 """

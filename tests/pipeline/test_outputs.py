@@ -23,9 +23,9 @@ EVERY = ",".join(output_names())
 OF_PAIRS = [name for name in output_names() if kind_of(name).naming.pairs]
 
 
-def _planned(sinks: list[str], source: str, *, video: bool, direction: str = "both") -> list[str]:
+def _planned(saved: list[str], source: str, *, video: bool, direction: str = "both") -> list[str]:
     """The names of the files that a run of three frames, or of a pair, should write."""
-    outputs = plan_outputs(sinks, Path(source), video=video, output=Path("out"), direction=direction)
+    outputs = plan_outputs(saved, Path(source), video=video, output=Path("out"), direction=direction)
     paths = [output.file_for(index) for output in outputs for index in (0, 1)]
     return sorted({str(path.relative_to("out")) for path in paths} | {f"{Path(source).stem}_flow.json"})
 

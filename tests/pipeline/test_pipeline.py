@@ -13,7 +13,7 @@ import pytest
 
 from flowcli.errors import OutputError
 from flowcli.flow.formats import flo
-from flowcli.flow.outputs import video as video_sink
+from flowcli.flow.outputs import video as video_output
 from flowcli.flow.photometric import photometric_error
 from flowcli.media.pyav import VideoReader
 from flowcli.model.estimator import FlowEstimator
@@ -155,13 +155,13 @@ def test_pairs_start_cold_unless_asked_to_start_warm(compute, make_video) -> Non
 def scales(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The colour scale that each picture is drawn with."""
     seen: list[float] = []
-    draw = video_sink.KIND.draw
+    draw = video_output.KIND.draw
 
     def noted(estimate: Any, style: Any) -> Any:
         seen.append(style.scale.max_flow)
         return draw(estimate, style)
 
-    monkeypatch.setattr(video_sink, "KIND", replace(video_sink.KIND, draw=noted))
+    monkeypatch.setattr(video_output, "KIND", replace(video_output.KIND, draw=noted))
     return seen
 
 
@@ -223,7 +223,7 @@ def test_an_input_that_fails_on_the_way_leaves_nothing(compute, make_images) -> 
     [(OutputError("x cannot be written", hint="choose another -o"), 7), (ZeroDivisionError(), 1)],
     ids=["expected", "bug"],
 )
-def test_a_sink_that_fails_on_the_way_aborts_all(compute, make_video, monkeypatch, error, code) -> None:
+def test_an_output_that_fails_on_the_way_aborts_all(compute, make_video, monkeypatch, error, code) -> None:
     make_video(frames=9)
 
     def failing(estimate: Any, style: Any) -> Any:
@@ -231,7 +231,7 @@ def test_a_sink_that_fails_on_the_way_aborts_all(compute, make_video, monkeypatc
             raise error
         return estimate.pair.first.image
 
-    monkeypatch.setattr(video_sink, "KIND", replace(video_sink.KIND, draw=failing))
+    monkeypatch.setattr(video_output, "KIND", replace(video_output.KIND, draw=failing))
     ended = compute("video", "clip.mp4", "--save", "side,video,warp", "-o", "new")
     assert ended.code == code
     assert not Path("new").exists()

@@ -53,14 +53,14 @@ def test_the_scale_of_the_past_goes_on_from_call_to_call_and_knows_no_future(mak
     assert parts == whole
 
 
-@pytest.mark.parametrize("sink", ["video", "png", "magnitude"])
-def test_a_region_keeps_its_colour_while_the_rest_moves_more_and_less(tmp_path, make_estimate, sink):
-    outputs = plan_outputs([sink], Path("clip.mp4"), video=True, output=tmp_path)
+@pytest.mark.parametrize("output", ["video", "png", "magnitude"])
+def test_a_region_keeps_its_colour_while_the_rest_moves_more_and_less(tmp_path, make_estimate, output):
+    outputs = plan_outputs([output], Path("clip.mp4"), video=True, output=tmp_path)
     (opened,) = open_writers(outputs, style=Style(ColourScale(5.0)), rate=Fraction(25), tick=Fraction(1, 25))
     for estimate in _estimates(make_estimate, (0, 5, 1, 40, 0, 3, 7)):
         opened.write(estimate)
     opened.close()
-    if sink == "png":
+    if output == "png":
         import cv2
 
         pictures = [cv2.imread(str(path)) for path in sorted((tmp_path / "clip_flow").iterdir())]
@@ -68,7 +68,7 @@ def test_a_region_keeps_its_colour_while_the_rest_moves_more_and_less(tmp_path, 
         with VideoReader(outputs[0].path) as reader:
             pictures = [frame.image for frame in reader.frames()]
     assert len(pictures) == 7
-    tolerance = 0 if sink == "png" else 3  # of H.264
+    tolerance = 0 if output == "png" else 3  # of H.264
     for picture in pictures:
         difference = np.abs(picture.astype(int) - pictures[0])
         assert difference[:, :16].max() <= tolerance and difference[:, 24:40].max() <= tolerance
