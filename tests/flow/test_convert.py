@@ -175,8 +175,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.usefixtures("folder")
-def test_impossible_conversions_are_refused(flowcli) -> None:
+def test_impossible_conversions_are_refused(flowcli, folder) -> None:
     cv2.imwrite("picture.png", np.zeros((4, 4, 3), np.uint8))
     Path("cut.flo").write_bytes(b"PIEH")
     Path("taken.npz").write_text("mine")

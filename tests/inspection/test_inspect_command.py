@@ -104,14 +104,14 @@ def test_tiny_pictures_can_be_inspected(compute, tmp_path, size) -> None:
             "X goes from 0 to 202, Y from 0 to 139",
         ),
         (["--at=-1,0"], "--at -1,0 lies outside the frame of 203 x 140", "X goes from 0 to 202, Y from 0 to 139"),
-        (["--at", "3;4"], "--at 3;4 is no pixel", "write X,Y in whole pixels, such as --at 320,200"),
+        (["--at", "3;4"], "--at 3;4 is not a pixel", "write X,Y in whole pixels, such as --at 320,200"),
         (["--frame", "1"], "--frame and --skip choose frames of a video", "leave them out for two images"),
         (["b.png"], "3 inputs are too many", "give two images, one video, or demo"),
-        (["--gt", "a.png"], "--gt a.png is not a kind of flow file that can be read", "give a .flo or .npz file"),
+        (["--gt", "a.png"], "--gt a.png is not a .flo or .npz file", "convert it with flowcli convert"),
         (["--gt", "no.npz"], "no.npz does not exist", "check the path"),
         (
             ["--motion-channels", "3,82"],
-            "--motion-channels 3,82: 82 is no channel",
+            "--motion-channels 3,82: 82 is not a channel",
             "these weights have channels 0 to 81; write them like 3,14,15, or auto",
         ),
     ],
@@ -147,7 +147,10 @@ def test_an_existing_inspection_is_replaced_only_when_asked(compute, pair) -> No
     assert len(json.loads(Path("a_inspect/inspect.json").read_text())["pixels"]) == 2
     Path("a_inspect/mine.txt").write_text("notes")
     ended = compute("inspect", *pair, "-y")
-    assert (ended.code, ended.err[0].endswith("a_inspect holds what inspect did not write: mine.txt")) == (2, True)
+    assert (ended.code, ended.err[0].endswith("a_inspect holds a file that inspect did not write: mine.txt")) == (
+        2,
+        True,
+    )
 
 
 def test_a_failure_leaves_nothing_and_keeps_what_was_there(compute, pair, monkeypatch) -> None:

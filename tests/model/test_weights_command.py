@@ -134,6 +134,7 @@ def test_convert_refuses_unusable_options(flowcli, weights: Path, arguments: str
 # export
 
 
+@pytest.mark.slow
 def test_an_exported_model_computes_the_same_flow_for_frames_of_any_size(flowcli, weights: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

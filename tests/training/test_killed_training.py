@@ -55,6 +55,7 @@ def train(*runs: tuple[Path, int]) -> list[tuple[int, dict[int, float]]]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL and no fork")
+@pytest.mark.slow
 def test_training_resumed_after_a_kill_gives_the_same_loss_curve(tmp_path: Path) -> None:
     whole, killed, resumed = train((tmp_path / "whole", -1), (tmp_path / "killed", 3), (tmp_path / "killed", -1))
     assert whole[0] == 0 and list(whole[1]) == [1, 2, 3, 4, 5, 6]

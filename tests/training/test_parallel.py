@@ -75,6 +75,7 @@ def test_every_part_belongs_to_exactly_one_process() -> None:
     assert list(Group().shard(4)) == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_two_processes_with_single_pairs_compute_the_steps_of_one_with_batches_of_two() -> None:
     """The same pairs, two at once in one process, and one in each of two processes."""
     # A lower rate: AdamW amplifies rounding errors, and batches of two are convolved in another order.
@@ -97,6 +98,7 @@ def test_two_processes_with_single_pairs_compute_the_steps_of_one_with_batches_o
         assert found == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_processes_limited_by_time_end_at_the_same_step_with_different_clocks() -> None:
     text = TRAIN.replace("group=group)", "group=group, minutes=0.02)").replace(
         "    state = ",

@@ -137,6 +137,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("fresh")
+@pytest.mark.slow
 def test_a_run_with_render_workers_ends_with_its_recipe(tmp_path: Path) -> None:
     assert run_training(options(tmp_path)) == f"trained 4 of 4 steps in {tmp_path / 'run'}"
     assert run_training(options(tmp_path)).endswith("all of them before")
