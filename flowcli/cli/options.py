@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING
+from functools import cache
 from inspect import Parameter, Signature, signature
 from typing import Any
 
@@ -17,6 +18,7 @@ WIDTH = 78
 """The characters of a line of help on a terminal of 80 columns, without Typer's margins."""
 
 
+@cache
 def outputs() -> str:
     """The epilog of a command's help that describes every value of --save."""
     return listed("Outputs, the values of --save", descriptions())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -114,6 +115,7 @@ class Option:
         return value
 
 
+@cache
 def declared(kind: type) -> dict[str, Option]:
     """The options that a dataclass declares, by field name and in field order; other fields are left out."""
     hints = get_type_hints(kind, include_extras=True)

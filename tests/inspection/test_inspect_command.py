@@ -16,13 +16,18 @@ pytestmark = pytest.mark.usefixtures("place")
 SIZE = (140, 203)  # padded by 2 and 2, and by 2 and 3
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
+def write_pair(folder: Path) -> tuple[Path, Path]:
+    """A texture that moves by 6 px to the right, as a.png and b.png."""
     noise = np.random.default_rng(0).integers(0, 256, (SIZE[0], SIZE[1] + 6, 3)).astype(np.uint8)
     texture = cv2.GaussianBlur(noise, (0, 0), 2)
     for name, picture in {"a.png": texture[:, 6:], "b.png": texture[:, :-6]}.items():
-        cv2.imwrite(str(tmp_path / name), picture)
-    return tmp_path / "a.png", tmp_path / "b.png"
+        cv2.imwrite(str(folder / name), picture)
+    return folder / "a.png", folder / "b.png"
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    return write_pair(tmp_path)
 
 
 def test_the_last_update_is_the_flow_of_pair(compute, pair) -> None:

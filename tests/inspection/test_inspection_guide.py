@@ -11,25 +11,26 @@ import numpy as np
 import pytest
 import torch
 
+from flowcli.cli.app import run
 from flowcli.flow.formats import flo
 from raft_core import checkpoint
 from raft_core.config import LARGE
 from raft_core.raft import RAFT
-from tests.inspection.test_inspect_command import SIZE, pair  # noqa: F401 - a fixture
-
-pytestmark = pytest.mark.usefixtures("place")
+from tests.inspection.test_inspect_command import SIZE, write_pair
 
 
-@pytest.fixture
-def folder(flowcli, pair) -> Path:  # noqa: F811
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An inspection in which nothing is null for good: learned upsampling, and a truth."""
+    place = tmp_path_factory.mktemp("guide")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        checkpoint.save(RAFT(LARGE), Path("large.safetensors"))
-    flo.write(Path("truth.flo"), np.full((*SIZE, 2), (6, 0), np.float32))
-    options = ["--at", "100,70", "--at", "0,139", "--gt", "truth.flo", "--iters", 2]
-    assert flowcli("inspect", *pair, *options, "--weights", "large.safetensors").code == 0
-    return Path("a_inspect")
+        checkpoint.save(RAFT(LARGE), place / "large.safetensors")
+    flo.write(place / "truth.flo", np.full((*SIZE, 2), (6, 0), np.float32))
+    first, second = map(str, write_pair(place))
+    options = ["--at", "100,70", "--at", "0,139", "--gt", f"{place}/truth.flo", "--iters", "2"]
+    assert run(["inspect", first, second, *options, "--weights", f"{place}/large.safetensors"]) == 0
+    return place / "a_inspect"
 
 
 def keys(value: object, path: str = "") -> Iterator[str]:

@@ -11,11 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
+from flowcli.cli.app import run
 from flowcli.inspection.canvas import RED, decimal, mark_cell, vector
 from flowcli.inspection.pictures.flow import free_place, overlap, stretch_of
-from tests.inspection.test_inspect_command import pair  # noqa: F401 - a fixture
-
-pytestmark = pytest.mark.usefixtures("place")
+from tests.inspection.test_inspect_command import write_pair
 
 OWN = ["pyramid.png", "search.png", "lookup.png", "lookup.gif", *(f"level_{level}.gif" for level in range(4))]
 SHARED = [
@@ -31,11 +30,13 @@ SHARED = [
 ]
 
 
-@pytest.fixture
-def folder(flowcli, weights, pair) -> Path:  # noqa: F811
-    ended = flowcli("inspect", *pair, "--at", "100,70", "--at", "0,139", "--weights", weights, "--iters", 3)
-    assert ended.code == 0
-    return Path("a_inspect")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Path:
+    place = tmp_path_factory.mktemp("pictures")
+    first, second = map(str, write_pair(place))
+    options = ["--at", "100,70", "--at", "0,139", "--weights", str(weights), "--iters", "3"]
+    assert run(["inspect", first, second, *options]) == 0
+    return place / "a_inspect"
 
 
 def test_every_picture_is_there_and_named_in_the_record(folder: Path) -> None:
