@@ -182,8 +182,10 @@ def write_line(text: str, *, shown: bool = True) -> None:
 
 
 def log_traceback() -> None:
-    """Logs the exception being handled; bytes of file names that are not UTF-8 are escaped."""
-    LOG.debug(traceback.format_exc().encode(errors="backslashreplace").decode())
+    """Logs the exception being handled, if a log is open and memory is left; bytes that are not UTF-8 are escaped."""
+    if LOG.isEnabledFor(logging.DEBUG):
+        with contextlib.suppress(MemoryError):
+            LOG.debug(traceback.format_exc().encode(errors="backslashreplace").decode())
 
 
 class LogFile(logging.FileHandler):

@@ -197,6 +197,18 @@ def test_a_bug_prints_a_traceback_and_a_request_to_report_it(place, compute, mon
     assert ended.err[-2:] == ["error: this is a bug in flowcli", "hint: please report the lines above and the command"]
 
 
+@pytest.mark.parametrize("log", [[], ["--log-file", "run.log"]])
+def test_without_memory_for_the_traceback_the_error_is_still_reported(place, compute, monkeypatch, log) -> None:
+    def exhausted(*_: object, **__: object) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr("flowcli.pipeline.video.open_source", exhausted)
+    monkeypatch.setattr("traceback.format_exc", exhausted)
+    ended = compute("video", "clip.mp4", *log)
+    assert ended.code == 6
+    assert ended.err[-2] == "error: the system has no more memory or no more threads"
+
+
 def test_completion_finds_commands() -> None:
     environment = {**os.environ, "_FLOWCLI_COMPLETE": "complete_bash", "COMP_WORDS": "flowcli vi", "COMP_CWORD": "1"}
     call = [sys.executable, "-m", "flowcli"]
