@@ -18,12 +18,10 @@ from flowcli.media.pairs import pairs_of
 from flowcli.media.selection import parse_selection
 from flowcli.media.sources import open_source
 from flowcli.model.estimator import FlowEstimator, estimator_for
-from flowcli.model.resize import Reduction
+from flowcli.model.quality import BALANCED, Effort
 from flowcli.model.settings import Settings
 from flowcli.model.weights import DEFAULT, find
 from flowcli.model.weights import load as load_weights
-from flowcli.pipeline.request import Request
-from flowcli.pipeline.settings import iterations_of
 from raft_core.raft import RAFT
 
 if TYPE_CHECKING:
@@ -52,7 +50,9 @@ def estimate(
     second: UInt8[NDArray[np.uint8], "height width 3"],
     *,
     weights: str | Path | RAFT = ...,
-    iterations: int = ...,
+    quality: str = ...,
+    iterations: int | Literal["auto"] = ...,
+    refine: str = ...,
     device: str = ...,
     precision: str = ...,
 ) -> Float[NDArray[np.float32], "height width 2"]: ...
@@ -62,7 +62,9 @@ def estimate(
     second: UInt8[Tensor, "*batch 3 height width"],
     *,
     weights: str | Path | RAFT = ...,
-    iterations: int = ...,
+    quality: str = ...,
+    iterations: int | Literal["auto"] = ...,
+    refine: str = ...,
     device: str = ...,
     precision: str = ...,
 ) -> Float[Tensor, "*batch 2 height width"]: ...
@@ -71,7 +73,9 @@ def estimate(
     second: NDArray[np.uint8] | Tensor,
     *,
     weights: str | Path | RAFT = DEFAULT,
-    iterations: int = 12,
+    quality: str = BALANCED,
+    iterations: int | Literal["auto"] = "auto",
+    refine: str = "auto",
     device: str = "auto",
     precision: str = "auto",
 ) -> NDArray[np.float32] | Tensor:
@@ -79,7 +83,8 @@ def estimate(
 
     NumPy (height, width, 3) gives (height, width, 2); a tensor (3, height, width) or a batch of them gives
     (2, height, width) or a batch of them, on the device of `first`. It is float32, on the grid of `first`. For repeated
-    calls, give a model from `load` as `weights`. Raises TypeError for images that are not uint8, ValueError where
+    calls, give a model from `load` as `weights`. `quality`, `iterations`, `refine`, `device` and `precision` are the
+    options of `flowcli pair`. Raises TypeError for images that are not uint8, ValueError where
     shapes do not fit, and UsageError, DeviceError or WeightsError.
     """
     if isinstance(first, Tensor) and isinstance(second, Tensor):
@@ -89,8 +94,8 @@ def estimate(
     else:
         raise TypeError(f"two arrays or two tensors are needed, got {type(first).__name__} and {type(second).__name__}")
     pairs = [pair_of(one, other) for one, other in zip(*images, strict=True)]
-    settings = Settings(iterations=iterations)
-    estimator = estimator_for(model_of(weights), device=device, precision=precision, settings=settings)
+    effort = Effort(quality=quality, iterations=str(iterations), refine=refine, precision=precision)
+    estimator = estimator_for(model_of(weights), device=device, effort=effort)
     estimates = list(estimator.estimate(pairs))
     if not isinstance(first, Tensor):
         return estimates[0].flow
@@ -107,7 +112,9 @@ def video(
     end: str | None = None,
     max_frames: int | None = None,
     weights: str | Path | RAFT = DEFAULT,
+    quality: str = BALANCED,
     iterations: int | Literal["auto"] = "auto",
+    refine: str = "auto",
     direction: Direction = "forward",
     warm_start: bool = False,
     max_side: int | None = None,
@@ -124,17 +131,10 @@ def video(
     """
     if skip < 1:
         raise ValueError(f"skip must be at least 1, got {skip}")
-    most, tolerance = iterations_of(str(iterations), Request.tolerance)
-    settings = Settings(
-        iterations=most,
-        tolerance=tolerance,
-        direction=direction,
-        warm_start=warm_start,
-        batch=None,
-        reduction=Reduction(max_side=max_side),
-    )
     source = open_source(Path(path), selection=parse_selection(start, end, max_frames))
-    estimator = estimator_for(model_of(weights), device=device, precision=precision, settings=settings)
+    effort = Effort(quality=quality, iterations=str(iterations), refine=refine, max_side=max_side, precision=precision)
+    settings = Settings(direction=direction, warm_start=warm_start, batch=None)
+    estimator = estimator_for(model_of(weights), device=device, effort=effort, settings=settings)
     return estimates_of(source, estimator, skip=skip, sliding=sliding)
 
 

@@ -135,6 +135,7 @@ def build(contents: Contents) -> RAFT:
     model = RAFT(LARGE if is_large else SMALL)
     check_fit(model, weights, contents.path)
     model.load_state_dict(weights)
+    model.metadata = contents.facts
     if not all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values()):
         raise CheckpointError(
             f"{contents.path} holds NaN or infinite weights", hint="the training that made it diverged"

@@ -55,9 +55,10 @@ def warp_by(image: Float[Tensor, "batch channels height width"], flow: Float[Ten
 def resize_flow(
     flow: Float[Tensor, "batch 2 height width"], *, height: int, width: int
 ) -> Float[Tensor, "batch 2 rows columns"]:
-    """Resizes a flow field and rescales its vectors, each axis by its own factor."""
+    """Resizes a flow field and rescales its vectors, each axis by its own factor; a smaller one is averaged."""
     if flow.shape[-2:] == (height, width):
         return flow
-    resized = F.interpolate(flow, size=(height, width), mode="bilinear", align_corners=False)
+    smaller = height * width < flow.shape[-2] * flow.shape[-1]
+    resized = F.interpolate(flow, size=(height, width), mode="bilinear", align_corners=False, antialias=smaller)
     scale = flow.new_tensor((width / flow.shape[-1], height / flow.shape[-2]))
     return resized * scale.view(1, 2, 1, 1)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from raft_core.correlation import Correlation
     from raft_core.update import PreparedPass, UpdateOutput
 
+MOVING = 0.05
+"""The share of cells that may still move when updates have converged; on average, calm cells would hide them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Context:
@@ -68,11 +71,15 @@ class Update:
 
 
 class RAFT(nn.Module):
-    """RAFT as published. Images are RGB in [-1, 1], (batch, 3, height, width), both sides multiples of 8."""
+    """RAFT as published. Images are RGB in [-1, 1], (batch, 3, height, width), both sides multiples of 8.
+
+    `metadata` is what the file of its weights states beside them.
+    """
 
     def __init__(self, config: RaftConfig = SMALL) -> None:
         super().__init__()
         self.config = config
+        self.metadata: dict[str, str] = {}
         self.feature_encoder = FeatureEncoder(config, outputs=config.feature_channels, norm=config.feature_norm)
         self.context_encoder = FeatureEncoder(
             config, outputs=config.hidden_channels + config.context_channels, norm=config.context_norm
@@ -192,24 +199,24 @@ class RAFT(nn.Module):
 
 
 def converge(updates: Iterator[Update], *, at_most: int, tolerance: float) -> tuple[Update, list[int]]:
-    """Every pair's flow after the first update that changes it by less than `tolerance`, and its number of updates.
+    """Every pair's flow after the first update that hardly changes it, and its number of updates.
 
-    The change is the root mean square of the delta over the frame, in full-resolution pixels; a pair that does not
-    converge ends after `at_most` updates. Its result does not depend on the other pairs of the batch. Raises ValueError
-    if `at_most` is below 1.
+    It does so if it moves at most a twentieth of the cells by more than `tolerance`, in full-resolution pixels; a pair
+    that does not converge ends after `at_most` updates. Its result does not depend on the other pairs of the batch.
+    Raises ValueError if `at_most` is below 1.
     """
     if at_most < 1:
         raise ValueError(f"at_most must be at least 1, got {at_most}")
     taken: list[int] = []
     for update in updates:
-        change = FACTOR * update.delta.square().sum(dim=1).mean(dim=(1, 2)).sqrt()
+        moving = (FACTOR * update.delta.norm(dim=1) > tolerance).float().mean(dim=(1, 2))
         if not taken:
-            flow, hidden, taken = update.flow.clone(), update.hidden.clone(), [0] * len(change)
-        for pair, moved in enumerate(change.tolist()):
+            flow, hidden, taken = update.flow.clone(), update.hidden.clone(), [0] * len(moving)
+        for pair, share in enumerate(moving.tolist()):
             if taken[pair]:
                 continue
             flow[pair], hidden[pair] = update.flow[pair], update.hidden[pair]
-            if moved < tolerance or update.iteration + 1 == at_most:
+            if share <= MOVING or update.iteration + 1 == at_most:
                 taken[pair] = update.iteration + 1
         if all(taken):
             break

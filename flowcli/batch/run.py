@@ -17,7 +17,7 @@ from flowcli.errors import UsageError
 from flowcli.flow.colour import parse_mode, parse_scale
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.model.device import choose_device
-from flowcli.pipeline.settings import resolve
+from flowcli.pipeline.settings import effort_of, resolve
 from flowcli.pipeline.task import Task
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
@@ -92,7 +92,7 @@ def check_request(request: Request, engine: EngineOptions) -> None:
     engine.check()
     saved = [output.name for output in Task.of(replace(request, output=None)).outputs]
     device = choose_device("cpu" if engine.name == "ray" else request.device)
-    resolve(request, device=device, saved=saved)
+    effort_of(request).applied_to(resolve(request, saved=saved), device, stated={})
     parse_selection(request.start, request.end, request.max_frames)
     parse_rate(request.fps)
     parse_scale(request.max_flow, gamma=request.gamma, background=request.background)

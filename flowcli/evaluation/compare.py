@@ -17,7 +17,7 @@ from flowcli.media.frames import lost_frames
 from flowcli.media.pairs import expected_pairs, pairs_of, too_short
 from flowcli.media.pyav import VideoWriter
 from flowcli.media.sources import name_of
-from flowcli.model.resize import Reduction, shrunk
+from flowcli.model.resize import Resizing, resized
 from flowcli.pipeline.video import source_of
 from flowcli.system.console import Result
 from flowcli.system.files import write_whole
@@ -160,7 +160,7 @@ def rounded(value: float | None) -> float | None:
 def picture(pair: FramePair, one: Flow, other: Flow, labels: tuple[str, str], scale: ColourScale) -> NDArray[np.uint8]:
     """A picture of the frame and the difference above, both flows below, and the difference's colour key."""
     height, width = pair.first.image.shape[:2]
-    size = Reduction(max_side=PANEL_SIDE).size(height, width)
+    size = Resizing(max_side=PANEL_SIDE).size(height, width)
     known = ~(is_unknown(one) | is_unknown(other))
     apart = magnitude(one - other)
     mean = f"{apart[known].mean():.2f} px" if known.any() else "unknown"
@@ -169,7 +169,7 @@ def picture(pair: FramePair, one: Flow, other: Flow, labels: tuple[str, str], sc
         f"{side}: {label}, to {scale.max_flow:.3g} px": colour_flow(flow, scale=scale)
         for side, label, flow in zip("AB", labels, (one, other), strict=True)
     }
-    rows = [labelled_row({name: shrunk(image, size) for name, image in row.items()}) for row in (above, below)]
+    rows = [labelled_row({name: resized(image, size) for name, image in row.items()}) for row in (above, below)]
     return np.vstack([*rows, key(rows[0].shape[1])])
 
 

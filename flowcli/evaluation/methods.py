@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -11,9 +11,10 @@ import numpy as np
 from flowcli.errors import UsageError
 from flowcli.evaluation import datasets
 from flowcli.media.frames import Frame, FramePair
-from flowcli.model.device import choose_device, choose_precision, keep_memory
+from flowcli.model.device import keep_memory
 from flowcli.model.estimator import FlowEstimator, estimator_for
 from flowcli.model.memory import Memory
+from flowcli.model.quality import Effort
 from flowcli.model.settings import Settings
 from flowcli.model.weights import find
 from flowcli.system.opencv import cv2
@@ -55,9 +56,8 @@ class MethodOptions:
 
     weights: Sequence[str]
     baselines: Sequence[str] = ()
-    iterations: int = 12
+    effort: Effort = Effort(precision="fp32")  # noqa: RUF009 - frozen
     device: str = "auto"
-    precision: str = "fp32"
     warm_start: bool = False
     placement: Placement = "centre"
 
@@ -67,9 +67,8 @@ def method_options(
     *,
     weights: Sequence[str],
     baselines: str,
-    iterations: int,
+    effort: Effort,
     device: str,
-    precision: str,
     warm_start: bool,
     padding: str,
 ) -> MethodOptions:
@@ -84,30 +83,32 @@ def method_options(
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
         raise UsageError(f"there is no baseline {unknown[0]}", hint=f"baselines: {', '.join(BASELINES)}")
-    return MethodOptions(weights, names, iterations, device, precision, warm_start, placement)
+    return MethodOptions(weights, names, effort, device, warm_start, placement)
 
 
 def methods(options: MethodOptions) -> list[Method]:
     """Every requested method, weights first, each under a unique name; raises WeightsError for unknown weights."""
-    device = choose_device(options.device)
-    precision = choose_precision(options.precision, device)
     keep_memory()
-    settings = Settings(
-        iterations=options.iterations, precision=precision, warm_start=options.warm_start, placement=options.placement
-    )
+    settings = Settings(warm_start=options.warm_start, placement=options.placement)
     chosen: dict[str, Method] = {}
     for name in options.weights:
         weights = find(name)
         label = weights.name if weights.name not in chosen else name
+        estimator = estimator_for(weights, device=options.device, effort=options.effort, settings=settings)
+        used = estimator.settings
         protocol = {
             "sha256": weights.sha256,
-            "iterations": options.iterations,
-            "precision": str(precision).removeprefix("torch."),
-            "device": str(device),
+            "quality": options.effort.quality,
+            "iterations": used.iterations,
+            "tolerance": used.tolerance,
+            "refinement": None if used.refinement is None else asdict(used.refinement),
+            "scale": used.resizing.scale,
+            "max_side": used.resizing.max_side,
+            "precision": str(used.precision).removeprefix("torch."),
+            "device": str(estimator.device),
             "padding": {"centre": "centre (sintel)", "bottom": "bottom (kitti)"}[options.placement],
             "warm_start": options.warm_start,
         }
-        estimator = estimator_for(weights, device=options.device, precision=options.precision, settings=settings)
         chosen[label] = Method(label, RaftMethod(estimator), protocol)
     for name in options.baselines:
         chosen[name] = Method(name, _cold(BASELINES[name]))

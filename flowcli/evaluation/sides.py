@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SETTINGS = {
     option.name: option
     for name, option in declared(Request).items()
-    if name in {"iterations", "tolerance", "precision", "max_side", "scale", "warm_start"}
+    if name in {"quality", "iterations", "tolerance", "refine", "precision", "max_side", "scale", "warm_start"}
 }
 """The settings that may follow a side's weights, by the names of their options."""
 SAMPLED = 5
@@ -101,9 +101,10 @@ class Computed:
             "weights": {"name": self.weights.name, "sha256": self.weights.sha256},
             "iterations": settings.iterations,
             "tolerance": settings.tolerance,
+            "refinement": None if settings.refinement is None else asdict(settings.refinement),
             "precision": str(settings.precision).removeprefix("torch."),
-            "max_side": settings.reduction.max_side,
-            "scale": settings.reduction.scale,
+            "max_side": settings.resizing.max_side,
+            "scale": settings.resizing.scale,
             "warm_start": settings.warm_start,
         }
 

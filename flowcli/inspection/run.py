@@ -21,7 +21,7 @@ from flowcli.inspection.reading import read
 from flowcli.inspection.record import record_of
 from flowcli.model.device import keep_memory
 from flowcli.model.estimator import estimator_for
-from flowcli.model.settings import Settings
+from flowcli.model.quality import Effort
 from flowcli.model.weights import find
 from flowcli.system.console import Result
 from flowcli.system.files import write_whole
@@ -58,8 +58,8 @@ def inspect(request: InspectRequest, console: Console) -> Result:
     fixed_scale = parse_scale(request.max_flow)
     weights = find(request.weights)
     keep_memory()
-    settings = Settings(iterations=request.iterations)
-    estimator = estimator_for(weights, device=request.device, precision=request.precision, settings=settings)
+    effort = Effort(iterations=str(request.iterations), scale=1, precision=request.precision)
+    estimator = estimator_for(weights, device=request.device, effort=effort)
     channels = channels_of(request, estimator.model.config)
     with atomic_folder(folder) as place:
         observation = observe(estimator, subject, warm_start=request.warm_start)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 
 from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import Frame, FramePair
-from flowcli.model.device import autocast, choose_device, choose_precision, free_bytes
+from flowcli.model.device import autocast, choose_device, free_bytes
 from flowcli.model.memory import Encoded, Memory, carried
-from flowcli.model.memory_plan import MOST_PAIRS, Plan, make_plan
+from flowcli.model.memory_plan import MOST_PAIRS, REFINEMENT_BYTES, Plan, demand_of, make_plan
+from flowcli.model.quality import Effort
 from flowcli.model.recovery import Recovery
-from flowcli.model.resize import shrunk
+from flowcli.model.resize import Resizing, resized
+from flowcli.model.second_look import MOST_UPDATES, blended, enlargement
 from flowcli.model.settings import Settings
 from flowcli.model.weights import Weights, load
+from flowcli.system.opencv import cv2
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
 from raft_core.images import Padding, to_model_range
@@ -80,7 +85,7 @@ class FlowEstimator:
             budget = min(settings.memory, budget or settings.memory)
         # On a CPU a larger batch only takes memory: one pair occupies all cores.
         most = 1 if self.device.type == "cpu" else MOST_PAIRS
-        size = settings.reduction.size(height, width)
+        size = settings.resizing.size(height, width)
         both = settings.direction == "both"
         return make_plan(
             *size,
@@ -90,24 +95,34 @@ class FlowEstimator:
             batch=settings.batch,
             on_demand=settings.on_demand,
             most=most,
+            extra=self.extra_bytes(height, width),
         )
+
+    def extra_bytes(self, height: int, width: int) -> int:
+        """The memory of refinement and of a second look for one pair."""
+        settings = self.settings
+        refined = 0 if settings.refinement is None else math.prod(settings.resizing.larger_size(height, width))
+        closer = self.closer(height, width)
+        if closer is None:
+            return REFINEMENT_BYTES * refined
+        size = closer.settings.resizing.size(height, width)
+        demand = demand_of(*size, config=self.model.config, both=settings.direction == "both", on_demand=True)
+        return REFINEMENT_BYTES * refined + demand.of(1) + closer.extra_bytes(height, width)
 
     def computed_size(self, width: int, height: int) -> tuple[int, int]:
         """The width and height at which frames of this size are computed, including padding."""
-        rows, columns = self.settings.reduction.size(height, width)
+        rows, columns = self.settings.resizing.size(height, width)
         padding = Padding.for_size(rows, columns)
         return columns + padding.left + padding.right, rows + padding.top + padding.bottom
 
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of consecutive pairs; reads and updates `memory`."""
         settings = self.settings
-        size = batch[0].first.image.shape[:2]
-        wanted = {frame.index: frame for pair in batch for frame in (pair.first, pair.second)}
-        memory.keep(list(wanted))
-        self.encode([frame for frame in wanted.values() if not memory.holds(frame)], memory)
-        firsts = [memory.frames[pair.first.index] for pair in batch]
-        seconds = [memory.frames[pair.second.index] for pair in batch]
-        features = [torch.cat([encoded.features for encoded in frames]) for frames in (firsts, seconds)]
+        frames = frames_of(batch)
+        memory.keep([frame.index for frame in frames])
+        self.encode([frame for frame in frames if not memory.holds(frame)], memory)
+        firsts, seconds = memory.ends(batch)
+        features = [torch.cat([encoded.features for encoded in end]) for end in (firsts, seconds)]
         warm = settings.warm_start and batch[0].continues and memory.last is not None
         offsets = memory.offsets_to(batch) if warm else []
         forward = backward = occluded = None
@@ -117,13 +132,16 @@ class FlowEstimator:
         else:
             correlation = self.model.correlate(*features, on_demand=plan.on_demand)
             start = carried(memory.forward, offsets)
-            memory.forward, forward, taken = self.update(correlation, self.contexts(firsts), start, size)
+            memory.forward, forward, taken = self.update(correlation, start, firsts, seconds)
         if settings.direction == "both":
             correlation = correlation.transposed()
         if settings.direction != "forward":
             start = carried(memory.backward, [-offset for offset in offsets])
-            memory.backward, backward, others = self.update(correlation, self.contexts(seconds), start, size)
+            memory.backward, backward, others = self.update(correlation, start, seconds, firsts)
             taken = [max(both) for both in zip(taken, others, strict=True)]
+        if settings.second_look:
+            del correlation
+            forward, backward = self.look_again(batch, forward, backward)
         if forward is not None and backward is not None:
             limits = settings.occlusion
             occluded = find_occluded(forward, backward, relative=limits.relative, absolute=limits.absolute)
@@ -143,21 +161,65 @@ class FlowEstimator:
     def update(
         self,
         correlation: Correlation,
-        context: Context,
         start: Float[Tensor, "batch 2 rows columns"] | None,
-        size: tuple[int, ...],
+        firsts: Sequence[Encoded],
+        seconds: Sequence[Encoded],
     ) -> tuple[Float[Tensor, "1 2 rows columns"], Float[Tensor, "batch 2 height width"], list[int]]:
-        """The last pair's flow at 1/8 resolution, all flows at the source's `size`, and their numbers of updates."""
+        """The last pair's flow at 1/8 resolution, all flows at the source's size, and their numbers of updates.
+
+        The former is not refined: warm starts depend on RAFT alone.
+        """
         settings = self.settings
-        updates = self.model.updates(correlation, context, initial_flow=start)
+        updates = self.model.updates(correlation, self.contexts(firsts), initial_flow=start)
         if settings.tolerance is None:
-            final, taken = last(updates, settings.iterations), [settings.iterations] * len(context.hidden)
+            final, taken = last(updates, settings.iterations), [settings.iterations] * len(firsts)
         else:
             final, taken = converge(updates, at_most=settings.iterations, tolerance=settings.tolerance)
-        height, width = size
-        computed = settings.reduction.size(height, width)
+        height, width = firsts[0].source.shape[:2]
+        computed = settings.resizing.size(height, width)
         flow = Padding.for_size(*computed, placement=settings.placement).crop(final.upsampled())
+        if settings.refinement is not None:
+            rows, columns = settings.resizing.larger_size(height, width)
+            flow = settings.refinement.apply(
+                greys(firsts), greys(seconds), resize_flow(flow, height=rows, width=columns)
+            )
         return final.flow[-1:].clone(), resize_flow(flow, height=height, width=width), taken
+
+    def look_again(
+        self, batch: list[FramePair], forward: Tensor | None, backward: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The flows (batch, 2, height, width) after a second look, where frames of this size get one."""
+        closer = self.closer(*batch[0].first.image.shape[:2])
+        if closer is None:
+            return forward, backward
+        memory = Memory()
+        closer.encode(frames_of(batch), memory)
+        ends = memory.ends(batch)
+        flows: list[Tensor | None] = []
+        for flow, (firsts, seconds) in zip((forward, backward), (ends, ends[::-1]), strict=True):
+            if flow is None:
+                flows.append(None)
+                continue
+            features = [torch.cat([encoded.features for encoded in end]) for end in (firsts, seconds)]
+            correlation = self.model.correlate(*features, on_demand=True)
+            flows.append(blended(flow, closer.update(correlation, closer.coarse(flow), firsts, seconds)[1]))
+        return flows[0], flows[1]
+
+    def closer(self, height: int, width: int) -> FlowEstimator | None:
+        """The estimator of the second look at frames of this size; None where there is none."""
+        settings = self.settings
+        factor = enlargement(*settings.resizing.size(height, width))
+        if factor is None or not settings.second_look:
+            return None
+        resizing = Resizing(scale=factor * settings.resizing.factor(height, width))
+        settings = replace(settings, resizing=resizing, iterations=min(MOST_UPDATES, settings.iterations))
+        return FlowEstimator(self.model, device=self.device, settings=replace(settings, second_look=False))
+
+    def coarse(self, flow: Float[Tensor, "batch 2 height width"]) -> Float[Tensor, "batch 2 rows columns"]:
+        """Flow at the source's size as updates start from it: averaged over cells of the 1/8 grid, in cells."""
+        rows, columns = self.settings.resizing.size(*flow.shape[-2:])
+        padding = Padding.for_size(rows, columns, placement=self.settings.placement)
+        return F.avg_pool2d(padding.pad(resize_flow(flow, height=rows, width=columns)), 8) / 8
 
     def encode(self, frames: Sequence[Frame], memory: Memory) -> None:
         """Uploads frames and stores their features in `memory`."""
@@ -167,14 +229,20 @@ class FlowEstimator:
         features = self.model.encode(images)
         for number, frame in enumerate(frames):
             one = slice(number, number + 1)
-            memory.frames[frame.index] = Encoded(frame.image, images[one], features[one])
+            grey = None if self.settings.refinement is None else self.grey(frame)
+            memory.frames[frame.index] = Encoded(frame.image, grey, images[one], features[one])
 
     def upload(self, frame: Frame) -> Float[Tensor, "1 3 height width"]:
         """A frame on the device, resized, padded and in [-1, 1]."""
-        size = self.settings.reduction.size(*frame.image.shape[:2])
+        size = self.settings.resizing.size(*frame.image.shape[:2])
         # Copied because torch takes neither a mirrored array nor, without a warning, a read-only one.
-        pixels = torch.from_numpy(shrunk(frame.image, size).copy()).to(self.device).permute(2, 0, 1)[None]
+        pixels = torch.from_numpy(resized(frame.image, size).copy()).to(self.device).permute(2, 0, 1)[None]
         return Padding.for_size(*size, placement=self.settings.placement).pad(to_model_range(pixels))
+
+    def grey(self, frame: Frame) -> Float[Tensor, "1 1 rows columns"]:
+        """A frame on the device in grey values from 0 to 255, at the size to refine at."""
+        image = resized(frame.image, self.settings.resizing.larger_size(*frame.image.shape[:2]))
+        return torch.from_numpy(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)).to(self.device).float()[None, None]
 
     def contexts(self, frames: Sequence[Encoded]) -> Context:
         """The context of each frame, computed at its first use."""
@@ -187,15 +255,28 @@ class FlowEstimator:
         )
 
 
-def estimator_for(weights: Weights | RAFT, *, device: str, precision: str, settings: Settings) -> FlowEstimator:
-    """The estimator with these weights on the device and in the precision of these names; `auto` is the fastest.
+def frames_of(batch: Iterable[FramePair]) -> list[Frame]:
+    """Every frame of these pairs, once."""
+    return list({frame.index: frame for pair in batch for frame in (pair.first, pair.second)}.values())
 
-    Raises UsageError for unknown names, DeviceError where the device is not available, WeightsError where the weights
-    do not fit.
+
+def greys(frames: Sequence[Encoded]) -> Float[Tensor, "batch 1 rows columns"]:
+    """The grey frames as a batch."""
+    return torch.cat([frame.grey for frame in frames if frame.grey is not None])
+
+
+def estimator_for(
+    weights: Weights | RAFT, *, device: str, effort: Effort | None = None, settings: Settings | None = None
+) -> FlowEstimator:
+    """The estimator with these weights on the device of this name; `effort` decides some of the `settings`.
+
+    Raises UsageError for unknown names and invalid options, DeviceError where the device is not available, WeightsError
+    where the weights do not fit.
     """
     place = choose_device(device)
-    settings = replace(settings, precision=choose_precision(precision, place))
-    return FlowEstimator(load(weights) if isinstance(weights, Weights) else weights, device=place, settings=settings)
+    model = load(weights) if isinstance(weights, Weights) else weights
+    settings = (effort or Effort()).applied_to(settings or Settings(), place, stated=model.metadata)
+    return FlowEstimator(model, device=place, settings=settings)
 
 
 class Plans:

@@ -11,7 +11,7 @@ import torch
 from raft_core.warm_start import carry_forward
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from jaxtyping import Float
@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Encoded:
-    """A frame on the device: padded, in [-1, 1], with its features; `source` is the image it was made from."""
+    """A frame on the device: padded, in [-1, 1], with its features; `source` is the image it was made from.
+
+    `grey` is the source in grey values from 0 to 255, for refinement.
+    """
 
     source: NDArray[np.uint8]
+    grey: Float[Tensor, "1 1 rows columns"] | None
     image: Float[Tensor, "1 3 height width"]
     features: Float[Tensor, "1 channels rows columns"]
     context: Context | None = None
@@ -61,6 +65,11 @@ class Memory:
     def holds(self, frame: Frame) -> bool:
         """Whether this image is encoded; frames of another clip may have the same indices."""
         return frame.index in self.frames and self.frames[frame.index].source is frame.image
+
+    def ends(self, batch: Iterable[FramePair]) -> tuple[list[Encoded], list[Encoded]]:
+        """The first and the second frames of these pairs."""
+        pairs = [(self.frames[pair.first.index], self.frames[pair.second.index]) for pair in batch]
+        return [first for first, _ in pairs], [second for _, second in pairs]
 
     def offsets_to(self, batch: list[FramePair]) -> list[float]:
         """How far each pair of the batch starts after the previous one, as a multiple of the last pair's length."""

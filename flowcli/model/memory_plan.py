@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from raft_core.config import RaftConfig
 
 MOST_PAIRS = 16
+REFINEMENT_BYTES = 200
+"""The memory of refinement for a pixel of a pair, measured as peak memory (tests/benchmarks)."""
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -47,19 +49,22 @@ def make_plan(
     batch: int | None,
     on_demand: bool | None = None,
     most: int,
+    extra: int = 0,
 ) -> Plan:
     """The fastest plan within `budget` bytes; `batch` and `on_demand` are kept unless they are None.
 
-    The volume of all pairs is preferred to a larger batch, of at most `most` pairs. Raises DeviceError if nothing fits.
+    The volume of all pairs is preferred to a larger batch, of at most `most` pairs. `extra` is memory that each pair
+    takes besides. Raises DeviceError if nothing fits.
     """
     for choice in (False, True) if on_demand is None else (on_demand,):
-        demand = demand_of(height, width, config=config, both=both, on_demand=choice)
+        plain = demand_of(height, width, config=config, both=both, on_demand=choice)
+        demand = Demand(fixed=plain.fixed, each=plain.each + extra)
         room = most if budget is None else (budget - demand.fixed) // demand.each
         pairs = min(most, room) if batch is None else batch
         if 1 <= pairs <= room or budget is None:
             return Plan(pairs, choice, demand.of(pairs))
     raise DeviceError(
-        f"frames of {width} x {height} take {amount(demand.of(batch or 1))}, and {amount(budget or 0)} may be used",
+        f"computing at {width} x {height} takes {amount(demand.of(batch or 1))}, and {amount(budget or 0)} may be used",
         hint="use --max-side to compute at a smaller size" if (batch or 1) == 1 else "use a smaller --batch",
     )
 

@@ -7,7 +7,8 @@ from typing import Literal
 
 import torch
 
-from flowcli.model.resize import Reduction
+from flowcli.model.refinement import Refinement
+from flowcli.model.resize import Resizing
 from raft_core.consistency import ABSOLUTE, RELATIVE
 from raft_core.images import Placement
 
@@ -28,8 +29,9 @@ class Settings:
 
     `iterations` is the number of updates, or, with a `tolerance` in pixels, their limit for pairs that do not converge.
     `batch` counts pairs per model call, and `on_demand` says how correlation is computed; None leaves either to the
-    plan, which `memory` limits, in bytes. `warm_start` starts a pair from the previous pair's flow. `placement` says
-    where frames are padded.
+    plan, which `memory` limits, in bytes. `warm_start` starts a pair from the previous pair's flow. `refinement`
+    follows at the frames' own size; None leaves the flow as RAFT computes it. `second_look` says whether enlarged
+    frames are looked at too. `placement` says where frames are padded.
     """
 
     iterations: int = 12
@@ -40,6 +42,8 @@ class Settings:
     on_demand: bool | None = None
     memory: int | None = None
     precision: torch.dtype = torch.float32
-    reduction: Reduction = field(default_factory=Reduction)
+    resizing: Resizing = field(default_factory=Resizing)
+    refinement: Refinement | None = None
+    second_look: bool = False
     occlusion: Occlusion = field(default_factory=Occlusion)
     placement: Placement = "centre"

@@ -18,7 +18,7 @@ from flowcli.flow.colour import (
 )
 from flowcli.flow.estimate import as_array
 from flowcli.flow.kinds import Picture
-from flowcli.model.resize import Reduction, shrunk
+from flowcli.model.resize import Resizing, resized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -85,8 +85,8 @@ def sampled_scale(source: Source, estimator: FlowEstimator, *, skip: int) -> Col
     speeds = []
     for pair in source.sample_pairs(count=SAMPLED_PAIRS, skip=skip):
         height, width = pair.first.image.shape[:2]
-        size = Reduction(max_side=SAMPLED_SIDE).size(height, width)
-        first, second = (shrunk(frame.image, size) for frame in (pair.first, pair.second))
+        size = Resizing(max_side=SAMPLED_SIDE).size(height, width)
+        first, second = (resized(frame.image, size) for frame in (pair.first, pair.second))
         speeds.append(magnitude(estimator.flow_between(first, second)) * max(height, width) / max(size))
     return ColourScale.covering(speeds)
 

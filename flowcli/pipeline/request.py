@@ -52,19 +52,23 @@ class Request:
         bool, typer.Option("--deinterlace", metavar="", help="Deinterlace the frames of interlaced video."), VIDEO
     ] = False
     weights: Annotated[options.Weights, PATH] = "raft-small"
+    quality: options.Quality = "balanced"
     iterations: Annotated[
         str,
         typer.Option(
             "--iters",
             metavar="N",
-            help="Updates of the flow: more are slower and more exact; auto stops when the flow converges, after 12 at "
-            "most.",
+            help="Updates of the flow: more are slower and more exact; auto: as many as the pair needs, at most 24.",
         ),
     ] = "auto"
     tolerance: Annotated[
-        float,
-        typer.Option(metavar="PX", help="With --iters auto: stop when an update changes the flow by less than this."),
-    ] = 0.1
+        float | None,
+        typer.Option(
+            metavar="PX",
+            help="With --iters auto: stop when an update moves at most 5 % of the cells further. Default: 0.6.",
+        ),
+    ] = None
+    refine: options.Refine = "auto"
     direction: Annotated[
         str,
         typer.Option(
@@ -105,8 +109,13 @@ class Request:
         ),
     ] = None
     scale: Annotated[
-        float, typer.Option(metavar="X", help="Compute at this fraction of the size; the flow is resized likewise.")
-    ] = 1.0
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Compute at this multiple of the size; the flow is resized likewise. Default: 1; small frames are "
+            "enlarged.",
+        ),
+    ] = None
     max_flow: options.MaxFlow = "auto"
     scale_mode: Annotated[
         str,

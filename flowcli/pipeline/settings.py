@@ -3,51 +3,49 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, get_args
 
 import torch
 
 from flowcli.errors import UsageError
 from flowcli.media.encoding import Encoding
-from flowcli.model.device import choose_device, choose_precision, keep_memory
-from flowcli.model.estimator import FlowEstimator
+from flowcli.model.device import keep_memory
+from flowcli.model.estimator import estimator_for
 from flowcli.model.memory_plan import parse_size
-from flowcli.model.resize import Reduction
+from flowcli.model.quality import Effort, positive
 from flowcli.model.settings import Direction, Occlusion, Settings
-from flowcli.model.weights import load
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
+    from flowcli.model.estimator import FlowEstimator
     from flowcli.model.weights import Weights
     from flowcli.pipeline.request import Request
     from raft_core.raft import RAFT
 
-MOST_ITERATIONS = 12
-"""The maximum number of updates with `--iters auto`."""
 
+def resolve(request: Request, *, saved: Collection[str]) -> Settings:
+    """The settings of a run that writes the kinds of output in `saved`, but for its effort.
 
-def resolve(request: Request, *, device: torch.device, saved: Collection[str]) -> Settings:
-    """The settings of a run that writes the kinds of output in `saved`; raises UsageError for invalid options."""
-    iterations, tolerance = iterations_of(request.iterations, request.tolerance)
-    if not 0 < request.scale <= 1:
-        raise UsageError(f"--scale {request.scale} is not between 0 and 1", hint="0.5 computes at half the size")
+    Raises UsageError for invalid options.
+    """
     for name, limit in (("relative", request.occlusion_relative), ("absolute", request.occlusion_absolute)):
         if not 0 <= limit < math.inf:
             raise UsageError(f"--occlusion-{name} {limit} is not a threshold", hint="give a number of at least 0")
     return Settings(
-        iterations=iterations,
-        tolerance=tolerance,
         direction=direction_of(request.direction, saved),
         warm_start=request.warm_start,
         batch=batch_of(request.batch),
         memory=None if request.memory is None else parse_size(request.memory),
-        precision=choose_precision(request.precision, device),
-        reduction=Reduction(scale=request.scale, max_side=request.max_side),
         occlusion=Occlusion(request.occlusion_relative, request.occlusion_absolute),
     )
+
+
+def effort_of(request: Request) -> Effort:
+    """The options of a request that decide error and time."""
+    return Effort(**{field.name: getattr(request, field.name) for field in fields(Effort)})
 
 
 def estimator_of(
@@ -57,10 +55,9 @@ def estimator_of(
 
     Raises UsageError for invalid options, DeviceError if the device does not exist.
     """
-    device = choose_device(request.device)
-    settings = resolve(request, device=device, saved=saved)
+    settings = resolve(request, saved=saved)
     keep_memory()
-    return FlowEstimator(model or load(weights), device=device, settings=settings)
+    return estimator_for(model or weights, device=request.device, effort=effort_of(request), settings=settings)
 
 
 def settle(estimator: FlowEstimator, size: tuple[int, int], resolved: Mapping[str, Any] | None) -> None:
@@ -95,8 +92,10 @@ def settings_record(request: Request, estimator: FlowEstimator, *, max_flow: flo
     """The resolved settings, for reports; `max_flow` in px if one colour scale serves the whole run, else None."""
     settings = estimator.settings
     return {
+        "quality": request.quality,
         "iterations": settings.iterations,
         "tolerance": settings.tolerance,
+        "refinement": None if settings.refinement is None else asdict(settings.refinement),
         "direction": settings.direction,
         "warm_start": settings.warm_start,
         "batch": settings.batch,
@@ -104,8 +103,10 @@ def settings_record(request: Request, estimator: FlowEstimator, *, max_flow: flo
         "device": str(estimator.device),
         "precision": str(settings.precision).removeprefix("torch."),
         "threads": torch.get_num_threads(),
-        "scale": settings.reduction.scale,
-        "max_side": settings.reduction.max_side,
+        "scale": settings.resizing.scale,
+        "smallest": settings.resizing.smallest,
+        "second_look": settings.second_look,
+        "max_side": settings.resizing.max_side,
         "occlusion": {"relative": settings.occlusion.relative, "absolute": settings.occlusion.absolute},
         "skip": request.skip,
         "sliding": request.sliding,
@@ -120,20 +121,6 @@ def settings_record(request: Request, estimator: FlowEstimator, *, max_flow: flo
 def encoding_of(request: Request) -> Encoding:
     """How a run encodes its outputs; raises UsageError for options that cannot be combined."""
     return Encoding(request.codec, request.crf, request.preset, request.pixel_format, half=request.half)
-
-
-def iterations_of(text: str, tolerance: float) -> tuple[int, float | None]:
-    """The maximum number of updates, and for `auto` the change in px below which updates stop.
-
-    Raises UsageError for an invalid number.
-    """
-    if text == "auto":
-        if not 0 < tolerance < math.inf:
-            raise UsageError(
-                f"--tolerance {tolerance} is not a positive number of px", hint="give a number above 0, such as 0.1"
-            )
-        return MOST_ITERATIONS, tolerance
-    return positive(text, "--iters"), None
 
 
 def batch_of(text: str) -> int | None:
@@ -153,10 +140,3 @@ def direction_of(text: str, saved: Collection[str]) -> Direction:
             raise UsageError("--save occlusion needs both directions", hint="omit --direction, or use both")
         return "both"
     return text  # type: ignore[return-value]
-
-
-def positive(text: str, option: str) -> int:
-    """A whole number of at least 1; raises UsageError, naming the option, for anything else."""
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"{option} {text} is not a number of at least 1", hint="give a whole number, or auto")
-    return int(text)

@@ -40,6 +40,22 @@ Weights = Annotated[
         metavar="NAME", help="Weights by name, or a checkpoint by path: of flowcli, princeton-vl or torchvision."
     ),
 ]
+Quality = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="fast: half size; balanced; best: a second look at twice the size; exact: the published algorithm, 32 "
+        "updates in float32. The options below prevail over it.",
+    ),
+]
+Refine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Refinement of the flow at full resolution: variational, none, or auto, which refines flow of weights "
+        "that were trained for it, and leaves published ones as they are.",
+    ),
+]
 Iterations = Annotated[
     int, typer.Option("--iters", metavar="N", help="Updates of the flow: more are slower and more exact.", min=1)
 ]

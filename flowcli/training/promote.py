@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from flowcli.errors import UsageError
 from flowcli.evaluation.benchmark import Benchmark, run_benchmark
 from flowcli.evaluation.methods import MethodOptions
+from flowcli.model.quality import Effort
+from flowcli.model.refinement import STATED
 from flowcli.model.weights import find, load
 from flowcli.system.files import write_whole
 from flowcli.training.run_folder import RunFolder
@@ -54,12 +56,16 @@ def promote(promotion: Promotion, console: Console) -> Path:
     stored = promotion.folder / f"{promotion.name}.safetensors"
     promotion.folder.mkdir(parents=True, exist_ok=True)
     model = load(find(str(best)))
-    checkpoint.save(model, stored, half=True)
+    checkpoint.save(model, stored, half=True, metadata=STATED)
     scores = run_benchmark(
         Benchmark(
             dataset="pairs",
             root=promotion.validation,
-            options=MethodOptions(weights=(str(stored), str(best)), baselines=("dis", "farneback", "zero")),
+            options=MethodOptions(
+                weights=(str(stored), str(best)),
+                baselines=("dis", "farneback", "zero"),
+                effort=Effort(iterations="12", refine="none", precision="fp32"),
+            ),
         ),
         console,
     )

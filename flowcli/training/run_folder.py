@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError, WeightsError
+from flowcli.model.refinement import STATED
 from flowcli.system.files import reported, write_whole
 from flowcli.system.opencv import write_png
 from flowcli.training.curve import draw_curve
@@ -61,7 +62,7 @@ class RunFolder:
     def save(self, state: TrainingState) -> None:
         """Saves the state, and the averaged weights as a file for --weights."""
         state.save(self.state)
-        checkpoint.save(state.average, self.last)
+        checkpoint.save(state.average, self.last, metadata=STATED)
 
     def begin(self, recipe: Recipe, textures: Path | None, data: Mapping[str, Path] | None = None) -> None:
         """Writes the settings of the run's pairs to run.json, in a new folder; the stages are not among them.
@@ -116,7 +117,7 @@ class RunFolder:
         # With `not <`, NaN is never the best.
         if not epe["mean"] < best:
             return False
-        checkpoint.save(state.average, self.best)
+        checkpoint.save(state.average, self.best, metadata=STATED)
         facts = {"step": state.step, "epe": epe, "recipe": dataclasses.asdict(recipe)}
         write_whole(record, (json.dumps(facts, indent=1) + "\n").encode())
         return True

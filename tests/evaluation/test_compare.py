@@ -123,7 +123,7 @@ def test_settings_are_parsed_by_the_names_of_options(weights) -> None:
         Request((Path("x"),), None, "", iterations="12"),
     )
     settings = side.settings
-    assert (settings.tolerance, settings.reduction.max_side, settings.warm_start) == (0.1, 64, True)
+    assert (settings.tolerance, settings.resizing.max_side, settings.warm_start) == (0.1, 64, True)
     assert setting("iters = 4") == ("iterations", "4")
 
 

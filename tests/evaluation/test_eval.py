@@ -17,6 +17,7 @@ from flowcli.evaluation.datasets import Sample
 from flowcli.evaluation.methods import MethodOptions, method_options
 from flowcli.flow.error_map import colour_error, error_picture
 from flowcli.flow.formats import flo, kitti
+from flowcli.model.quality import Effort
 from flowcli.system.console import Console
 from flowcli.system.signals import Stop, StoppedError
 from tests import trees
@@ -50,7 +51,7 @@ def test_invalid_pixels_count_when_all_pixels_are_requested(flowcli) -> None:
 
 
 def test_kitti_is_padded_at_the_bottom_by_default() -> None:
-    options = {"weights": ["x"], "baselines": "", "iterations": 1, "device": "cpu", "precision": "fp32"}
+    options = {"weights": ["x"], "baselines": "", "effort": Effort(), "device": "cpu"}
     found = [
         method_options(dataset, warm_start=False, padding=padding, **options).placement  # type: ignore[arg-type]
         for dataset, padding in (("kitti", "auto"), ("sintel", "auto"), ("kitti", "centre"))
@@ -160,13 +161,15 @@ def test_a_finished_run_is_neither_overwritten_nor_mixed_with_another(flowcli) -
 
 # Warm start
 
+TWO = Effort(iterations="2", scale=1, precision="fp32")
+
 
 def test_warm_start_changes_only_pairs_that_continue(weights) -> None:
     random = np.random.default_rng(0)
     frames = [random.integers(0, 256, (128, 128, 3), np.uint8) for _ in range(3)]
 
     def flows(*, warm: bool, continues: bool) -> list[np.ndarray]:
-        (method,) = methods.methods(MethodOptions((str(weights),), iterations=2, device="cpu", warm_start=warm))
+        (method,) = methods.methods(MethodOptions((str(weights),), effort=TWO, device="cpu", warm_start=warm))
         first = method.estimate(frames[0], frames[1], continues=False)
         return [first, method.estimate(frames[1], frames[2], continues=continues)]
 
@@ -185,7 +188,7 @@ def test_warm_flow_equals_that_of_the_published_warm_start(weights) -> None:
 
     random = np.random.default_rng(1)
     frames = [random.integers(0, 256, (128, 136, 3), np.uint8) for _ in range(3)]
-    (method,) = methods.methods(MethodOptions((str(weights),), iterations=2, device="cpu", warm_start=True))
+    (method,) = methods.methods(MethodOptions((str(weights),), effort=TWO, device="cpu", warm_start=True))
     method.estimate(frames[0], frames[1], continues=False)
     found = method.estimate(frames[1], frames[2], continues=True)
     model = load(find(str(weights))).eval()

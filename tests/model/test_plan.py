@@ -58,7 +58,7 @@ def test_the_volume_has_the_size_of_the_correlation_pyramid() -> None:
 
 @pytest.mark.parametrize(("batch", "hint"), [(1, "use --max-side"), (4, "use a smaller --batch")])
 def test_frames_that_do_not_fit_are_refused(batch: int, hint: str) -> None:
-    with pytest.raises(DeviceError, match=r"frames of 3840 x 2160 take .* GiB, and 100 MiB may be used") as refusal:
+    with pytest.raises(DeviceError, match=r"computing at 3840 x 2160 takes .* GiB, and 100 MiB may be used") as refusal:
         plan(2160, 3840, budget=100 * 2**20, batch=batch)
     assert refusal.value.hint.startswith(hint)
 

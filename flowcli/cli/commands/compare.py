@@ -14,19 +14,21 @@ from flowcli.system import options as shared
 EPILOG = """
 Sides, what A and B may be
 raft-small          weights, by name or path
-raft-small,iters=4  with settings, commas between: iters, tolerance,
-                    precision, max-side, scale, warm-start=yes
+raft-small,iters=4  with settings, commas between: quality, iters,
+                    tolerance, refine, precision, max-side, scale,
+                    warm-start=yes
 out/in_flow         a folder of flow, as `flowcli video --save flo` writes it
 """
 
 
 TAKEN = (
     *("output", "skip", "start", "end", "max_frames", "fps"),
-    *("iterations", "device", "precision", "memory", "max_side", "max_flow", "overwrite"),
+    *("quality", "iterations", "tolerance", "refine", "device", "precision", "memory", "max_side", "scale"),
+    *("max_flow", "overwrite"),
 )
 
 
-@takes(Request, only=TAKEN, defaults={"iterations": "12"})
+@takes(Request, only=TAKEN)
 def run(
     input: Annotated[
         Path, typer.Argument(metavar="VIDEO", help="A video, a folder of images, or a pattern in quotes.")
@@ -46,7 +48,7 @@ def run(
 
     Example: flowcli compare in.mp4 raft-small raft_large_C_T_SKHT_V2
 
-    Example: flowcli compare in.mp4 raft-small,iters=4 raft-small,iters=20 --max-frames 50
+    Example: flowcli compare in.mp4 raft-small,quality=fast raft-small,quality=best
     """
     from flowcli.evaluation.compare import compare_sides
     from flowcli.system.console import Console

@@ -11,7 +11,7 @@ from flowcli.cli.options import takes
 from flowcli.pipeline.request import Request
 
 
-@takes(Request, only=("weights", "iterations", "device", "precision"))
+@takes(Request, only=("weights", "quality", "iterations", "refine", "device", "precision"))
 def run(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="Folder to write to.")] = Path(
         "flowcli-demo"

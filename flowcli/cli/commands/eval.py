@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from flowcli.cli.options import listed
+from flowcli.cli.options import listed, takes
 from flowcli.evaluation.datasets import descriptions, names
+from flowcli.pipeline.request import Request
 from flowcli.system import options as shared
 
 EPILOG = listed("Datasets, the values of DATASET", descriptions())
 
 
+@takes(Request, only=("quality", "iterations", "tolerance", "refine", "scale", "max_side", "device"))
 def run(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"The dataset in ROOT: {', '.join(names())}.")],
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder of the dataset.")],
@@ -29,7 +31,8 @@ def run(
     part: Annotated[
         str, typer.Option(metavar="NAME", help="The pairs of a dataset that is split: training or validation.")
     ] = "validation",
-    iterations: shared.Iterations = 12,
+    *,
+    options: dict[str, Any],
     warm_start: Annotated[
         bool,
         typer.Option("--warm-start", metavar="", help="Start each pair of a sequence from the previous pair's flow."),
@@ -44,7 +47,6 @@ def run(
             "--all-pixels", metavar="", help="Also count Sintel's pixels marked invalid, as princeton-vl/RAFT does."
         ),
     ] = False,
-    device: shared.Device = "auto",
     precision: shared.Precision = "fp32",
     output: Annotated[
         Path | None,
@@ -72,33 +74,35 @@ def run(
 ) -> None:
     """Endpoint error (EPE), outliers and more on a dataset with ground truth, beside other methods.
 
-    Published results are with --iters 32 --all-pixels on Sintel, --iters 24 on KITTI and FlyingChairs.
+    Published results are with --quality exact --all-pixels on Sintel, and --quality exact --iters 24 on KITTI and
+    FlyingChairs.
 
     Example: flowcli eval pairs my-pairs --baseline dis,farneback,zero
     """
     from flowcli.evaluation.benchmark import Benchmark, run_benchmark
     from flowcli.evaluation.methods import method_options
     from flowcli.evaluation.submission import Submission, submit
+    from flowcli.model.quality import Effort
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet, json=json)
-    options = method_options(
+    device = options.pop("device")
+    chosen = method_options(
         dataset,
         weights=weights or ["raft-small"],
         baselines=baseline,
-        iterations=iterations,
+        effort=Effort(**options, precision=precision),
         device=device,
-        precision=precision,
         warm_start=warm_start,
         padding=padding,
     )
     if submission:
-        console.say(submit(Submission(dataset, root, options, submission, resume, overwrite), console))
+        console.say(submit(Submission(dataset, root, chosen, submission, resume, overwrite), console))
         return
     benchmark = Benchmark(
         dataset=dataset,
         root=root,
-        options=options,
+        options=chosen,
         part=part,
         count_invalid=all_pixels,
         folder=output,

@@ -14,7 +14,7 @@ from flowcli.system import options as shared
 EPILOG = outputs()
 
 
-@takes(Request, without=shared.marked(Request, VIDEO), defaults={"save": "png", "iterations": "12"})
+@takes(Request, without=shared.marked(Request, VIDEO), defaults={"save": "png"})
 def run(
     first: Annotated[Path, typer.Argument(metavar="FIRST", help="The first image.")],
     second: Annotated[Path, typer.Argument(metavar="SECOND", help="The second image, of the same size.")],

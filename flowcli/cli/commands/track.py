@@ -12,12 +12,13 @@ from flowcli.pipeline.request import Request
 from flowcli.system import options as shared
 
 TAKEN = (
-    *("output", "skip", "start", "end", "max_frames", "fps", "weights", "iterations", "occlusion_relative"),
-    *("occlusion_absolute", "device", "precision", "memory", "max_side", "overwrite"),
+    *("output", "skip", "start", "end", "max_frames", "fps", "weights", "quality", "iterations", "tolerance"),
+    *("refine", "occlusion_relative", "occlusion_absolute", "device", "precision", "memory", "max_side", "scale"),
+    "overwrite",
 )
 
 
-@takes(Request, only=TAKEN, defaults={"iterations": "12"})
+@takes(Request, only=TAKEN)
 def run(
     input: Annotated[
         Path, typer.Argument(metavar="VIDEO", help="A video, a folder of images, or a pattern in quotes.")

@@ -1,0 +1,131 @@
+"""How exactly flow is computed: the values of `--quality`, and the options that each of them sets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from flowcli.errors import UsageError
+from flowcli.model.device import choose_precision
+from flowcli.model.refinement import STATED, Refinement
+from flowcli.model.resize import Resizing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from flowcli.model.settings import Settings
+
+BALANCED = "balanced"
+REFINEMENTS = ("auto", "variational", "none")
+LARGEST_SCALE = 8.0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One point between fast and exact: what the options stand for that are left at `auto`.
+
+    Updates stop as `raft_core.converge` says with `tolerance` in px, or, where it is None, after `iterations`. The
+    `refinement` is for weights whose flow is refined.
+    """
+
+    text: str
+    iterations: int = 24
+    tolerance: float | None = 0.6
+    scale: float = 1.0
+    smallest: int = 384 * 288
+    refinement: Refinement | None = Refinement()  # noqa: RUF009 - frozen
+    second_look: bool = False
+    precision: str = "auto"
+
+
+QUALITIES = {
+    "fast": Quality(
+        "half size, for previews and very long jobs",
+        tolerance=1.0,
+        scale=0.5,
+        smallest=192 * 144,
+        refinement=Refinement(passes=(1, 3, 1)),
+    ),
+    BALANCED: Quality("as many updates as a pair needs, then refinement"),
+    "best": Quality(
+        "a second look at twice the size, and more refinement", refinement=Refinement(passes=(2, 2)), second_look=True
+    ),
+    "exact": Quality(
+        "the published algorithm: 32 updates in float32",
+        iterations=32,
+        tolerance=None,
+        smallest=0,
+        refinement=None,
+        precision="fp32",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """The options of error and time, as spelled on the command line; `auto` and None leave one to `quality`."""
+
+    quality: str = BALANCED
+    iterations: str = "auto"
+    tolerance: float | None = None
+    refine: str = "auto"
+    scale: float | None = None
+    max_side: int | None = None
+    precision: str = "auto"
+
+    def applied_to(self, settings: Settings, device: torch.device, *, stated: Mapping[str, str]) -> Settings:
+        """`settings` with everything that these options decide, for weights whose file states this.
+
+        Raises UsageError for an invalid option, DeviceError for a precision that the device does not have.
+        """
+        if self.quality not in QUALITIES:
+            raise UsageError(f"--quality {self.quality} is not known", hint=f"use {', '.join(QUALITIES)}")
+        quality = QUALITIES[self.quality]
+        iterations, tolerance = self._updates(quality)
+        return replace(
+            settings,
+            iterations=iterations,
+            tolerance=tolerance,
+            refinement=self._refinement(quality, stated),
+            resizing=self._resizing(quality),
+            second_look=quality.second_look,
+            precision=choose_precision(quality.precision if self.precision == "auto" else self.precision, device),
+        )
+
+    def _updates(self, quality: Quality) -> tuple[int, float | None]:
+        """The maximum number of updates, and the tolerance in px that may end them earlier."""
+        if self.tolerance is not None and not 0 < self.tolerance < math.inf:
+            raise UsageError(
+                f"--tolerance {self.tolerance} is not a positive number of px",
+                hint="give a number above 0, such as 0.6",
+            )
+        if self.iterations == "auto":
+            return quality.iterations, self.tolerance or quality.tolerance
+        return positive(self.iterations, "--iters"), None
+
+    def _refinement(self, quality: Quality, stated: Mapping[str, str]) -> Refinement | None:
+        """The refinement, which `auto` leaves out for weights whose file does not ask for it."""
+        if self.refine not in REFINEMENTS:
+            raise UsageError(f"--refine {self.refine} is not known", hint=f"use {', '.join(REFINEMENTS)}")
+        if self.refine == "none" or (self.refine == "auto" and not STATED.items() <= stated.items()):
+            return None
+        return quality.refinement if self.refine == "auto" else quality.refinement or Refinement()
+
+    def _resizing(self, quality: Quality) -> Resizing:
+        if self.scale is None:
+            return Resizing(scale=quality.scale, max_side=self.max_side, smallest=quality.smallest)
+        if not 0 < self.scale <= LARGEST_SCALE:
+            raise UsageError(
+                f"--scale {self.scale} is not between 0 and {LARGEST_SCALE:g}", hint="0.5 computes at half the size"
+            )
+        return Resizing(scale=self.scale, max_side=self.max_side)
+
+
+def positive(text: str, option: str) -> int:
+    """A whole number of at least 1; raises UsageError, naming the option, for anything else."""
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"{option} {text} is not a number of at least 1", hint="give a whole number, or auto")
+    return int(text)

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from flowcli.api import pair_of
+from flowcli.errors import UsageError
+from flowcli.media.demo_clip import fan_flow
+from flowcli.media.demo_clip.source import FanSource
+from flowcli.media.frames import Frame
+from flowcli.media.pairs import pair_up
+from flowcli.model import refinement, variational
+from flowcli.model.estimator import estimator_for
+from flowcli.model.memory import Memory
+from flowcli.model.quality import Effort
+from flowcli.model.refinement import STATED, Refinement
+from flowcli.model.second_look import blended, enlargement
+from flowcli.model.settings import Settings
+from flowcli.system.opencv import cv2
+from raft_core.raft import RAFT
+
+CPU = torch.device("cpu")
+
+
+def smooth(seed: int, *size: int, channels: int = 1) -> Tensor:
+    """Noise that is smooth enough to be matched."""
+    random = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(2, channels, 2 + size[0] // 4, 2 + size[1] // 4, generator=random)
+    return F.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 3), (5, 7), (63, 82), (64, 96)])
+def test_on_tensors_refinement_equals_opencv(monkeypatch, size: tuple[int, int]) -> None:
+    first = smooth(0, *size) * 255
+    second = first.roll((1, -1), dims=(2, 3)) * 0.9 + smooth(1, *size) * 25
+    flow = 4 * smooth(2, *size, channels=2) - 2
+    method = Refinement(passes=(1, 2, 1))
+    expected = method.apply(first, second, flow)
+    monkeypatch.setattr(refinement, "by_opencv", variational.refine)
+    found = method.apply(first, second, flow)
+    assert size == (1, 1) or not torch.allclose(found, flow, atol=1e-2)
+    assert (found - expected).norm(dim=1).mean() < 1e-3
+
+
+def test_on_the_demo_refinement_equals_opencv(monkeypatch) -> None:
+    first, second = fan_greys()
+    flow = exact() + 1.5 * (smooth(3, *first.shape[-2:], channels=2)[:1] - 0.5)
+    expected = Refinement().apply(first, second, flow)
+    monkeypatch.setattr(refinement, "by_opencv", variational.refine)
+    assert (Refinement().apply(first, second, flow) - expected).norm(dim=1).mean() < 0.02
+    errors = [float((each - exact()).norm(dim=1).median()) for each in (flow, expected)]
+    assert errors[1] < errors[0] / 2
+
+
+def fan_greys() -> list[Tensor]:
+    """The first two frames of the demo, in grey."""
+    frames = list(FanSource().frames())[:2]
+    return [torch.from_numpy(cv2.cvtColor(each.image, cv2.COLOR_RGB2GRAY)).float()[None, None] for each in frames]
+
+
+def exact() -> Tensor:
+    """The flow of the demo's first frame."""
+    height, width = fan_greys()[0].shape[-2:]
+    return torch.from_numpy(fan_flow(0, height=height, width=width).flow).permute(2, 0, 1)[None].float()
+
+
+def test_a_lack_of_memory_in_opencv_is_a_lack_of_memory(monkeypatch) -> None:
+    class Exhausted:
+        def __getattr__(self, name: str) -> object:
+            def call(*_: object) -> None:
+                if name == "calcUV":
+                    error = cv2.error("Insufficient memory")
+                    error.code, error.err = cv2.Error.StsNoMem, "Insufficient memory"
+                    raise error
+
+            return call
+
+    monkeypatch.setattr(cv2.VariationalRefinement, "create", Exhausted)
+    frame = torch.zeros(1, 1, 8, 8)
+    with pytest.raises(MemoryError, match="Insufficient memory"):
+        Refinement().apply(frame, frame, torch.zeros(1, 2, 8, 8))
+
+
+def image(seed: int) -> np.ndarray:
+    return np.asarray(255 * smooth(seed, 144, 192, channels=3)[0].permute(1, 2, 0), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, RAFT]:
+    """Two equal untrained models; the file of one says that its flow is refined."""
+    found = {}
+    for name in ("trained here", "published"):
+        torch.manual_seed(0)
+        found[name] = RAFT().eval()
+    found["trained here"].metadata = dict(STATED)
+    return found
+
+
+def flow_of(model: RAFT, **effort: object) -> np.ndarray:
+    options = {"iterations": "2", "scale": 1.0, "precision": "fp32", **effort}
+    estimator = estimator_for(model, device="cpu", effort=Effort(**options))  # type: ignore[arg-type]
+    return estimator.flow_between(image(4), image(5))
+
+
+def test_flow_is_refined_if_the_weights_were_trained_here_or_on_request(models) -> None:
+    here, published = models["trained here"], models["published"]
+    plain = flow_of(here, refine="none")
+    np.testing.assert_array_equal(flow_of(published), plain)
+    refined = flow_of(here)
+    assert np.linalg.norm(refined - plain, axis=2).mean() > 0.01
+    np.testing.assert_array_equal(flow_of(published, refine="variational"), refined)
+    np.testing.assert_array_equal(flow_of(here, quality="exact"), plain)
+
+
+def test_each_direction_is_refined(models) -> None:
+    effort = Effort(iterations="2", scale=1.0, precision="fp32")
+    settings = Settings(direction="both")
+    both = estimator_for(models["trained here"], device="cpu", effort=effort, settings=settings)
+    (estimate,) = both.estimate([pair_of(image(4), image(5))])
+    np.testing.assert_allclose(estimate.flow, flow_of(models["trained here"]), atol=1e-4)
+    (reverse,) = both.estimate([pair_of(image(5), image(4))])
+    torch.testing.assert_close(estimate.backward, reverse.forward, atol=1e-4, rtol=0)
+
+
+def test_a_warm_start_begins_from_flow_that_is_not_refined(models) -> None:
+    frames = [Frame(number, number, image(number)) for number in range(3)]  # type: ignore[arg-type]
+    starts = []
+    for refine in ("none", "auto"):
+        effort = Effort(iterations="2", scale=1.0, precision="fp32", refine=refine)
+        estimator = estimator_for(
+            models["trained here"], device="cpu", effort=effort, settings=Settings(warm_start=True)
+        )
+        memory = Memory()
+        list(estimator.estimate(pair_up(frames), memory=memory))
+        starts.append(memory.forward)
+    assert torch.equal(*starts)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quality": "good"}, "--quality good is not known"),
+        ({"refine": "yes"}, "--refine yes is not known"),
+        ({"scale": 0.0}, "--scale 0.0 is not between 0 and 8"),
+        ({"scale": float("nan")}, "--scale nan is not between 0 and 8"),
+        ({"tolerance": -1.0}, "--tolerance -1.0 is not a positive number of px"),
+        ({"iterations": "many"}, "--iters many is not a number of at least 1"),
+    ],
+)
+def test_an_invalid_effort_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        Effort(**options).applied_to(Settings(), CPU, stated={})  # type: ignore[arg-type]
+    assert str(refusal.value) == message
+
+
+def test_options_prevail_over_the_quality() -> None:
+    plain = Effort(quality="fast").applied_to(Settings(), CPU, stated=STATED)
+    given = Effort(quality="fast", scale=0.75, iterations="7").applied_to(Settings(), CPU, stated=STATED)
+    assert (plain.resizing.scale, plain.iterations) == (0.5, 24)
+    assert (given.resizing.scale, given.iterations, given.tolerance) == (0.75, 7, None)
+    assert given.refinement == plain.refinement
+
+
+def test_exact_is_the_published_algorithm() -> None:
+    settings = Effort(quality="exact").applied_to(Settings(), CPU, stated=STATED)
+    assert (settings.iterations, settings.tolerance, settings.refinement) == (32, None, None)
+    assert (settings.precision, settings.resizing.size(40, 60)) == (torch.float32, (40, 60))
+
+
+def test_small_frames_are_enlarged_at_most_four_times() -> None:
+    resizing = Effort().applied_to(Settings(), CPU, stated={}).resizing
+    assert resizing.size(64, 64) == (256, 256)
+    assert resizing.size(240, 320) == (288, 384)
+    assert resizing.size(436, 1024) == (436, 1024)
+    limited = Effort(max_side=96).applied_to(Settings(), CPU, stated={}).resizing
+    assert limited.size(64, 64) == (96, 96)
+
+
+def test_a_second_look_replaces_moderate_motion_only(models) -> None:
+    slow, fast = torch.zeros(1, 2, 80, 200), torch.zeros(1, 2, 80, 200)
+    fast[:, 0, :, 100:] = 50
+    closer = slow + 1
+    np.testing.assert_allclose(blended(slow, closer), closer)
+    mixed = blended(fast, closer)
+    assert torch.equal(mixed[..., 120:], fast[..., 120:])
+    assert torch.equal(mixed[..., :60], closer[..., :60])
+    assert (enlargement(436, 1024), enlargement(2160, 3840)) == (2.0, None)
+    assert not np.allclose(flow_of(models["trained here"], quality="best"), flow_of(models["trained here"]), atol=1e-2)
