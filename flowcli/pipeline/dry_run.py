@@ -133,7 +133,9 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
         computed=estimator.computed_size(meta.width, meta.height),
         memory_bytes=memory_plan.bytes,
         weights=task.weights,
-        settings=settings_record(request, estimator, max_flow=None if scale is None else scale.max_flow),
+        settings=settings_record(
+            request, estimator, size=(meta.width, meta.height), max_flow=None if scale is None else scale.max_flow
+        ),
         flows=expected_pairs(meta.frame_count, skip=request.skip, sliding=request.sliding),
         seconds_per_flow=seconds_of_last(estimator, pairs),
         outputs=(*(output.path for output in task.outputs), task.report),

@@ -64,7 +64,8 @@ class Run:
     @property
     def settings(self) -> dict[str, object]:
         """The resolved settings, for the report."""
-        return settings_record(self.task.request, self.estimator, max_flow=self.colours.max_flow)
+        size = (self.meta.width, self.meta.height)
+        return settings_record(self.task.request, self.estimator, size=size, max_flow=self.colours.max_flow)
 
     def write_pairs(
         self, pairs: Iterator[FramePair], outputs: Sequence[Output], interruption: Interruption, *, memory: Memory

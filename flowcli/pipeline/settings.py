@@ -88,8 +88,13 @@ def resolved_of(estimator: FlowEstimator) -> dict[str, Any]:
     }
 
 
-def settings_record(request: Request, estimator: FlowEstimator, *, max_flow: float | None) -> dict[str, object]:
-    """The resolved settings, for reports; `max_flow` in px if one colour scale serves the whole run, else None."""
+def settings_record(
+    request: Request, estimator: FlowEstimator, *, size: tuple[int, int], max_flow: float | None
+) -> dict[str, object]:
+    """The resolved settings, for reports on frames of `size` (width, height).
+
+    `max_flow` is in px if one colour scale serves the whole run, else None.
+    """
     settings = estimator.settings
     return {
         "quality": request.quality,
@@ -104,7 +109,7 @@ def settings_record(request: Request, estimator: FlowEstimator, *, max_flow: flo
         "precision": str(settings.precision).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "scale": settings.resizing.scale,
-        "smallest": settings.resizing.smallest,
+        "computed": list(settings.resizing.size(*size[::-1])[::-1]),
         "second_look": settings.second_look,
         "max_side": settings.resizing.max_side,
         "occlusion": {"relative": settings.occlusion.relative, "absolute": settings.occlusion.absolute},

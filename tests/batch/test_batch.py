@@ -176,7 +176,7 @@ def test_a_bug_with_one_clip_stops_no_other(compute, clips: Path, monkeypatch: p
 def test_one_model_serves_all_clips(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, load = [], local.load
     monkeypatch.setattr(local, "load", lambda weights: (loaded.append(weights), load(weights))[1])
-    monkeypatch.setattr("flowcli.pipeline.settings.load", lambda _: pytest.fail("a clip loaded the model again"))
+    monkeypatch.setattr("flowcli.model.estimator.load", lambda _: pytest.fail("a clip loaded the model again"))
     compute("batch", clips, *SAVE)
     assert len(loaded) == 1
 
@@ -205,7 +205,7 @@ def test_what_is_no_share_is_refused(shard: str) -> None:
         ("--engine", "spark", "--engine spark is not known"),
         ("--start", "soon", "--start soon is not a time"),
         ("--device", "cuda:99", "cuda:99 is not available"),
-        ("--scale", "2", "--scale 2.0 is not between 0 and 1"),
+        ("--scale", "9", "--scale 9.0 is not between 0 and 8"),
     ],
 )
 def test_what_would_fail_with_every_clip_is_refused_at_once(
