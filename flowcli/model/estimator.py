@@ -14,9 +14,10 @@ from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import Frame, FramePair
 from flowcli.model.device import autocast, choose_device, free_bytes
 from flowcli.model.memory import Encoded, Memory, carried
-from flowcli.model.memory_plan import MOST_PAIRS, REFINEMENT_BYTES, Plan, demand_of, make_plan
+from flowcli.model.memory_plan import MOST_PAIRS, Plan, demand_of, make_plan
 from flowcli.model.quality import Effort
 from flowcli.model.recovery import Recovery
+from flowcli.model.refinement import bytes_of_a_pixel
 from flowcli.model.resize import Resizing, resized
 from flowcli.model.second_look import MOST_UPDATES, blended, enlargement
 from flowcli.model.settings import Settings
@@ -101,13 +102,15 @@ class FlowEstimator:
     def extra_bytes(self, height: int, width: int) -> int:
         """The memory of refinement and of a second look for one pair."""
         settings = self.settings
-        refined = 0 if settings.refinement is None else math.prod(settings.resizing.larger_size(height, width))
-        closer = self.closer(height, width)
-        if closer is None:
-            return REFINEMENT_BYTES * refined
-        size = closer.settings.resizing.size(height, width)
-        demand = demand_of(*size, config=self.model.config, both=settings.direction == "both", on_demand=True)
-        return REFINEMENT_BYTES * refined + demand.of(1) + closer.extra_bytes(height, width)
+        extra = 0
+        if settings.refinement is not None:
+            extra += bytes_of_a_pixel(self.device) * math.prod(settings.resizing.larger_size(height, width))
+        if (closer := self.closer(height, width)) is not None:
+            size = closer.settings.resizing.size(height, width)
+            both = settings.direction == "both"
+            extra += demand_of(*size, config=self.model.config, both=both, on_demand=True).of(1)
+            extra += closer.extra_bytes(height, width)
+        return extra
 
     def computed_size(self, width: int, height: int) -> tuple[int, int]:
         """The width and height at which frames of this size are computed, including padding."""

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from raft_core.config import RaftConfig
 
 MOST_PAIRS = 16
-REFINEMENT_BYTES = 200
-"""The memory of refinement for a pixel of a pair, measured as peak memory (tests/benchmarks)."""
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 

@@ -15,6 +15,8 @@ from flowcli.model import variational
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
+    import torch
+
     from flowcli.model.variational import Flow, Plane
 
 STATED = {"refine": "variational"}
@@ -46,6 +48,11 @@ class Refinement:
         for _ in range(passes):
             flow = lower(first, second, flow, iterations=self.iterations, relaxations=RELAXATIONS)
         return flow
+
+
+def bytes_of_a_pixel(device: torch.device) -> int:
+    """The peak memory of refining a pair, for a pixel; measured at 1080p and 4K."""
+    return 170 if device.type == "cpu" else 320
 
 
 def by_opencv(first: Plane, second: Plane, flow: Flow, *, iterations: int, relaxations: int) -> Flow:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from flowcli.errors import DeviceError
 from flowcli.flow.colour import parse_mode, parse_scale
 from flowcli.flow.outputs import check_outputs
 from flowcli.media.pairs import expected_pairs, pair_up, too_short
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import amount
+from flowcli.model.quality import QUALITIES
 from flowcli.pipeline.pair import meta_of, read_pair
 from flowcli.pipeline.settings import estimator_of, settings_record, settle
 from flowcli.pipeline.task import Task
@@ -20,13 +23,14 @@ from flowcli.system.json_text import json_text
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from flowcli.media.frames import FramePair, VideoMeta
     from flowcli.model.estimator import FlowEstimator
     from flowcli.model.weights import Weights
     from flowcli.pipeline.request import Request
+    from raft_core.raft import RAFT
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class DryRun:
     """The plan of a run.
 
     `meta` describes the selected frames; `computed` is the size (width, height) at which they are computed, padding
-    included, using `memory_bytes`. `flows` is None if the number of frames is unknown.
+    included, using `memory_bytes`. `flows` is None if the number of frames is unknown. `others` has other qualities'
+    seconds per flow.
     """
 
     command: str
@@ -46,6 +51,7 @@ class DryRun:
     settings: Mapping[str, object]
     flows: int | None
     seconds_per_flow: float
+    others: Mapping[str, float]
     outputs: tuple[Path, ...]
 
     @property
@@ -58,7 +64,6 @@ class DryRun:
         meta, settings = self.meta, self.settings
         frames = "unknown" if meta.frame_count is None else f"{'' if meta.counted else 'about '}{meta.frame_count}"
         computed = "{} x {}".format(*self.computed)
-        time = f"{self.seconds_per_flow:.2g} s per flow"
         return {
             "frames": frames,
             "flows": "unknown" if self.flows is None else str(self.flows),
@@ -66,9 +71,15 @@ class DryRun:
             "correlation": f"{settings['correlation']}; computing takes {amount(self.memory_bytes)}",
             "device": f"{settings['device']}, {settings['precision']}, batch {settings['batch']}",
             "weights": self.weights.name,
-            "time": time if self.seconds is None else f"{time}, about {duration(self.seconds)} in total",
+            "time": self.time(self.seconds_per_flow),
+            **{f"at {name}": self.time(seconds) for name, seconds in self.others.items()},
             "writes": ", ".join(str(path) for path in self.outputs),
         }
+
+    def time(self, seconds_per_flow: float) -> str:
+        """The time per flow, and in total if the number of flows is known, in words."""
+        each = f"{seconds_per_flow:.2g} s per flow"
+        return each if self.flows is None else f"{each}, about {duration(self.flows * seconds_per_flow)} in total"
 
     def text(self) -> str:
         """The plan as JSON."""
@@ -90,6 +101,7 @@ class DryRun:
             "start": str(meta.start),
             "memory_bytes": self.memory_bytes,
             "seconds_per_flow": round(self.seconds_per_flow, 4),
+            "seconds_per_flow_at_other_qualities": {name: round(seconds, 4) for name, seconds in self.others.items()},
             "seconds": None if self.seconds is None else round(self.seconds, 2),
             "outputs": [str(path.absolute()) for path in self.outputs],
         }
@@ -138,8 +150,25 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
         ),
         flows=expected_pairs(meta.frame_count, skip=request.skip, sliding=request.sliding),
         seconds_per_flow=seconds_of_last(estimator, pairs),
+        others=seconds_of_others(task, estimator.model, pairs),
         outputs=(*(output.path for output in task.outputs), task.report),
     )
+
+
+def seconds_of_others(task: Task, model: RAFT, pairs: Sequence[FramePair]) -> dict[str, float]:
+    """The seconds per flow of the qualities that were not requested and fit into memory, with all other options.
+
+    Leaves out `exact`, which would take long to measure.
+    """
+    found = {}
+    height, width = pairs[0].first.image.shape[:2]
+    for quality in QUALITIES.keys() - {task.request.quality, "exact"}:
+        request = replace(task.request, quality=quality)
+        estimator = estimator_of(request, task.weights, saved=task.saved, model=model)
+        with suppress(DeviceError):
+            settle(estimator, (width, height), None)
+            found[quality] = seconds_of_last(estimator, pairs)
+    return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def seconds_of_last(estimator: FlowEstimator, pairs: Iterable[FramePair]) -> float:

@@ -12,11 +12,10 @@ import torch
 
 from flowcli.flow.estimate import Estimate
 from flowcli.media.demo_clip import fan_flow
-from flowcli.model.device import autocast, choose_precision, keep_memory
+from flowcli.model.device import autocast, keep_memory
 from flowcli.model.estimator import FlowEstimator
+from flowcli.model.quality import Effort
 from flowcli.model.settings import Settings
-from flowcli.pipeline.request import Request
-from flowcli.pipeline.settings import iterations_of
 from raft_core.raft import RAFT
 from tests.benchmarks.figures import Figure, medians
 from tests.benchmarks.models import HEIGHT, WIDTH, Peer, fan, ours, pairs_of, tensor
@@ -62,12 +61,13 @@ def video() -> Iterator[Figure]:
 
 def by_default(*, exact: float) -> Iterator[Figure]:
     """The time and EPE of `flowcli video` without options, against the EPE of 12 updates in float32."""
-    most, tolerance = iterations_of("auto", Request.tolerance)
-    precision = choose_precision("auto", CPU)
-    settings = Settings(iterations=most, tolerance=tolerance, precision=precision)
-    seconds, estimates, peer_seconds = steady(ours("small"), settings)
+    model = ours("small")
+    settings = Effort().applied_to(Settings(), CPU, stated=model.metadata)
+    seconds, estimates, peer_seconds = steady(model, settings)
     yield Figure("video, defaults, a pair", seconds, "s", "torchvision", peer_seconds, 0.20)
-    yield Figure("  updates", statistics.fmean(estimate.iterations for estimate in estimates), "", str(precision))
+    yield Figure(
+        "  updates", statistics.fmean(estimate.iterations for estimate in estimates), "", str(settings.precision)
+    )
     yield Figure("  EPE on the fan", epe(estimates), "px", "float32, 12 updates", exact, 1.02)
     frames = [cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in fan(2)]
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)

@@ -12,13 +12,12 @@ from flowcli.flow.estimate import Estimate
 from flowcli.media.cuts import number_shots
 from flowcli.media.pairs import pair_up
 from flowcli.model.estimator import FlowEstimator
+from flowcli.model.quality import BALANCED, QUALITIES
 from flowcli.model.settings import Settings
 from flowcli.model.weights import find, load
-from flowcli.pipeline.request import Request
-from flowcli.pipeline.settings import MOST_ITERATIONS
 from tests.benchmarks.sequences import Sequence, sequences
 
-AUTO = {"iterations": MOST_ITERATIONS, "tolerance": Request.tolerance}
+AUTO = {name: getattr(QUALITIES[BALANCED], name) for name in ("iterations", "tolerance", "refinement")}
 WAYS: dict[str, dict[str, object]] = {
     "cold, 12": {"iterations": 12},
     "warm, 12": {"iterations": 12, "warm_start": True},
