@@ -51,9 +51,8 @@ def chart(points: Sequence[Point]) -> str:
         parts.append(f'<circle{kind} cx="{x(point.seconds):.1f}" cy="{y(point.error):.1f}" r="5"/>')
         parts.append(f'<text{kind} {label} text-anchor="{"end" if right else "start"}">{name}</text>')
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">'
-    return "\n".join(
-        [head, f"<style>{STYLE}</style>", '<rect width="100%" height="100%" fill="#fff"/>', *parts, "</svg>"]
-    )
+    ground = '<rect width="100%" height="100%" fill="#fff"/>'
+    return "\n".join([head, f"<style>{STYLE}</style>", ground, *parts, "</svg>"])
 
 
 def axis(values: Sequence[float], start: float, end: float) -> Callable[[float], float]:

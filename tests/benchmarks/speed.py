@@ -65,9 +65,8 @@ def by_default(*, exact: float) -> Iterator[Figure]:
     settings = Effort().applied_to(Settings(), CPU, stated=model.metadata)
     seconds, estimates, peer_seconds = steady(model, settings)
     yield Figure("video, defaults, a pair", seconds, "s", "torchvision", peer_seconds, 0.20)
-    yield Figure(
-        "  updates", statistics.fmean(estimate.iterations for estimate in estimates), "", str(settings.precision)
-    )
+    updates = statistics.fmean(estimate.iterations for estimate in estimates)
+    yield Figure("  updates", updates, "", str(settings.precision))
     yield Figure("  EPE on the fan", epe(estimates), "px", "float32, 12 updates", exact, 1.02)
     frames = [cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in fan(2)]
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
