@@ -48,7 +48,8 @@ class ObservedUpdate:
 class Observation:
     """One run of the model: `hidden` is the state before the first update, `last` the last update as tensors.
 
-    `warm` states whether the run used a warm start.
+    `warm` states whether the run used a warm start. `refined` is the flow after refinement in px, or None for
+    weights whose flow `flowcli pair` does not refine.
     """
 
     config: RaftConfig
@@ -62,6 +63,7 @@ class Observation:
     warm: bool
     updates: tuple[ObservedUpdate, ...]
     last: Update
+    refined: Float[NDArray[np.float32], "height width 2"] | None
 
     @property
     def flow(self) -> Float[NDArray[np.float32], "height width 2"]:
@@ -96,6 +98,11 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
             updates.append(observed(update, grid))
             if len(updates) == settings.iterations:
                 break
+        refined = None
+        if settings.refinement is not None:
+            one, other = (estimator.grey(Frame(0, Fraction(0), image)) for image in (subject.first, subject.second))
+            flow = settings.refinement.apply(one, other, grid.padding.crop(update.upsampled()))
+            refined = array(flow[0].permute(1, 2, 0))
     return Observation(
         config=model.config,
         grid=grid,
@@ -108,6 +115,7 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
         warm=initial is not None,
         updates=tuple(updates),
         last=update,
+        refined=refined,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.inspection.explorer import averaging
+from flowcli.inspection.findings import mean_error
 from flowcli.inspection.maps import feature_maps, hidden_sequences, motion_sequences, upsampling_difference
 from flowcli.inspection.reading import zoom
 from flowcli.system.json_text import Json
@@ -65,6 +66,7 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
         "motion_features": [sequence_record(sequence) for sequence in motion_sequences(observation, findings.channels)],
         "hidden_state": [sequence_record(sequence) for sequence in hidden_sequences(observation, findings.channels)],
         "upsampling": upsampling_record(observation),
+        "refinement": refinement_record(findings),
         "pixels": [pixel_record(reading, findings) for reading in findings.readings],
         "explorer": {"features": "float16", "averaged_over": averaging(observation)},
         "files": list(files),
@@ -90,6 +92,18 @@ def upsampling_record(observation: Observation) -> dict[str, object]:
         "difference": None
         if difference is None
         else {"mean": number(difference.mean()), "maximum": number(difference.max())},
+    }
+
+
+def refinement_record(findings: Findings) -> dict[str, object] | None:
+    """How far refinement moves the flow, in px, and the error after it; None for weights whose flow is not refined."""
+    refined, ground_truth = findings.observation.refined, findings.subject.ground_truth
+    if refined is None:
+        return None
+    moved = np.linalg.norm(refined - findings.observation.flow, axis=2)
+    return {
+        "moved": {"mean": number(moved.mean()), "maximum": number(moved.max())},
+        "epe": None if ground_truth is None else number(mean_error(refined, ground_truth)),
     }
 
 

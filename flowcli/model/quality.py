@@ -33,7 +33,7 @@ class Quality:
 
     text: str
     iterations: int = 24
-    tolerance: float | None = 0.6
+    tolerance: float | None = 0.8
     scale: float = 1.0
     smallest: int = 384 * 288
     refinement: Refinement | None = Refinement()  # noqa: RUF009 - frozen
@@ -47,7 +47,7 @@ QUALITIES = {
         tolerance=1.0,
         scale=0.5,
         smallest=192 * 144,
-        refinement=Refinement(passes=(1, 3, 1)),
+        refinement=Refinement(passes=(2, 2, 1)),
     ),
     BALANCED: Quality("as many updates as a pair needs, then refinement"),
     "best": Quality(
@@ -100,7 +100,7 @@ class Effort:
         if self.tolerance is not None and not 0 < self.tolerance < math.inf:
             raise UsageError(
                 f"--tolerance {self.tolerance} is not a positive number of px",
-                hint="give a number above 0, such as 0.6",
+                hint="give a number above 0, such as 0.8",
             )
         if self.iterations == "auto":
             return quality.iterations, self.tolerance or quality.tolerance

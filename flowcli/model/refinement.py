@@ -33,7 +33,7 @@ class Refinement:
     further, at a fraction of the cost.
     """
 
-    passes: tuple[int, ...] = (2, 1)
+    passes: tuple[int, ...] = (3, 1)
     iterations: int = 5
 
     def apply(self, first: Plane, second: Plane, flow: Flow) -> Flow:

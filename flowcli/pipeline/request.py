@@ -65,7 +65,7 @@ class Request:
         float | None,
         typer.Option(
             metavar="PX",
-            help="With --iters auto: stop when an update moves at most 5 % of the cells further. Default: 0.6.",
+            help="With --iters auto: stop when an update moves at most 5 % of the cells further. Default: 0.8.",
         ),
     ] = None
     refine: options.Refine = "auto"

@@ -13,6 +13,7 @@ import torch
 
 from flowcli.cli.app import run
 from flowcli.flow.formats import flo
+from flowcli.model.refinement import STATED
 from raft_core import checkpoint
 from raft_core.config import LARGE
 from raft_core.raft import RAFT
@@ -21,11 +22,11 @@ from tests.inspection.test_inspect_command import SIZE, write_pair
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An inspection in which nothing is null for good: learned upsampling, and a truth."""
+    """An inspection in which nothing is null for good: learned upsampling, refinement, and a ground truth."""
     place = tmp_path_factory.mktemp("guide")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        checkpoint.save(RAFT(LARGE), place / "large.safetensors")
+        checkpoint.save(RAFT(LARGE), place / "large.safetensors", metadata=STATED)
     flo.write(place / "truth.flo", np.full((*SIZE, 2), (6, 0), np.float32))
     first, second = map(str, write_pair(place))
     options = ["--at", "100,70", "--at", "0,139", "--gt", f"{place}/truth.flo", "--iters", "2"]

@@ -1,0 +1,48 @@
+"""Draws the refinement of flow at full resolution, which follows RAFT's last update."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowcli.flow.colour import colour_flow
+from flowcli.inspection.canvas import fitted, framed, heat, page, tiled, titled
+from flowcli.inspection.findings import mean_error
+from flowcli.inspection.picture import PictureFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowcli.inspection.findings import Findings
+
+PANEL = (560, 420)
+
+
+def draw(findings: Findings) -> Iterator[PictureFile]:
+    """`refinement.png`: the frame, the flow before and after refinement, and how far it moves."""
+    observation, ground_truth, scale = findings.observation, findings.subject.ground_truth, findings.scale
+    if observation.refined is None:
+        return
+    notes = ["upsampled from the 1/8 grid", "refined at full resolution"]
+    if ground_truth is not None:
+        flows = (observation.flow, observation.refined)
+        errors = (f"mean error {mean_error(flow, ground_truth):.2f} px" for flow in flows)
+        notes = [f"{note}; {error}" for note, error in zip(notes, errors, strict=True)]
+    moved = np.linalg.norm(observation.refined - observation.flow, axis=2)
+    most = max(float(np.quantile(moved, 0.99)), 1e-6)
+    range_shown = f"0 to {most:.2f} px, {moved.mean():.2f} on average"
+    panels = [
+        titled(
+            framed(fitted(findings.subject.first, *PANEL)),
+            "First frame",
+            "{} x {} px".format(*findings.subject.first.shape[1::-1]),
+        ),
+        titled(framed(fitted(heat(moved, low=0, high=most), *PANEL)), "How far the flow moves", range_shown),
+        titled(framed(fitted(colour_flow(observation.flow, scale=scale), *PANEL)), "RAFT", notes[0]),
+        titled(framed(fitted(colour_flow(observation.refined, scale=scale), *PANEL)), "RAFT and refinement", notes[1]),
+    ]
+    note = (
+        "It lowers a variational energy of brightness, gradient and smoothness near RAFT's flow; it is not part of it."
+    )
+    yield PictureFile("refinement.png", [page(tiled(panels, columns=2), "Refinement", [note])])
