@@ -90,7 +90,7 @@ class Effort:
             iterations=iterations,
             tolerance=tolerance,
             refinement=self._refinement(quality, stated),
-            resizing=self._resizing(quality),
+            resizing=self._resizing(quality, stated),
             second_look=quality.second_look,
             precision=choose_precision(quality.precision if self.precision == "auto" else self.precision, device),
         )
@@ -110,18 +110,25 @@ class Effort:
         """The refinement, which `auto` leaves out for weights whose file does not ask for it."""
         if self.refine not in REFINEMENTS:
             raise UsageError(f"--refine {self.refine} is not known", hint=f"use {', '.join(REFINEMENTS)}")
-        if self.refine == "none" or (self.refine == "auto" and not STATED.items() <= stated.items()):
+        if self.refine == "none" or (self.refine == "auto" and not is_refined(stated)):
             return None
         return quality.refinement if self.refine == "auto" else quality.refinement or Refinement()
 
-    def _resizing(self, quality: Quality) -> Resizing:
+    def _resizing(self, quality: Quality, stated: Mapping[str, str]) -> Resizing:
+        """The size to compute at; small frames are enlarged for weights that are refined, too."""
         if self.scale is None:
-            return Resizing(scale=quality.scale, max_side=self.max_side, smallest=quality.smallest)
+            smallest = quality.smallest if is_refined(stated) else 0
+            return Resizing(scale=quality.scale, max_side=self.max_side, smallest=smallest)
         if not 0 < self.scale <= LARGEST_SCALE:
             raise UsageError(
                 f"--scale {self.scale} is not between 0 and {LARGEST_SCALE:g}", hint="0.5 computes at half the size"
             )
         return Resizing(scale=self.scale, max_side=self.max_side)
+
+
+def is_refined(stated: Mapping[str, str]) -> bool:
+    """Whether a file of weights that states this was trained here, so that more may be done than was published."""
+    return STATED.items() <= stated.items()
 
 
 def positive(text: str, option: str) -> int:

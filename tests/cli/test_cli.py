@@ -244,7 +244,7 @@ def test_a_closed_stdout_is_not_a_failure() -> None:
 def test_verbose_prints_how_flow_is_computed(place, compute) -> None:
     ended = compute("pair", "a.png", "b.png", "-v")
     assert (ended.code, ended.out) == (0, ["a_flow.png"])
-    assert ended.err[0] == "frames of 64 x 48 are computed at 256 x 192"
+    assert ended.err[0] == "frames of 64 x 48 are computed at 128 x 128"
     assert "device cpu, precision float32" in ended.err[2]
 
 
@@ -252,7 +252,7 @@ def test_the_log_file_has_all_messages_and_details_even_when_quiet(place, comput
     for line in (("pair", "a.png", "b.png"), ("video", "nope.mp4")):
         compute(*line, "-q", "--log-file", "log.txt")
     log = (place / "log.txt").read_text(encoding="utf-8")
-    assert "frames of 64 x 48 are computed at 256 x 192\n" in log
+    assert "frames of 64 x 48 are computed at 128 x 128\n" in log
     assert " 1 flow in " in log
     assert "Traceback" in log
     assert log.splitlines()[-2].endswith(" error: nope.mp4 does not exist")

@@ -32,7 +32,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_the_last_update_is_the_flow_of_pair(compute, pair) -> None:
     assert compute("inspect", *pair, "--at", "100,70", "--at", "3,5").code == 0
-    assert compute("pair", *pair, "--scale", 1, "--save", "flo").code == 0
+    assert compute("pair", *pair, "--save", "flo").code == 0
     record = json.loads(Path("a_inspect/inspect.json").read_text())
     flow = flo.read(Path("a_flow.flo"))
     for pixel in record["pixels"]:
@@ -66,7 +66,7 @@ def test_ground_truth_gives_the_error_after_every_update(flowcli, weights, pair)
     for name in ("truth.flo", "truth.npz"):
         assert flowcli("inspect", *pair, "--gt", name, "-y", "--auto", 1, "--weights", weights, "--iters", 2).code == 0
         record = json.loads(Path("a_inspect/inspect.json").read_text())
-        assert flowcli("pair", *pair, "--scale", 1, "--save", "flo", "-y", "--weights", weights, "--iters", 2).code == 0
+        assert flowcli("pair", *pair, "--save", "flo", "-y", "--weights", weights, "--iters", 2).code == 0
         error = np.linalg.norm(flo.read(Path("a_flow.flo"))[20:] - (6, 0), axis=2).mean()
         assert record["convergence"]["epe"][1] == pytest.approx(error, rel=1e-4)
 

@@ -165,12 +165,14 @@ def test_exact_is_the_published_algorithm() -> None:
 
 
 def test_small_frames_are_enlarged_at_most_four_times() -> None:
-    resizing = Effort().applied_to(Settings(), CPU, stated={}).resizing
+    resizing = Effort().applied_to(Settings(), CPU, stated=STATED).resizing
     assert resizing.size(64, 64) == (256, 256)
     assert resizing.size(240, 320) == (288, 384)
     assert resizing.size(436, 1024) == (436, 1024)
-    limited = Effort(max_side=96).applied_to(Settings(), CPU, stated={}).resizing
+    limited = Effort(max_side=96).applied_to(Settings(), CPU, stated=STATED).resizing
     assert limited.size(64, 64) == (96, 96)
+    published = Effort().applied_to(Settings(), CPU, stated={}).resizing
+    assert published.size(64, 64) == (64, 64)
 
 
 def test_a_second_look_replaces_moderate_motion_only(models) -> None:

@@ -154,7 +154,7 @@ def test_a_still_half_stays_white_while_the_other_half_moves_more_and_less(flowc
 
 def test_each_pair_has_its_own_scale_where_that_is_asked_for(compute, make_video) -> None:
     make_video(frames=4)
-    assert compute("video", "clip.mp4", "--scale", 1, "--scale-mode", "frame", "--save", "png,video").code == 0
+    assert compute("video", "clip.mp4", "--scale-mode", "frame", "--save", "png,video").code == 0
     assert json.loads(Path("clip_flow.json").read_text())["settings"]["max_flow"] is None
     fullest = [255 - cv2.imread(str(path)).min() for path in sorted(Path("clip_flow").iterdir())]
     assert min(fullest) > 200

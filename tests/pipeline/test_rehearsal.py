@@ -25,7 +25,7 @@ def test_a_dry_run_of_a_video_tells_the_plan_and_writes_nothing(compute, make_vi
     assert told == {
         "frames": "about 9",
         "flows": "4",
-        "size": "64 x 48, computed at 256 x 192",
+        "size": "64 x 48, computed at 128 x 128",
         "device": "cpu, float32, batch 1",
         "weights": "random",
         "writes": "out/clip_flow, out/clip_side.mp4, out/clip_flow.json",
@@ -64,7 +64,7 @@ def test_a_dry_run_of_a_pair_tells_the_plan_and_writes_nothing(compute, make_ima
         (("--start", "9"), 2, "error: clip.mp4 ends before --start 9"),
         (("--skip", "9"), 3, "error: clip.mp4 is too short for a pair"),
         (("-o", "taken.mp4"), 2, "error: taken.mp4 exists already"),
-        (("--memory", "1M"), 6, "error: computing at 256 x 192 takes "),
+        (("--memory", "1M"), 6, "error: computing at 64 x 48 takes "),
     ],
 )
 def test_a_dry_run_refuses_what_the_run_would(compute, make_video, options, code, error) -> None:
