@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 
 from flowcli.model import variational
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
-    import torch
-
     from flowcli.model.variational import Flow, Plane
 
 STATED = {"refine": "variational"}
@@ -29,8 +28,8 @@ RELAXATIONS = 5
 class Refinement:
     """Passes at each size, from the smallest to the full one, each size twice the one before.
 
-    A pass warps the second frame once and takes so many fixed-point `iterations`. Passes at smaller sizes reach
-    further, at a fraction of the cost.
+    A pass warps the second frame once, takes so many fixed-point `iterations`, and ends with a median filter (Sun, Roth
+    and Black, CVPR 2010), against specks. Passes at smaller sizes reach further, at a fraction of the cost.
     """
 
     passes: tuple[int, ...] = (3, 1)
@@ -45,14 +44,15 @@ class Refinement:
             moved = F.interpolate(2 * moved, scale_factor=2, mode="bilinear", align_corners=False)
             flow = flow + moved[..., : flow.shape[-2], : flow.shape[-1]]
         lower = by_opencv if flow.device.type == "cpu" else variational.refine
+        median = median_by_opencv if flow.device.type == "cpu" else variational.median
         for _ in range(passes):
-            flow = lower(first, second, flow, iterations=self.iterations, relaxations=RELAXATIONS)
+            flow = median(lower(first, second, flow, iterations=self.iterations, relaxations=RELAXATIONS))
         return flow
 
 
 def bytes_of_a_pixel(device: torch.device) -> int:
     """The peak memory of refining a pair, for a pixel; measured at 1080p and 4K."""
-    return 170 if device.type == "cpu" else 320
+    return 170 if device.type == "cpu" else 520
 
 
 def by_opencv(first: Plane, second: Plane, flow: Flow, *, iterations: int, relaxations: int) -> Flow:
@@ -70,3 +70,9 @@ def by_opencv(first: Plane, second: Plane, flow: Flow, *, iterations: int, relax
         except cv2.error as error:
             raise MemoryError(error.err) if error.code == cv2.Error.StsNoMem else error from error
     return refined
+
+
+def median_by_opencv(flow: Flow) -> Flow:
+    """What `variational.median` computes, by OpenCV."""
+    filtered = [[torch.from_numpy(cv2.medianBlur(plane.numpy(), 5)) for plane in pair] for pair in flow.contiguous()]
+    return torch.stack([torch.stack(planes) for planes in filtered])

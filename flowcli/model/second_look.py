@@ -20,8 +20,10 @@ MOST_PIXELS = 4_000_000
 MOST_UPDATES = 8
 MODERATE, FAST = 24.0, 36.0
 """Speeds in px: up to the first, the second look replaces the first one; from the second on, the first one remains."""
+CLOSE, APART = 4.0, 8.0
+"""Distances between both looks in px, likewise: a plain sky is mistaken more easily when it is enlarged."""
 NEIGHBOURHOOD = 33
-"""The side in px of the square around a pixel whose greatest speed counts."""
+"""The side in px of the square around a pixel whose greatest value counts."""
 
 
 def enlargement(height: int, width: int) -> float | None:
@@ -33,9 +35,14 @@ def enlargement(height: int, width: int) -> float | None:
 def blended(
     flow: Float[Tensor, "batch 2 height width"], closer: Float[Tensor, "batch 2 height width"]
 ) -> Float[Tensor, "batch 2 height width"]:
-    """The second look where motion is moderate, else the first, with a smooth transition; both in px."""
-    speed = flow.norm(dim=1, keepdim=True)
-    fastest = F.max_pool2d(speed, NEIGHBOURHOOD, stride=1, padding=NEIGHBOURHOOD // 2)
-    share = ((FAST - fastest) / (FAST - MODERATE)).clamp(0, 1)
+    """The second look where motion is moderate and both agree, else the first, with smooth transitions; both in px."""
+    fastest = greatest(flow.norm(dim=1, keepdim=True))
+    apart = greatest((closer - flow).norm(dim=1, keepdim=True))
+    share = ((FAST - fastest) / (FAST - MODERATE)).clamp(0, 1) * ((APART - apart) / (APART - CLOSE)).clamp(0, 1)
     share = F.avg_pool2d(share, NEIGHBOURHOOD, stride=1, padding=NEIGHBOURHOOD // 2, count_include_pad=False)
     return flow + share * (closer - flow)
+
+
+def greatest(plane: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 height width"]:
+    """The greatest value around each pixel."""
+    return F.max_pool2d(plane, NEIGHBOURHOOD, stride=1, padding=NEIGHBOURHOOD // 2)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Plane = Float[Tensor, "batch 1 height width"]
     Flow = Float[Tensor, "batch 2 height width"]
 
-SMOOTHNESS, BRIGHTNESS, GRADIENT = 20.0, 5.0, 20.0
+SMOOTHNESS, BRIGHTNESS, GRADIENT = 25.0, 5.0, 20.0
 """The weights of the terms of the energy, for grey values from 0 to 255."""
 OVER_RELAXATION = 1.6
 NORMALISATION = 0.1**2
@@ -177,3 +177,11 @@ def checkerboard(flow: Flow) -> Bool[Tensor, "height width"]:
     """True where row + column is even."""
     rows, columns = (torch.arange(side, device=flow.device) for side in flow.shape[-2:])
     return (rows[:, None] + columns) % 2 == 0
+
+
+def median(flow: Flow) -> Flow:
+    """The median of the 5 x 5 pixels around each, for each component; the border is repeated."""
+    height, width = flow.shape[-2:]
+    padded = F.pad(flow, (2, 2, 2, 2), mode="replicate")
+    shifted = [padded[..., y : y + height, x : x + width] for y in range(5) for x in range(5)]
+    return torch.stack(shifted).median(dim=0).values

@@ -3,7 +3,7 @@
 Without NAME, they print a table of median times and their ratios to torchvision's RAFT and motionflow's Farneback,
 where those are installed (pip install --no-deps torchvision motionflow==0.1.0), to OpenCV's DIS, and to the time of
 equivalent matrix products; names of the table select its parts. `gpu` compares a GPU with the CPU. The others measure
-memory, long runs, batches in several processes, drawing, the frontier of error and time, warm start
+memory, long runs, batches in several processes, drawing, the frontier of error and time, flicker, warm start
 and occlusion.
 """
 
@@ -13,7 +13,19 @@ import argparse
 import json
 import os
 
-from tests.benchmarks import batch, drawing, frontier, gpu, memory, occlusion, processes, soak, speed, warm_start
+from tests.benchmarks import (
+    batch,
+    drawing,
+    flicker,
+    frontier,
+    gpu,
+    memory,
+    occlusion,
+    processes,
+    soak,
+    speed,
+    warm_start,
+)
 from tests.benchmarks.figures import (
     append_to_history,
     earlier_ratios,
@@ -39,6 +51,7 @@ OTHERS = {
     "batch": batch.run,
     "drawing": drawing.run,
     "frontier": frontier.run,
+    "flicker": flicker.run,
     "warm_start": warm_start.run,
     "occlusion": occlusion.run,
 }
