@@ -47,7 +47,7 @@ QUALITIES = {
         tolerance=1.0,
         scale=0.5,
         smallest=192 * 144,
-        refinement=Refinement(passes=(2, 2, 1)),
+        refinement=Refinement(passes=(4, 2, 1)),
     ),
     BALANCED: Quality("as many updates as a pair needs, then refinement"),
     "best": Quality(
