@@ -45,12 +45,14 @@ class Clock:
         self._time = -self._interval
         self._unplaced = 0
         self._damage_ends = -1
+        self._is_damaged = False
         self._steps = Counter[int]()
 
     def count_lost_frame(self) -> None:
         """Counts one lost frame near the current one."""
         self.lost += 1
         self._unplaced += 1
+        self._is_damaged = True
 
     def note_damage(self) -> None:
         """Records damage near the current frame, so that a jump in time means lost frames.
@@ -58,6 +60,7 @@ class Clock:
         Without damage a jump is no loss: cameras skip frames, and screen recorders wait for changes.
         """
         self._damage_ends = self._index + _DAMAGE_REACH
+        self._is_damaged = True
 
     @property
     def count(self) -> int:
@@ -114,11 +117,14 @@ class Clock:
         if self._index < 0:
             return False
         if step < 0:
-            return step < -_FURTHEST_BACK or (self._jumps and not self._shared and not self._is_near_damage)
+            furthest = _FURTHEST_BACK
+            if self._jumps and not self._shared:
+                furthest = min(furthest, _DAMAGE_REACH * self._interval) if self._is_near_damage else Fraction(0)
+            return step < -furthest
         return self._jumps and step > LONGEST_STEP
 
     def _least_step(self, *, stamped: bool) -> Fraction:
-        reliable = stamped and self._index >= 0 and not (self._shared or self.lost or self._is_near_damage)
+        reliable = stamped and self._index >= 0 and not (self._shared or self._is_damaged)
         return self._tick if reliable else self._interval
 
     @property
