@@ -185,4 +185,4 @@ def packets_beyond_end(stream: Any, path: Path, *, fragments: bool = False) -> i
     if not entries or (not fragments and (stream.frames <= 0 or len(entries) < stream.frames)):
         return None
     size = path.stat().st_size
-    return sum(entry.pos + entry.size > size and not entry.is_discard for entry in entries)
+    return sum(1 for entry in entries if entry.pos + entry.size > size and not entry.is_discard)
