@@ -135,7 +135,7 @@ def test_a_cut_fragment_counts_every_frame_that_it_lists(make_video):
     options = {"movflags": "frag_keyframe+empty_moov"}
 
     def prepare(stream: Any) -> None:
-        stream.codec_context.options = {"g": "10", "bf": "0"}
+        stream.codec_context.options = {"g": "10", "sc_threshold": "0"}
 
     path = make_video("f.mp4", images=noise, options=options, prepare=prepare)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
