@@ -12,15 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.outputs import names_of
-from flowcli.media.images import EXTENSIONS, in_natural_order
+from flowcli.media.kinds import is_image, is_video, passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-VIDEOS = frozenset({
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob", ".wmv", ".flv",
-    ".ogv", ".3gp", ".mxf", ".gif", ".apng", ".y4m", ".h264", ".hevc", ".dv",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,17 +81,35 @@ def named(root: Path, paths: Iterable[Path]) -> Iterator[Clip]:
 
 def walk(root: Path, *, outputs: Path | None) -> Iterator[Path]:
     """The paths of the clips below a folder, without the folder itself."""
+    for folder, files in folders_below(root, outputs=outputs):
+        yield from filter(is_video, files)
+        if is_clip(folder, files, root=root):
+            yield folder
+
+
+def left_out(root: Path, *, outputs: Path | None) -> str | None:
+    """A note on the files below a folder whose kind `discover` passes over; None where there are none."""
+    others: list[Path] = []
+    for folder, files in folders_below(root, outputs=outputs):
+        images = is_clip(folder, files, root=root)
+        others += [path for path in files if not is_video(path) and not (images and is_image(path))]
+    return passed_over(others)
+
+
+def folders_below(root: Path, *, outputs: Path | None) -> Iterator[tuple[Path, list[Path]]]:
+    """Every folder from `root` on, with its files that are neither hidden nor outputs of flowcli."""
     passed = outputs.resolve() if outputs else None
     for place, folders, files in os.walk(root):
         here = Path(place)
         made = outputs_in(here, files)
         folders[:] = sorted(name for name in visible(folders) if name not in made and (here / name).resolve() != passed)
-        found = [
-            here / name for name in sorted(visible(files)) if name not in made and is_file_or_broken_link(here / name)
-        ]
-        yield from (path for path in found if path.suffix.lower() in VIDEOS)
-        if here != root and len(in_natural_order(path for path in found if path.suffix.lower() in EXTENSIONS)) > 1:
-            yield here
+        names = sorted(name for name in visible(files) if name not in made)
+        yield here, [here / name for name in names if is_file_or_broken_link(here / name)]
+
+
+def is_clip(folder: Path, files: Iterable[Path], *, root: Path) -> bool:
+    """Whether a folder other than `root` is a clip of two or more images."""
+    return folder != root and sum(is_image(path) and path.is_file() for path in files) > 1
 
 
 def visible(names: Iterable[str]) -> Iterator[str]:
@@ -124,6 +137,8 @@ def wanted(place: Path, include: Collection[str], exclude: Collection[str]) -> b
     """Whether the globs select a path; a glob without a slash is matched against its last part only."""
 
     def matches(glob: str) -> bool:
-        return fnmatch(place.as_posix() if "/" in glob else place.name, glob)
+        name = place.as_posix() if "/" in glob else place.name
+        # The brackets of a folder such as `take [1]` may be meant literally.
+        return fnmatch(name, glob) or fnmatch(name, glob.replace("[", "[[]"))
 
     return (not include or any(map(matches, include))) and not any(map(matches, exclude))

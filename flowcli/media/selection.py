@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from flowcli.media.frames import Frame
 
 
+MAX_RATE = 1_000_000
+"""The most frames per second, more than high-speed cameras take."""
+
+
 @dataclass(frozen=True)
 class Moment:
     """A point of a source: the frame with index `frame`, from 0, or `seconds` after the first frame."""
@@ -130,15 +134,16 @@ def parse_moment(text: str, option: str) -> Moment:
 def parse_rate(text: str | None) -> Fraction | None:
     """The exact frames per second that `30`, `23.976` or `24000/1001` stands for.
 
-    Raises UsageError for any other text, and for a rate above 1000.
+    Raises UsageError for any other text, and for a rate above MAX_RATE.
     """
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(?:/(\d{1,9}))?", text)
     divisor = int(match[2] or 1) if match else 0
     rate = Fraction(match[1]) / divisor if match and divisor else Fraction(0)
-    if not 0 < rate <= 1000:
-        raise UsageError(f"--fps {text} is not a frame rate", hint="write 30, 29.97 or 30000/1001")
+    if not 0 < rate <= MAX_RATE:
+        limit = f"at most {MAX_RATE:,} are possible" if rate else "write 30, 29.97 or 30000/1001"
+        raise UsageError(f"--fps {text} is not a frame rate", hint=limit)
     return rate
 
 

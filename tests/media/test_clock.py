@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
+
 from flowcli.media.pyav.clock import Clock
 
 
@@ -14,8 +16,37 @@ def test_times_count_from_the_first_frame():
     assert _stamps([5000, 5040, 5075]) == [(0, 0), (1, Fraction(40, 1000)), (2, Fraction(75, 1000))]
 
 
-def test_missing_and_backward_times_follow_the_rate():
-    assert [time for _, time in _stamps([0, None, 80, 60, None])] == [Fraction(40 * i, 1000) for i in range(5)]
+def test_missing_times_follow_the_rate():
+    assert [time for _, time in _stamps([0, None, 80, None])] == [Fraction(40 * i, 1000) for i in range(4)]
+
+
+def test_equal_and_backward_times_cost_one_tick_and_later_ones_stay():
+    times = [0, 40, 40, 40, 120, 100, 160]
+    assert [time * 1000 for _, time in _stamps(times)] == [0, 40, 41, 42, 120, 121, 160]
+
+
+def test_equal_times_of_a_stream_that_shares_them_follow_the_rate():
+    clock = Clock(rate=Fraction(25), tick=Fraction(1, 1000), shared=True)
+    assert [clock.stamp(pts)[1] * 1000 for pts in (0, 0, 0, 120)] == [0, 40, 80, 120]
+
+
+@pytest.mark.parametrize("second", [0, 40, 7_200_000, 20_000])
+def test_a_clock_that_jumps_begins_a_new_stretch(second):
+    clock = Clock(rate=Fraction(25), tick=Fraction(1, 1000), jumps=True)
+    stamps = [clock.stamp(pts) for pts in (5000, 5040, second, second + 40, second + 100)]
+    assert [(index, time * 1000) for index, time in stamps] == [(0, 0), (1, 40), (2, 80), (3, 120), (4, 180)]
+    assert (clock.restarts, clock.lost) == ([Fraction(2, 25)], 0)
+
+
+def test_a_pause_is_no_jump():
+    for jumps, pause in ((True, 9_000), (False, 90_000)):
+        clock = Clock(rate=Fraction(25), tick=Fraction(1, 1000), jumps=jumps)
+        assert [clock.stamp(pts)[1] * 1000 for pts in (0, 40, pause)] == [0, 40, pause]
+        assert clock.restarts == []
+
+
+def test_any_clock_that_goes_back_by_more_than_a_second_restarts():
+    assert [time * 1000 for _, time in _stamps([0, 5000, 0, 40])] == [0, 5000, 5040, 5080]
 
 
 def test_a_lost_frame_leaves_a_gap_where_time_jumps():

@@ -71,7 +71,7 @@ def test_rates_are_exact(text, rate):
     assert parse_rate(text) == rate
 
 
-@pytest.mark.parametrize("text", ["", "0", "-5", "nan", "1001", "1/2/3", "30/", "1e2"])
+@pytest.mark.parametrize("text", ["", "0", "-5", "nan", "1000001", "1/2/3", "30/", "1e2"])
 def test_text_that_is_not_a_rate_is_refused(text):
     with pytest.raises(UsageError) as failure:
         parse_rate(text)

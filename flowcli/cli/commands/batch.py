@@ -89,7 +89,7 @@ def run(
     without --shard, to collect all clips in one batch.json and report.
     """
     from flowcli.batch.clip_list import read_list
-    from flowcli.batch.clips import discover
+    from flowcli.batch.clips import discover, left_out
     from flowcli.batch.dry_run import BatchPlan
     from flowcli.batch.engines import EngineOptions
     from flowcli.batch.run import run_batch, shard_of
@@ -103,6 +103,8 @@ def run(
         clips = read_list(folder, include=include or (), exclude=exclude or ())
     else:
         clips = discover(folder, include=include or (), exclude=exclude or (), outputs=target)
+        if note := left_out(folder, outputs=target):
+            console.say(f"note: {note}")
     clips = shard_of(clips, shard)
     if dry_run:
         console.table(BatchPlan.of(clips, request))

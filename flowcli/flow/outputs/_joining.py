@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from flowcli.flow.kinds import FlowFile
-from flowcli.media.pyav import join_videos
+from flowcli.media.pyav.joining import INDEXED, join_videos
 from flowcli.system.files import PartFile, reported
 
 if TYPE_CHECKING:
@@ -23,14 +23,15 @@ def join_parts(
 ) -> Path | None:
     """Joins the parts, in order, into a single-file output; a `partial` one does not get its final name.
 
-    Videos are joined with `audio` copied into them, other files by the `join` of their kind. Returns the path, None
-    without parts.
+    Videos are joined with `audio` copied into them, other files by the `join` of their kind. A file alone is moved, but
+    that of a video with an index is written anew, with the index in front. Returns the path, None without parts.
     """
     if not parts:
         return None
     own = None if isinstance(output.kind, FlowFile) else output.kind.join
     whole = PartFile(output.path)
-    alone = len(parts) == 1 and not partial and audio is None
+    indexed = own is None and output.path.suffix.lower() in INDEXED
+    alone = len(parts) == 1 and not partial and audio is None and not indexed
     try:
         with reported(output.path):
             if alone:

@@ -42,7 +42,7 @@ def open_writer(
         return Video(GifWriter(output.path, rate=rate, colours=swatch(style.scale)), kind, style)
     if output.naming.video == ".webp":
         return Video(WebpWriter(output.path), kind, style)
-    writer = VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding, pixel_aspect=pixel_aspect)
+    writer = VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding, pixel_aspect=pixel_aspect, part=True)
     return Video(writer, kind, style)
 
 

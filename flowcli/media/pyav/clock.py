@@ -7,31 +7,52 @@ from fractions import Fraction
 
 _DAMAGE_REACH = 16
 """Number of frames within which damage explains a jump in time: decoders reorder by no more."""
+LONGEST_STEP = Fraction(10)
+"""Seconds between two frames above which a clock that may jump has jumped, as in `ffmpeg -dts_delta_threshold`."""
+_FURTHEST_BACK = Fraction(1)
+"""Seconds above which a step back in time is a restart of any clock; a smaller one may be a wrong timestamp."""
 
 
 class Clock:
     """Gives every decoded frame its index and its time in seconds since the first frame, and counts lost frames.
 
-    A frame without timestamp, or with one that does not advance, follows the previous one by 1 / `rate`; `tick` is the
-    unit of timestamps in seconds. `origin` is the first frame's timestamp in seconds: given, or taken from the first
-    frame that is stamped. `lost` counts the lost frames.
+    A frame without timestamp follows the previous one by 1 / `rate`, and one whose timestamp does not advance by one
+    `tick`, the unit of timestamps in seconds, so that the frames after it keep their times. In a stream of `shared`
+    timestamps several frames have the same one, and follow one another by 1 / `rate`. A clock that `jumps` may restart
+    or jump, as in joined broadcasts: the frames from there on are a new stretch, which continues by 1 / `rate`.
+    `origin` is the first frame's timestamp in seconds: given, or taken from the first frame that is stamped. `lost`
+    counts the lost frames, and `restarts` are the times at which new stretches begin.
     """
 
-    def __init__(self, *, rate: Fraction, tick: Fraction, origin: Fraction | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        rate: Fraction,
+        tick: Fraction,
+        origin: Fraction | None = None,
+        jumps: bool = False,
+        shared: bool = False,
+    ) -> None:
         self.origin = origin
         self.lost = 0
+        self.restarts: list[Fraction] = []
+        self._jumps = jumps
+        self._shared = shared
+        self._shift = Fraction(0)
         self._interval = 1 / rate
         self._tick = tick
         self._index = -1
         self._time = -self._interval
         self._unplaced = 0
         self._damage_ends = -1
+        self._is_damaged = False
         self._steps = Counter[int]()
 
     def count_lost_frame(self) -> None:
         """Counts one lost frame near the current one."""
         self.lost += 1
         self._unplaced += 1
+        self._is_damaged = True
 
     def note_damage(self) -> None:
         """Records damage near the current frame, so that a jump in time means lost frames.
@@ -39,6 +60,7 @@ class Clock:
         Without damage a jump is no loss: cameras skip frames, and screen recorders wait for changes.
         """
         self._damage_ends = self._index + _DAMAGE_REACH
+        self._is_damaged = True
 
     @property
     def count(self) -> int:
@@ -58,7 +80,7 @@ class Clock:
 
     def count_lost_until(self, end: Fraction) -> None:
         """Counts the frames between the latest one and `end`, in seconds of the stream's timestamps, as lost."""
-        missing = round((end - (self.origin or 0) - self._time) / self._interval) - 1
+        missing = round((self._since_origin(end) - self._time) / self._interval) - 1
         if missing > 1:  # containers often estimate the last frame's duration
             self.lost = max(self.lost, missing)
 
@@ -71,11 +93,16 @@ class Clock:
         time = None if pts is None else pts * self._tick
         if self.origin is None:
             self.origin = time or Fraction(0)
-        if time is None or time - self.origin <= self._time:
+        time = None if time is None else self._since_origin(time)
+        if time is not None and self._is_jump(time - self._time):
+            following = self._time + (1 + self._unplaced) * self._interval
+            self._shift += following - time
+            time = following
+            self.restarts.append(time)
+        if time is None or time <= self._time:
             gap = self._unplaced
-            time = self._time + (1 + gap) * self._interval
+            time = self._time + (gap * self._interval + self._least_step(stamped=time is not None))
         else:
-            time -= self.origin
             gap = self._gap_before(time)
             if not gap and self._index >= 0:
                 self._steps[self._whole_steps(time - self._time)] += 1
@@ -83,13 +110,34 @@ class Clock:
         self._index, self._time = self._index + 1 + gap, time
         return self._index, self._time
 
+    def _since_origin(self, time: Fraction) -> Fraction:
+        return time - (self.origin or 0) + self._shift
+
+    def _is_jump(self, step: Fraction) -> bool:
+        if self._index < 0:
+            return False
+        if step < 0:
+            furthest = _FURTHEST_BACK
+            if self._jumps and not self._shared:
+                furthest = min(furthest, _DAMAGE_REACH * self._interval) if self._is_near_damage else Fraction(0)
+            return step < -furthest
+        return self._jumps and step > LONGEST_STEP
+
+    def _least_step(self, *, stamped: bool) -> Fraction:
+        reliable = stamped and self._index >= 0 and not (self._shared or self._is_damaged)
+        return self._tick if reliable else self._interval
+
+    @property
+    def _is_near_damage(self) -> bool:
+        return self._index <= self._damage_ends
+
     def _whole_steps(self, length: Fraction) -> int:
         steps = round(length / self._interval)
         return steps if abs(length - steps * self._interval) < self._interval / 8 else 0
 
     def _gap_before(self, time: Fraction) -> int:
         jump = max(0, round((time - self._time) / self._interval) - 1)
-        if self._index < 0 or self._index > self._damage_ends:
+        if self._index < 0 or not self._is_near_damage:
             return min(jump, self._unplaced)
         self.lost += max(0, jump - self._unplaced)
         return jump

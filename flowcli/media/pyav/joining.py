@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from flowcli.media.frames import Audio
 
+INDEXED = frozenset({".mp4", ".mov"})
+"""The extensions of files with an index, which is put in front, so that they play while they load."""
+
 
 def join_videos(parts: Sequence[tuple[Path, Fraction]], path: Path, *, audio: Audio | None = None) -> None:
     """Concatenates videos of the same encoder settings into one file at `path`, without decoding.
@@ -26,7 +29,7 @@ def join_videos(parts: Sequence[tuple[Path, Fraction]], path: Path, *, audio: Au
     Each part is a file and the time of its first frame in the result, in seconds. `audio` is copied up to the end of
     the last frame. Raises OutputError where FFmpeg fails.
     """
-    options = {"movflags": "+faststart"} if path.suffix.lower() in {".mp4", ".mov"} else {}
+    options = {"movflags": "+faststart"} if path.suffix.lower() in INDEXED else {}
     try:
         with ExitStack() as stack:
             joined = stack.enter_context(av.open(str(path.absolute()), "w", options=options))

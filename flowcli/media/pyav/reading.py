@@ -11,16 +11,20 @@ import numpy as np
 from av.format import Flags
 from av.video.reformatter import VideoReformatter
 
-from flowcli.errors import SourceError, UsageError
+from flowcli.errors import UsageError
 from flowcli.media.frames import Frame
 from flowcli.media.pyav.clock import Clock
+from flowcli.media.pyav.decoder import MAX_BAD_IN_A_ROW, Decoder
 from flowcli.media.pyav.deinterlacing import deinterlaced
+from flowcli.media.pyav.matroska import ends_whole
 from flowcli.media.pyav.opening import open_container, video_stream
 from flowcli.media.pyav.orientation import Orientation
 from flowcli.media.pyav.stream_facts import (
+    announced_frames,
     check_size,
+    estimated_frames,
     fraction,
-    frame_count_of,
+    has_guessed_times,
     packets_beyond_end,
     presentation_times,
     promised_end,
@@ -36,8 +40,7 @@ if TYPE_CHECKING:
     from flowcli.media.pyav.opening import Readable
     from flowcli.media.selection import Selection
 
-MAX_BAD_IN_A_ROW = 32
-"""Number of consecutive packets that fail to decode after which the rest of a video is skipped."""
+__all__ = ["MAX_BAD_IN_A_ROW", "VideoReader"]
 
 
 class VideoReader:
@@ -68,19 +71,21 @@ class VideoReader:
         except BaseException:
             self._container.close()
             raise
-        self.frame_count = frame_count_of(self._stream, self._container, rate=self.rate)
         self._aspect = fraction(self._stream.sample_aspect_ratio) or Fraction(1)
         self._is_file = stream is None
         self._bytes = self._bytes_now()
+        self._announced = announced_frames(self._stream, self._container)
+        self.frame_count = self._announced or estimated_frames(self._stream, self._container, self._bytes, self.rate)
         self._missing: int | None = None
         self._missing = self._missing_now()
         self._promised_end = promised_end(self._stream)
         # Frame threads lose the last frames of a cut file, so they decode only files that are known to be whole.
         self._stream.thread_type = "AUTO" if self._missing == 0 else "SLICE"
-        self._clock = Clock(rate=self.rate, tick=self.tick, origin=origin)
+        shared = self._container.format.name == "mpeg"
+        self._clock = Clock(rate=self.rate, tick=self.tick, origin=origin, jumps=self.clock_may_jump, shared=shared)
+        self._decoder = Decoder(path, self._container, self._stream, packets=self._packets, clock=self._clock)
         self._deinterlace = deinterlace
         self._reformatter = VideoReformatter()
-        self._first_pts: int | None = None
         self._layout: tuple[int, int, Orientation] | None = None
 
     def __enter__(self) -> Self:
@@ -97,7 +102,7 @@ class VideoReader:
     @property
     def notes(self) -> list[str]:
         """Anomalies of the frames so far, a sentence each."""
-        return list(self._notes.values())
+        return [*self._notes.values(), *self._restarts]
 
     @property
     def origin(self) -> Fraction | None:
@@ -113,12 +118,22 @@ class VideoReader:
     def seekable(self) -> bool:
         """Whether frames have the same times after a seek as in a full pass."""
         # In MPEG program streams several frames share one timestamp, and after a seek the wrong one gets it.
-        return self.has_clock and self._container.format.name != "mpeg"
+        shared = self._container.format.name == "mpeg"
+        return self.has_clock and not shared and not has_guessed_times(self._stream, self._container)
 
     @property
     def clock_may_jump(self) -> bool:
-        """Whether timestamps of this format may restart within the file, as in recorded broadcasts."""
+        """Whether timestamps of this format may restart or jump within the file, as in recorded broadcasts."""
         return self._has(Flags.ts_discont)
+
+    @property
+    def _restarts(self) -> list[str]:
+        if not (restarts := self._clock.restarts):
+            return []
+        times = "once" if len(restarts) == 1 else f"{len(restarts)} times"
+        return [
+            f"the clock jumps {times}, first at {float(restarts[0]):.3f} s; frames are taken to go on without a gap"
+        ]
 
     def close(self) -> None:
         """Closes the file."""
@@ -144,7 +159,9 @@ class VideoReader:
     def frame_times(self) -> Iterator[Fraction]:
         """The time of every frame, read from packets without decoding; ends early where packets do not determine it."""
         with contextlib.suppress(av.FFmpegError):
-            yield from presentation_times(self._packets(), self._stream, origin=self.origin or Fraction(0))
+            yield from presentation_times(
+                self._packets(), self._stream, origin=self.origin or Fraction(0), jumps=self.clock_may_jump
+            )
 
     def frames(
         self, selection: Selection = EVERYTHING, *, reach: Fraction | None = None, from_key_frame: bool = False
@@ -181,22 +198,43 @@ class VideoReader:
 
     def _count_losses(self, *, whole: bool) -> None:
         """Counts and notes missing frames at the end of the file; `whole` if the pass began at its first frame."""
-        self._clock.lost = max(self._clock.lost, self._missing_now() or 0)
+        self._clock.lost = max(self._clock.lost, self._missing_now(ended=True) or 0)
         if self._bytes_now() < self._bytes:
             self._note("cut", "the file became shorter while it was read; the number of frames lost to that is unknown")
             self._clock.lost = max(self._clock.lost, 1)
-        if self._promised_end is not None:
+        if self._promised_end is not None and not self._ends_whole():
             self._clock.count_lost_until(self._promised_end)
-        if missing := self._clock.missing_in_gaps:
+        if missing := self._missing_in_gaps():
             self._note("gaps", f"about {missing} frames seem to be missing: the others are evenly spaced")
-        elif whole and not self.lost and self._clock.count < self._stream.frames:
-            announced = self._stream.frames
-            self._note("count", f"frames are missing: the file announces {announced} and holds {self._clock.count}")
+        elif whole and not self.lost and (missed := self._missing_of_announced()):
+            self._note("count", missed)
 
-    def _missing_now(self) -> int | None:
-        """How many frames the index lists but the file, which may become shorter, does not hold; None if unknown."""
+    def _ends_whole(self) -> bool:
+        """Whether nothing was lost, and the end of the file shows that nothing can follow the latest frame."""
         with contextlib.suppress(OSError):
-            return packets_beyond_end(self._stream, self.path) if self._is_file else None
+            return self._is_file and not self.lost and ends_whole(self.path)
+        return False
+
+    def _missing_in_gaps(self) -> int:
+        # In AVI a gap is made of empty entries, which mean the frame before again.
+        if self._container.format.name == "avi":
+            return 0
+        return max(0, self._clock.missing_in_gaps - self._decoder.without_picture)
+
+    def _missing_of_announced(self) -> str | None:
+        held = max(self._decoder.delivered, self._clock.count)
+        if held >= self._announced:
+            return None
+        return f"frames are missing: the file announces {self._announced} and holds {held}"
+
+    def _missing_now(self, *, ended: bool = False) -> int | None:
+        """How many frames the index lists but the file, which may become shorter, does not hold; None if unknown.
+
+        The index of a fragmented MP4 is known once it was read to its end.
+        """
+        fragments = ended and self._stream.frames == 0 and self._container.format.name.startswith("mov")
+        with contextlib.suppress(OSError):
+            return packets_beyond_end(self._stream, self.path, fragments=fragments) if self._is_file else None
         return self._missing
 
     def _bytes_now(self) -> int:
@@ -206,8 +244,8 @@ class VideoReader:
         return 0
 
     def _note_late_start(self, pts: int | None) -> None:
-        if pts is not None and self._first_pts is not None:
-            missing = round((pts - self._first_pts) * self.tick * self.rate)
+        if pts is not None and self._decoder.first_pts is not None:
+            missing = round((pts - self._decoder.first_pts) * self.tick * self.rate)
             if missing > 0:
                 self._note("head", f"about {missing} frames are missing at the start, before the first key frame")
 
@@ -224,34 +262,7 @@ class VideoReader:
                 continue
 
     def _decoded(self) -> Iterator[Any]:
-        # container.decode() would end at the first bad packet.
-        packets = self._packets()
-        bad_in_a_row = 0
-        while bad_in_a_row < MAX_BAD_IN_A_ROW:
-            try:
-                packet = next(packets, None)
-                if packet is None:
-                    return
-                if packet.has_sidedata("encryption_info"):
-                    # Encrypted packets decode now and then, as noise and without an error.
-                    raise SourceError(f"{self.path} is encrypted", hint="decrypt it first")
-                if packet.is_corrupt:
-                    self._clock.note_damage()
-                if self._first_pts is None:
-                    self._first_pts = packet.pts
-                frames = packet.decode()
-            except av.error.EOFError:
-                return
-            except av.FFmpegError:
-                bad_in_a_row += 1
-                self._clock.count_lost_frame()
-                packets = self._packets()
-                continue
-            bad_in_a_row = 0 if frames else bad_in_a_row
-            yield from frames
-        # Flushes the decoder after too many errors; at the end of a file, the last packet flushes it.
-        with contextlib.suppress(av.FFmpegError):
-            yield from self._stream.codec_context.decode(None)
+        return self._decoder.frames()
 
     def _frame(self, index: int, time: Fraction, decoded: Any) -> Frame:
         check_size(self.path, decoded)

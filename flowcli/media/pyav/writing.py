@@ -14,6 +14,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from flowcli.errors import OutputError
 from flowcli.media.encoding import DEFAULT
+from flowcli.media.pyav.joining import INDEXED, join_videos
 from flowcli.system.files import PartFile, output_error
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ class VideoWriter(ContainerWriter):
     """A video with exact times, by default H.264 that every browser plays.
 
     Odd sizes are padded by repeating the last row or column where the pixel format subsamples chroma. An incomplete
-    file can be played even after the process is killed. Matroska and WebM round times to milliseconds.
+    file can be played even after the process is killed. A complete MP4 or MOV has its index in front, so that it plays
+    while it loads, unless it is a `part`, to be joined. Matroska and WebM round times to milliseconds.
     """
 
     def __init__(
@@ -114,8 +116,11 @@ class VideoWriter(ContainerWriter):
         tick: Fraction,
         encoding: Encoding = DEFAULT,
         pixel_aspect: Fraction = Fraction(1),
+        part: bool = False,
     ) -> None:
         super().__init__(path, tick=tick)
+        self._index_in_front = path.suffix.lower() in INDEXED and not part
+        self._first_pts = 0
         self._rate = rate
         self._pixel_aspect = pixel_aspect
         self._encoding = encoding
@@ -138,9 +143,24 @@ class VideoWriter(ContainerWriter):
             else:
                 frame = self._reformatter.reformat(frame, format=pixels)
             earliest = 0 if self._last_pts is None else self._last_pts + 1
+            self._first_pts = self._first_pts if earliest else max(0, round(time / self._tick))
             self._last_pts = max(earliest, round(time / self._tick))
             frame.pts, frame.time_base = self._last_pts, self._tick
             self._container.mux(self._stream.encode(frame))
+
+    def _finish(self) -> bool:
+        if not super()._finish():
+            return False
+        if self._index_in_front:
+            front = PartFile(self._part.path)
+            try:
+                join_videos([(self._part.path, self._first_pts * self._tick)], front.path)
+                front.commit()
+            except BaseException:
+                front.discard()
+                self._part.discard()
+                raise
+        return True
 
     def _open(self, width: int, height: int) -> None:
         encoding = self._encoding

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
-from flowcli.media.images import EXTENSIONS, in_natural_order
+from flowcli.media.images import EXTENSIONS
+from flowcli.media.kinds import is_video
+from flowcli.media.listing import Listing
 from flowcli.media.selection import EVERYTHING
 from flowcli.media.sources._sequence import ImageSequence
 
@@ -32,22 +34,26 @@ class FolderSource(ImageSequence):
         selection: Selection = EVERYTHING,
         deinterlace: bool = False,
     ) -> None:
-        images = images_in(path)
+        files = files_in(path)
+        listing = Listing.of(files)
+        images = listing.images
         if len(images) < 2:
             raise SourceError(
                 f"{path} has {'only one image' if images else 'no images'}",
-                hint="a folder needs two or more of " + ", ".join(sorted(EXTENSIONS)),
+                hint="for its videos: `flowcli batch`"
+                if any(map(is_video, files))
+                else "a folder needs two or more of " + ", ".join(sorted(EXTENSIONS)),
             )
         super().__init__(path, images, name=path.resolve().name, rate=rate, selection=selection)
+        self.notes += listing.notes
 
 
-def images_in(folder: Path) -> list[Path]:
-    """The images of a folder that are not hidden, in natural order; raises SourceError where it cannot be read."""
+def files_in(folder: Path) -> list[Path]:
+    """The paths in a folder; raises SourceError where it cannot be read."""
     try:
-        files = list(folder.iterdir())
+        return list(folder.iterdir())
     except OSError as error:
         raise SourceError(f"{folder} cannot be read: {error.strerror}", hint="check its permissions") from error
-    return in_natural_order(files)
 
 
 SOURCE = FolderSource

@@ -1,4 +1,7 @@
-"""Images whose names match a pattern: `frames/%04d.png`, or `frames/*.png` in quotes."""
+"""Images whose names match a pattern: `frames/%04d.png`, or `frames/*.png` in quotes.
+
+What exists under its own name is meant literally, such as a folder `take [1]`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError, UsageError
-from flowcli.media.images import EXTENSIONS, in_natural_order
+from flowcli.media.images import EXTENSIONS
+from flowcli.media.listing import Listing
 from flowcli.media.selection import EVERYTHING
 from flowcli.media.sources import WILDCARD, name_of
 from flowcli.media.sources._sequence import ImageSequence
@@ -36,7 +40,8 @@ class PatternSource(ImageSequence):
         selection: Selection = EVERYTHING,
         deinterlace: bool = False,
     ) -> None:
-        images = matches(path)
+        listing = Listing.of(matches(path))
+        images = listing.images
         if not images:
             raise UsageError(
                 f"{path} matches no image", hint="check the pattern; images are " + ", ".join(sorted(EXTENSIONS))
@@ -44,27 +49,45 @@ class PatternSource(ImageSequence):
         if len(images) == 1:
             raise SourceError(f"{path} matches only one image", hint="flow needs two; for two files: `flowcli pair`")
         super().__init__(path, images, name=name_of(path), rate=rate, selection=selection)
+        self.notes += listing.notes
 
 
 def matches(pattern: Path) -> list[Path]:
-    """The images that match a pattern and are not hidden, in natural order."""
-    if _NUMBER.search(pattern.name):
-        expression = _numbered(pattern.name)
-        return in_natural_order(path for path in pattern.parent.glob("*") if expression.fullmatch(path.name))
-    parts = pattern.parts
-    fixed = next(number for number, part in enumerate(parts) if WILDCARD.search(part))
-    return in_natural_order(Path(*parts[:fixed]).glob(str(Path(*parts[fixed:]))))
+    """The paths that match a pattern."""
+    anchor = Path(pattern.anchor)
+    found = [anchor]
+    for part in pattern.relative_to(anchor).parts:
+        found = [path for base in found for path in _matching(base, part)]
+    return found
+
+
+def _matching(base: Path, part: str) -> list[Path]:
+    """The paths in a folder that match one part of a pattern."""
+    if (base / part).exists():
+        return [base / part]
+    if not base.is_dir():
+        return []
+    if _NUMBER.search(part):
+        expression = _numbered(part)
+        return [path for path in base.glob("*") if expression.fullmatch(path.name)]
+    if not WILDCARD.search(part):
+        return []
+    return list(base.glob(part)) or list(base.glob(part.replace("[", "[[]")))
 
 
 def _numbered(name: str) -> re.Pattern[str]:
-    """The regular expression of a name like `left_%04d.png`: numbers have leading zeros only up to their width."""
+    """The regular expression of a name like `left_%04d.png`: numbers have leading zeros only up to their width.
+
+    A sign is part of the width, as in C, or comes before it, as some programs write it.
+    """
     text, *rest = _NUMBER.split(name)
     expression = re.escape(text)
     for width, text in zip(rest[::2], rest[1::2], strict=True):
         # A file name has fewer digits, and the repeat count of a regular expression is limited.
         least = min(int(width or 0), 1000)
         digits = rf"\d{{{least}}}|[1-9]\d{{{least},}}" if width else r"0|[1-9]\d*"
-        expression += f"(?:{digits})" + re.escape(text)
+        negative = rf"-\d{{{max(least - 1, 1)}}}|" if least else ""
+        expression += f"(?:{negative}-?(?:{digits}))" + re.escape(text)
     return re.compile(expression)
 
 
