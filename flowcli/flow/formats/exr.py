@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flowcli.flow.colour import with_nan
 from flowcli.flow.formats._reading import opened
 from flowcli.flow.kinds import FlowFile
 from flowcli.flow.naming import Naming
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> None:
-    """Writes float32 channels R (right), G (down) and B (0), losslessly compressed; NaN stays NaN."""
+    """Writes float32 channels R (right), G (down) and B (0), losslessly compressed; NaN where flow is unknown."""
     pixels = np.zeros((*flow.shape[:2], 3), np.float32)
-    pixels[..., :2] = flow
+    pixels[..., :2] = with_nan(flow)
     write_whole(path, encode_exr(pixels))
 
 

@@ -42,10 +42,11 @@ def write(
 ) -> None:
     """Writes `flow`, its mask `valid` and, if given, `backward` (on the second frame's grid) and `occluded`.
 
-    Flow is float32, or float16 if `half`; the masks are bool (height, width).
+    Flow is float32, or float16 if `half`, and NaN where it is unknown; the masks are bool (height, width).
     """
     kind = np.float16 if half else np.float32
-    arrays: dict[str, NDArray[np.generic]] = {"flow": _as(kind, flow), "valid": ~is_unknown(flow)}
+    stored = _as(kind, flow)
+    arrays: dict[str, NDArray[np.generic]] = {"flow": stored, "valid": ~np.isnan(stored).any(axis=2)}
     if backward is not None:
         arrays["backward"] = _as(kind, backward)
     if occluded is not None:
@@ -101,10 +102,12 @@ def _mask(archive: zipfile.ZipFile, name: str) -> Mask:
     return np.asarray(_array(archive, name, kinds="biuf").astype(np.float32) >= 0.5)
 
 
-def _as(kind: type[np.floating], flow: Flow) -> NDArray[np.generic]:
-    # Values too large for float16 become infinite, which means unknown.
+def _as(kind: type[np.floating], flow: Flow) -> NDArray[np.floating]:
     with np.errstate(over="ignore"):
-        return flow.astype(kind)
+        stored = flow.astype(kind)
+    # Values too large for float16 have become infinite.
+    stored[is_unknown(flow) | ~np.isfinite(stored).all(axis=2)] = np.nan
+    return stored
 
 
 def _array(archive: zipfile.ZipFile, name: str, *, kinds: str) -> NDArray[np.generic]:

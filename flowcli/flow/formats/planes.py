@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError
+from flowcli.flow.colour import is_unknown
 from flowcli.flow.formats._reading import opened
 from flowcli.flow.kinds import FlowFile
 from flowcli.flow.naming import Naming
@@ -27,7 +28,7 @@ def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"], *, bou
 
     Faster motion is clipped; unknown flow is written as no motion.
     """
-    known = np.clip(np.nan_to_num(flow, posinf=0, neginf=0), -bound, bound)
+    known = np.clip(np.where(is_unknown(flow)[..., None], 0, flow), -bound, bound)
     planes = np.rint((known + bound) * np.float32(255 / (2 * bound))).astype(np.uint8)
     for number, name in enumerate((path, sibling(path))):
         _, data = cv2.imencode(".jpg", np.ascontiguousarray(planes[..., number]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
