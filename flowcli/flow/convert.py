@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,8 @@ import numpy as np
 from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
 from flowcli.flow.colour import ColourScale, colour_flow, is_unknown, magnitude, parse_scale, plain_scale
 from flowcli.flow.drawing import Style
-from flowcli.flow.formats import FORMATS, PICTURES, extras, format_of, reader, stem_of, writer
+from flowcli.flow.formats import FORMATS, PICTURES, contents, format_of, reader, stem_of, writer
+from flowcli.media.encoding import check_bound
 from flowcli.media.pyav import VideoWriter
 from flowcli.media.selection import parse_rate
 from flowcli.media.sources._sequence import DEFAULT_RATE
@@ -24,7 +25,7 @@ from flowcli.system.opencv import write_png
 from flowcli.system.outputs import refuse_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -63,23 +64,45 @@ class Loss:
         return "; ".join(changes) or "without loss"
 
 
+@dataclass
+class Told:
+    """The reader of a format, which notes what it chose to read and what it left out, over all files."""
+
+    kind: str
+    bound: float
+    channels: str | None
+    chosen: dict[str, None] = field(default_factory=dict)
+    left: dict[str, None] = field(default_factory=dict)
+
+    def __call__(self, path: Path) -> Flow:
+        """The flow of a file."""
+        flow = reader(self.kind, bound=self.bound, channels=self.channels)(path)
+        found = contents(self.kind, path, channels=self.channels)
+        self.chosen |= dict.fromkeys(found.read)
+        self.left |= dict.fromkeys(found.left)
+        return flow
+
+    def __str__(self) -> str:
+        parts = [(self.chosen, "read"), (self.left, "left out")]
+        return "".join(f"; {listed(list(names))} {done}" for names, done in parts if names)
+
+
 def convert(request: ConvertRequest, console: Console) -> Result:
     """Converts one file, or every flow file of a folder, where unreadable files are skipped and reported as a problem.
 
     Raises UsageError for a request that makes no sense, SourceError where nothing can be read.
     """
-    if not 0 < request.bound < math.inf:
-        raise UsageError(f"--bound {request.bound} is no motion in px", hint="give a number above 0, such as 20")
+    check_bound(request.bound)
     files, kind = find_files(request)
     target = target_of(request)
     outputs = plan(request, files, kind, target)
     for path in outputs:
         refuse_output(path, files, overwrite=request.overwrite)
-    read = reader(kind, bound=request.bound)
+    read = Told(kind, request.bound, request.channels)
     if target in PICTURES:
         return paint(request, files, outputs, read, console)
     write, read_back = writer(target, bound=request.bound, half=request.half), reader(target, bound=request.bound)
-    loss, failed, left_out = Loss(), [], set[str]()
+    loss, failed = Loss(), []
     for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
         try:
             flow = read(source)
@@ -91,9 +114,7 @@ def convert(request: ConvertRequest, console: Console) -> Result:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, flow)
         loss.note(flow, read_back(path))
-        left_out |= set(extras(source)) if kind == "npz" else set()
-    summary = f"{counted(len(files) - len(failed))} from {kind} to {target}, {loss}"
-    summary += f"; {' and '.join(sorted(left_out))} left out" if left_out else ""
+    summary = f"{counted(len(files) - len(failed))} from {kind} to {target}, {loss}{read}"
     paths = tuple(path for path in outputs if path.exists())
     return Result(paths if len(files) == 1 else (request.output,), summary, problem=problem(failed))
 
@@ -168,7 +189,7 @@ def paint(
     request: ConvertRequest,
     files: Sequence[Path],
     outputs: Sequence[Path],
-    read: Callable[[Path], Flow],
+    read: Told,
     console: Console,
 ) -> Result:
     """Draws the pictures, or the video, all in one colour scale."""
@@ -185,15 +206,15 @@ def paint(
         clock = times_of(request, shown)
         drawings = ((path, style.finish(colour_flow(read(path), scale=scale))) for path in shown)
         write_video(outputs[0], console.follow(drawings, total=len(shown), unit="file"), clock)
-        return Result((outputs[0],), drawn(len(shown), scale))
+        return Result((outputs[0],), drawn(len(shown), scale, read))
     for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
         write_png(path, style.finish(colour_flow(read(source), scale=scale)))
-    return Result(tuple(outputs) if len(files) == 1 else (request.output,), drawn(len(files), scale))
+    return Result(tuple(outputs) if len(files) == 1 else (request.output,), drawn(len(files), scale, read))
 
 
-def drawn(files: int, scale: ColourScale) -> str:
+def drawn(files: int, scale: ColourScale, read: Told) -> str:
     """The summary of drawn files and their colour scale."""
-    return f"{counted(files)} drawn, full colour at {scale.max_flow:.3g} px"
+    return f"{counted(files)} drawn, full colour at {scale.max_flow:.3g} px{read}"
 
 
 def times_of(request: ConvertRequest, files: Sequence[Path]) -> list[Fraction]:
@@ -232,6 +253,11 @@ def problem(failed: Sequence[FlowcliError]) -> PartialError | None:
     if not failed:
         return None
     return PartialError(f"{counted(len(failed))} could not be converted: {failed[0]}", hint=failed[0].hint)
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def counted(files: int) -> str:

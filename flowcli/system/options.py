@@ -70,7 +70,9 @@ Legend = Annotated[
 ]
 Half = Annotated[
     bool,
-    typer.Option("--half", metavar="", help="Store flow in npz as float16: half the size.", rich_help_panel=ENCODING),
+    typer.Option(
+        "--half", metavar="", help="Store flow in npz and exr as float16: half the size.", rich_help_panel=ENCODING
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
 DryRun = Annotated[

@@ -16,7 +16,7 @@ from flowcli.flow.colour import is_unknown
 from flowcli.flow.estimate import as_array
 from flowcli.flow.formats._reading import MAX_SIDE, opened
 from flowcli.flow.formats.npy import read_header
-from flowcli.flow.kinds import FlowFile
+from flowcli.flow.kinds import Contents, FlowFile
 from flowcli.flow.naming import Naming
 from flowcli.system.files import write_whole
 
@@ -88,6 +88,13 @@ def read_mask(path: Path, name: str) -> Mask | None:
         return _mask(archive, name) if f"{name}.npy" in archive.namelist() else None
 
 
+def contents(path: Path) -> Contents:
+    """The arrays of a file other than `flow` and `valid`, which are left out."""
+    with _unpacked(path) as archive:
+        names = {name.removesuffix(".npy") for name in archive.namelist()}
+    return Contents(left=tuple(sorted(names - {"flow", "valid"})))
+
+
 @contextmanager
 def _unpacked(path: Path) -> Iterator[zipfile.ZipFile]:
     with opened(path, kind=_KIND) as file:
@@ -122,4 +129,4 @@ def _array(archive: zipfile.ZipFile, name: str, *, kinds: str) -> NDArray[np.gen
     return array
 
 
-KIND = FlowFile(read, write, Naming("flow", ".npz"), save, options=("half",))
+KIND = FlowFile(read, write, Naming("flow", ".npz"), save, options=("half",), contents=contents)

@@ -50,7 +50,8 @@ def _saving(kind: FlowFile, encoding: Encoding, *, backward: bool) -> Save:
     """The function that writes the file of a pair."""
     if save := kind.save:
         return lambda path, estimate: save(path, estimate, encoding)
-    return lambda path, estimate: kind.write(path, as_array(estimate.backward if backward else estimate.forward))
+    write = kind.writer(bound=encoding.bound, half=encoding.half)
+    return lambda path, estimate: write(path, as_array(estimate.backward if backward else estimate.forward))
 
 
 class Video:
