@@ -51,7 +51,7 @@ def under(prefix: str, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tens
 
 
 PREFIXES = [
-    "".join(parts) for length in range(4) for parts in product(("module.", "_orig_mod.", "model."), repeat=length)
+    "".join(parts) for length in range(3) for parts in product(("module.", "_orig_mod.", "model."), repeat=length)
 ]
 
 
