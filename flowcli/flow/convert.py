@@ -156,7 +156,9 @@ def target_of(request: ConvertRequest) -> str:
             raise UsageError(f"--to {request.to} is not known", hint=f"use {', '.join(known)}")
         return request.to
     name = request.output.name.lower()
-    endings = {**{each.ending: kind for kind, each in FORMATS.items()}, ".png": "png", ".mp4": "video"}
+    # Any name of a PNG but KITTI's is that of a picture.
+    endings = {each.ending: kind for kind, each in FORMATS.items() if kind != "planes_png"}
+    endings |= {".png": "png", ".mp4": "video"}
     kind = next((kind for ending, kind in endings.items() if name.endswith(ending)), None)
     if kind is None:
         raise UsageError(f"{request.output} does not name a format", hint=f"give --to: {', '.join(known)}")

@@ -180,6 +180,7 @@ class Request:
         VIDEO,
     ] = False
     half: options.Half = False
+    bound: options.Bound = 20.0
     overwrite: Annotated[options.Overwrite, WORK] = False
     resume: Annotated[
         bool,

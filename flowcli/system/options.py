@@ -74,6 +74,14 @@ Half = Annotated[
         "--half", metavar="", help="Store flow in npz and exr as float16: half the size.", rich_help_panel=ENCODING
     ),
 ]
+Bound = Annotated[
+    float,
+    typer.Option(
+        metavar="PX",
+        help="Motion that planes show as black and as white; faster motion is cut.",
+        rich_help_panel=ENCODING,
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
 DryRun = Annotated[
     bool,

@@ -23,7 +23,7 @@ FLOW[0, 0] = -0.0, 1e-30
 UNKNOWN = FLOW.copy()
 UNKNOWN[1, 1] = np.nan
 UNKNOWN[2, 3] = 1e10
-FORMATS = [name for name in output_names() if isinstance(kind_of(name), FlowFile)]
+FORMATS = [name for name in output_names() if isinstance(kind_of(name), FlowFile) and "planes" not in name]
 # The quantisation of lossy formats, in px.
 STEP = {"kitti": 1 / 64}
 

@@ -39,7 +39,8 @@ FORMATS = {
     "exr": Format(".exr", "float32, exact, or float16 with --half", saved=True),
     "flo5": Format(".flo5", "float32, exact; Spring's HDF5, extra `hdf5`"),
     "kitti": Format("_kitti.png", "steps of 1/64 px up to 512 px; and which are valid", saved=True),
-    "planes": Format("_x.jpg", "x and y as grey JPEG up to --bound px, for two-stream networks"),
+    "planes": Format("_x.jpg", "x and y as grey JPEG up to --bound px, for two-stream networks", saved=True),
+    "planes_png": Format("_x.png", "x and y as grey PNG up to --bound px", saved=True),
 }
 """Every format, the most exact ones first; listed apart from the modules, so that --help imports none of them."""
 PICTURES = {"png": "the flow in colour", "video": "the flow of a folder in colour, an .mp4"}
@@ -49,7 +50,7 @@ PICTURES = {"png": "the flow in colour", "video": "the flow of a folder in colou
 def format_of(path: Path) -> str | None:
     """The format of a file by its name, and of a PNG by its bit depth; None if it is no flow file."""
     if path.suffix.lower() == ".png":
-        return "kitti" if is_deep(path) else None
+        return "kitti" if is_deep(path) else "planes_png" if path.name.lower().endswith("_x.png") else None
     endings = {each.ending: name for name, each in FORMATS.items()}
     return next((name for ending, name in endings.items() if path.name.lower().endswith(ending)), None)
 

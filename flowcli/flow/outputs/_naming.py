@@ -72,17 +72,23 @@ class Output:
 
     def file_for(self, index: int) -> Path:
         """The file of the pair that starts at frame `index`."""
-        return self.path / f"{index:06d}{self._ending}" if self.numbered else self.path
+        return self.files_of(index)[0] if self.numbered else self.path
 
     def existing(self) -> list[Path]:
         """The files that this output would replace."""
         if not self.numbered:
             return [self.path] if os.path.lexists(self.path) else []
-        return sorted(self.path.glob(f"[0-9][0-9][0-9][0-9][0-9][0-9]{self._ending}"))
+        return sorted(path for ending in self._endings for path in self.path.glob(f"{'[0-9]' * 6}{ending}"))
+
+    def files_of(self, index: int) -> list[Path]:
+        """All files of the pair that starts at frame `index`, where there is one for each pair."""
+        return [self.path / f"{index:06d}{ending}" for ending in self._endings]
 
     @property
-    def _ending(self) -> str:
-        return f"{BACKWARD * self.backward}{self.naming.tag}{self.naming.extension}"
+    def _endings(self) -> list[str]:
+        """The endings of a pair's files, the main one first."""
+        tags = (self.naming.tag, *self.naming.siblings)
+        return [f"{BACKWARD * self.backward}{tag}{self.naming.extension}" for tag in tags]
 
 
 def kind_of(name: str) -> Kind:
@@ -171,7 +177,7 @@ def missing_folders(outputs: Sequence[Output]) -> list[Path]:
 
 def remove_stale(output: Output, indices: Collection[int]) -> None:
     """Removes numbered files of an earlier run that are not of these `indices`, so that no folder mixes two runs."""
-    for path in set(output.existing()) - {output.file_for(index) for index in indices}:
+    for path in set(output.existing()) - {path for index in indices for path in output.files_of(index)}:
         with reported(path):
             path.unlink()
 
