@@ -16,6 +16,7 @@ from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
 from flowcli.flow.colour import ColourScale, colour_flow, is_unknown, magnitude, parse_scale, plain_scale
 from flowcli.flow.drawing import Style
 from flowcli.flow.formats import FORMATS, PICTURES, contents, format_of, reader, stem_of, writer
+from flowcli.flow.formats.stack import StackFile, is_stack, read_stack
 from flowcli.media.encoding import check_bound
 from flowcli.media.pyav import VideoWriter
 from flowcli.media.selection import parse_rate
@@ -73,9 +74,12 @@ class Told:
     channels: str | None
     chosen: dict[str, None] = field(default_factory=dict)
     left: dict[str, None] = field(default_factory=dict)
+    stack: Sequence[NDArray[np.floating]] | None = None
 
     def __call__(self, path: Path) -> Flow:
-        """The flow of a file."""
+        """The flow of a file, or, by the number in its name, of a pair of an array."""
+        if self.stack is not None:
+            return np.ascontiguousarray(self.stack[int(path.stem)], np.float32)
         flow = reader(self.kind, bound=self.bound, channels=self.channels)(path)
         found = contents(self.kind, path, channels=self.channels)
         self.chosen |= dict.fromkeys(found.read)
@@ -94,13 +98,21 @@ def convert(request: ConvertRequest, console: Console) -> Result:
     """
     check_bound(request.bound)
     files, kind = find_files(request)
+    if is_stack(request.source):
+        # Names for the pairs of an array, by number.
+        pairs = range(len(read_stack(request.source)))
+        files = [request.source.with_suffix("") / f"{number:06d}.npy" for number in pairs]
     target = target_of(request)
     outputs = plan(request, files, kind, target)
     for path in outputs:
-        refuse_output(path, files, overwrite=request.overwrite)
+        refuse_output(path, [request.source, *files], overwrite=request.overwrite)
     read = Told(kind, request.bound, request.channels)
+    if is_stack(request.source):
+        read.stack = read_stack(request.source)
     if target in PICTURES:
         return paint(request, files, outputs, read, console)
+    if target == "npy" and several(request) and outputs == [request.output]:
+        return stacked(request, files, kind, read, console)
     write, read_back = writer(target, bound=request.bound, half=request.half), reader(target, bound=request.bound)
     loss, failed = Loss(), []
     for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
@@ -143,6 +155,30 @@ def find_files(request: ConvertRequest) -> tuple[list[Path], str]:
     return found[kinds[0]], kinds[0]
 
 
+def several(request: ConvertRequest) -> bool:
+    """Whether the input is a folder, or an array of the flow of many pairs."""
+    return request.source.is_dir() or is_stack(request.source)
+
+
+def stacked(request: ConvertRequest, files: Sequence[Path], kind: str, read: Told, console: Console) -> Result:
+    """Writes the flow of all files, of one direction, to one array (pairs, height, width, 2)."""
+    shown = [path for path in files if BACKWARD not in path.stem] or files
+    request.output.parent.mkdir(parents=True, exist_ok=True)
+    file, loss = StackFile(request.output, half=request.half), Loss()
+    try:
+        for path in console.follow(shown, total=len(shown), unit="file"):
+            file.add(read(path))
+        file.close()
+    except BaseException:
+        file.abort()
+        raise
+    for path, back in zip(shown, read_stack(request.output), strict=True):
+        loss.note(read(path), np.ascontiguousarray(back, np.float32))
+    if len(shown) < len(files):
+        read.left["backward flow"] = None
+    return Result((request.output,), f"{counted(len(shown))} from {kind} to one array, {loss}{read}")
+
+
 def known_formats() -> str:
     """A hint that lists all formats."""
     return "flow is read from " + ", ".join(f"{name} ({each.ending})" for name, each in FORMATS.items())
@@ -168,7 +204,7 @@ def target_of(request: ConvertRequest) -> str:
 def plan(request: ConvertRequest, files: Sequence[Path], kind: str, target: str) -> list[Path]:
     """The path of each output; a single one for a video."""
     if target == "video":
-        if not request.source.is_dir():
+        if not several(request):
             raise UsageError("a video needs a folder of flow files", hint="--to png draws one file")
         return [
             request.output
@@ -177,7 +213,9 @@ def plan(request: ConvertRequest, files: Sequence[Path], kind: str, target: str)
         ]
     ending = ".png" if target == "png" else FORMATS[target].ending
     names_a_file = request.output.name.lower().endswith(ending) and not request.output.is_dir()
-    if not request.source.is_dir() and request.output.suffix and not request.output.is_dir():
+    if names_a_file and target == "npy" and several(request):
+        return [request.output]
+    if not several(request) and request.output.suffix and not request.output.is_dir():
         # KITTI's own files do not end with `_kitti`.
         if not request.output.name.lower().endswith(".png" if target == "kitti" else ending):
             raise UsageError(f"{request.output} does not end with {ending}", hint=f"that is how {target} files end")

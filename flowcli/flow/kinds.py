@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from flowcli.flow.drawing import Style
     from flowcli.flow.estimate import Estimate
+    from flowcli.flow.formats.stack import StackFile
     from flowcli.flow.naming import Naming, Part
     from flowcli.media.encoding import Encoding
 
@@ -82,4 +83,13 @@ class Records:
     join: Join
 
 
-Kind = Picture | FlowFile | Records
+@dataclass(frozen=True)
+class ArrayFile:
+    """An output that holds the flow of a whole video, of one direction, in one file; `open` makes its writer."""
+
+    open: Callable[..., StackFile]
+    naming: Naming
+    join: Join
+
+
+Kind = Picture | FlowFile | Records | ArrayFile

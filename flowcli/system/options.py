@@ -71,7 +71,10 @@ Legend = Annotated[
 Half = Annotated[
     bool,
     typer.Option(
-        "--half", metavar="", help="Store flow in npz and exr as float16: half the size.", rich_help_panel=ENCODING
+        "--half",
+        metavar="",
+        help="Store flow in npz, npy of videos and exr as float16: half the size.",
+        rich_help_panel=ENCODING,
     ),
 ]
 Bound = Annotated[

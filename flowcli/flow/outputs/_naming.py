@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import OutputError, UsageError
 from flowcli.flow.formats import FORMATS
-from flowcli.flow.kinds import FlowFile
+from flowcli.flow.kinds import ArrayFile, FlowFile
 from flowcli.media.sources import name_of
 from flowcli.system.files import reported
 from flowcli.system.outputs import output_folder
@@ -91,9 +91,9 @@ class Output:
         return [f"{BACKWARD * self.backward}{tag}{self.naming.extension}" for tag in tags]
 
 
-def kind_of(name: str) -> Kind:
-    """The kind of output of a value of `--save`."""
-    package = "formats" if name in FORMATS else "outputs"
+def kind_of(name: str, *, video: bool = True) -> Kind:
+    """The kind of output of a value of `--save`; a pair's file is of the format of that name, if there is one."""
+    package = "formats" if name in FORMATS and (FORMATS[name].saved or not video) else "outputs"
     kind: Kind = importlib.import_module(f"flowcli.flow.{package}.{name}").KIND
     return kind
 
@@ -126,7 +126,7 @@ def plan_outputs(
     the source's own NAME. `containers` are the extensions that a video may have, the default first. Raises UsageError
     where an output needs a video, or `-o` does not fit.
     """
-    chosen = [(value, kind_of(value)) for value in outputs]
+    chosen = [(value, kind_of(value, video=video)) for value in outputs]
     kinds = [(value, kind, backward) for value, kind in chosen for backward in _directions(kind, direction)]
     for value, kind, _ in kinds:
         if not video and not kind.naming.pairs:
@@ -188,7 +188,7 @@ def _full_name(path: Path) -> str:
 
 def _directions(kind: Kind, direction: str) -> tuple[bool, ...]:
     """Whether each output of a kind is of backward flow; only files of a single flow come in both directions."""
-    if direction == "both" and isinstance(kind, FlowFile) and kind.save is None:
+    if direction == "both" and (isinstance(kind, ArrayFile) or (isinstance(kind, FlowFile) and kind.save is None)):
         return (False, True)
     return (direction == "backward",)
 
