@@ -147,12 +147,23 @@ def find_files(request: ConvertRequest) -> tuple[list[Path], str]:
     for path in sorted(request.source.iterdir()):
         if path.is_file() and not path.name.startswith(".") and (kind := format_of(path)):
             found.setdefault(kind, []).append(path)
+    if not found:
+        for path in sorted(request.source.rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(request.source).parts)
+            if path.is_file() and not hidden and (kind := format_of(path)):
+                found.setdefault(kind, []).append(path)
     kinds = [request.given] if request.given else list(found)
     if len(kinds) > 1:
         raise UsageError(f"{request.source} holds {' and '.join(kinds)}", hint=f"choose one: --from {kinds[0]}")
     if not kinds or kinds[0] not in found:
         raise SourceError(f"{request.source} holds no {request.given or 'flow'} files", hint=known_formats())
     return found[kinds[0]], kinds[0]
+
+
+def one_folder(request: ConvertRequest, files: Sequence[Path], what: str) -> None:
+    """Raises UsageError where the files to join lie in several folders below the input."""
+    if request.source.is_dir() and {path.parent for path in files} - {request.source}:
+        raise UsageError(f"{request.source} holds folders of flow", hint=f"convert them one by one to get {what}")
 
 
 def several(request: ConvertRequest) -> bool:
@@ -206,6 +217,7 @@ def plan(request: ConvertRequest, files: Sequence[Path], kind: str, target: str)
     if target == "video":
         if not several(request):
             raise UsageError("a video needs a folder of flow files", hint="--to png draws one file")
+        one_folder(request, files, "videos")
         return [
             request.output
             if request.output.suffix.lower() == ".mp4"
@@ -214,6 +226,7 @@ def plan(request: ConvertRequest, files: Sequence[Path], kind: str, target: str)
     ending = ".png" if target == "png" else FORMATS[target].ending
     names_a_file = request.output.name.lower().endswith(ending) and not request.output.is_dir()
     if names_a_file and target == "npy" and several(request):
+        one_folder(request, files, "arrays")
         return [request.output]
     if not several(request) and request.output.suffix and not request.output.is_dir():
         # KITTI's own files do not end with `_kitti`.
@@ -222,7 +235,15 @@ def plan(request: ConvertRequest, files: Sequence[Path], kind: str, target: str)
         return [request.output]
     if names_a_file:
         raise UsageError(f"{request.output} is one file, and {request.source} holds {len(files)}", hint="name a folder")
-    return [request.output / f"{stem_of(path, kind)}{ending}" for path in files]
+    folders = [below(path.parent, request.source) for path in files]
+    return [
+        request.output / folder / f"{stem_of(path, kind)}{ending}" for path, folder in zip(files, folders, strict=True)
+    ]
+
+
+def below(folder: Path, source: Path) -> Path:
+    """The path of a folder below the input; empty for the input's own files and the pairs of an array."""
+    return folder.relative_to(source) if source.is_dir() else Path()
 
 
 def paint(

@@ -62,7 +62,8 @@ CODECS = {
 class Encoding:
     """How outputs are encoded; None means the codec's default. `half` stores flow as float16 in formats that allow it.
 
-    `bound` is the motion in px that planes show as white. Raises UsageError where a value is unknown or does not fit.
+    `bound` is the motion in px that planes show as white, `y` the direction in which y grows in film EXR. Raises
+    UsageError where a value is unknown or does not fit.
     """
 
     codec: str = "h264"
@@ -71,6 +72,7 @@ class Encoding:
     pixel_format: str | None = None
     half: bool = False
     bound: float = 20.0
+    y: str = "up"
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
@@ -84,6 +86,8 @@ class Encoding:
                 default, largest = codec.crf
                 raise UsageError(f"--crf {self.crf} is not between 0 and {largest}", hint=f"the default is {default}")
         check_bound(self.bound)
+        if self.y not in {"up", "down"}:
+            raise UsageError(f"--y {self.y} is not known", hint="use up or down")
         self._check("--preset", self.preset, codec.presets)
         self._check("--pix-fmt", self.pixel_format, codec.pixel_formats)
 

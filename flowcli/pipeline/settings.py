@@ -120,7 +120,13 @@ def settings_record(request: Request, estimator: FlowEstimator, *, max_flow: flo
 def encoding_of(request: Request) -> Encoding:
     """How a run encodes its outputs; raises UsageError for options that cannot be combined."""
     return Encoding(
-        request.codec, request.crf, request.preset, request.pixel_format, half=request.half, bound=request.bound
+        request.codec,
+        request.crf,
+        request.preset,
+        request.pixel_format,
+        half=request.half,
+        bound=request.bound,
+        y=request.y,
     )
 
 

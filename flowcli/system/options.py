@@ -73,7 +73,7 @@ Half = Annotated[
     typer.Option(
         "--half",
         metavar="",
-        help="Store flow in npz, npy of videos and exr as float16: half the size.",
+        help="Store flow in npz, npy of videos, exr and film as float16: half the size.",
         rich_help_panel=ENCODING,
     ),
 ]

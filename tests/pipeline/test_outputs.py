@@ -204,6 +204,7 @@ def test_the_background_and_the_arrows_are_as_asked_for(compute, make_images) ->
 def test_pictures_and_data_are_told_apart() -> None:
     assert {name for name in output_names() if not isinstance(kind_of(name), Picture)} == {
         "exr",
+        "film",
         "flo",
         "kitti",
         "npy",
