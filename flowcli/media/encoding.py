@@ -87,7 +87,7 @@ class Encoding:
                 raise UsageError(f"--crf {self.crf} is not between 0 and {largest}", hint=f"the default is {default}")
         check_bound(self.bound)
         if self.y not in {"up", "down"}:
-            raise UsageError(f"--y {self.y} is not known", hint="use up or down")
+            raise UsageError(f"--y-axis {self.y} is not known", hint="use up or down")
         self._check("--preset", self.preset, codec.presets)
         self._check("--pix-fmt", self.pixel_format, codec.pixel_formats)
 

@@ -184,7 +184,7 @@ class Request:
     y: Annotated[
         str,
         typer.Option(
-            "--y",
+            "--y-axis",
             metavar="NAME",
             help="Where y grows in the EXR of --save film: up, as compositing programs count, or down.",
             rich_help_panel=ENCODING,

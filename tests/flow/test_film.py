@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("y", ["up", "down"])
 @pytest.mark.parametrize("half", [False, True])
 def test_a_file_holds_both_directions_and_says_where_y_goes(compute, make_images, y, half):
-    line = ["--save", "film,flo", "--direction", "both", "--y", y, *(["--half"] if half else [])]
+    line = ["--save", "film,flo", "--direction", "both", "--y-axis", y, *(["--half"] if half else [])]
     assert compute("video", make_images(count=2), *line).code == 0
     path = Path("shots_film/000000.exr")
     data = path.read_bytes()
@@ -34,4 +34,7 @@ def test_a_file_holds_both_directions_and_says_where_y_goes(compute, make_images
 
 
 def test_an_unknown_direction_of_y_is_refused(compute, make_images):
-    assert compute("video", make_images(), "--save", "film", "--y", "left").err[0] == "error: --y left is not known"
+    assert (
+        compute("video", make_images(), "--save", "film", "--y-axis", "left").err[0]
+        == "error: --y-axis left is not known"
+    )
