@@ -182,8 +182,9 @@ def write_line(text: str, *, shown: bool = True) -> None:
 
 
 def log_traceback() -> None:
-    """Logs the exception being handled; bytes of file names that are not UTF-8 are escaped."""
-    LOG.debug(traceback.format_exc().encode(errors="backslashreplace").decode())
+    """Logs the exception being handled, if there is memory for it; bytes of names that are not UTF-8 are escaped."""
+    with contextlib.suppress(MemoryError):
+        LOG.debug(traceback.format_exc().encode(errors="backslashreplace").decode())
 
 
 class LogFile(logging.FileHandler):
