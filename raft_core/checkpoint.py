@@ -6,7 +6,6 @@ import io
 import re
 import warnings
 import zipfile
-from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,9 +19,11 @@ from raft_core.config import LARGE, SMALL
 from raft_core.errors import CheckpointError
 from raft_core.names import Origin, publish, recognise, translate
 from raft_core.raft import RAFT
+from raft_core.stored import accepted
+from raft_core.unwrapping import entries_of, find_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from torch import Tensor
 
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 2 << 30
 
 ACCEPTED = "give a princeton-vl, torchvision or flowcli RAFT checkpoint (.pth or .safetensors)"
-
-# Entries of training states that hold the weights: flowcli's averaged ones first, then Lightning's, torchvision's.
-WRAPPERS = ("ema", "state_dict", "model")
 
 # Networks related to RAFT, by a prefix of tensor names that RAFT does not have.
 RELATIVES = {
@@ -53,8 +51,8 @@ BEGINNINGS = {
 class Contents:
     """The tensors of a checkpoint file, as stored, under `origin`'s names.
 
-    `wrapper` is the entry of a training state that holds them, None for a bare state dict; `facts` are safetensors'
-    metadata, or the numbers and strings beside that entry.
+    `wrapper` is the entry of a training state that holds them, such as `model.state_dict`, None for a bare state dict;
+    `facts` are safetensors' metadata, or the numbers and strings beside that entry.
     """
 
     path: Path
@@ -111,21 +109,47 @@ def read(path: Path | str) -> Contents:
         raise FileNotFoundError(path)
     content, facts = read_content(path)
     entries = content if isinstance(content, dict) else {}
-    wrapper = next((name for name in WRAPPERS if isinstance(entries.get(name), dict)), None)
-    if wrapper:
-        facts |= {name: str(value) for name, value in entries.items() if isinstance(value, int | float | str)}
-        content = entries[wrapper]
-    if not isinstance(content, dict) or not all(is_plain(value) for value in content.values()):
+    try:
+        found = find_weights(entries)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}", hint=error.hint) from error
+    if found is None:
+        raise not_raft(path, entries)
+    if not all(is_plain(tensor) for tensor in found.tensors.values()):
         raise CheckpointError(f"{path} holds no set of named tensors", hint=ACCEPTED)
-    tensors = {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
-    origin = recognise(tensors)
-    relative = next((name for start, name in RELATIVES.items() if any(key.startswith(start) for key in tensors)), None)
-    if relative:
+    if relative := relative_of(found.tensors):
         raise CheckpointError(f"{path} holds {relative}, not RAFT", hint=ACCEPTED)
-    if origin is None:
-        example = next(iter(tensors), "nothing")
-        raise CheckpointError(f"{path} is not a RAFT: its first tensor is {example!r}", hint=ACCEPTED)
-    return Contents(path, origin, tensors, wrapper, facts)
+    origin = recognise(found.tensors)
+    assert origin is not None  # noqa: S101 - it is how the tensors were found
+    return Contents(path, origin, found.tensors, found.entry, facts | beside(entries, found.entry))
+
+
+def not_raft(path: Path, content: Mapping[object, object]) -> CheckpointError:
+    """The error for a file without weights of a RAFT; names the network, where that is known, or its first tensor."""
+    tensors = {name: tensor for _, named in entries_of(content, set()) for name, tensor in named.items()}
+    if not tensors:
+        return CheckpointError(f"{path} holds no set of named tensors", hint=ACCEPTED)
+    if relative := relative_of(tensors):
+        return CheckpointError(f"{path} holds {relative}, not RAFT", hint=ACCEPTED)
+    return CheckpointError(f"{path} is not a RAFT: its first tensor is {next(iter(tensors))!r}", hint=ACCEPTED)
+
+
+def relative_of(names: Iterable[str]) -> str | None:
+    """The network related to RAFT that has tensors of these names, behind any prefix; None if there is none."""
+    return next(
+        (relative for start, relative in RELATIVES.items() if any(f".{start}" in f".{key}" for key in names)), None
+    )
+
+
+def beside(content: Mapping[object, object], entry: str | None) -> dict[str, str]:
+    """The numbers and strings beside the entry that holds the weights, and beside those that hold it."""
+    facts: dict[str, str] = {}
+    level: object = content
+    for name in (entry or "").split("."):
+        if isinstance(level, dict) and entry:
+            facts |= {str(key): str(value) for key, value in level.items() if isinstance(value, int | float | str)}
+            level = level.get(name)
+    return facts
 
 
 def build(contents: Contents) -> RAFT:
@@ -182,12 +206,12 @@ def refuse_non_checkpoint(path: Path) -> None:
 
 
 def read_torch(path: Path) -> object:
-    """What torch.save stored: tensors, plain values, and the argparse.Namespace that training scripts add."""
+    """What torch.save stored: tensors, plain values, and stand-ins for what training scripts add; executes nothing."""
     with path.open("rb") as file:
         # torch, too, distinguishes its two formats by these bytes.
         if file.read(4) == b"PK\x03\x04":
             refuse_archive(path)
-    with warnings.catch_warnings(), torch.serialization.safe_globals([Namespace]):
+    with warnings.catch_warnings(), torch.serialization.safe_globals(accepted()):
         # torch warns of a damaged file's pickle protocol; the caller reports the error.
         warnings.simplefilter("ignore", UserWarning)
         return torch.load(path, map_location="cpu", weights_only=True)

@@ -86,6 +86,9 @@ SIGNATURES: dict[Origin, str] = {
     "flowcli": "feature_encoder.stem.conv.weight",
 }
 
+# The first part of every tensor's name, of any origin.
+ROOTS = ("fnet", "cnet", "feature_encoder", "context_encoder", "update_block", "mask_predictor", "mask_head")
+
 # princeton-vl registers the shortcut's norm a second time under this name (its large model only).
 REPEATED = re.compile(r"^[fc]net\.layer\d\.\d\.norm3\.")
 

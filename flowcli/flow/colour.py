@@ -109,6 +109,12 @@ def is_unknown(flow: Float[NDArray[np.float32], "height width 2"]) -> Bool[NDArr
     return np.asarray(~(np.maximum(np.abs(x), np.abs(y)) <= UNKNOWN), np.bool_)
 
 
+def with_nan(flow: Float[NDArray[np.float32], "height width 2"]) -> Float[NDArray[np.float32], "height width 2"]:
+    """The flow with NaN in both components where it is unknown, for what has no other mark for that."""
+    unknown = is_unknown(flow)
+    return np.where(unknown[..., None], np.float32(np.nan), flow) if unknown.any() else flow
+
+
 _PLAIN = ColourScale(1.0)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from flowcli.flow.drawing import Style
     from flowcli.flow.estimate import Estimate
+    from flowcli.flow.formats.stack import StackFile
     from flowcli.flow.naming import Naming, Part
     from flowcli.media.encoding import Encoding
 
@@ -33,10 +34,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What reading a file chose by itself, and what it left out: names of channels or arrays."""
+
+    read: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class FlowFile:
     """A format that holds the flow of one direction or, with `save`, all arrays of an estimate.
 
-    `options` names the arguments of its functions: `bound`, the motion in px that planes clip at, and `half`.
+    `options` names the arguments of its functions: `bound`, the motion in px that planes clip at, `half`, and
+    `channels`, those to read. `contents` says what a file holds besides the flow that is read.
     """
 
     read: Callable[..., Flow]
@@ -44,15 +54,23 @@ class FlowFile:
     naming: Naming
     save: Callable[[Path, Estimate, Encoding], None] | None = None
     options: tuple[str, ...] = ()
+    contents: Callable[..., Contents] | None = None
 
-    def reader(self, *, bound: float) -> Callable[[Path], Flow]:
+    def reader(self, *, bound: float, channels: str | None = None) -> Callable[[Path], Flow]:
         """The function that reads a file; `bound`, in px, is the one that planes were written with."""
-        return partial(self.read, bound=bound) if "bound" in self.options else self.read
+        return partial(self.read, **self._of(bound=bound, channels=channels))
 
     def writer(self, *, bound: float, half: bool) -> Callable[[Path, Flow], None]:
         """The function that writes a file; `half` stores float16 where the format can."""
-        given = {"bound": bound, "half": half}
-        return partial(self.write, **{name: given[name] for name in self.options})
+        return partial(self.write, **self._of(bound=bound, half=half))
+
+    def holds(self, path: Path, *, channels: str | None = None) -> Contents:
+        """What a file holds besides the flow that is read."""
+        return Contents() if self.contents is None else self.contents(path, **self._of(channels=channels))
+
+    def _of(self, **given: object) -> dict[str, Any]:
+        """The arguments that this format has."""
+        return {name: value for name, value in given.items() if name in self.options}
 
 
 @dataclass(frozen=True)
@@ -65,4 +83,13 @@ class Records:
     join: Join
 
 
-Kind = Picture | FlowFile | Records
+@dataclass(frozen=True)
+class ArrayFile:
+    """An output that holds the flow of a whole video, of one direction, in one file; `open` makes its writer."""
+
+    open: Callable[..., StackFile]
+    naming: Naming
+    join: Join
+
+
+Kind = Picture | FlowFile | Records | ArrayFile

@@ -13,7 +13,7 @@ class Naming:
 
     A pair's file is `NAME_stem` with `tag` and `extension`; a video's is `NAME_stem` with extension `video` or, if
     that is None, a folder `NAME_stem` of numbered files. `.mp4` stands for any container that suits the codec.
-    `pairs` is false for outputs that need a video.
+    `pairs` is false for outputs that need a video. `siblings` are the tags of further files that every pair has.
     """
 
     stem: str
@@ -21,6 +21,7 @@ class Naming:
     video: str | None = None
     tag: str = ""
     pairs: bool = True
+    siblings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,11 @@ class ConvertRequest:
     given: Annotated[
         str | None, typer.Option("--from", metavar="NAME", help="Format to read, where INPUT holds several.")
     ] = None
-    bound: Annotated[float, typer.Option(metavar="PX", help="Motion that planes show as black and as white.")] = 20.0
+    bound: options.Bound = 20.0
+    channels: Annotated[
+        str | None,
+        typer.Option(metavar="U,V", help="Channels of an EXR that hold x and y. Default: its forward motion, or R,G."),
+    ] = None
     half: options.Half = False
     max_flow: options.MaxFlow = "auto"
     gamma: options.Gamma = 1.0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from flowcli.errors import UsageError
 from raft_core.consistency import ABSOLUTE, RELATIVE
 from raft_core.grid import sample
 
@@ -106,22 +104,6 @@ def at(places: Float[Tensor, "points 2"], flow: Float[Tensor, "2 height width"])
 def tracked_frame(frame: Frame, numbers: Tensor, places: Tensor, ends: Sequence[str]) -> TrackedFrame:
     """The points of a frame as NumPy arrays."""
     return TrackedFrame(frame, numbers.numpy(), places.numpy(), ends)
-
-
-def parse_points(text: str, *, height: int, width: int) -> Float[NDArray[np.float32], "points 2"]:
-    """Points from `x,y;x,y`, in pixels of a frame of that size; raises UsageError for anything else."""
-    points = []
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)", part)
-        if not match:
-            raise UsageError(f"{part!r} is no point", hint="write points like '120,80;300.5,200'")
-        x, y = float(match[1]), float(match[2])
-        if x > width - 1 or y > height - 1:
-            raise UsageError(f"the point {part} lies outside of the frames, {width} x {height}", hint="x first, from 0")
-        points.append((x, y))
-    if not points:
-        raise UsageError("--points names no point", hint="write points like '120,80;300.5,200'")
-    return np.array(points, np.float32)
 
 
 def grid_points(height: int, width: int, *, spacing: float | None) -> Float[NDArray[np.float32], "points 2"]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from flowcli.errors import UsageError
 from flowcli.flow.colour import magnitude
+from flowcli.flow.points import file_of, parse_points
 from flowcli.inspection.grid import Cell
 from flowcli.inspection.reading import Pixel
 
@@ -27,9 +28,16 @@ CELLS_TRIED = 2000
 
 
 def parse_pixels(texts: Sequence[str], *, height: int, width: int) -> list[Pixel]:
-    """The pixels given as `X,Y`, each once; raises UsageError for an invalid one or one outside the frame."""
+    """The pixels given as `X,Y` or by a file, each once; raises UsageError for an invalid one or one outside the frame.
+
+    The points of a file are rounded to whole pixels.
+    """
     pixels = []
     for text in texts:
+        if file_of(text):
+            points = np.rint(parse_points(text, height=height, width=width)).astype(int)
+            pixels += [Pixel(x, y, "requested") for x, y in points.tolist()]
+            continue
         match = re.fullmatch(r"\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*", text)
         if match is None:
             raise UsageError(f"--at {text} is not a pixel", hint="write X,Y in whole pixels, such as --at 320,200")

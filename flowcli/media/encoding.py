@@ -1,7 +1,8 @@
-"""The options of encoding (--codec, --crf, --preset, --pix-fmt, --half), checked before anything is computed."""
+"""The options of encoding, such as --codec, --crf, --half and --bound, checked before anything is computed."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from flowcli.errors import UsageError
@@ -61,7 +62,8 @@ CODECS = {
 class Encoding:
     """How outputs are encoded; None means the codec's default. `half` stores flow as float16 in formats that allow it.
 
-    Raises UsageError where a value is unknown or does not fit the codec.
+    `bound` is the motion in px that planes show as white, `y` the direction in which y grows in film EXR. Raises
+    UsageError where a value is unknown or does not fit.
     """
 
     codec: str = "h264"
@@ -69,6 +71,8 @@ class Encoding:
     preset: str | None = None
     pixel_format: str | None = None
     half: bool = False
+    bound: float = 20.0
+    y: str = "up"
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
@@ -81,6 +85,9 @@ class Encoding:
             if not 0 <= self.crf <= codec.crf[1]:
                 default, largest = codec.crf
                 raise UsageError(f"--crf {self.crf} is not between 0 and {largest}", hint=f"the default is {default}")
+        check_bound(self.bound)
+        if self.y not in {"up", "down"}:
+            raise UsageError(f"--y-axis {self.y} is not known", hint="use up or down")
         self._check("--preset", self.preset, codec.presets)
         self._check("--pix-fmt", self.pixel_format, codec.pixel_formats)
 
@@ -114,6 +121,12 @@ class Encoding:
         if codec.presets:
             options[codec.preset_option] = self.preset or codec.presets[0]
         return options
+
+
+def check_bound(bound: float) -> None:
+    """Raises UsageError unless `bound` is a motion in px that planes can end at."""
+    if not 0 < bound < math.inf:
+        raise UsageError(f"--bound {bound} is no motion in px", hint="give a number above 0, such as 20")
 
 
 DEFAULT = Encoding()

@@ -125,7 +125,15 @@ def settings_record(
 
 def encoding_of(request: Request) -> Encoding:
     """How a run encodes its outputs; raises UsageError for options that cannot be combined."""
-    return Encoding(request.codec, request.crf, request.preset, request.pixel_format, half=request.half)
+    return Encoding(
+        request.codec,
+        request.crf,
+        request.preset,
+        request.pixel_format,
+        half=request.half,
+        bound=request.bound,
+        y=request.y,
+    )
 
 
 def batch_of(text: str) -> int | None:

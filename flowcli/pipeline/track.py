@@ -6,8 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
+from flowcli.flow.points import parse_points
 from flowcli.flow.track_files import TrackVideo, record, table
-from flowcli.flow.tracking import follow, grid_points, parse_points
+from flowcli.flow.tracking import follow, grid_points
 from flowcli.media.frames import lost_frames
 from flowcli.media.pairs import expected_pairs, pairs_of, too_short
 from flowcli.media.sources import name_of
@@ -36,7 +37,7 @@ ENDINGS = {"csv": ".csv", "json": ".json", "video": ".mp4"}
 
 
 def track(request: Request, console: Console, *, points: str | None, spacing: float | None) -> Result:
-    """Tracks points through a video: those in `points` (`x,y;x,y`), or a grid with `spacing` px between them.
+    """Tracks points through a video: those in `points` (a list or a file), or a grid with `spacing` px between them.
 
     Raises UsageError for invalid options and points, SourceError if the video has no pair, StoppedError after a signal.
     """

@@ -86,7 +86,20 @@ Legend = Annotated[
 ]
 Half = Annotated[
     bool,
-    typer.Option("--half", metavar="", help="Store flow in npz as float16: half the size.", rich_help_panel=ENCODING),
+    typer.Option(
+        "--half",
+        metavar="",
+        help="Store flow in npz, npy of videos, exr and film as float16: half the size.",
+        rich_help_panel=ENCODING,
+    ),
+]
+Bound = Annotated[
+    float,
+    typer.Option(
+        metavar="PX",
+        help="Motion that planes show as black and as white; faster motion is cut.",
+        rich_help_panel=ENCODING,
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
 DryRun = Annotated[

@@ -207,3 +207,17 @@ def test_an_npy_with_its_channels_first_is_read_too() -> None:
     field = make()
     np.save("a.npy", field.transpose(2, 0, 1).astype(np.float64))
     assert np.array_equal(npy.read(Path("a.npy")), field)
+
+
+def test_a_folder_of_folders_keeps_its_folders(flowcli) -> None:
+    for name in ("a", "b/deep", ".hidden"):
+        Path("tree", name).mkdir(parents=True)
+        flo.write(Path("tree", name, "000000.flo"), make())
+        flo.write(Path("tree", name, "000001.flo"), make(1))
+    assert flowcli("convert", "tree", "out", "--to", "npz").err == ["4 files from flo to npz, without loss"]
+    names = sorted(str(path.relative_to("out")) for path in Path("out").rglob("*.npz"))
+    assert names == ["a/000000.npz", "a/000001.npz", "b/deep/000000.npz", "b/deep/000001.npz"]
+    assert flowcli("convert", "tree", "drawn", "--to", "png").code == 0
+    assert len(list(Path("drawn").rglob("*.png"))) == 4
+    for output in ("all.npy", "all.mp4"):
+        assert flowcli("convert", "tree", output).err[0] == "error: tree holds folders of flow"

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.flow.colour import with_nan
 from flowcli.flow.formats import exr, flo, kitti, npz, pfm
 from flowcli.flow.kinds import FlowFile
 from flowcli.flow.outputs import kind_of, output_names
@@ -22,7 +23,7 @@ FLOW[0, 0] = -0.0, 1e-30
 UNKNOWN = FLOW.copy()
 UNKNOWN[1, 1] = np.nan
 UNKNOWN[2, 3] = 1e10
-FORMATS = [name for name in output_names() if isinstance(kind_of(name), FlowFile)]
+FORMATS = [name for name in output_names() if isinstance(kind_of(name), FlowFile) and "planes" not in name]
 # The quantisation of lossy formats, in px.
 STEP = {"kitti": 1 / 64}
 
@@ -132,7 +133,7 @@ def test_a_header_that_does_not_agree_with_the_size_of_the_file_is_refused(tmp_p
 def test_pfm_files_are_exchanged_with_opencv(tmp_path):
     pfm.write(tmp_path / "a.pfm", UNKNOWN)
     read = cv2.imread(str(tmp_path / "a.pfm"), cv2.IMREAD_UNCHANGED)[..., ::-1]
-    assert np.array_equal(read[..., :2], UNKNOWN, equal_nan=True)
+    assert np.array_equal(read[..., :2], with_nan(UNKNOWN), equal_nan=True)
     assert not read[..., 2].any()
     cv2.imwrite(str(tmp_path / "b.pfm"), np.dstack([np.ones((5, 7)), FLOW[..., ::-1]]).astype(np.float32))
     assert np.array_equal(pfm.read(tmp_path / "b.pfm"), FLOW)
@@ -192,6 +193,7 @@ def test_an_8_bit_png_is_refused(tmp_path):
 
 def test_exr_keeps_every_bit(tmp_path):
     flow = np.random.default_rng(0).integers(0, 2**32, (40, 30, 2), np.uint32).view(np.float32)
+    flow = np.where(np.abs(flow) <= 1e9, flow, np.float32(-0.0))
     exr.write(tmp_path / "a.exr", flow)
     assert exr.read(tmp_path / "a.exr").tobytes() == flow.tobytes()
 
@@ -214,7 +216,7 @@ def test_numpy_reads_all_arrays_of_an_estimate(tmp_path, make_estimate):
     npz.save(tmp_path / "a.npz", make_estimate(UNKNOWN, backward=-FLOW, occluded=occluded), Encoding())
     with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
         assert sorted(arrays) == ["backward", "flow", "occluded", "valid"]
-        assert np.array_equal(arrays["flow"], UNKNOWN, equal_nan=True)
+        assert np.array_equal(arrays["flow"], with_nan(UNKNOWN), equal_nan=True)
         assert np.argwhere(~arrays["valid"]).tolist() == [[1, 1], [2, 3]]
         assert np.array_equal(arrays["backward"], -FLOW)
         assert np.array_equal(arrays["occluded"], occluded)

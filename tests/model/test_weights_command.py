@@ -135,7 +135,25 @@ def test_convert_refuses_unusable_options(flowcli, weights: Path, arguments: str
 
 
 @pytest.mark.slow
-def test_an_exported_model_computes_the_same_flow_for_frames_of_any_size(flowcli, weights: Path) -> None:
+def test_a_model_exported_for_any_size_computes_the_flow_of_every_size_and_number_of_pairs(flowcli, weights) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    ended = flowcli("weights", "export", weights, "raft.onnx", "--size", "any", "--iters", 1)
+    assert (ended.code, ended.out) == (0, ["raft.onnx"])
+    session = onnxruntime.InferenceSession("raft.onnx")
+    model = checkpoint.load(weights)
+    for batch, height, width in ((1, 128, 160), (1, 136, 144), (3, 131, 17), (2, 9, 250)):
+        frames = [255 * torch.rand(batch, 3, height, width) for _ in range(2)]
+        ours = onnx.FrameToFlow(model, size=(height, width), iterations=1)(*frames).numpy()
+        (theirs,) = session.run(
+            ["flow"], dict(zip(("first", "second"), (each.numpy() for each in frames), strict=True))
+        )
+        assert theirs.shape == (batch, 2, height, width)
+        assert np.abs(theirs - ours).max() < 1e-3
+
+
+@pytest.mark.slow
+def test_an_exported_model_computes_the_same_flow_as_flowcli(flowcli, weights: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     ended = flowcli("weights", "export", weights, "raft.onnx", "--size", "133x129", "--iters", 2)
@@ -158,7 +176,7 @@ def test_an_exported_model_computes_the_same_flow_for_frames_of_any_size(flowcli
 
 
 def test_an_exported_model_with_different_flow_is_not_written(flowcli, weights: Path, monkeypatch) -> None:
-    monkeypatch.setattr(onnx, "traced", lambda *_: b"")
+    monkeypatch.setattr(onnx, "traced", lambda *_, **__: b"")
     monkeypatch.setattr(onnx, "run_onnx", lambda *_: np.zeros((1, 2, 128, 128), np.float32) + 9)
     ended = flowcli("weights", "export", weights, "raft.onnx", "--size", "128x128", "--iters", 1)
     assert ended.code == 7
@@ -167,7 +185,7 @@ def test_an_exported_model_with_different_flow_is_not_written(flowcli, weights: 
 
 
 def test_export_without_its_extra_gives_the_command_to_install_it(flowcli, weights: Path, monkeypatch) -> None:
-    monkeypatch.setattr(onnx, "traced", lambda *_: b"")
+    monkeypatch.setattr(onnx, "traced", lambda *_, **__: b"")
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     ended = flowcli("weights", "export", weights, "raft.onnx", "--size", "128x128", "--iters", 1)
     assert (ended.code, ended.err) == (

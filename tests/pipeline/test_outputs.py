@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.flow.formats import flo
+from flowcli.flow.formats import flo, planes
 from flowcli.flow.kinds import Picture
 from flowcli.flow.outputs import kind_of, output_names, plan_outputs
 from flowcli.media.pyav import VideoReader
@@ -27,6 +27,7 @@ def _planned(saved: list[str], source: str, *, video: bool, direction: str = "bo
     """The names of the files that a run of three frames, or of a pair, should write."""
     outputs = plan_outputs(saved, Path(source), video=video, output=Path("out"), direction=direction)
     paths = [output.file_for(index) for output in outputs for index in (0, 1)]
+    paths += [planes.sibling(path) for path in paths if path.stem.endswith("_x")]
     return sorted({str(path.relative_to("out")) for path in paths} | {f"{Path(source).stem}_flow.json"})
 
 
@@ -69,6 +70,8 @@ def _content(path: Path) -> object:
     if path.suffix in {".gif", ".webp"}:
         _, animation = cv2.imreadanimation(str(path))
         return len(animation.frames), list(animation.durations)
+    if path.suffix == ".npy":
+        return np.load(path).shape
     return [(pair["first"], pair["time"]) for pair in json.loads(path.read_text())["pairs"]]
 
 
@@ -201,9 +204,13 @@ def test_the_background_and_the_arrows_are_as_asked_for(compute, make_images) ->
 def test_pictures_and_data_are_told_apart() -> None:
     assert {name for name in output_names() if not isinstance(kind_of(name), Picture)} == {
         "exr",
+        "film",
         "flo",
         "kitti",
+        "npy",
         "npz",
         "pfm",
+        "planes",
+        "planes_png",
         "stats",
     }

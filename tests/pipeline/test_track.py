@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from flowcli.flow.estimate import Estimate
+from flowcli.flow.points import parse_points
 from flowcli.flow.track_files import drawn
-from flowcli.flow.tracking import TrackedFrame, follow, grid_points, parse_points
+from flowcli.flow.tracking import TrackedFrame, follow, grid_points
 from flowcli.media.demo_clip import fan_flow
 from flowcli.media.demo_clip.clip import _motions, _pixels, _top_layer
 from flowcli.media.frames import Frame, FramePair

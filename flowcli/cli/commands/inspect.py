@@ -19,7 +19,10 @@ def run(
     ],
     at: Annotated[
         list[str] | None,
-        typer.Option(metavar="X,Y", help="A pixel of the first frame to inspect; repeat the option for several."),
+        typer.Option(
+            metavar="X,Y|FILE",
+            help="A pixel of the first frame to inspect, or a file with one on each line; may be repeated.",
+        ),
     ] = None,
     *,
     options: dict[str, Any],

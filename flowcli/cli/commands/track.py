@@ -24,7 +24,11 @@ def run(
         Path, typer.Argument(metavar="VIDEO", help="A video, a folder of images, or a pattern in quotes.")
     ],
     points: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Points of the first frame in px: 'x,y;x,y'. Default: a grid.")
+        str | None,
+        typer.Option(
+            metavar="LIST|FILE",
+            help="Points of the first frame in px: 'x,y;x,y', or a file with one on each line. Default: a grid.",
+        ),
     ] = None,
     grid: Annotated[
         float | None, typer.Option(metavar="PX", help="Spacing of the grid. Default: about 300 points.", min=1)
@@ -40,6 +44,8 @@ def run(
     occluded where forward and backward flow disagree.
 
     Example: flowcli track in.mp4 --points '320,180;100,60' --save csv,json,video
+
+    Example: flowcli track in.mp4 --points points.csv
     """
     from flowcli.pipeline.track import track
     from flowcli.system.console import Console

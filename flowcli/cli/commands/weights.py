@@ -123,15 +123,15 @@ def convert(
 def export(
     weights: NameOrFile,
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .onnx file to write.")],
-    size: Annotated[str, typer.Option(metavar="WxH", help="Size of the frames, such as 1024x436.")] = "640x480",
+    size: Annotated[str, typer.Option(metavar="WxH", help="Size of the frames, such as 1024x436, or any.")] = "640x480",
     iterations: shared.Iterations = 12,
     overwrite: shared.Overwrite = False,
     quiet: shared.Quiet = False,
 ) -> None:
-    r"""Write an ONNX model for frames of one size, and compare its flow by onnxruntime with flowcli's.
+    r"""Write an ONNX model for frames of one size or of any, and compare its flow by onnxruntime with flowcli's.
 
     Its inputs are `first` and `second`, RGB from 0 to 255 as float32 (1, 3, H, W), its output is `flow` (1, 2, H, W) in
-    px. Needs the extra: pip install "flowcli-raft\[onnx]".
+    px; with --size any, also for several pairs at once. Needs the extra: pip install "flowcli-raft\[onnx]".
 
     Example: flowcli weights export raft-small raft.onnx --size 640x360 --iters 12
     """

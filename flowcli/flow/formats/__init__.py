@@ -6,11 +6,8 @@ Every format is one file here, which declares `KIND = FlowFile(read, write, nami
 from __future__ import annotations
 
 import importlib
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from flowcli.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from numpy.typing import NDArray
 
-    from flowcli.flow.kinds import FlowFile
+    from flowcli.flow.kinds import Contents, FlowFile
 
     Flow = Float[NDArray[np.float32], "height width 2"]
 
@@ -39,10 +36,11 @@ FORMATS = {
     "npz": Format(".npz", "float32, exact, or float16 with --half; and which vectors are valid", saved=True),
     "npy": Format(".npy", "float32, exact"),
     "pfm": Format(".pfm", "float32, exact", saved=True),
-    "exr": Format(".exr", "float32, exact", saved=True),
+    "exr": Format(".exr", "float32, exact, or float16 with --half", saved=True),
     "flo5": Format(".flo5", "float32, exact; Spring's HDF5, extra `hdf5`"),
     "kitti": Format("_kitti.png", "steps of 1/64 px up to 512 px; and which are valid", saved=True),
-    "planes": Format("_x.jpg", "x and y as grey JPEG up to --bound px, for two-stream networks"),
+    "planes": Format("_x.jpg", "x and y as grey JPEG up to --bound px, for two-stream networks", saved=True),
+    "planes_png": Format("_x.png", "x and y as grey PNG up to --bound px", saved=True),
 }
 """Every format, the most exact ones first; listed apart from the modules, so that --help imports none of them."""
 PICTURES = {"png": "the flow in colour", "video": "the flow of a folder in colour, an .mp4"}
@@ -52,7 +50,7 @@ PICTURES = {"png": "the flow in colour", "video": "the flow of a folder in colou
 def format_of(path: Path) -> str | None:
     """The format of a file by its name, and of a PNG by its bit depth; None if it is no flow file."""
     if path.suffix.lower() == ".png":
-        return "kitti" if is_deep(path) else None
+        return "kitti" if is_deep(path) else "planes_png" if path.name.lower().endswith("_x.png") else None
     endings = {each.ending: name for name, each in FORMATS.items()}
     return next((name for ending, name in endings.items() if path.name.lower().endswith(ending)), None)
 
@@ -76,21 +74,19 @@ def flow_file(name: str) -> FlowFile:
     return kind
 
 
-def reader(name: str, *, bound: float = 1.0) -> Callable[[Path], Flow]:
-    """The function that reads files of a format; `bound`, in px, is the one that planes were written with."""
-    return flow_file(name).reader(bound=bound)
+def reader(name: str, *, bound: float = 1.0, channels: str | None = None) -> Callable[[Path], Flow]:
+    """The function that reads files of a format; `bound`, in px, is the one that planes were written with.
+
+    `channels` (`U,V`) are those of an EXR file that hold x and y; by default the ones that are called so.
+    """
+    return flow_file(name).reader(bound=bound, channels=channels)
 
 
 def writer(name: str, *, bound: float = 1.0, half: bool = False) -> Callable[[Path, Flow], None]:
-    """The function that writes files of a format; `bound` in px is for planes, `half` (float16) for npz."""
+    """The function that writes files of a format; `bound` in px is for planes, `half` (float16) for npz and exr."""
     return flow_file(name).writer(bound=bound, half=half)
 
 
-def extras(path: Path) -> list[str]:
-    """The arrays of an .npz file other than `flow` and `valid`; raises SourceError for an unreadable file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = {name.removesuffix(".npy") for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{path} cannot be read: {error}", hint="copy it again") from error
-    return sorted(names - {"flow", "valid"})
+def contents(name: str, path: Path, *, channels: str | None = None) -> Contents:
+    """What a file of this format holds besides the flow that is read; raises SourceError for an unreadable file."""
+    return flow_file(name).holds(path, channels=channels)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import DeviceError, SourceError
+from flowcli.flow.colour import with_nan
 from flowcli.flow.kinds import FlowFile
 from flowcli.flow.naming import Naming
 from flowcli.system.files import write_whole
@@ -23,10 +24,10 @@ _MAX_SIDE = 65535
 
 
 def write(path: Path, flow: NDArray[np.float32]) -> None:
-    """Writes flow (height, width, 2), compressed as Spring's files are."""
+    """Writes flow (height, width, 2), compressed as Spring's files are, NaN where it is unknown."""
     data = io.BytesIO()
     with hdf5().File(data, "w") as file:
-        file.create_dataset("flow", data=np.asarray(flow, np.float32), compression="gzip", compression_opts=5)
+        file.create_dataset("flow", data=np.asarray(with_nan(flow), np.float32), compression="gzip", compression_opts=5)
     write_whole(path, data.getbuffer())
 
 

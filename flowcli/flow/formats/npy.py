@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError
+from flowcli.flow.colour import with_nan
 from flowcli.flow.formats._reading import MAX_SIDE, opened
 from flowcli.flow.kinds import FlowFile
 from flowcli.flow.naming import Naming
@@ -25,9 +26,9 @@ _KIND = "an .npy file of shape (height, width, 2) or (2, height, width)"
 
 
 def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> None:
-    """Writes float32 (height, width, 2) for `numpy.load`."""
+    """Writes float32 (height, width, 2) for `numpy.load`, NaN where flow is unknown."""
     data = io.BytesIO()
-    np.save(data, np.ascontiguousarray(flow, np.float32), allow_pickle=False)
+    np.save(data, np.ascontiguousarray(with_nan(flow), np.float32), allow_pickle=False)
     write_whole(path, data.getbuffer())
 
 

@@ -16,7 +16,7 @@ from flowcli.flow.colour import is_unknown
 from flowcli.flow.estimate import as_array
 from flowcli.flow.formats._reading import MAX_SIDE, opened
 from flowcli.flow.formats.npy import read_header
-from flowcli.flow.kinds import FlowFile
+from flowcli.flow.kinds import Contents, FlowFile
 from flowcli.flow.naming import Naming
 from flowcli.system.files import write_whole
 
@@ -42,10 +42,11 @@ def write(
 ) -> None:
     """Writes `flow`, its mask `valid` and, if given, `backward` (on the second frame's grid) and `occluded`.
 
-    Flow is float32, or float16 if `half`; the masks are bool (height, width).
+    Flow is float32, or float16 if `half`, and NaN where it is unknown; the masks are bool (height, width).
     """
     kind = np.float16 if half else np.float32
-    arrays: dict[str, NDArray[np.generic]] = {"flow": _as(kind, flow), "valid": ~is_unknown(flow)}
+    stored = _as(kind, flow)
+    arrays: dict[str, NDArray[np.generic]] = {"flow": stored, "valid": ~np.isnan(stored).any(axis=2)}
     if backward is not None:
         arrays["backward"] = _as(kind, backward)
     if occluded is not None:
@@ -87,6 +88,13 @@ def read_mask(path: Path, name: str) -> Mask | None:
         return _mask(archive, name) if f"{name}.npy" in archive.namelist() else None
 
 
+def contents(path: Path) -> Contents:
+    """The arrays of a file other than `flow` and `valid`, which are left out."""
+    with _unpacked(path) as archive:
+        names = {name.removesuffix(".npy") for name in archive.namelist()}
+    return Contents(left=tuple(sorted(names - {"flow", "valid"})))
+
+
 @contextmanager
 def _unpacked(path: Path) -> Iterator[zipfile.ZipFile]:
     with opened(path, kind=_KIND) as file:
@@ -101,10 +109,12 @@ def _mask(archive: zipfile.ZipFile, name: str) -> Mask:
     return np.asarray(_array(archive, name, kinds="biuf").astype(np.float32) >= 0.5)
 
 
-def _as(kind: type[np.floating], flow: Flow) -> NDArray[np.generic]:
-    # Values too large for float16 become infinite, which means unknown.
+def _as(kind: type[np.floating], flow: Flow) -> NDArray[np.floating]:
     with np.errstate(over="ignore"):
-        return flow.astype(kind)
+        stored = flow.astype(kind)
+    # Values too large for float16 have become infinite.
+    stored[is_unknown(flow) | ~np.isfinite(stored).all(axis=2)] = np.nan
+    return stored
 
 
 def _array(archive: zipfile.ZipFile, name: str, *, kinds: str) -> NDArray[np.generic]:
@@ -119,4 +129,4 @@ def _array(archive: zipfile.ZipFile, name: str, *, kinds: str) -> NDArray[np.gen
     return array
 
 
-KIND = FlowFile(read, write, Naming("flow", ".npz"), save, options=("half",))
+KIND = FlowFile(read, write, Naming("flow", ".npz"), save, options=("half",), contents=contents)

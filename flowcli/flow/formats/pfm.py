@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError
+from flowcli.flow.colour import with_nan
 from flowcli.flow.formats._reading import check_claim, opened
 from flowcli.flow.kinds import FlowFile
 from flowcli.flow.naming import Naming
@@ -25,10 +26,13 @@ _HEADER = re.compile(rb"PF\s+(\d{1,6})\s+(\d{1,6})\s+(-?)\d*\.?\d+(?:[eE][-+]?\d
 
 
 def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> None:
-    """Writes (x, y, 0) of every pixel as little-endian float32, the lowest row first, as in FlyingThings3D."""
+    """Writes (x, y, 0) of every pixel as little-endian float32, the lowest row first, as in FlyingThings3D.
+
+    NaN where flow is unknown.
+    """
     height, width = flow.shape[:2]
     pixels = np.zeros((height, width, 3), "<f4")
-    pixels[..., :2] = flow[::-1]
+    pixels[..., :2] = with_nan(flow)[::-1]
     write_whole(path, f"PF\n{width} {height}\n-1.0\n".encode() + pixels.tobytes())
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import OutputError, UsageError
 from flowcli.flow.formats import FORMATS
-from flowcli.flow.kinds import FlowFile
+from flowcli.flow.kinds import ArrayFile, FlowFile
 from flowcli.media.sources import name_of
 from flowcli.system.files import reported
 from flowcli.system.outputs import output_folder
@@ -72,22 +72,28 @@ class Output:
 
     def file_for(self, index: int) -> Path:
         """The file of the pair that starts at frame `index`."""
-        return self.path / f"{index:06d}{self._ending}" if self.numbered else self.path
+        return self.files_of(index)[0] if self.numbered else self.path
 
     def existing(self) -> list[Path]:
         """The files that this output would replace."""
         if not self.numbered:
             return [self.path] if os.path.lexists(self.path) else []
-        return sorted(self.path.glob(f"[0-9][0-9][0-9][0-9][0-9][0-9]{self._ending}"))
+        return sorted(path for ending in self._endings for path in self.path.glob(f"{'[0-9]' * 6}{ending}"))
+
+    def files_of(self, index: int) -> list[Path]:
+        """All files of the pair that starts at frame `index`, where there is one for each pair."""
+        return [self.path / f"{index:06d}{ending}" for ending in self._endings]
 
     @property
-    def _ending(self) -> str:
-        return f"{BACKWARD * self.backward}{self.naming.tag}{self.naming.extension}"
+    def _endings(self) -> list[str]:
+        """The endings of a pair's files, the main one first."""
+        tags = (self.naming.tag, *self.naming.siblings)
+        return [f"{BACKWARD * self.backward}{tag}{self.naming.extension}" for tag in tags]
 
 
-def kind_of(name: str) -> Kind:
-    """The kind of output of a value of `--save`."""
-    package = "formats" if name in FORMATS else "outputs"
+def kind_of(name: str, *, video: bool = True) -> Kind:
+    """The kind of output of a value of `--save`; a pair's file is of the format of that name, if there is one."""
+    package = "formats" if name in FORMATS and (FORMATS[name].saved or not video) else "outputs"
     kind: Kind = importlib.import_module(f"flowcli.flow.{package}.{name}").KIND
     return kind
 
@@ -120,7 +126,7 @@ def plan_outputs(
     the source's own NAME. `containers` are the extensions that a video may have, the default first. Raises UsageError
     where an output needs a video, or `-o` does not fit.
     """
-    chosen = [(value, kind_of(value)) for value in outputs]
+    chosen = [(value, kind_of(value, video=video)) for value in outputs]
     kinds = [(value, kind, backward) for value, kind in chosen for backward in _directions(kind, direction)]
     for value, kind, _ in kinds:
         if not video and not kind.naming.pairs:
@@ -171,7 +177,7 @@ def missing_folders(outputs: Sequence[Output]) -> list[Path]:
 
 def remove_stale(output: Output, indices: Collection[int]) -> None:
     """Removes numbered files of an earlier run that are not of these `indices`, so that no folder mixes two runs."""
-    for path in set(output.existing()) - {output.file_for(index) for index in indices}:
+    for path in set(output.existing()) - {path for index in indices for path in output.files_of(index)}:
         with reported(path):
             path.unlink()
 
@@ -182,7 +188,7 @@ def _full_name(path: Path) -> str:
 
 def _directions(kind: Kind, direction: str) -> tuple[bool, ...]:
     """Whether each output of a kind is of backward flow; only files of a single flow come in both directions."""
-    if direction == "both" and isinstance(kind, FlowFile) and kind.save is None:
+    if direction == "both" and (isinstance(kind, ArrayFile) or (isinstance(kind, FlowFile) and kind.save is None)):
         return (False, True)
     return (direction == "backward",)
 

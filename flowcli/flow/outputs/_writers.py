@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.flow.drawing import swatch
 from flowcli.flow.estimate import as_array
-from flowcli.flow.kinds import FlowFile, Picture, Records
+from flowcli.flow.kinds import ArrayFile, FlowFile, Picture, Records
 from flowcli.media.pyav import GifWriter, VideoWriter, WebpWriter
 from flowcli.system.files import PartFile, partial_name, reported
 from flowcli.system.opencv import write_png
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from flowcli.flow.drawing import Style
     from flowcli.flow.estimate import Estimate
+    from flowcli.flow.formats.stack import StackFile
     from flowcli.flow.outputs import OutputWriter
     from flowcli.flow.outputs._naming import Output
     from flowcli.media.encoding import Encoding
@@ -34,15 +35,19 @@ def open_writer(
     kind = output.kind
     if isinstance(kind, Records):
         return RecordFile(output.path, kind)
+    if isinstance(kind, ArrayFile):
+        return Array(kind.open(output.path, half=encoding.half), backward=output.backward)
     if isinstance(kind, FlowFile):
         return Files(output, _saving(kind, encoding, backward=output.backward))
     if output.numbered or output.path.suffix.lower() == ".png":
         return Files(output, lambda path, estimate: write_png(path, kind.draw(estimate, style.of(estimate))))
+    writer: VideoWriter | GifWriter | WebpWriter
     if output.naming.video == ".gif":
-        return Video(GifWriter(output.path, rate=rate, colours=swatch(style.scale)), kind, style)
-    if output.naming.video == ".webp":
-        return Video(WebpWriter(output.path), kind, style)
-    writer = VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding, pixel_aspect=pixel_aspect, part=True)
+        writer = GifWriter(output.path, rate=rate, colours=swatch(style.scale))
+    elif output.naming.video == ".webp":
+        writer = WebpWriter(output.path)
+    else:
+        writer = VideoWriter(output.path, rate=rate, tick=tick, encoding=encoding, pixel_aspect=pixel_aspect, part=True)
     return Video(writer, kind, style)
 
 
@@ -50,7 +55,8 @@ def _saving(kind: FlowFile, encoding: Encoding, *, backward: bool) -> Save:
     """The function that writes the file of a pair."""
     if save := kind.save:
         return lambda path, estimate: save(path, estimate, encoding)
-    return lambda path, estimate: kind.write(path, as_array(estimate.backward if backward else estimate.forward))
+    write = kind.writer(bound=encoding.bound, half=encoding.half)
+    return lambda path, estimate: write(path, as_array(estimate.backward if backward else estimate.forward))
 
 
 class Video:
@@ -107,6 +113,30 @@ class Files:
     def finish_partial(self) -> Path | None:
         """The path of the complete files, None without any."""
         return self._output.path if self._written else None
+
+
+class Array:
+    """The array of the flow of one direction of every pair."""
+
+    def __init__(self, file: StackFile, *, backward: bool) -> None:
+        self._file = file
+        self._backward = backward
+
+    def write(self, estimate: Estimate, /) -> None:
+        """Adds the flow of one pair."""
+        self._file.add(as_array(estimate.backward if self._backward else estimate.forward))
+
+    def close(self) -> None:
+        """Completes the file."""
+        self._file.close()
+
+    def abort(self) -> None:
+        """Removes the file."""
+        self._file.abort()
+
+    def finish_partial(self) -> Path | None:
+        """Completes the file as a partial one."""
+        return self._file.finish_partial()
 
 
 class RecordFile:

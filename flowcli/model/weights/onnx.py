@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import nn
 from flowcli.errors import DeviceError, OutputError, UsageError
 from flowcli.model.weights import load
 from flowcli.model.weights.convert import check_output
+from flowcli.model.weights.onnx_any_size import any_size
 from flowcli.system.files import write_whole
 from raft_core.images import Padding
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jaxtyping import Float
+    from onnx import ModelProto
     from torch import Tensor
 
     from flowcli.model.weights import Weights
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 OPSET = 18
 TOLERANCE_PX = 0.01
 """The largest allowed difference of onnxruntime's flow from PyTorch's."""
+TRIED = ((133, 129), (64, 200))
+"""The sizes (height, width) that a model for any size is compared at, the first with one pair, the second with two."""
 
 
 class FrameToFlow(nn.Module):
@@ -52,36 +56,49 @@ class FrameToFlow(nn.Module):
         return flow
 
 
-def parse_frame_size(text: str) -> tuple[int, int]:
-    """Height and width from `1024x436`; raises UsageError for anything else."""
+def parse_frame_size(text: str) -> tuple[int, int] | None:
+    """Height and width from `1024x436`, None for `any`; raises UsageError for anything else."""
+    if text == "any":
+        return None
     match = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", text)
     if not match or "0" in match.groups():
-        raise UsageError(f"--size {text} is no size", hint="write width and height like 1024x436")
+        raise UsageError(f"--size {text} is no size", hint="write width and height like 1024x436, or any")
     return int(match[2]), int(match[1])
 
 
-def export_onnx(weights: Weights, output: Path, *, size: tuple[int, int], iterations: int, overwrite: bool) -> str:
-    """Writes an ONNX model for frames of `size` (height, width); returns a summary with its error.
+def export_onnx(
+    weights: Weights, output: Path, *, size: tuple[int, int] | None, iterations: int, overwrite: bool
+) -> str:
+    """Writes an ONNX model for frames of `size` (height, width), or of any; returns a summary with its error.
 
     Raises OutputError, and writes nothing, where onnxruntime's flow differs from PyTorch's; UsageError for an unusable
     `output`, DeviceError where the extra is not installed.
     """
     check_output(output, weights, suffixes=(".onnx",), overwrite=overwrite)
-    model = FrameToFlow(load(weights), size=size, iterations=iterations).eval()
-    frames = sample_frames(size)
+    model = load(weights)
     with torch.no_grad():
-        data = traced(model, frames)
-        ours = model(*frames).numpy()
-    difference = float(np.abs(run_onnx(data, frames) - ours).max())
+        data = traced(model, size=size, iterations=iterations)
+    tried = [(1, size)] if size else [(batch, each) for batch, each in enumerate(TRIED, 1)]
+    difference = max(compared(data, model, size=each, iterations=iterations, batch=batch) for batch, each in tried)
     if not difference <= TOLERANCE_PX:
         raise OutputError(
             f"onnxruntime's flow is {difference:.3g} px from PyTorch's", hint="report this with your versions: pip list"
         )
     write_whole(output, data)
     return (
-        f"{weights.name} for {size[1]} x {size[0]} and {iterations} iterations, opset {OPSET}; "
+        f"{weights.name} for {f'{size[1]} x {size[0]}' if size else 'any size'} and {iterations} iterations, "
+        f"opset {OPSET}; "
         f"onnxruntime's flow is within {difference:.1e} px of PyTorch's"
     )
+
+
+def compared(data: bytes, model: RAFT, *, size: tuple[int, int], iterations: int, batch: int) -> float:
+    """The largest difference, in px, of an ONNX model's flow from PyTorch's, for so many pairs of frames of `size`."""
+    frames = sample_frames(size)
+    with torch.no_grad():
+        ours = FrameToFlow(model, size=size, iterations=iterations).eval()(*frames).numpy()
+    several = tuple(frame.expand(batch, -1, -1, -1) for frame in frames)
+    return float(np.abs(run_onnx(data, several) - ours).max())
 
 
 def sample_frames(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -92,26 +109,39 @@ def sample_frames(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return scene[..., 2 : height + 2, 3 : width + 3].contiguous(), scene[..., :height, :width].contiguous()
 
 
-def traced(model: FrameToFlow, frames: tuple[Tensor, Tensor]) -> bytes:
+def traced(model: RAFT, *, size: tuple[int, int] | None, iterations: int) -> bytes:
     """The bytes of the model in ONNX format; raises DeviceError where the extra is not installed."""
     try:
         with quietly():
-            program = torch.onnx.export(
-                model,
-                frames,
-                input_names=["first", "second"],
-                output_names=["flow"],
-                opset_version=OPSET,
-                dynamo=True,
-                verbose=False,
-            )
-            assert program is not None  # noqa: S101 - dynamo=True returns one
-            return bytes(program.model_proto.SerializeToString())
+            if size is None:
+                whole = any_size(model, iterations=iterations, export=export)
+            else:
+                frames = FrameToFlow(model, size=size, iterations=iterations).eval()
+                whole = export(frames, sample_frames(size), ["first", "second"], ["flow"], None)
+            return bytes(whole.SerializeToString())
     except ImportError as error:
         raise missing(error) from error
 
 
-def run_onnx(data: bytes, frames: tuple[Tensor, Tensor]) -> np.ndarray:
+def export(
+    module: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str], sizes: tuple[Any, ...] | None
+) -> ModelProto:
+    """A module as an ONNX model, whose inputs may have other `sizes` where they are not None."""
+    program = torch.onnx.export(
+        module,
+        inputs,
+        input_names=names,
+        output_names=outputs,
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+        dynamic_shapes=sizes,
+    )
+    assert program is not None  # noqa: S101 - dynamo=True returns one
+    return program.model_proto
+
+
+def run_onnx(data: bytes, frames: tuple[Tensor, ...]) -> np.ndarray:
     """The flow of an ONNX model, computed by onnxruntime on the CPU."""
     try:
         import onnxruntime  # noqa: PLC0415 - an extra
