@@ -51,6 +51,18 @@ class Request:
     deinterlace: Annotated[
         bool, typer.Option("--deinterlace", metavar="", help="Deinterlace the frames of interlaced video."), VIDEO
     ] = False
+    video_stream: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Read the video stream numbered N from 0. Default: the file's own.", min=0),
+        VIDEO,
+    ] = None
+    levels: Annotated[
+        str,
+        typer.Option(
+            metavar="LOW,HIGH",
+            help="Of more than 8 bits, the stored values shown black and white; auto: by the input's range; full.",
+        ),
+    ] = "auto"
     weights: Annotated[options.Weights, PATH] = "raft-small"
     iterations: Annotated[
         str,

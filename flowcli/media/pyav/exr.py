@@ -41,7 +41,7 @@ def decode_exr(path: Path, data: bytes) -> Float[NDArray[np.float32], "height wi
     decoder.options = {"max_pixels": str(MAX_PIXELS)}
     try:
         frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)] if data else []
-        cut = bool(frames) and _is_cut(data)
+        cut = bool(frames) and is_cut(data)
     except (av.FFmpegError, ValueError, IndexError, struct.error) as error:
         raise SourceError(f"{path} is not an EXR file, or damaged", hint="copy it or write it again") from error
     if not frames or cut:
@@ -53,8 +53,8 @@ def decode_exr(path: Path, data: bytes) -> Float[NDArray[np.float32], "height wi
     return np.asarray(frames[0].to_ndarray()[..., :3], np.float32)
 
 
-def _is_cut(data: bytes) -> bool:
-    """Whether the last lines are missing, which FFmpeg does not report; files of tiles are not checked."""
+def is_cut(data: bytes) -> bool:
+    """Whether the last lines of an EXR file are missing, which FFmpeg does not report; tiles are not checked."""
     if struct.unpack_from("<I", data, 4)[0] & _TILED_OR_DEEP_OR_PARTS:
         return False
     place = 8

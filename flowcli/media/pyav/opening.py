@@ -53,15 +53,41 @@ def open_container(path: Path, stream: Readable | None) -> Any:
         raise refusal(path) from error
 
 
-def video_stream(container: Any, path: Path) -> Any:
-    """The first video stream that is not cover art, which FFmpeg shows as a video of one frame.
+def video_stream(container: Any, path: Path, *, number: int | None = None) -> Any:
+    """The video stream with this number, from 0, or the first that the file marks as default, or else the first.
 
-    Raises SourceError where there is none, or its format is unknown.
+    Images do not count: cover art, and the still image of an animated AVIF or HEIF. Raises SourceError where there is
+    none or its format is unknown, UsageError where there is none with this number.
     """
-    pictures = av.stream.Disposition.attached_pic
-    stream = next((stream for stream in container.streams.video if not stream.disposition & pictures), None)
-    if stream is None:
+    streams = video_streams(container)
+    if not streams:
         raise refusal(path, otherwise=Fault("has no video stream", "give a video file or a folder of images"))
-    if stream.codec_context is None:
+    if number is not None and number >= len(streams):
+        numbers = "0 only" if len(streams) == 1 else f"0 to {len(streams) - 1}"
+        raise UsageError(f"{path} has no video stream {number}", hint=f"--video-stream can be {numbers}")
+    if number is None:
+        number = next(
+            (place for place, one in enumerate(streams) if one.disposition & av.stream.Disposition.default), 0
+        )
+    if streams[number].codec_context is None:
         raise refusal(path, otherwise=Fault("has video in an unknown format", "convert it to H.264 first"))
-    return stream
+    return streams[number]
+
+
+def video_streams(container: Any) -> list[Any]:
+    """The video streams of a container, without images; where there are images only, those that are no cover art."""
+    kinds = av.stream.Disposition
+    streams = [one for one in container.streams.video if not one.disposition & kinds.attached_pic]
+    moving = [one for one in streams if not one.disposition & (kinds.still_image | kinds.timed_thumbnails)]
+    return [one for one in moving if one.frames != 1] or moving or streams
+
+
+def note_of_streams(container: Any, stream: Any) -> str | None:
+    """The sentence about a choice among several video streams; None where there is one."""
+    streams = video_streams(container)
+    if len(streams) < 2:
+        return None
+    sizes = ", ".join(f"{one.width} x {one.height}" if one.codec_context else "unknown" for one in streams)
+    return (
+        f"the file has {len(streams)} video streams ({sizes}): number {streams.index(stream)} is read (--video-stream)"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
+from flowcli.media.decoding import USUAL
 from flowcli.media.images import EXTENSIONS, in_natural_order
 from flowcli.media.selection import EVERYTHING
 from flowcli.media.sources._sequence import ImageSequence
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
+    from flowcli.media.decoding import Decoding
     from flowcli.media.selection import Selection
 
 
@@ -30,7 +32,7 @@ class FolderSource(ImageSequence):
         *,
         rate: Fraction | None = None,
         selection: Selection = EVERYTHING,
-        deinterlace: bool = False,
+        decoding: Decoding = USUAL,
     ) -> None:
         images = images_in(path)
         if len(images) < 2:
@@ -38,7 +40,7 @@ class FolderSource(ImageSequence):
                 f"{path} has {'only one image' if images else 'no images'}",
                 hint="a folder needs two or more of " + ", ".join(sorted(EXTENSIONS)),
             )
-        super().__init__(path, images, name=path.resolve().name, rate=rate, selection=selection)
+        super().__init__(path, images, name=path.resolve().name, rate=rate, selection=selection, decoding=decoding)
 
 
 def images_in(folder: Path) -> list[Path]:

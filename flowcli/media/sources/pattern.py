@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.decoding import USUAL
 from flowcli.media.images import EXTENSIONS, in_natural_order
 from flowcli.media.selection import EVERYTHING
 from flowcli.media.sources import WILDCARD, name_of
@@ -15,6 +16,7 @@ from flowcli.media.sources._sequence import ImageSequence
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from flowcli.media.decoding import Decoding
     from flowcli.media.selection import Selection
 
 _NUMBER = re.compile(r"%(?:0(\d+))?d")
@@ -34,7 +36,7 @@ class PatternSource(ImageSequence):
         *,
         rate: Fraction | None = None,
         selection: Selection = EVERYTHING,
-        deinterlace: bool = False,
+        decoding: Decoding = USUAL,
     ) -> None:
         images = matches(path)
         if not images:
@@ -43,7 +45,7 @@ class PatternSource(ImageSequence):
             )
         if len(images) == 1:
             raise SourceError(f"{path} matches only one image", hint="flow needs two; for two files: `flowcli pair`")
-        super().__init__(path, images, name=name_of(path), rate=rate, selection=selection)
+        super().__init__(path, images, name=name_of(path), rate=rate, selection=selection, decoding=decoding)
 
 
 def matches(pattern: Path) -> list[Path]:
