@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.outputs import names_of
 from flowcli.media.images import EXTENSIONS, in_natural_order
+from flowcli.media.sources import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -51,6 +52,7 @@ def discover(
     folders are not, and no file occurs twice. `include` and `exclude` are globs on a clip's path relative to `root`.
     Raises UsageError if `root` is not a folder or is `outputs`, SourceError if no clip remains.
     """
+    check_name(root)
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder", hint="give the folder that holds the clips, or a list of them")
     if outputs and outputs.resolve() == root.resolve():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 
 # A path has single slashes only. A scheme has two letters at least: one is a drive of Windows.
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):[/\\]+(.*)", re.IGNORECASE)
+_DEVICES = {
+    "linux": "-f v4l2 -i /dev/video{}",
+    "darwin": "-f avfoundation -framerate 30 -i {}",
+    "win32": '-f dshow -i video="NAME OF CAMERA {}"',
+}
 _CAMERA = re.compile(r"\d{1,2}|/dev/video\d+")
 
 
@@ -23,11 +29,11 @@ def refuse_address(path: Path) -> None:
         whole = f"{address[1]}://{address[2]}"
         raise UsageError(
             f"{whole} is an address, and flowcli reads files and pipes",
-            hint=f"ffmpeg -i '{whole}' -c copy -an -f matroska - | flowcli video -",
+            hint=f"download it, or pipe it in: ffmpeg -i '{whole}' -c copy -an -f matroska - | flowcli video -",
         )
     if _CAMERA.fullmatch(str(path)):
-        device = str(path) if path.is_absolute() else f"/dev/video{path}"
+        device = f"-f v4l2 -i {path}" if path.is_absolute() else _DEVICES.get(sys.platform, _DEVICES["linux"])
         raise UsageError(
             f"{path} is not a file; webcams are read through a pipe",
-            hint=f"ffmpeg -f v4l2 -i {device} -c:v ffv1 -f matroska - | flowcli video -",
+            hint=f"ffmpeg {device.format(path)} -c:v ffv1 -f matroska - | flowcli video -",
         )

@@ -11,6 +11,7 @@ import numpy as np
 
 from flowcli.errors import SourceError, UsageError
 from flowcli.media.addresses import refuse_address
+from flowcli.media.animated import is_animated
 from flowcli.media.jpeg import START as JPEG
 from flowcli.media.jpeg import end_of_jpeg
 from flowcli.media.levels import UNIT, Levels, measured, of_bits
@@ -77,8 +78,8 @@ def read_image(path: Path, *, levels: Levels | None = None) -> Image:
 def read_stored(path: Path) -> Stored:
     """The image at `path` with all its bits; raises as `read_image` does."""
     data = _bytes_of(path)
-    if (pages := len(pages_of(data))) > 1:
-        raise SourceError(f"{path} has {pages} pages", hint="`flowcli video` reads them as frames")
+    if len(pages_of(data)) > 1 or is_animated(data):
+        raise SourceError(f"{path} holds several images", hint="`flowcli video` reads them as frames")
     if is_camera_raw(data):
         raise SourceError(f"{path} is a camera's raw image", hint="develop it to TIFF, PNG or JPEG first")
     if data.startswith(JPEG) and end_of_jpeg(data) is None:

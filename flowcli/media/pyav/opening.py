@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import av
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.jpeg import START as JPEG
+from flowcli.media.jpeg import is_jpeg_stream
 from flowcli.media.pyav.sniffing import Fault, refusal
 
 if TYPE_CHECKING:
@@ -17,14 +19,19 @@ if TYPE_CHECKING:
 # Playlists and concat scripts are left out: they refer to other files and hosts.
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,flv,asf,ogg,nut,mxf,"
-    "gif,apng,yuv4mpegpipe,dv,wtv,rm,h261,h263,vc1,dirac,mjpeg,gxf,swf,amv,mp3,wav,flac,aac"
+    "gif,apng,yuv4mpegpipe,dv,wtv,rm,h261,h263,vc1,dirac,mjpeg,mpjpeg,gxf,swf,amv,mp3,wav,flac,aac"
 )
+_LONGEST_JPEG = 2**25
+"""Bytes within which the first frame of a raw Motion JPEG ends."""
 # Before PyAV 19, a title that is not UTF-8 makes a file unreadable.
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 class Readable(Protocol):
     """A stream of bytes that a video is read from; PyAV uses `seek` and `tell` where it has them."""
+
+    def peek(self, size: int, /) -> bytes:
+        """The first bytes, up to `size` of them, which `read` still gives."""
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; none at the end."""
@@ -39,7 +46,9 @@ def open_container(path: Path, stream: Readable | None) -> Any:
     # As an absolute path, `http:x.mp4` is a file; Path.absolute would keep `..`, which the whitelist refuses.
     source: Any = os.path.abspath(path) if stream is None else stream  # noqa: PTH100
     try:
-        return av.open(source, options=options, **_LENIENT)
+        # FFmpeg takes a stream of JPEGs for a single one, unless told by the ending of its name.
+        layout = "mjpeg" if _is_motion_jpeg(path, stream) else None
+        return av.open(source, format=layout, options=options, **_LENIENT)
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist", hint="check the path") from error
     except PermissionError as error:
@@ -51,6 +60,15 @@ def open_container(path: Path, stream: Readable | None) -> Any:
                 hint="pipe Matroska, MPEG-TS, NUT, or MP4 with its index in front (faststart)",
             ) from error
         raise refusal(path) from error
+
+
+def _is_motion_jpeg(path: Path, stream: Readable | None) -> bool:
+    if stream is not None:
+        return stream.peek(len(JPEG)) == JPEG
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(JPEG)) == JPEG and is_jpeg_stream(JPEG + file.read(_LONGEST_JPEG))
 
 
 def video_stream(container: Any, path: Path, *, number: int | None = None) -> Any:

@@ -14,6 +14,7 @@ from flowcli.media.decoding import USUAL
 from flowcli.media.frames import Frame
 from flowcli.media.pyav.clock import Clock
 from flowcli.media.pyav.colours import Colours
+from flowcli.media.pyav.cropping import NO_CROP, crop_of
 from flowcli.media.pyav.deinterlacing import deinterlaced
 from flowcli.media.pyav.opening import note_of_streams, open_container, video_stream
 from flowcli.media.pyav.orientation import Orientation, orientation_of
@@ -77,6 +78,9 @@ class VideoReader:
         self.frame_count = frame_count_of(self._stream, self._container, rate=self.rate)
         self._aspect = fraction(self._stream.sample_aspect_ratio) or Fraction(1)
         self._is_file = stream is None
+        self._crop = crop_of(path, self._container.streams.video.index(self._stream)) if self._is_file else NO_CROP
+        if self._crop != NO_CROP:
+            self._note("crop", f"frames are cropped as the file asks for: {self._crop}")
         self._bytes = self._bytes_now()
         self._missing: int | None = None
         self._missing = self._missing_now()
@@ -274,7 +278,7 @@ class VideoReader:
             )
         if decoded.interlaced_frame:
             self._note("fields", "frames are interlaced, which shows as combs at moving edges; use --deinterlace")
-        image = orientation.apply(self.colours.rgb(decoded, width, height))
+        image = orientation.apply(self._crop.apply(self.colours.rgb(decoded, width, height)))
         return Frame(index, time, image, scaled_from=scaled_from)
 
     def _note(self, subject: str, text: str) -> None:

@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from flowcli.errors import SourceError
+from flowcli.media.animated import brands_of
 from flowcli.media.levels import of_bits
 from flowcli.media.pyav.colours import Colours
 from flowcli.media.pyav.exr import is_cut
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
     Samples = Shaped[NDArray[Any], "height width *channels"]
 
 _CODECS = {b"v/1\x01": "exr", b"SDPX": "dpx", b"XPDS": "dpx"}
-_HEIF = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_HEIF = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 
 
 def is_still(path: Path, data: bytes | NDArray[np.uint8]) -> bool:
     """Whether a file holds an image that `decode_still` reads, by its first bytes; TGA has none of its own."""
-    return _codec_of(path, bytes(data[:16])) is not None
+    return _codec_of(path, bytes(data[:256])) is not None
 
 
 def decode_still(path: Path, data: bytes) -> tuple[Samples, Levels, bool]:
@@ -42,7 +43,7 @@ def decode_still(path: Path, data: bytes) -> tuple[Samples, Levels, bool]:
 
     Raises SourceError where it cannot be decoded.
     """
-    codec = _codec_of(path, data[:16])
+    codec = _codec_of(path, data[:256])
     try:
         frame = _first_of_heif(path, data) if codec == "heif" else _decoded(data, codec or "")
         cut = codec == "exr" and is_cut(data)
@@ -58,7 +59,7 @@ def decode_still(path: Path, data: bytes) -> tuple[Samples, Levels, bool]:
 
 
 def _codec_of(path: Path, head: bytes) -> str | None:
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF:
+    if head[4:8] == b"ftyp" and _HEIF & set(brands := brands_of(head)) and b"avif" not in brands:
         return "heif"
     return _CODECS.get(head[:4]) or ("targa" if path.suffix.lower() == ".tga" else None)
 

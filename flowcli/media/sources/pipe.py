@@ -126,13 +126,27 @@ class Stream:
     def __init__(self, file: RawIOBase) -> None:
         self.ended = False
         self._file = file
+        self._ahead = b""
         self._error: BaseException | None = None
         if file.seekable():
             self.seek = file.seek
             self.tell = file.tell
 
+    def peek(self, size: int) -> bytes:
+        """The first bytes, up to `size` of them, which `read` still gives."""
+        if self._file.seekable():
+            start = self._file.tell()
+            ahead = self.read(size)
+            self._file.seek(start)
+            return ahead
+        self._ahead = self.read(size)
+        return self._ahead
+
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end."""
+        if self._ahead:
+            ahead, self._ahead = self._ahead[:size], self._ahead[size:]
+            return ahead
         try:
             while not self.ended:
                 if self._has_data():
