@@ -15,7 +15,7 @@ from flowcli.errors import SourceError
 from flowcli.media.levels import Levels, note_of
 from flowcli.media.pyav.hdr import HLG, PQ, is_hdr, tone_mapped
 from flowcli.media.pyav.matrices import ICTCP, from_ictcp, from_ycgco
-from flowcli.media.pyav.samples import is_deep, samples_of
+from flowcli.media.pyav.samples import full_range, is_deep, is_not_converted, samples_of
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
@@ -60,8 +60,10 @@ class Colours:
                 self._note("levels", note_of(self.levels))
                 return _resized(self.levels.apply(samples_of(frame)), width, height)
             self._note("levels", "frames have 8 bits or are YUV, which --levels does not change")
+        if self.is_deep and is_not_converted(frame):
+            return _resized(full_range(frame).apply(samples_of(frame)), width, height)
         matrix = frame.colorspace
-        if matrix in {_YCGCO, _YCGCO_RE, _YCGCO_RO, ICTCP} and not frame.format.is_rgb:
+        if matrix in {_YCGCO, _YCGCO_RE, _YCGCO_RO, ICTCP} and len(frame.format.components) > 2 and not frame.format.is_rgb:
             return self._by_definition(frame, matrix, width, height)
         self._assume_matrix(frame)
         if is_hdr(frame) and self.levels != "full":
@@ -84,9 +86,10 @@ class Colours:
     def _assume_matrix(self, frame: Any) -> None:
         """Replaces a matrix that FFmpeg does not convert by the nearest one that it does, and notes it."""
         matrix = frame.colorspace
-        if matrix in _CONVERTED or frame.format.is_rgb:
-            if matrix not in _CONVERTED:
-                frame.colorspace = 0
+        if matrix in _CONVERTED:
+            return
+        if frame.format.is_rgb or len(frame.format.components) < 3:
+            frame.colorspace = 0  # RGB and grey have none
             return
         name = _NAMED.get(matrix)
         if matrix in {11, 15}:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from flowcli.media.levels import Levels
     from flowcli.media.pyav.colours import Colours
 
+_NEAR = 2
+"""Seconds within which frames are decoded one after another, without a seek."""
+_REACH = 250
+"""The number of frames that are decoded at most to reach one of those that are measured."""
+
 
 def levels_of_file(path: Path, *, number: int | None) -> Levels | None:
     """The levels of one video stream of a file, from frames spread over it, whatever part of it is selected.
@@ -53,22 +58,30 @@ def _levels_of(frames: Iterator[Any]) -> Levels | None:
 
 
 def _spread(container: Any, stream: Any) -> Iterator[Any]:
-    start, duration = stream.start_time or 0, stream.duration
+    start, duration = stream.start_time or 0, stream.duration or 0
     if not duration and container.duration:
         duration = round(container.duration / 1_000_000 / stream.time_base)
+    frames, latest = _decoded(container, stream), None
     for number in range(SAMPLED):
-        if duration:
+        time = start + duration * number // (SAMPLED - 1)
+        if latest is not None and latest.pts is not None and (time - latest.pts) * stream.time_base > _NEAR:
             # A file that cannot seek is read on from where it is.
             with contextlib.suppress(av.FFmpegError):
-                container.seek(start + duration * number // SAMPLED, stream=stream)
-        if (frame := _next_frame(container, stream)) is not None:
-            yield frame
+                container.seek(time, stream=stream)
+            frames = _decoded(container, stream)
+        # A seek may end long before its goal, as most files index few of their frames.
+        found = None
+        for found in islice(frames, _REACH):
+            if found.pts is None or found.pts >= time:
+                break
+        if found is None:
+            return
+        latest = found
+        yield latest
 
 
-def _next_frame(container: Any, stream: Any) -> Any:
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
     with contextlib.suppress(av.FFmpegError, IndexError):
         for packet in container.demux(stream):
             with contextlib.suppress(av.FFmpegError):
-                if frames := packet.decode():
-                    return frames[0]
-    return None
+                yield from packet.decode()

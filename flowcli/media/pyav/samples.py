@@ -30,6 +30,13 @@ def is_deep(frame: Any) -> bool:
     return layout is not None and frame.format.components[0].bits > 8 and not is_hdr(frame)
 
 
+def is_not_converted(frame: Any) -> bool:
+    """Whether FFmpeg has no conversion for a deep frame; for grey of floating point with alpha, it ends the process."""
+    kind, is_float, *_ = _LAYOUT.fullmatch(frame.format.name).groups()  # type: ignore[union-attr]
+    bits = frame.format.components[0].bits
+    return bool(kind == "ya" and is_float) or (bits == 32 and (not is_float or kind == "rgba"))
+
+
 def full_range(frame: Any) -> Levels:
     """The range that the samples of a deep frame may use."""
     return UNIT if _LAYOUT.fullmatch(frame.format.name)[2] else of_bits(frame.format.components[0].bits)  # type: ignore[index]
