@@ -15,7 +15,7 @@ from flowcli.media.animated import is_animated
 from flowcli.media.jpeg import START as JPEG
 from flowcli.media.jpeg import end_of_jpeg
 from flowcli.media.levels import UNIT, Levels, measured, of_bits
-from flowcli.media.tiff import is_camera_raw, pages_of
+from flowcli.media.tiff import Pages
 from flowcli.system.opencv import cv2, decode
 
 if TYPE_CHECKING:
@@ -78,9 +78,10 @@ def read_image(path: Path, *, levels: Levels | None = None) -> Image:
 def read_stored(path: Path) -> Stored:
     """The image at `path` with all its bits; raises as `read_image` does."""
     data = _bytes_of(path)
-    if len(pages_of(data)) > 1 or is_animated(data):
+    pages = Pages.of(data)
+    if len(pages.places) > 1 or is_animated(data):
         raise SourceError(f"{path} holds several images", hint="`flowcli video` reads them as frames")
-    if is_camera_raw(data):
+    if pages.is_raw:
         raise SourceError(f"{path} is a camera's raw image", hint="develop it to TIFF, PNG or JPEG first")
     if data.startswith(JPEG) and end_of_jpeg(data) is None:
         raise SourceError(f"{path} is cut off", hint="copy or download it again")

@@ -3,76 +3,95 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
-
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """How TIFF and BigTIFF files begin."""
-_ORDERS = {b"II": "<", b"MM": ">"}
 _SUBFILE_TYPE = 254
 _REDUCED_OR_MASK = 0b101
 _DNG_VERSION = 50706
+_SHORT = 3
 
 
-def pages_of(data: bytes | NDArray[np.uint8]) -> list[int]:
-    """Where each page begins in a file's bytes, thumbnails and masks aside; none where it is no TIFF."""
-    return [place for place, tags in _directories(_view(data)) if not tags.get(_SUBFILE_TYPE, 0) & _REDUCED_OR_MASK]
+@dataclass(frozen=True)
+class Pages:
+    """Where each page of a file begins, thumbnails and masks aside; none where it is no TIFF.
+
+    `is_cut` is true where the file names a page that it does not hold, `is_raw` where it is of a camera's raw data, or
+    holds only a thumbnail of it.
+    """
+
+    places: tuple[int, ...] = ()
+    is_cut: bool = False
+    is_raw: bool = False
+
+    @classmethod
+    def of(cls, data: bytes | NDArray[np.uint8]) -> Self:
+        """The pages of a file with these bytes."""
+        view = memoryview(data) if isinstance(data, bytes) else data.data
+        if bytes(view[:4]) not in MAGIC:
+            return cls()
+        directories: list[tuple[int, dict[int, int]]] = []
+        is_cut = False
+        try:
+            for directory in _directories(view):
+                directories.append(directory)  # noqa: PERF402 - those before an error are kept
+        except (struct.error, OverflowError):
+            is_cut = True
+        places = tuple(place for place, tags in directories if not tags.get(_SUBFILE_TYPE, 0) & _REDUCED_OR_MASK)
+        is_raw = bool(directories) and (_DNG_VERSION in directories[0][1] or not places)
+        return cls(places, is_cut, is_raw)
 
 
-def is_camera_raw(data: bytes | NDArray[np.uint8]) -> bool:
-    """Whether the file is of a camera's raw data, or shows only a thumbnail of it."""
-    directories = list(_directories(_view(data)))
-    return bool(directories) and (_DNG_VERSION in directories[0][1] or not pages_of(data))
+def begin_with(place: int, data: NDArray[np.uint8]) -> None:
+    """Changes the header so that the page at `place` is the first, which OpenCV reads."""
+    layout = _Layout.of(data.data)
+    struct.pack_into(layout.offset, data.data, layout.first, place)
 
 
-def begin_with(page: int, data: NDArray[np.uint8]) -> None:
-    """Changes the header so that the page that begins at byte `page` is the first, which OpenCV reads."""
-    order = _ORDERS[data[:2].tobytes()]
-    place, width = (8, "Q") if _is_big(data.data, order) else (4, "I")
-    struct.pack_into(f"{order}{width}", data.data, place, page)
+@dataclass(frozen=True)
+class _Layout:
+    """The formats of numbers, in `struct`'s notation, and where the first directory's place and a value stand."""
 
+    order: str
+    count: str
+    entry: str
+    offset: str
+    first: int
+    value: int
 
-def _view(data: bytes | NDArray[np.uint8]) -> memoryview:
-    return memoryview(data) if isinstance(data, bytes) else data.data
-
-
-def _is_big(data: memoryview, order: str) -> bool:
-    return bool(struct.unpack_from(f"{order}H", data, 2)[0] == 43)
+    @classmethod
+    def of(cls, data: memoryview) -> Self:
+        order = "<" if data[:1] == b"I" else ">"
+        if struct.unpack_from(f"{order}H", data, 2)[0] == 43:
+            return cls(order, f"{order}Q", f"{order}HHQQ", f"{order}Q", 8, 12)
+        return cls(order, f"{order}H", f"{order}HHII", f"{order}I", 4, 8)
 
 
 def _directories(data: memoryview) -> Iterator[tuple[int, dict[int, int]]]:
-    """Each directory's place and its tags with their first value, as far as the file is whole."""
-    order = _ORDERS.get(bytes(data[:2]))
-    if order is None:
-        return
-    try:
-        if struct.unpack_from(f"{order}H", data, 2)[0] not in {42, 43}:
-            return
-        big = _is_big(data, order)
-        count, entry, offset = (
-            (f"{order}Q", f"{order}HHQQ", f"{order}Q") if big else (f"{order}H", f"{order}HHII", f"{order}I")
-        )
-        (place,) = struct.unpack_from(offset, data, 8 if big else 4)
-        seen = set()
-        while place and place not in seen:
-            seen.add(place)
-            (entries,) = struct.unpack_from(count, data, place)
-            start = place + struct.calcsize(count)
-            tags = {}
-            for number in range(min(entries, 4096)):
-                where = start + number * struct.calcsize(entry)
-                tag, kind, _, value = struct.unpack_from(entry, data, where)
-                if kind == 3:  # a short stands in the first two bytes of the field
-                    (value,) = struct.unpack_from(f"{order}H", data, where + (12 if big else 8))
-                tags[tag] = value
-            (following,) = struct.unpack_from(offset, data, start + entries * struct.calcsize(entry))
-            yield place, tags
-            place = following
-    except struct.error:
-        return
+    """Each directory's place and its tags with their first value; raises struct.error where the file is cut off."""
+    layout = _Layout.of(data)
+    (place,) = struct.unpack_from(layout.offset, data, layout.first)
+    seen = set()
+    while place and place not in seen:
+        seen.add(place)
+        (entries,) = struct.unpack_from(layout.count, data, place)
+        start = place + struct.calcsize(layout.count)
+        end = start + entries * struct.calcsize(layout.entry)
+        (following,) = struct.unpack_from(layout.offset, data, end)
+        yield place, dict(_tag(layout, data, where) for where in range(start, end, struct.calcsize(layout.entry)))
+        place = following
+
+
+def _tag(layout: _Layout, data: memoryview, where: int) -> tuple[int, int]:
+    tag, kind, _, value = struct.unpack_from(layout.entry, data, where)
+    if kind == _SHORT:  # it stands in the first two bytes of its field
+        (value,) = struct.unpack_from(f"{layout.order}H", data, where + layout.value)
+    return tag, value

@@ -11,7 +11,7 @@ from flowcli.media.decoding import USUAL
 from flowcli.media.images import decode_stored
 from flowcli.media.selection import EVERYTHING
 from flowcli.media.sources._sequence import ImageSequence
-from flowcli.media.tiff import MAGIC, begin_with, pages_of
+from flowcli.media.tiff import MAGIC, Pages, begin_with
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -29,7 +29,7 @@ def accepts(path: Path) -> bool:
     with path.open("rb") as file:
         if not file.read(4).startswith(MAGIC):
             return False
-    return len(pages_of(_mapped(path))) > 1
+    return len(Pages.of(_mapped(path)).places) > 1
 
 
 class TiffStack(ImageSequence):
@@ -44,12 +44,16 @@ class TiffStack(ImageSequence):
         decoding: Decoding = USUAL,
     ) -> None:
         self._data = _mapped(path)
-        places = pages_of(self._data)
+        pages = Pages.of(self._data)
+        # A page beyond the end of the file is a lost frame; how many were to follow it is unknown.
+        places = [*pages.places, len(self._data)] if pages.is_cut else pages.places
         self._places = {path.with_name(f"{path.name}#{number}"): place for number, place in enumerate(places)}
-        pages = list(self._places)
+        images = list(self._places)
         super().__init__(
-            path, pages, name=path.name, rate=rate, selection=selection, decoding=decoding, read=self._read_page
+            path, images, name=path.name, rate=rate, selection=selection, decoding=decoding, read=self._read_page
         )
+        if pages.is_cut:
+            self.notes.append(f"the file is cut off: the number of pages after the first {len(pages.places)} is unknown")
 
     def _read_page(self, page: Path) -> Stored:
         begin_with(self._places[page], self._data)
