@@ -21,7 +21,14 @@ PQ, HLG = 16, 18
 
 
 def write(
-    path: Path, pix_fmt: str, samples: tuple[int, ...], *, matrix: int, full: bool, transfer: int = 2, primaries: int = 2
+    path: Path,
+    pix_fmt: str,
+    samples: tuple[int, ...],
+    *,
+    matrix: int,
+    full: bool,
+    transfer: int = 2,
+    primaries: int = 2,
 ) -> Path:
     """A lossless video of two frames whose planes hold one sample value each."""
     import av
