@@ -42,7 +42,7 @@ class Pages:
         is_cut = False
         try:
             for directory in _directories(view):
-                directories.append(directory)  # noqa: PERF402 - those before an error are kept
+                directories.append(directory)
         except (struct.error, OverflowError):
             is_cut = True
         places = tuple(place for place, tags in directories if not tags.get(_SUBFILE_TYPE, 0) & _REDUCED_OR_MASK)
@@ -69,7 +69,7 @@ class _Layout:
 
     @classmethod
     def of(cls, data: memoryview) -> Self:
-        order = "<" if data[:1] == b"I" else ">"
+        order = "<" if bytes(data[:1]) == b"I" else ">"
         if struct.unpack_from(f"{order}H", data, 2)[0] == 43:
             return cls(order, f"{order}Q", f"{order}HHQQ", f"{order}Q", 8, 12)
         return cls(order, f"{order}H", f"{order}HHII", f"{order}I", 4, 8)

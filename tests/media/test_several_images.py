@@ -104,7 +104,7 @@ def test_a_stack_that_is_cut_off_later_has_lost_frames(tmp_path, pages):
     source = open_source(path)
     assert len(list(source.frames())) == pages
     assert source.lost == 1
-    assert source.notes == [f"the file is cut off: the number of pages after the first {pages} is unknown"]
+    assert source.notes == [f"the file is cut off: how many pages follow the first {pages} is unknown"]
 
 
 def test_a_tiff_of_one_page_and_its_thumbnail_is_an_image(tmp_path):

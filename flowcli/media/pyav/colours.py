@@ -63,7 +63,7 @@ class Colours:
         if self.is_deep and is_not_converted(frame):
             return _resized(full_range(frame).apply(samples_of(frame)), width, height)
         matrix = frame.colorspace
-        if matrix in {_YCGCO, _YCGCO_RE, _YCGCO_RO, ICTCP} and len(frame.format.components) > 2 and not frame.format.is_rgb:
+        if matrix in {_YCGCO, _YCGCO_RE, _YCGCO_RO, ICTCP} and _is_yuv(frame):
             return self._by_definition(frame, matrix, width, height)
         self._assume_matrix(frame)
         if is_hdr(frame) and self.levels != "full":
@@ -88,7 +88,7 @@ class Colours:
         matrix = frame.colorspace
         if matrix in _CONVERTED:
             return
-        if frame.format.is_rgb or len(frame.format.components) < 3:
+        if not _is_yuv(frame):
             frame.colorspace = 0  # RGB and grey have none
             return
         name = _NAMED.get(matrix)
@@ -123,6 +123,10 @@ class Colours:
 
     def _note(self, subject: str, text: str) -> None:
         self.notes.setdefault(subject, text)
+
+
+def _is_yuv(frame: Any) -> bool:
+    return not frame.format.is_rgb and len(frame.format.components) > 2
 
 
 def _resized(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -53,7 +53,7 @@ class TiffStack(ImageSequence):
             path, images, name=path.name, rate=rate, selection=selection, decoding=decoding, read=self._read_page
         )
         if pages.is_cut:
-            self.notes.append(f"the file is cut off: the number of pages after the first {len(pages.places)} is unknown")
+            self.notes.append(f"the file is cut off: how many pages follow the first {len(pages.places)} is unknown")
 
     def _read_page(self, page: Path) -> Stored:
         begin_with(self._places[page], self._data)
