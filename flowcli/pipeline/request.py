@@ -53,14 +53,15 @@ class Request:
     ] = False
     video_stream: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Read the video stream numbered N from 0. Default: the file's own.", min=0),
+        typer.Option(metavar="N", help="Read video stream N, from 0. Default: the one the file marks.", min=0),
         VIDEO,
     ] = None
     levels: Annotated[
         str,
         typer.Option(
             metavar="LOW,HIGH",
-            help="Of more than 8 bits, the stored values shown black and white; auto: by the input's range; full.",
+            help="How more than 8 bits are shown: auto stretches a small range and tone-maps HDR, full does not, or give "
+            "the stored values of black and white.",
         ),
     ] = "auto"
     weights: Annotated[options.Weights, PATH] = "raft-small"

@@ -12,7 +12,19 @@ from flowcli.pipeline.request import Request
 from flowcli.system import options as shared
 
 TAKEN = (
-    *("output", "skip", "start", "end", "max_frames", "fps", "weights", "iterations", "occlusion_relative"),
+    *(
+        "output",
+        "skip",
+        "start",
+        "end",
+        "max_frames",
+        "fps",
+        "video_stream",
+        "levels",
+        "weights",
+        "iterations",
+        "occlusion_relative",
+    ),
     *("occlusion_absolute", "device", "precision", "memory", "max_side", "overwrite"),
 )
 

@@ -78,4 +78,5 @@ def _first_of_heif(path: Path, data: bytes) -> Any:
         if not streams:
             raise SourceError(f"{path} is an image in tiles, which FFmpeg does not join", hint="convert it to PNG")
         stream = next((one for one in streams if one.disposition & kinds.default), streams[0])
+        check_size(path, stream.codec_context)
         return next((frame for packet in container.demux(stream) for frame in packet.decode()), None)
