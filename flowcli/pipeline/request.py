@@ -60,8 +60,8 @@ class Request:
         str,
         typer.Option(
             metavar="LOW,HIGH",
-            help="How more than 8 bits are shown: auto stretches a small range and tone-maps HDR, full does not, or give "
-            "the stored values of black and white.",
+            help="How more than 8 bits are shown: auto stretches a small range and tone-maps HDR, full does not; "
+            "or the stored values of black and white.",
         ),
     ] = "auto"
     weights: Annotated[options.Weights, PATH] = "raft-small"

@@ -17,6 +17,7 @@ from flowcli.media.decoding import Decoding
 from flowcli.media.images import EXTENSIONS, read_image, read_images
 from flowcli.media.jpeg import end_of_jpeg
 from flowcli.media.sources import open_source
+from tests.media.heif import heif
 
 RAMP = np.linspace(0, 1, 64, dtype=np.float32) * np.ones((48, 1), np.float32)
 IMAGE = np.rint(255 * np.dstack([RAMP, RAMP[:, ::-1], np.full_like(RAMP, 0.5)])).astype(np.uint8)
@@ -128,6 +129,30 @@ def test_tiff_of_any_depth_is_read(tmp_path, dtype, colour):
     assert levels is not None
     assert (levels.low, levels.high) == (pytest.approx(values.min(), abs=9), pytest.approx(values.max(), abs=9))
     assert np.abs(image - 255 * RAMP[..., None]).max() <= 6
+
+
+BLOCKS = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+
+
+@pytest.mark.parametrize("turned", [0, 1, 2, 3])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 2), (2, 3)])
+def test_heic_of_one_image_or_of_tiles_is_read_upright(tmp_path, rows, columns, turned):
+    tiles = [np.split(row, columns, axis=1) for row in np.split(BLOCKS, rows)]
+    path = tmp_path / "photo.heic"
+    path.write_bytes(heif(tiles, turned=turned))
+    wanted = np.rot90(BLOCKS, turned)
+    image = read_image(path)
+    assert image.shape == wanted.shape
+    assert np.abs(image.astype(int) - wanted).mean() < 1
+
+
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
+def test_a_cut_heic_is_refused(tmp_path, part):
+    data = heif([np.split(BLOCKS, 2, axis=1)])
+    path = tmp_path / "photo.heic"
+    path.write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(SourceError):
+        read_image(path)
 
 
 def test_pfm_and_hdr_are_images(tmp_path):

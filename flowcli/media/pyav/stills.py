@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from flowcli.media.animated import brands_of
 from flowcli.media.levels import of_bits
 from flowcli.media.pyav.colours import Colours
 from flowcli.media.pyav.exr import is_cut
+from flowcli.media.pyav.heif import decode_heif
 from flowcli.media.pyav.orientation import orientation_of
 from flowcli.media.pyav.samples import full_range, is_deep, samples_of
 from flowcli.media.pyav.stream_facts import MAX_PIXELS, check_size
@@ -43,11 +43,13 @@ def decode_still(path: Path, data: bytes) -> tuple[Samples, Levels, bool]:
 
     Raises SourceError where it cannot be decoded.
     """
-    codec = _codec_of(path, data[:256])
+    codec = _codec_of(path, data[:256]) or ""
     try:
-        frame = _first_of_heif(path, data) if codec == "heif" else _decoded(data, codec or "")
+        if codec == "heif":
+            return decode_heif(path, data), of_bits(8), False
+        frame = _decoded(data, codec)
         cut = codec == "exr" and is_cut(data)
-    except (av.FFmpegError, ValueError, IndexError, struct.error) as error:
+    except (av.FFmpegError, ValueError, LookupError, struct.error) as error:
         raise SourceError(f"{path} is not an image that can be read", hint="convert it to PNG or TIFF") from error
     if frame is None or cut:
         raise SourceError(f"{path} is {'cut off' if cut else 'damaged'}", hint="copy or download it again")
@@ -69,14 +71,3 @@ def _decoded(data: bytes, codec: str) -> Any:
     decoder.options = {"max_pixels": str(MAX_PIXELS)}
     frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
     return frames[0] if frames else None
-
-
-def _first_of_heif(path: Path, data: bytes) -> Any:
-    with av.open(io.BytesIO(data), "r", format="mov") as container:
-        kinds = av.stream.Disposition
-        streams = [one for one in container.streams.video if not one.disposition & kinds.dependent]
-        if not streams:
-            raise SourceError(f"{path} is an image in tiles, which FFmpeg does not join", hint="convert it to PNG")
-        stream = next((one for one in streams if one.disposition & kinds.default), streams[0])
-        check_size(path, stream.codec_context)
-        return next((frame for packet in container.demux(stream) for frame in packet.decode()), None)
