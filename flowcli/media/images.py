@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 EXTENSIONS = frozenset({
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif",
-    ".jp2", ".ppm", ".pgm", ".pnm", ".pbm", ".pam", ".pfm", ".hdr", ".exr", ".dpx", ".tga",
+    ".jp2", ".ppm", ".pgm", ".pnm", ".pbm", ".pam", ".exr", ".dpx", ".tga",
 })  # fmt: skip
 """The extensions of images, in lower case."""
 LARGEST_BYTES = 2**31
@@ -127,8 +127,10 @@ def choose_levels(images: Iterable[Stored], levels: Levels | Mode) -> Levels | N
 
 def in_natural_order(paths: Iterable[Path]) -> list[Path]:
     """The paths that are images and not hidden, in natural order: 2 before 10."""
-    found = (path for path in paths if path.suffix.lower() in EXTENSIONS and not path.name.startswith("."))
-    return sorted((path for path in found if path.is_file()), key=_natural)
+    found = [path for path in paths if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")]
+    # Beside other images, EXR files hold their motion or depth.
+    images = [path for path in found if path.suffix.lower() != ".exr"] or found
+    return sorted((path for path in images if path.is_file()), key=_natural)
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:

@@ -125,6 +125,12 @@ def test_a_matrix_without_a_near_one_is_refused(matrix):
         Colours(Path("clip.mkv")).rgb(frame_of("yuv444p", matrix), 32, 24)
 
 
+def test_a_frame_that_is_shown_again_has_the_same_colours():
+    for matrix in (8, 10, 12, 14, 16):
+        colours, frame = Colours(Path("clip.mkv")), frame_of("yuv444p", matrix)
+        assert (colours.rgb(frame, 32, 24) == colours.rgb(frame, 32, 24)).all()
+
+
 def test_no_matrix_ends_in_a_traceback():
     for pix_fmt in ("yuv420p", "yuv420p10le", "gray", "gray10le", "gbrp", "pal8", "nv12"):
         for matrix in range(256):

@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
     from flowcli.media.levels import Mode
 
-_SMPTE_170M = 6
-_HD, _BT2020 = 1, 9
-# What FFmpeg converts: RGB, BT.709, unspecified, FCC, BT.470BG, SMPTE 170M and 240M, BT.2020.
-_CONVERTED = frozenset({0, _HD, 2, 4, 5, _SMPTE_170M, 7, _BT2020})
+_NONE, _HD, _UNSPECIFIED, _SMPTE_170M, _BT2020, _BT2020_CONSTANT = 0, 1, 2, 6, 9, 10
+# What FFmpeg converts: those, FCC, BT.470BG and SMPTE 240M.
+_CONVERTED = frozenset({_NONE, _HD, _UNSPECIFIED, 4, 5, _SMPTE_170M, 7, _BT2020})
 _YCGCO, _YCGCO_RE, _YCGCO_RO = 8, 16, 17
 _NAMED = {
-    10: "BT.2020 with constant luminance", 11: "SMPTE 2085", 12: "derived from their primaries",
+    _BT2020_CONSTANT: "BT.2020 with constant luminance", 11: "SMPTE 2085", 12: "derived from their primaries",
     13: "derived from their primaries, with constant luminance", 15: "IPT-C2",
 }  # fmt: skip
+_FAR = (11, 15)
+"""Those that no matrix that FFmpeg converts is near to."""
 _LIMITED = 1
 
 
@@ -59,67 +60,70 @@ class Colours:
             if self.is_deep:
                 self._note("levels", note_of(self.levels))
                 return _resized(self.levels.apply(samples_of(frame)), width, height)
-            self._note("levels", "frames have 8 bits or are YUV, which --levels does not change")
+            self._note("levels", "frames of 8 bits, YUV and HDR are not changed by --levels")
         if self.is_deep and is_not_converted(frame):
             return _resized(full_range(frame).apply(samples_of(frame)), width, height)
-        matrix = frame.colorspace
-        if matrix in {_YCGCO, _YCGCO_RE, _YCGCO_RO, ICTCP} and _is_yuv(frame):
-            return self._by_definition(frame, matrix, width, height)
-        self._assume_matrix(frame)
+        if frame.colorspace in {_YCGCO, _YCGCO_RE, _YCGCO_RO, ICTCP} and _is_yuv(frame):
+            return self._by_definition(frame, width, height)
+        matrix = self._near_matrix(frame)
         if is_hdr(frame) and self.levels != "full":
-            return self._tone_mapped(self._scaled(frame, width, height, "rgb48le"), frame)
-        return self._scaled(frame, width, height, "rgb24")
+            codes = self._scaled(frame, width, height, "rgb48le", matrix)
+            return self._tone_mapped(codes, frame, frame.color_primaries)
+        return self._scaled(frame, width, height, "rgb24", matrix)
 
     def levels_of_all(self, levels: Levels | Mode) -> Levels | None:
         """Those of `levels` that the frames so far are shown by; None for the full range."""
         return levels if isinstance(levels, Levels) and self.is_deep else None
 
-    def _by_definition(self, frame: Any, matrix: int, width: int, height: int) -> NDArray[np.uint8]:
-        bits = frame.format.components[0].bits
+    def _by_definition(self, frame: Any, width: int, height: int) -> NDArray[np.uint8]:
+        # From YUV to YUV, any matrix that FFmpeg knows changes nothing.
+        planes = self._scaled(frame, width, height, "yuv444p16le", _SMPTE_170M)
         full = frame.color_range != _LIMITED
-        frame.colorspace = _SMPTE_170M  # any that FFmpeg knows: from YUV to YUV it changes nothing but the size
-        planes = self._scaled(frame, width, height, "yuv444p16le")
-        if matrix == ICTCP:
-            return self._tone_mapped(from_ictcp(planes, full=full, hlg=frame.color_trc == HLG), frame)
-        return from_ycgco(planes, full=full, bits=bits, extra={_YCGCO_RE: 2, _YCGCO_RO: 1}.get(matrix, 0))
+        if frame.colorspace == ICTCP:
+            return self._tone_mapped(from_ictcp(planes, full=full, hlg=frame.color_trc == HLG), frame, _BT2020)
+        extra = {_YCGCO_RE: 2, _YCGCO_RO: 1}.get(frame.colorspace, 0)
+        return from_ycgco(planes, full=full, bits=frame.format.components[0].bits, extra=extra)
 
-    def _assume_matrix(self, frame: Any) -> None:
-        """Replaces a matrix that FFmpeg does not convert by the nearest one that it does, and notes it."""
-        matrix = frame.colorspace
+    def _near_matrix(self, frame: Any) -> int:
+        """The frame's matrix, or the nearest one that FFmpeg converts, which is noted."""
+        matrix = int(frame.colorspace)
         if matrix in _CONVERTED:
-            return
+            return matrix
         if not _is_yuv(frame):
-            frame.colorspace = 0  # RGB and grey have none
-            return
+            return _NONE
         name = _NAMED.get(matrix)
-        if matrix in {11, 15}:
+        if matrix in _FAR:
             raise SourceError(
                 f"{self._path} has colours of {name}, which cannot be converted", hint="convert it to BT.709 first"
             )
-        if matrix == 10 or (name and frame.color_primaries == _BT2020):
-            frame.colorspace, assumed = _BT2020, "BT.2020"
-        elif name and frame.color_primaries in {_HD, 2}:
-            frame.colorspace, assumed = _HD, "BT.709"
-        else:
-            frame.colorspace, assumed = _SMPTE_170M, "BT.601"
+        near = _SMPTE_170M
+        if matrix == _BT2020_CONSTANT or (name and frame.color_primaries == _BT2020):
+            near = _BT2020
+        elif name and frame.color_primaries in {_HD, _UNSPECIFIED}:
+            near = _HD
         stated = f"are {name}" if name else f"have the reserved number {matrix}"
+        assumed = {_BT2020: "BT.2020", _HD: "BT.709"}.get(near, "BT.601")
         self._note("matrix", f"the colours {stated}: they are shown as {assumed}, which is not exact")
+        return near
 
-    def _tone_mapped(self, codes: NDArray[Any], frame: Any) -> NDArray[np.uint8]:
-        transfer = HLG if frame.color_trc == HLG else PQ
-        name = "HLG" if transfer == HLG else "PQ"
+    def _tone_mapped(self, codes: NDArray[Any], frame: Any, primaries: int) -> NDArray[np.uint8]:
+        transfer, name = (HLG, "HLG") if frame.color_trc == HLG else (PQ, "PQ")
         self._note("hdr", f"frames are HDR ({name}): they are tone-mapped for a common screen (--levels full does not)")
-        return tone_mapped(codes, transfer, frame.color_primaries)
+        return tone_mapped(codes, transfer, primaries)
 
-    def _scaled(self, frame: Any, width: int, height: int, layout: str) -> NDArray[Any]:
-        frame = _unpacked(frame)
+    def _scaled(self, frame: Any, width: int, height: int, layout: str, matrix: int) -> NDArray[Any]:
+        # A frame that is shown again is converted again, and so keeps its own matrix.
+        own, frame.colorspace = frame.colorspace, matrix
         try:
-            return np.asarray(self._reformatter.reformat(frame, width=width, height=height, format=layout).to_ndarray())
+            shown = self._reformatter.reformat(_unpacked(frame), width=width, height=height, format=layout)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(
                 f"{self._path} has pixels of format {frame.format.name}, which cannot be converted",
                 hint="ffmpeg -i FILE -pix_fmt rgb24 -c:v ffv1 OTHER.mkv",
             ) from error
+        finally:
+            frame.colorspace = own
+        return np.asarray(shown.to_ndarray())
 
     def _note(self, subject: str, text: str) -> None:
         self.notes.setdefault(subject, text)

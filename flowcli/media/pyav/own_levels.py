@@ -42,11 +42,14 @@ def led_by_levels(frames: Iterable[Any], colours: Colours) -> Iterator[Any]:
     first = next(frames, None)
     if first is None:
         return
-    ahead = [first]
+    ahead = [(first, first.pts)]
     if colours.levels == "auto" and is_deep(first):
-        ahead += islice(frames, SAMPLED - 1)
-        colours.levels = _levels_of(iter(ahead)) or "auto"
-    yield from chain(ahead, frames)
+        ahead += ((frame, frame.pts) for frame in islice(frames, SAMPLED - 1))
+        colours.levels = _levels_of(frame for frame, _ in ahead) or "auto"
+    for frame, pts in ahead:
+        frame.pts = pts  # a frame that is shown again is the same object with another timestamp
+        yield frame
+    yield from frames
 
 
 def _levels_of(frames: Iterator[Any]) -> Levels | None:
