@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
@@ -29,7 +30,7 @@ def refuse_address(path: Path) -> None:
         whole = f"{address[1]}://{address[2]}"
         raise UsageError(
             f"{whole} is an address, and flowcli reads files and pipes",
-            hint=f"download it, or pipe it in: ffmpeg -i '{whole}' -c copy -an -f matroska - | flowcli video -",
+            hint=f"download it, or pipe it in: ffmpeg -i {quote(whole)} -c copy -an -f matroska - | flowcli video -",
         )
     if _CAMERA.fullmatch(str(path)):
         device = f"-f v4l2 -i {path}" if path.is_absolute() else _DEVICES.get(sys.platform, _DEVICES["linux"])

@@ -6,6 +6,7 @@ import os
 import struct
 from fractions import Fraction
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import cv2
@@ -252,7 +253,7 @@ def test_an_address_is_refused_with_the_pipe_that_works(opened, given, named):
     with pytest.raises(UsageError) as failure:
         opened(Path(given))
     assert str(failure.value) == f"{named} is an address, and flowcli reads files and pipes"
-    assert f"ffmpeg -i '{named}' -c copy -an -f matroska - | flowcli video -" in failure.value.hint
+    assert f"ffmpeg -i {quote(named)} -c copy -an -f matroska - | flowcli video -" in failure.value.hint
 
 
 @pytest.mark.parametrize("given", ["0", "12"])
