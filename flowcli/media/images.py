@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -119,10 +120,11 @@ def read_images(first: Path, second: Path, *, levels: Levels | Mode = "auto") ->
 
 def choose_levels(images: Iterable[Stored], levels: Levels | Mode) -> Levels | None:
     """The levels by which all of the images are shown; None for their full range."""
-    deep = [image for image in images if image.is_deep]
-    if not deep or levels == "full":
+    deep = (image for image in images if image.is_deep)
+    first = next(deep, None)
+    if first is None or levels == "full":
         return None
-    return measured((image.samples for image in deep), full=deep[0].full) if levels == "auto" else levels
+    return measured((image.samples for image in chain([first], deep)), full=first.full) if levels == "auto" else levels
 
 
 def in_natural_order(paths: Iterable[Path]) -> list[Path]:

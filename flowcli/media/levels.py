@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SAMPLED = 16
 """The number of frames that the range of a run is measured on."""
+IGNORED = "frames of 8 bits, YUV and HDR are not changed by --levels"
+"""The sentence about levels that do not fit."""
 _OUTLIERS = 0.001
 """The part of a frame's values, at either end, that may be outside its range, such as dead pixels."""
 _NARROW = 0.25
@@ -106,6 +108,13 @@ def measured(frames: Iterable[Samples], *, full: Levels) -> Levels | None:
 def note_of(levels: Levels) -> str:
     """The sentence about levels that are not the full range."""
     return f"values from {levels} are shown as black to white, in all frames (--levels)"
+
+
+def notes_of(chosen: Levels | None, wanted: Levels | Mode) -> list[str]:
+    """The sentence about the levels that were chosen for images, or about wanted ones that do not fit them."""
+    if chosen is not None:
+        return [note_of(chosen)]
+    return [IGNORED] if isinstance(wanted, Levels) else []
 
 
 def _range_of(samples: Samples) -> Levels | None:

@@ -11,7 +11,7 @@ from flowcli.flow.colour import ColourScale, magnitude
 from flowcli.flow.outputs import check_outputs
 from flowcli.media.frames import Frame, FramePair, VideoMeta
 from flowcli.media.images import read_images
-from flowcli.media.levels import note_of, parse_levels
+from flowcli.media.levels import notes_of, parse_levels
 from flowcli.pipeline.colour_scale import colours_of
 from flowcli.pipeline.run import Run, removing_empty_folders
 from flowcli.pipeline.settings import estimator_of, settle
@@ -42,7 +42,7 @@ def estimate_pair(request: Request, console: Console) -> Result:
         written = run.write(iter([estimate]), task.outputs, interruption)
         if interruption.number and not written.complete:
             raise StoppedError(interruption.number, hint="run it again")
-    notes = () if meta.levels is None else (note_of(meta.levels),)
+    notes = tuple(notes_of(meta.levels, parse_levels(request.levels)))
     return run.conclude("pair", replace(written, seconds=time.monotonic() - started, notes=notes))
 
 

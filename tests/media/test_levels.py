@@ -196,8 +196,10 @@ def test_levels_that_are_no_range_are_refused(text):
         parse_levels(text)
 
 
-def test_levels_of_8_bits_change_nothing_and_say_so(make_video):
-    source = open_source(make_video(frames=2), decoding=Decoding(levels=Levels(10, 20)))
+@pytest.mark.parametrize("kind", ["video", "images"])
+def test_levels_of_8_bits_change_nothing_and_say_so(make_video, make_images, kind):
+    path = make_video(frames=2) if kind == "video" else make_images()
+    source = open_source(path, decoding=Decoding(levels=Levels(10, 20)))
     list(source.frames())
     assert source.notes == ["frames of 8 bits, YUV and HDR are not changed by --levels"]
     assert source.meta.levels is None

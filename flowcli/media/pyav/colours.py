@@ -12,7 +12,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from flowcli.errors import SourceError
-from flowcli.media.levels import Levels, note_of
+from flowcli.media.levels import IGNORED, Levels, note_of
 from flowcli.media.pyav.hdr import HLG, PQ, is_hdr, tone_mapped
 from flowcli.media.pyav.matrices import ICTCP, from_ictcp, from_ycgco
 from flowcli.media.pyav.samples import full_range, is_deep, is_not_converted, samples_of
@@ -60,7 +60,7 @@ class Colours:
             if self.is_deep:
                 self._note("levels", note_of(self.levels))
                 return _resized(self.levels.apply(samples_of(frame)), width, height)
-            self._note("levels", "frames of 8 bits, YUV and HDR are not changed by --levels")
+            self._note("levels", IGNORED)
         if self.is_deep and is_not_converted(frame):
             return _resized(full_range(frame).apply(samples_of(frame)), width, height)
         if frame.colorspace in {_YCGCO, _YCGCO_RE, _YCGCO_RO, ICTCP} and _is_yuv(frame):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flowcli.errors import FlowcliError, SourceError
 from flowcli.media.frames import Frame, FramePair, VideoMeta
 from flowcli.media.images import choose_levels, read_stored
-from flowcli.media.levels import SAMPLED, note_of
+from flowcli.media.levels import SAMPLED, notes_of
 from flowcli.media.selection import nothing_selected
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ImageSequence:
         self.lost = 0
         self._read = read
         levels = self._levels_for(images, decoding.levels)
-        self.notes: list[str] = [] if levels is None else [note_of(levels)]
+        self.notes = notes_of(levels, decoding.levels)
         rate = rate or DEFAULT_RATE
         indices = selection.range_of(len(images), rate)
         if not indices:
