@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.outputs import names_of
+from flowcli.media.images import in_natural_order
 from flowcli.media.kinds import is_image, is_video, passed_over
+from flowcli.media.sources import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -46,6 +48,7 @@ def discover(
     folders are not, and no file occurs twice. `include` and `exclude` are globs on a clip's path relative to `root`.
     Raises UsageError if `root` is not a folder or is `outputs`, SourceError if no clip remains.
     """
+    check_name(root)
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder", hint="give the folder that holds the clips, or a list of them")
     if outputs and outputs.resolve() == root.resolve():
@@ -109,7 +112,7 @@ def folders_below(root: Path, *, outputs: Path | None) -> Iterator[tuple[Path, l
 
 def is_clip(folder: Path, files: Iterable[Path], *, root: Path) -> bool:
     """Whether a folder other than `root` is a clip of two or more images."""
-    return folder != root and sum(is_image(path) and path.is_file() for path in files) > 1
+    return folder != root and len(in_natural_order(files)) > 1
 
 
 def visible(names: Iterable[str]) -> Iterator[str]:

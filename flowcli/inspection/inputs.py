@@ -81,7 +81,7 @@ def opened(inputs: Sequence[str], *, frame: int | None, skip: int | None) -> Sub
 
 def between(first: Path, second: Path) -> Subject:
     """The subject of two image files."""
-    return Subject(first.stem, (first, second), *read_images(first, second))
+    return Subject(first.stem, (first, second), *read_images(first, second)[:2])
 
 
 def from_video(path: Path, start: int, step: int) -> Subject:

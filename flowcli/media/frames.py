@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcli.errors import PartialError
+from flowcli.media.levels import Levels
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class VideoMeta:
     `frame_count` is None where it is unknown, and an estimate unless `counted`: containers can be wrong. Times of
     frames are multiples of `tick` seconds; a video written with that tick repeats them exactly. `start` is the time of
     the first selected frame, in seconds after the first frame of the source. `pixel_aspect` is the width of a displayed
-    pixel over its height. `seekable` is false where only the first frames can be sampled.
+    pixel over its height. `seekable` is false where only the first frames can be sampled. `levels` are the stored
+    values shown as black and white, None for the full range.
     """
 
     name: str
@@ -42,6 +44,7 @@ class VideoMeta:
     counted: bool = False
     audio: Audio | None = None
     seekable: bool = True
+    levels: Levels | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from flowcli.media.images import in_natural_order
-from flowcli.media.kinds import is_image, passed_over
+from flowcli.media.kinds import passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -34,7 +34,7 @@ class Listing:
         plain = in_natural_order(visible)
         images = in_order_of_numbers(plain)
         notes = (
-            passed_over(path for path in visible if not is_image(path)),
+            passed_over(path for path in visible if path not in plain),
             _order_note(images) if images != plain else None,
             _twice_note(images),
         )

@@ -15,7 +15,7 @@ from flowcli.media.pairs import expected_pairs, pair_up, too_short
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import amount
 from flowcli.model.quality import QUALITIES
-from flowcli.pipeline.pair import meta_of, read_pair
+from flowcli.pipeline.pair import read_pair
 from flowcli.pipeline.settings import estimator_of, settings_record, settle
 from flowcli.pipeline.task import Task
 from flowcli.pipeline.video import source_of
@@ -64,10 +64,12 @@ class DryRun:
         meta, settings = self.meta, self.settings
         frames = "unknown" if meta.frame_count is None else f"{'' if meta.counted else 'about '}{meta.frame_count}"
         computed = "{} x {}".format(*self.computed)
+        shown = {} if meta.levels is None else {"levels": f"{meta.levels} are shown as black to white"}
         return {
             "frames": frames,
             "flows": "unknown" if self.flows is None else str(self.flows),
             "size": f"{meta.width} x {meta.height}, computed at {computed}",
+            **shown,
             "correlation": f"{settings['correlation']}; computing takes {amount(self.memory_bytes)}",
             "device": f"{settings['device']}, {settings['precision']}, batch {settings['batch']}",
             "weights": self.weights.name,
@@ -120,9 +122,9 @@ def plan_video(request: Request) -> DryRun:
 def plan_pair(request: Request) -> DryRun:
     """The plan of `flowcli pair`; raises the errors that the run would raise before it computes."""
     task = Task.of(request, video=False)
-    pair = read_pair(request)
+    pair, meta = read_pair(request)
     check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
-    return plan("pair", task, meta_of(pair, request), [pair, pair])
+    return plan("pair", task, meta, [pair, pair])
 
 
 def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> DryRun:

@@ -11,6 +11,7 @@ from flowcli.flow.colour import ColourScale, magnitude
 from flowcli.flow.outputs import check_outputs
 from flowcli.media.frames import Frame, FramePair, VideoMeta
 from flowcli.media.images import read_images
+from flowcli.media.levels import notes_of, parse_levels
 from flowcli.pipeline.colour_scale import colours_of
 from flowcli.pipeline.run import Run, removing_empty_folders
 from flowcli.pipeline.settings import estimator_of, settle
@@ -28,9 +29,8 @@ def estimate_pair(request: Request, console: Console) -> Result:
     Raises StoppedError if a signal arrives before the flow is written.
     """
     task = Task.of(request, video=False)
-    pair = read_pair(request)
+    pair, meta = read_pair(request)
     check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
-    meta = meta_of(pair, request)
     estimator = estimator_of(request, task.weights, saved=task.saved)
     settle(estimator, (meta.width, meta.height), None)
     started = time.monotonic()
@@ -42,16 +42,17 @@ def estimate_pair(request: Request, console: Console) -> Result:
         written = run.write(iter([estimate]), task.outputs, interruption)
         if interruption.number and not written.complete:
             raise StoppedError(interruption.number, hint="run it again")
-    return run.conclude("pair", replace(written, seconds=time.monotonic() - started))
+    notes = tuple(notes_of(meta.levels, parse_levels(request.levels)))
+    return run.conclude("pair", replace(written, seconds=time.monotonic() - started, notes=notes))
 
 
-def read_pair(request: Request) -> FramePair:
-    """The two images of a request as a pair; raises UsageError if they differ in size."""
-    first, second = read_images(*request.inputs)
-    return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(0), second), continues=False)
+def read_pair(request: Request) -> tuple[FramePair, VideoMeta]:
+    """The two images of a request as a pair, described as a video of two frames at 1 frame per second.
 
-
-def meta_of(pair: FramePair, request: Request) -> VideoMeta:
-    """The metadata of a pair of images, described as a video of two frames at 1 frame per second."""
-    height, width = pair.first.image.shape[:2]
-    return VideoMeta(request.inputs[0].name, width, height, Fraction(1), 2, tick=Fraction(1), counted=True)
+    Raises UsageError if they differ in size.
+    """
+    first, second, levels = read_images(*request.inputs, levels=parse_levels(request.levels))
+    height, width = first.shape[:2]
+    name = request.inputs[0].name
+    meta = VideoMeta(name, width, height, Fraction(1), 2, tick=Fraction(1), counted=True, levels=levels)
+    return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(0), second), continues=False), meta

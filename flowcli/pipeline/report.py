@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from flowcli.flow.estimate import Stamp
+    from flowcli.media.levels import Levels
     from flowcli.model.weights import Weights
 
 
@@ -28,7 +29,8 @@ class Report:
     """The facts of one run.
 
     `settings` are as resolved. `pairs` are in order, their times relative to `start`, the time of the first selected
-    frame in the source. `photometric_error` is the mean before and after warping, in grey levels.
+    frame in the source. `levels` are the stored values shown as black and white, None for the full range.
+    `photometric_error` is the mean before and after warping, in grey levels.
     """
 
     command: str
@@ -44,6 +46,7 @@ class Report:
     notes: tuple[str, ...]
     lost_frames: int
     photometric_error: tuple[float, float] | None
+    levels: Levels | None = None
 
     def json(self) -> Json:
         """The content of NAME_flow.json."""
@@ -59,6 +62,7 @@ class Report:
             "job": dict(self.job),
             "flows": len(self.pairs),
             "start": str(self.start),
+            "levels": None if self.levels is None else [self.levels.low, self.levels.high],
             "notes": list(self.notes),
             "lost_frames": self.lost_frames,
             "photometric_error": {"unit": "grey levels", "before": before, "after": after},

@@ -51,6 +51,19 @@ class Request:
     deinterlace: Annotated[
         bool, typer.Option("--deinterlace", metavar="", help="Deinterlace the frames of interlaced video."), VIDEO
     ] = False
+    video_stream: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Read video stream N, from 0. Default: the one the file marks.", min=0),
+        VIDEO,
+    ] = None
+    levels: Annotated[
+        str,
+        typer.Option(
+            metavar="LOW,HIGH",
+            help="How more than 8 bits are shown: auto stretches a small range and tone-maps HDR, full does not; "
+            "or the stored values of black and white.",
+        ),
+    ] = "auto"
     weights: Annotated[options.Weights, PATH] = "raft-small"
     quality: options.Quality = "balanced"
     iterations: Annotated[

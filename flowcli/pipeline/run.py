@@ -162,6 +162,7 @@ class Run:
             notes=notes,
             lost_frames=done.lost + (source.lost if source else 0),
             photometric_error=error,
+            levels=self.meta.levels,
         ).json()
         write_whole(self.task.report, report.text().encode())
         problem = problem_of(report.content, self.task.path)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import UsageError
 from flowcli.flow.outputs import MP4, check_outputs
+from flowcli.media.decoding import Decoding
+from flowcli.media.levels import parse_levels
 from flowcli.media.pairs import expected_pairs, pairs_of
 from flowcli.media.pyav import has_audio
 from flowcli.media.selection import parse_rate, parse_selection
@@ -63,7 +65,8 @@ def source_of(request: Request) -> Source:
     rate = parse_rate(request.fps)
     if request.resume and is_pipe(request.inputs[0]):
         raise UsageError("input from a pipe cannot be resumed", hint="save it to a file first")
-    return open_source(request.inputs[0], rate=rate, selection=selection, deinterlace=request.deinterlace)
+    decoding = Decoding(request.deinterlace, parse_levels(request.levels), request.video_stream)
+    return open_source(request.inputs[0], rate=rate, selection=selection, decoding=decoding)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ except ImportError as error:
 __all__ = ["cv2", "decode"]
 
 
-def decode(path: Path, data: bytes, mode: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
+def decode(path: Path, data: bytes | NDArray[np.uint8], mode: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
     """The image in a file's bytes, in BGR order; raises SourceError where it cannot be decoded or is too large.
 
     Decoded from memory, because OpenCV crashes on file names that are not UTF-8; silenced, because libpng and libjpeg
@@ -39,10 +39,10 @@ def decode(path: Path, data: bytes, mode: int = cv2.IMREAD_COLOR) -> NDArray[Any
     """
     reason = "is not an image that can be read"
     image = None
-    if data:
+    if len(data):
         try:
             with silenced():
-                image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+                image = cv2.imdecode(np.frombuffer(data, np.uint8) if isinstance(data, bytes) else data, mode)
         except cv2.error as error:
             reason = "is too large an image" if "pixels" in str(error).lower() else reason
     if image is None:

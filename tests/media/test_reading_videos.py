@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.decoding import Decoding
 from flowcli.media.pairs import pair_up
 from flowcli.media.pyav import MAX_BAD_IN_A_ROW, VideoReader
 from flowcli.media.selection import parse_selection
@@ -105,13 +106,13 @@ def test_interlaced_frames_are_noted_and_deinterlaced_on_request(make_video, nam
         stream.codec_context.options = {"flags": "+ildct+ilme", "x264-params": "tff=1"}
 
     path = make_video(name, images=images, codec="mpeg2video" if name == "fields.ts" else "libx264", prepare=interlace)
-    combed, whole = open_source(path), open_source(path, deinterlace=True)
+    combed, whole = open_source(path), open_source(path, decoding=Decoding(deinterlace=True))
     before, after = list(combed.frames()), list(whole.frames())
     assert combed.notes == ["frames are interlaced, which shows as combs at moving edges; use --deinterlace"]
     assert whole.notes == []
     assert [frame.time for frame in after] == [frame.time for frame in before]
     assert all(combs(b.image) < combs(a.image) / 3 for a, b in zip(before[1:-1], after[1:-1], strict=True))
-    part = open_source(path, deinterlace=True, selection=parse_selection("#5", "#8", None))
+    part = open_source(path, decoding=Decoding(deinterlace=True), selection=parse_selection("#5", "#8", None))
     assert [frame.image.tobytes() for frame in part.frames()] == [frame.image.tobytes() for frame in after[5:8]]
 
 

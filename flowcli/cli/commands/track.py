@@ -12,9 +12,9 @@ from flowcli.pipeline.request import Request
 from flowcli.system import options as shared
 
 TAKEN = (
-    *("output", "skip", "start", "end", "max_frames", "fps", "weights", "quality", "iterations", "tolerance"),
-    *("refine", "occlusion_relative", "occlusion_absolute", "device", "precision", "memory", "max_side", "scale"),
-    "overwrite",
+    *("output", "skip", "start", "end", "max_frames", "fps", "video_stream", "levels", "weights", "quality"),
+    *("iterations", "tolerance", "refine", "occlusion_relative", "occlusion_absolute", "device", "precision"),
+    *("memory", "max_side", "scale", "overwrite"),
 )
 
 

@@ -58,7 +58,7 @@ def decode_exr(
     try:
         whole = at_origin(data, header)
         planes = [_decoded(path, alone(whole, header, name) if len(header.names) > 1 else whole) for name in names]
-        cut = _is_cut(data)
+        cut = is_cut(data)
     except (av.FFmpegError, ValueError, IndexError, struct.error) as error:
         raise SourceError(f"{path} is not an EXR file, or damaged", hint="copy it or write it again") from error
     if cut:
@@ -96,8 +96,8 @@ def _decoded(path: Path, data: bytes) -> Float[NDArray[np.float32], "height widt
     return values[:, : frames[0].width].astype(np.float32)
 
 
-def _is_cut(data: bytes) -> bool:
-    """Whether the last lines are missing, which FFmpeg does not report; files of tiles are not checked."""
+def is_cut(data: bytes) -> bool:
+    """Whether the last lines of an EXR file are missing, which FFmpeg does not report; tiles are not checked."""
     if struct.unpack_from("<I", data, 4)[0] & (TILED | DEEP):
         return False
     table = read_headers(data)[0].end + 1

@@ -11,8 +11,11 @@ from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from numpy.typing import NDArray
+
+    Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,20 @@ class Orientation:
             return cls(mirrors_x=a < 0, mirrors_y=d < 0)
         return cls(swaps_axes=True, mirrors_x=c < 0, mirrors_y=b < 0)
 
-    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def apply(self, image: Pixels) -> Pixels:
         """The image as displayed."""
         if self.swaps_axes:
-            image = np.asarray(cv2.transpose(image), np.uint8)
+            image = np.asarray(cv2.transpose(image), image.dtype)
         if self.mirrors_x and self.mirrors_y:
-            return np.asarray(cv2.flip(image, -1), np.uint8)
+            return np.asarray(cv2.flip(image, -1), image.dtype)
         if self.mirrors_x or self.mirrors_y:
-            return np.asarray(cv2.flip(image, 1 if self.mirrors_x else 0), np.uint8)
+            return np.asarray(cv2.flip(image, 1 if self.mirrors_x else 0), image.dtype)
         return image
+
+
+def orientation_of(frame: Any) -> Orientation:
+    """The orientation that a PyAV frame states."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    return (
+        Orientation() if matrix is None else Orientation.from_display_matrix(np.frombuffer(matrix, np.int32).tolist())
+    )

@@ -7,18 +7,20 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
-import numpy as np
 from av.format import Flags
-from av.video.reformatter import VideoReformatter
 
 from flowcli.errors import UsageError
+from flowcli.media.decoding import USUAL
 from flowcli.media.frames import Frame
 from flowcli.media.pyav.clock import Clock
+from flowcli.media.pyav.colours import Colours
+from flowcli.media.pyav.cropping import NO_CROP, crop_of
 from flowcli.media.pyav.decoder import MAX_BAD_IN_A_ROW, Decoder
 from flowcli.media.pyav.deinterlacing import deinterlaced
 from flowcli.media.pyav.matroska import ends_whole
-from flowcli.media.pyav.opening import open_container, video_stream
-from flowcli.media.pyav.orientation import Orientation
+from flowcli.media.pyav.opening import note_of_streams, open_container, video_stream
+from flowcli.media.pyav.orientation import Orientation, orientation_of
+from flowcli.media.pyav.own_levels import led_by_levels
 from flowcli.media.pyav.stream_facts import (
     announced_frames,
     check_size,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Self
 
+    from flowcli.media.decoding import Decoding
     from flowcli.media.pyav.opening import Readable
     from flowcli.media.selection import Selection
 
@@ -48,8 +51,9 @@ class VideoReader:
 
     `stream` is read instead of the file at `path`, which then only names it. `rate`, in frames per second, may be given
     for streams without timestamps. Times of frames are multiples of `tick` seconds from `origin`, the first frame's
-    timestamp in seconds. `frame_count` is the container's estimate, or None. Raises SourceError where the file is not a
-    video that can be read, UsageError where it does not exist or `rate` is given for a video with timestamps.
+    timestamp in seconds. `frame_count` is the container's estimate, or None. `colours` converts the frames. Raises
+    SourceError where the file is not a video that can be read, UsageError where it does not exist, `rate` is given for
+    a video with timestamps, or the video stream that `decoding` names is missing.
     """
 
     def __init__(
@@ -59,20 +63,26 @@ class VideoReader:
         stream: Readable | None = None,
         origin: Fraction | None = None,
         rate: Fraction | None = None,
-        deinterlace: bool = False,
+        decoding: Decoding = USUAL,
     ) -> None:
         self.path = path
-        self._notes: dict[str, str] = {}
+        self.colours = Colours(path, decoding.levels)
+        self._notes = self.colours.notes
         self._container = open_container(path, stream)
         try:
-            self._stream = video_stream(self._container, path)
+            self._stream = video_stream(self._container, path, number=decoding.video_stream)
             check_size(path, self._stream.codec_context)
             self._set_rate(rate)
         except BaseException:
             self._container.close()
             raise
+        if decoding.video_stream is None and (note := note_of_streams(self._container, self._stream)):
+            self._note("streams", note)
         self._aspect = fraction(self._stream.sample_aspect_ratio) or Fraction(1)
         self._is_file = stream is None
+        self._crop = crop_of(path, self._container.streams.video.index(self._stream)) if self._is_file else NO_CROP
+        if self._crop != NO_CROP:
+            self._note("crop", f"frames are cropped as the file asks for: {self._crop}")
         self._bytes = self._bytes_now()
         self._announced = announced_frames(self._stream, self._container)
         self.frame_count = self._announced or estimated_frames(self._stream, self._container, self._bytes, self.rate)
@@ -84,8 +94,7 @@ class VideoReader:
         shared = self._container.format.name == "mpeg"
         self._clock = Clock(rate=self.rate, tick=self.tick, origin=origin, jumps=self.clock_may_jump, shared=shared)
         self._decoder = Decoder(path, self._container, self._stream, packets=self._packets, clock=self._clock)
-        self._deinterlace = deinterlace
-        self._reformatter = VideoReformatter()
+        self._deinterlace = decoding.deinterlace
         self._layout: tuple[int, int, Orientation] | None = None
 
     def __enter__(self) -> Self:
@@ -174,6 +183,7 @@ class VideoReader:
         first: int | None = None
         latest: Fraction | None = None
         frames = deinterlaced(self._decoded(), self._stream) if self._deinterlace else self._decoded()
+        frames = frames if self._is_file else led_by_levels(frames, self.colours)
         for decoded in frames:
             if from_key_frame and not decoded.key_frame:
                 continue
@@ -267,7 +277,7 @@ class VideoReader:
     def _frame(self, index: int, time: Fraction, decoded: Any) -> Frame:
         check_size(self.path, decoded)
         if self._layout is None:
-            self._layout = (decoded.width, decoded.height, _orientation(decoded))
+            self._layout = (decoded.width, decoded.height, orientation_of(decoded))
         width, height, orientation = self._layout
         scaled_from = None
         if (decoded.width, decoded.height) != (width, height):
@@ -279,8 +289,8 @@ class VideoReader:
             )
         if decoded.interlaced_frame:
             self._note("fields", "frames are interlaced, which shows as combs at moving edges; use --deinterlace")
-        rgb = self._reformatter.reformat(decoded, width=width, height=height, format="rgb24")
-        return Frame(index, time, orientation.apply(np.asarray(rgb.to_ndarray(), np.uint8)), scaled_from=scaled_from)
+        image = orientation.apply(self._crop.apply(self.colours.rgb(decoded, width, height)))
+        return Frame(index, time, image, scaled_from=scaled_from)
 
     def _note(self, subject: str, text: str) -> None:
         self._notes.setdefault(subject, text)
@@ -297,10 +307,3 @@ class VideoReader:
             self._note(
                 "rate", f"the stream has no timestamps: {float(self.rate):g} frames per second are assumed (--fps)"
             )
-
-
-def _orientation(decoded: Any) -> Orientation:
-    matrix = decoded.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return Orientation()
-    return Orientation.from_display_matrix(np.frombuffer(matrix, np.int32).tolist())

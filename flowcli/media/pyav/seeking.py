@@ -6,24 +6,28 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from flowcli.media.decoding import USUAL
 from flowcli.media.pyav import VideoReader
 from flowcli.media.selection import Moment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flowcli.media.decoding import Decoding
     from flowcli.media.selection import Selection
 
 # Seconds before the start of a selection to seek to, tried in turn until decoding begins at a key frame before it.
 _SECONDS_BACK = (0, 1, 4, 16, 64)
 
 
-def seek_point(path: Path, selection: Selection, *, origin: Fraction | None) -> tuple[Selection, Fraction | None]:
+def seek_point(
+    path: Path, selection: Selection, *, origin: Fraction | None, decoding: Decoding = USUAL
+) -> tuple[Selection, Fraction | None]:
     """The same selection by time, and the time to seek to; (`selection`, None) where only a full pass finds its frames.
 
     `origin` is the first frame's timestamp in seconds, as in VideoReader.
     """
-    by_time = selection_by_time(path, selection, origin=origin)
+    by_time = selection_by_time(path, selection, origin=origin, decoding=decoding)
     start = by_time.start.seconds if by_time else None
     if by_time is None or start is None:
         return selection, None
@@ -31,7 +35,7 @@ def seek_point(path: Path, selection: Selection, *, origin: Fraction | None) -> 
         target = start - back
         if target <= 0:
             break
-        with VideoReader(path, origin=origin) as reader:
+        with VideoReader(path, origin=origin, decoding=decoding) as reader:
             reader.seek(target)
             key_frame = reader.next_key_frame()
         if key_frame is not None and 0 < key_frame <= start:
@@ -39,9 +43,11 @@ def seek_point(path: Path, selection: Selection, *, origin: Fraction | None) -> 
     return selection, None
 
 
-def selection_by_time(path: Path, selection: Selection, *, origin: Fraction | None) -> Selection | None:
+def selection_by_time(
+    path: Path, selection: Selection, *, origin: Fraction | None, decoding: Decoding = USUAL
+) -> Selection | None:
     """The selection by times instead of frame indices, read from the packets; None where they do not determine it."""
-    with VideoReader(path, origin=origin) as reader:
+    with VideoReader(path, origin=origin, decoding=decoding) as reader:
         if not reader.seekable:
             return None
         moments = (selection.start, selection.end)

@@ -12,6 +12,8 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.addresses import refuse_address
+from flowcli.media.decoding import USUAL
 from flowcli.media.selection import EVERYTHING
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from flowcli.media.decoding import Decoding
     from flowcli.media.frames import Frame, FramePair, VideoMeta
     from flowcli.media.selection import Selection
 
@@ -58,11 +61,11 @@ class Source(Protocol):
 
 
 def open_source(
-    path: Path, *, rate: Fraction | None = None, selection: Selection = EVERYTHING, deinterlace: bool = False
+    path: Path, *, rate: Fraction | None = None, selection: Selection = EVERYTHING, decoding: Decoding = USUAL
 ) -> Source:
     """The source at `path`: a video, a folder or pattern of images, or `-`.
 
-    `rate` is frames per second, for images and video without timestamps. `deinterlace` deinterlaces video. Raises
+    `rate` is frames per second, for images and video without timestamps. `decoding` changes frames. Raises
     UsageError where the path does not exist or the options do not fit it, SourceError where it cannot be read.
     """
     check_name(path)
@@ -71,7 +74,7 @@ def open_source(
             continue
         kind = importlib.import_module(f"{__name__}.{name}")
         if kind.accepts(path):
-            source: Source = kind.SOURCE(path, rate=rate, selection=selection, deinterlace=deinterlace)
+            source: Source = kind.SOURCE(path, rate=rate, selection=selection, decoding=decoding)
             return source
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint="check the path")
@@ -85,12 +88,13 @@ def is_pipe(path: Path) -> bool:
 
 
 def check_name(path: Path) -> None:
-    """Raises UsageError for a name that no file can have."""
+    """Raises UsageError for a name that no file can have, and for addresses and webcams."""
     try:
         path.exists()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{path} is not a path: {reason.lower()}", hint="check the path") from error
+    refuse_address(path)
 
 
 def name_of(path: Path) -> str:

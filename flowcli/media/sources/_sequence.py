@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from flowcli.errors import FlowcliError, SourceError
 from flowcli.media.frames import Frame, FramePair, VideoMeta
-from flowcli.media.images import read_image
+from flowcli.media.images import choose_levels, read_stored
+from flowcli.media.levels import SAMPLED, notes_of
 from flowcli.media.selection import nothing_selected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import Self
 
+    from flowcli.media.decoding import Decoding
+    from flowcli.media.images import Stored
+    from flowcli.media.levels import Levels, Mode
     from flowcli.media.selection import Selection
 
 DEFAULT_RATE = Fraction(25)
@@ -27,19 +33,37 @@ class ImageSequence:
     """Images as frames. An unreadable image is a lost frame; an image of another size raises SourceError."""
 
     def __init__(
-        self, path: Path, images: list[Path], *, name: str, rate: Fraction | None, selection: Selection
+        self,
+        path: Path,
+        images: list[Path],
+        *,
+        name: str,
+        rate: Fraction | None,
+        selection: Selection,
+        decoding: Decoding,
+        read: Callable[[Path], Stored] = read_stored,
     ) -> None:
         self.path = path
         self.lost = 0
-        self.notes: list[str] = []
+        self._read = read
+        levels = self._levels_for(images, decoding.levels)
+        self.notes = notes_of(levels, decoding.levels)
         rate = rate or DEFAULT_RATE
         indices = selection.range_of(len(images), rate)
         if not indices:
             raise nothing_selected(path, selection)
         self._images = images[indices.start : indices.stop]
-        height, width = read_image(self._images[0]).shape[:2]
+        height, width = read(self._images[0]).samples.shape[:2]
         self.meta = VideoMeta(
-            name, width, height, rate, len(self._images), 1 / rate, start=indices.start / rate, counted=True
+            name,
+            width,
+            height,
+            rate,
+            len(self._images),
+            1 / rate,
+            start=indices.start / rate,
+            counted=True,
+            levels=levels,
         )
 
     def frames(self) -> Iterator[Frame]:
@@ -81,7 +105,7 @@ class ImageSequence:
     def _frame(self, index: int) -> Frame:
         path = self._images[index]
         try:
-            image = read_image(path)
+            image = self._read(path).image(self.meta.levels)
         except FlowcliError as error:
             raise _UnreadableImageError from error
         height, width = image.shape[:2]
@@ -91,6 +115,23 @@ class ImageSequence:
                 hint="all images must have one size",
             )
         return Frame(index, index / self.meta.rate, image)
+
+    def _levels_for(self, images: list[Path], levels: Levels | Mode) -> Levels | None:
+        """The levels of the whole sequence, whatever part of it is selected, so that all parts are shown alike."""
+        if levels == "full":
+            return None
+        last = len(images) - 1
+        places = sorted({last * number // (SAMPLED - 1) for number in range(SAMPLED)})
+        readable = self._readable(images[place] for place in places)
+        first = next(readable, None)
+        if first is None or not first.is_deep:
+            return None
+        return choose_levels(chain([first], readable), levels)
+
+    def _readable(self, images: Iterable[Path]) -> Iterator[Stored]:
+        for image in images:
+            with suppress(FlowcliError):
+                yield self._read(image)
 
 
 class _UnreadableImageError(Exception):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.decoding import USUAL
 from flowcli.media.frames import Frame, VideoMeta
 from flowcli.media.pairs import pair_up
 from flowcli.media.selection import EVERYTHING, nothing_selected, renumbered, selected
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from flowcli.media.decoding import Decoding
     from flowcli.media.frames import FramePair
     from flowcli.media.selection import Selection
 
@@ -46,7 +48,7 @@ class WebpSource:
         *,
         rate: Fraction | None = None,
         selection: Selection = EVERYTHING,
-        deinterlace: bool = False,
+        decoding: Decoding = USUAL,
     ) -> None:
         if rate is not None:
             raise UsageError(f"{path} has timestamps", hint="--fps is for images, and for video without timestamps")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
+from flowcli.media.decoding import USUAL
 from flowcli.media.images import EXTENSIONS
 from flowcli.media.kinds import is_video
 from flowcli.media.listing import Listing
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
+    from flowcli.media.decoding import Decoding
     from flowcli.media.selection import Selection
 
 
@@ -32,7 +34,7 @@ class FolderSource(ImageSequence):
         *,
         rate: Fraction | None = None,
         selection: Selection = EVERYTHING,
-        deinterlace: bool = False,
+        decoding: Decoding = USUAL,
     ) -> None:
         files = files_in(path)
         listing = Listing.of(files)
@@ -44,7 +46,7 @@ class FolderSource(ImageSequence):
                 if any(map(is_video, files))
                 else "a folder needs two or more of " + ", ".join(sorted(EXTENSIONS)),
             )
-        super().__init__(path, images, name=path.resolve().name, rate=rate, selection=selection)
+        super().__init__(path, images, name=path.resolve().name, rate=rate, selection=selection, decoding=decoding)
         self.notes += listing.notes
 
 

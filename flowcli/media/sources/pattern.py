@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.decoding import USUAL
 from flowcli.media.images import EXTENSIONS
 from flowcli.media.listing import Listing
 from flowcli.media.selection import EVERYTHING
@@ -19,6 +20,7 @@ from flowcli.media.sources._sequence import ImageSequence
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from flowcli.media.decoding import Decoding
     from flowcli.media.selection import Selection
 
 _NUMBER = re.compile(r"%(?:0(\d+))?d")
@@ -38,7 +40,7 @@ class PatternSource(ImageSequence):
         *,
         rate: Fraction | None = None,
         selection: Selection = EVERYTHING,
-        deinterlace: bool = False,
+        decoding: Decoding = USUAL,
     ) -> None:
         listing = Listing.of(matches(path))
         images = listing.images
@@ -48,7 +50,7 @@ class PatternSource(ImageSequence):
             )
         if len(images) == 1:
             raise SourceError(f"{path} matches only one image", hint="flow needs two; for two files: `flowcli pair`")
-        super().__init__(path, images, name=name_of(path), rate=rate, selection=selection)
+        super().__init__(path, images, name=name_of(path), rate=rate, selection=selection, decoding=decoding)
         self.notes += listing.notes
 
 

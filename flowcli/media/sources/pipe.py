@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.decoding import USUAL
 from flowcli.media.frames import VideoMeta
 from flowcli.media.pairs import pair_up
 from flowcli.media.pyav import VideoReader
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from io import RawIOBase
     from typing import Self
 
+    from flowcli.media.decoding import Decoding
     from flowcli.media.frames import Frame, FramePair
     from flowcli.media.selection import Selection
 
@@ -47,13 +49,13 @@ class PipeSource:
         *,
         rate: Fraction | None = None,
         selection: Selection = EVERYTHING,
-        deinterlace: bool = False,
+        decoding: Decoding = USUAL,
     ) -> None:
         self.path = path
         name = Path("stdin") if str(path) == STDIN else path
         self._stream = Stream(open_pipe(path))
         with self._stream.stopping():
-            self._reader = VideoReader(name, stream=self._stream, rate=rate, deinterlace=deinterlace)
+            self._reader = VideoReader(name, stream=self._stream, rate=rate, decoding=decoding)
             self._later = self._reader.frames(selection)
             self._waiting = deque(islice(self._later, 2))
             if not self._waiting and not selection.from_first:
@@ -73,6 +75,7 @@ class PipeSource:
             start=first.time,
             pixel_aspect=reader.pixel_aspect,
             seekable=False,
+            levels=reader.colours.levels_of_all(reader.colours.levels),
         )
 
     @property
@@ -123,13 +126,27 @@ class Stream:
     def __init__(self, file: RawIOBase) -> None:
         self.ended = False
         self._file = file
+        self._ahead = b""
         self._error: BaseException | None = None
         if file.seekable():
             self.seek = file.seek
             self.tell = file.tell
 
+    def peek(self, size: int) -> bytes:
+        """The first bytes, up to `size` of them, which `read` still gives."""
+        if self._file.seekable():
+            start = self._file.tell()
+            ahead = self.read(size)
+            self._file.seek(start)
+            return ahead
+        self._ahead = self.read(size)
+        return self._ahead
+
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end."""
+        if self._ahead:
+            ahead, self._ahead = self._ahead[:size], self._ahead[size:]
+            return ahead
         try:
             while not self.ended:
                 if self._has_data():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
+from flowcli.media.decoding import USUAL
 from flowcli.media.frames import Audio, FramePair, VideoMeta
 from flowcli.media.pyav import VideoReader
+from flowcli.media.pyav.own_levels import levels_of_file
 from flowcli.media.pyav.seeking import seek_point
 from flowcli.media.pyav.sniffing import Fault, refusal
 from flowcli.media.selection import EVERYTHING, Moment, Selection, nothing_selected, renumbered
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from flowcli.media.decoding import Decoding
     from flowcli.media.frames import Frame
 
 _REACH = Fraction(10)
@@ -38,25 +42,30 @@ class VideoSource:
         *,
         rate: Fraction | None = None,
         selection: Selection = EVERYTHING,
-        deinterlace: bool = False,
+        decoding: Decoding = USUAL,
     ) -> None:
         self.path = path
         self.lost = 0
         self.notes: list[str] = []
         self._rate = rate
-        self._deinterlace = deinterlace
+        self._decoding = decoding
         self._selection, self._seek_to = selection, None
-        with VideoReader(path, rate=rate) as reader:
+        with VideoReader(path, rate=rate, decoding=decoding) as reader:
             head = list(islice(reader.frames(), 2))
             self._origin = reader.origin
+        if decoding.levels == "auto" and reader.colours.is_deep:
+            levels = levels_of_file(path, number=decoding.video_stream)
+            self._decoding = replace(decoding, levels=levels or "auto")
         if not head:
             raise refusal(path, otherwise=Fault("has no frame that can be decoded", "is it encrypted or damaged?"))
         if len(head) == 1:
             raise SourceError(f"{path} has only one frame", hint="flow needs two frames; for pictures: `flowcli pair`")
         if not selection.from_first:
             # After a seek, the first frame would be deinterlaced without the one before it.
-            if not deinterlace:
-                self._selection, self._seek_to = seek_point(path, selection, origin=self._origin)
+            if not decoding.deinterlace:
+                self._selection, self._seek_to = seek_point(
+                    path, selection, origin=self._origin, decoding=self._decoding
+                )
             head = list(islice(self._selected(), 2))
             if not head:
                 raise nothing_selected(path, selection)
@@ -72,6 +81,7 @@ class VideoSource:
             start=self._start,
             pixel_aspect=reader.pixel_aspect,
             audio=Audio(path, (self._origin or 0) + self._start),
+            levels=reader.colours.levels_of_all(self._decoding.levels),
         )
 
     def frames(self) -> Iterator[Frame]:
@@ -79,7 +89,7 @@ class VideoSource:
         return renumbered(self._selected())
 
     def _selected(self) -> Iterator[Frame]:
-        with VideoReader(self.path, origin=self._origin, rate=self._rate, deinterlace=self._deinterlace) as reader:
+        with self._reader(self._decoding) as reader:
             if self._seek_to is not None:
                 reader.seek(self._seek_to)
             try:
@@ -100,7 +110,7 @@ class VideoSource:
         return pairs
 
     def _pair_near(self, time: Fraction, *, skip: int, seeks: bool) -> FramePair | None:
-        with VideoReader(self.path, origin=self._origin, rate=self._rate) as reader:
+        with self._reader(replace(self._decoding, deinterlace=False)) as reader:
             if seeks:
                 reader.seek(time)
             selection = Selection(start=Moment(seconds=time))
@@ -108,6 +118,9 @@ class VideoSource:
             # Frames between the two are not kept in memory.
             ends = list(islice((frame for number, frame in frames if number in {0, skip}), 2))
         return FramePair(ends[0], ends[1], continues=False) if len(ends) == 2 else None
+
+    def _reader(self, decoding: Decoding) -> VideoReader:
+        return VideoReader(self.path, origin=self._origin, rate=self._rate, decoding=decoding)
 
     def close(self) -> None:
         """Does nothing: no file stays open between passes."""
