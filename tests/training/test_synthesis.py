@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 96, 128
-CLEAR = replace(SceneSettings(), fog=0, shadows=0, defocus=0, motion_blur=0)
-TEXTURED = replace(CLEAR, flat=0, faint=0)
+CLEAR = replace(SceneSettings(), fog=0, shadows=0, defocus=0, motion_blur=0, noise=0, compressed=0, low_light=0)
+TEXTURED = replace(CLEAR, flat=0, faint=0, plain=0, particles=0)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_static_scenes_have_zero_flow_and_equal_frames(bank: TextureBank) -> Non
 
 
 def test_subpixel_scenes_move_but_by_less_than_a_pixel(bank: TextureBank) -> None:
-    flow = scenes_of(bank, replace(CLEAR, static=0, subpixel=1)).flow.norm(dim=1)
+    flow = scenes_of(bank, replace(CLEAR, static=0, subpixel=1, still_camera=0, plain=0, particles=0)).flow.norm(dim=1)
     assert flow.max() < 1.2
     assert (flow.amax((1, 2)) > 0).all()
 
@@ -156,7 +156,7 @@ def test_scenes_rendered_together_equal_scenes_rendered_one_by_one(
 
 
 def test_motion_blur_blurs_moving_layers_along_their_motion_only(bank: TextureBank) -> None:
-    moving = replace(TEXTURED, static=0, subpixel=0, sideways=1, background_only=1, bent=0)
+    moving = replace(TEXTURED, static=0, subpixel=0, sideways=1, background_only=1, bent=0, still_camera=0)
     sharp = scenes_of(bank, replace(moving, motion_blur=0))
     blurred = scenes_of(bank, replace(moving, motion_blur=1))
     assert torch.equal(sharp.flow, blurred.flow)

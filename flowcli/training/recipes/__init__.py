@@ -55,7 +55,8 @@ class Stage:
     `parts` batches of size `batch`, which processes may share. `freeze_norm` freezes the statistics of batch
     normalisation, `frozen` the named parts of the model; `slow` parts learn at a fifth of the rate. `matching` is the
     weight of the matching loss of the features, and `renew_context` reinitialises the context encoder before the first
-    step.
+    step. Before the `iterations` updates of the loss, half of the batches take up to `run_in` without gradient; the share
+    `starts` of the batches begin at earlier flow (`openings`).
     """
 
     name: str
@@ -77,6 +78,8 @@ class Stage:
     frozen: tuple[str, ...] = ()
     slow: tuple[str, ...] = ()
     renew_context: bool = False
+    run_in: int = 0
+    starts: float = 0.0
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from the start of the stage."""
@@ -111,7 +114,7 @@ class Recipe:
 
     Pairs are scenes rendered at `render_size` (height, width): from a pool on disk that grows to `pool_pairs` during
     training, or rendered continually where that is zero. With `data`, pairs come from datasets instead. A run without
-    initial weights trains a new model of size `model`.
+    initial weights trains a new model of size `model`; weights that lack its mask head get a new one.
     """
 
     stages: tuple[Stage, ...]
@@ -121,7 +124,7 @@ class Recipe:
     ema_decay: float = 0.999
     seed: int = 1
     data: tuple[DatasetShare, ...] = ()
-    model: Literal["small", "large"] = "small"
+    model: Literal["small", "small-convex", "large"] = "small"
 
     @property
     def steps(self) -> int:
@@ -169,6 +172,20 @@ _FROZEN_CONTEXT = Stage(
 _LARGE_CROPS = replace(_FROZEN_CONTEXT, name="large", batch=4, crop=(208, 256), iterations=6)
 _SLOW_CONTEXT = replace(_LARGE_CROPS, frozen=(), slow=("context_encoder",))
 _ON_GPU = replace(_SLOW_CONTEXT, batch=16, parts=1, crop=(288, 384), iterations=8)
+
+_AS_USED = replace(_SLOW_CONTEXT, run_in=18, starts=0.4, matching=0.0)
+_HEAD_ALONE = Stage(
+    "head",
+    1500,
+    4,
+    (208, 256),
+    2,
+    (1e-3, 0.0),
+    power=0.5,
+    run_in=20,
+    starts=0.2,
+    frozen=("feature_encoder", "context_encoder", "update_block"),
+)
 
 RECIPES: dict[str, Recipe] = {
     # For two CPU cores: 27k samples in about an hour and a half.
@@ -243,6 +260,20 @@ RECIPES: dict[str, Recipe] = {
         ),
         render_size=(400, 528),
         augmentation=_WEAK_AUGMENTATION,
+    ),
+    # From weights without a mask head: trains a new one alone.
+    "head": Recipe(
+        stages=(_HEAD_ALONE,), pool_pairs=1536, augmentation=_WEAK_AUGMENTATION, model="small-convex", ema_decay=0.99
+    ),
+    # From weights of `head`: trains everything, for any number of updates and start, on one CPU core: 10k samples.
+    "joint": Recipe(
+        stages=(
+            replace(_AS_USED, name="warm-up", steps=60, learning_rate=(1e-5, 1e-4)),
+            replace(_AS_USED, name="joint", steps=1200, learning_rate=(1e-4, 0.0)),
+        ),
+        pool_pairs=2880,
+        augmentation=_WEAK_AUGMENTATION,
+        model="small-convex",
     ),
     # A test of a few seconds.
     "smoke": Recipe(
