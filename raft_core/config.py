@@ -13,8 +13,8 @@ class RaftConfig:
     """The layers and widths of a RAFT (Teed and Deng 2020, figures 5 to 8 of the supplement).
 
     `encoder_widths` are the channels of the stem and the three stages. A tuple of convolution widths lists one width
-    per layer. `gru_kernels` holds one (height, width) kernel per pass of the recurrent unit. The inner layer of the mask
-    head, for convex upsampling, is as wide as that of the flow head, as in the published model.
+    per layer. `gru_kernels` holds one (height, width) kernel per pass of the recurrent unit. The mask head of convex
+    upsampling is as wide as the flow head, as in the published model.
     """
 
     name: str

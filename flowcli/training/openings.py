@@ -60,7 +60,7 @@ COLD = Opening()
 
 
 def draw_opening(stage: Stage, number: int, *, seed: int) -> Opening:
-    """The opening of a batch, by its number: in half of them up to the stage's `run_in` updates, in its share starts."""
+    """The opening of batch `number`: half of them have up to the stage's `run_in` updates, and its share has starts."""
     # Not the seed of the batch itself, whose random numbers would be the same.
     generator = torch.Generator().manual_seed((seed + 1) * 1_000_003 + number)
     longer = torch.rand((), generator=generator) < 0.5

@@ -35,8 +35,6 @@ from raft_core.raft import RAFT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from flowcli.model.weights import Weights
-
 SIZES = {"small": SMALL, "small-convex": SMALL_CONVEX, "large": LARGE}
 SECONDS_BETWEEN_SAVES = 180
 MOST_SKIPPED = 20
@@ -110,7 +108,7 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
         )
     torch.manual_seed(recipe.seed)
     weights = find(options.weights) if options.weights else None
-    state = TrainingState.begin(first_model(weights, recipe), device=device)
+    state = TrainingState.begin(first_model(load(weights) if weights else None, recipe), device=device)
     refuse_what_does_not_fit(state.model, recipe, options.recipe)
     if weights and group.leads:
         folder.log({"begun_with": weights.name, "sha256": weights.sha256})
@@ -122,15 +120,12 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
     return TrainingRun(options, recipe, device, folder, state, group)
 
 
-def first_model(weights: Weights | None, recipe: Recipe) -> RAFT:
-    """The model that a new run starts from; weights that lack the mask head of the recipe's model get a new one."""
+def first_model(model: RAFT | None, recipe: Recipe) -> RAFT:
+    """The model that a new run starts from; one that lacks the mask head of the recipe's model gets a new one."""
     config = SIZES[recipe.model]
-    if weights is None:
-        return RAFT(config)
-    model = load(weights)
-    if model.config == replace(config, name=model.config.name, upsampling="bilinear"):
-        return with_mask_head(model, config) if config.upsampling == "convex" else model
-    return model
+    model = model or RAFT(config)
+    lacks_head = replace(model.config, name=config.name, upsampling="convex") == config and model.mask_head is None
+    return with_mask_head(model, config) if lacks_head else model
 
 
 def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:

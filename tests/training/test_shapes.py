@@ -9,7 +9,7 @@ from flowcli.training.synthesis.batched import Dice
 from flowcli.training.synthesis.shapes import Shapes, coverage, draw_shapes, unit_coordinates
 
 SIDE = 64
-NONE = torch.tensor(False)
+NONE = torch.zeros(1, dtype=torch.bool)
 
 
 def disc(*, radius: float, squeeze: float = 1.0, ring: float = -1.0) -> Shapes:

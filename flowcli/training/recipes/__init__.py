@@ -55,8 +55,8 @@ class Stage:
     `parts` batches of size `batch`, which processes may share. `freeze_norm` freezes the statistics of batch
     normalisation, `frozen` the named parts of the model; `slow` parts learn at a fifth of the rate. `matching` is the
     weight of the matching loss of the features, and `renew_context` reinitialises the context encoder before the first
-    step. Before the `iterations` updates of the loss, half of the batches take up to `run_in` without gradient; the share
-    `starts` of the batches begin at earlier flow (`openings`).
+    step. Before the `iterations` updates of the loss, half of the batches take up to `run_in` without gradient; the
+    share `starts` of the batches begin at earlier flow (`openings`).
     """
 
     name: str
@@ -171,7 +171,8 @@ _FROZEN_CONTEXT = Stage(
 )
 _LARGE_CROPS = replace(_FROZEN_CONTEXT, name="large", batch=4, crop=(208, 256), iterations=6)
 _SLOW_CONTEXT = replace(_LARGE_CROPS, frozen=(), slow=("context_encoder",))
-_ON_GPU = replace(_SLOW_CONTEXT, batch=16, parts=1, crop=(288, 384), iterations=8)
+_ON_GPU = replace(_SLOW_CONTEXT, batch=16, parts=1, crop=(288, 384), iterations=8, run_in=16, starts=0.4)
+_LONG = replace(_ON_GPU, iterations=12, run_in=12, matching=0.0)
 
 _AS_USED = replace(_SLOW_CONTEXT, run_in=18, starts=0.4, matching=0.0)
 _HEAD_ALONE = Stage(
@@ -251,21 +252,25 @@ RECIPES: dict[str, Recipe] = {
         pool_pairs=6016,
         augmentation=_WEAK_AUGMENTATION,
     ),
-    # For a GPU, with render workers: 208k samples, or as many as fit into --minutes.
+    # For a GPU, with render workers, from weights of a small model, which get a mask head: 230k samples, or as many as
+    # fit into --minutes. A step of the last stage takes nearly twice as long as one before.
     "gpu": Recipe(
         stages=(
             replace(_ON_GPU, name="warm-up", steps=300, learning_rate=(1e-5, 4e-4)),
-            replace(_ON_GPU, name="wide", steps=6700, learning_rate=(4e-4, 1.9e-4)),
-            replace(_ON_GPU, name="long", steps=6000, iterations=12, learning_rate=(1.9e-4, 0.0), matching=0.0),
+            replace(_ON_GPU, name="wide", steps=6700, learning_rate=(4e-4, 2.2e-4)),
+            replace(_LONG, name="long", steps=5000, learning_rate=(2.2e-4, 8e-5)),
+            replace(_LONG, name="large", steps=2400, crop=(368, 496), learning_rate=(8e-5, 0.0)),
         ),
         render_size=(400, 528),
         augmentation=_WEAK_AUGMENTATION,
+        ema_decay=0.9995,
+        model="small-convex",
     ),
     # From weights without a mask head: trains a new one alone.
     "head": Recipe(
         stages=(_HEAD_ALONE,), pool_pairs=1536, augmentation=_WEAK_AUGMENTATION, model="small-convex", ema_decay=0.99
     ),
-    # From weights of `head`: trains everything, for any number of updates and start, on one CPU core: 10k samples.
+    # From weights of `head`, on one CPU core: trains everything, for any number of updates and start: 10k samples.
     "joint": Recipe(
         stages=(
             replace(_AS_USED, name="warm-up", steps=60, learning_rate=(1e-5, 1e-4)),

@@ -47,7 +47,7 @@ class Appearance(Batched):
 def draw_appearance(
     dice: Dice, settings: SceneSettings, bank: TextureBank, shapes: Shapes, particles: Bool[Tensor, " scenes"]
 ) -> Appearance:
-    """Draws the appearance of every layer, mostly from parts of textures with detail; particles are plain and bright."""
+    """Draws the appearance of every layer, mostly parts of textures with detail; particles are plain and bright."""
     lead = tuple(shapes.softness.shape)
     side = bank.textures.shape[-1]
     scale = dice.log_uniform(0.8, 2**0.8, *lead)

@@ -1,4 +1,4 @@
-"""Backgrounds without texture: plain walls, gradients, skies above textured ground, and black behind bright particles."""
+"""Backgrounds without texture: plain walls, gradients, skies above textured ground, black behind bright particles."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ FAR = 1e4
 class Backdrops(Batched):
     """Each scene's plain colour, and where its background shows it instead of its texture.
 
-    A pixel at offset d from the frame's centre has the plain colour `colour` + `ramp` @ d. The texture shows with weight
-    `faint`, and fully where `normal` · d is above `horizon`, with an edge of `softness` px. The background of a `still`
-    scene does not move; all objects of a `followed` scene move with the camera, so that they tell its motion.
+    A pixel at offset d from the centre of the frame has the colour `colour` + `ramp` @ d. The texture shows with weight
+    `faint`, and fully where `normal` · d is above `horizon`, with an edge of `softness` px. The background of a
+    `still` scene does not move; all objects of a `followed` scene move with the camera, so that they tell its motion.
     """
 
     colour: Float[Tensor, "scenes 3"]

@@ -48,7 +48,8 @@ def draw_motions(
     unit = min(height, width) / _REFERENCE_HEIGHT
     gain = dice.log_uniform(0.08, 8, scenes, 1)
     middle = torch.tensor([width / 2, height / 2], dtype=torch.float64)
-    camera = _draw_camera(dice, settings, kinds, gain[:, 0], middle, unit)
+    camera = _draw_camera(dice, kinds, gain[:, 0], middle, unit)
+    camera = camera @ _draw_roll(dice, settings, scenes, middle)
     camera = torch.where(backdrops.still[:, None, None], torch.eye(3, dtype=torch.float64), camera)
     own = _draw_similarity(dice, shapes.center, gain, shift=(7 * unit, 5 * unit), turn=0.06, zoom=0.05, power=1.8)
     resting = dice.chance(0.15, scenes, layers) | (backdrops.followed[:, None] & dice.chance(0.7, scenes, layers))
@@ -88,7 +89,6 @@ def draw_motions(
 
 def _draw_camera(
     dice: Dice,
-    settings: SceneSettings,
     kinds: Int[Tensor, " scenes"],
     gain: Float[Tensor, " scenes"],
     middle: Float[Tensor, " axes"],
@@ -98,9 +98,6 @@ def _draw_camera(
     scenes = len(kinds)
     center = middle.expand(scenes, 2)
     general = _draw_similarity(dice, center, gain, shift=(5 * unit, 3 * unit), turn=0.02, zoom=0.03, power=1.7)
-    roll = (dice.normal(0.12, scenes) * dice.chance(settings.rolling, scenes)).clamp(-0.5, 0.5)
-    cos, sin = roll.cos(), roll.sin()
-    general = general @ _about(center, torch.stack([cos, -sin, sin, cos], -1).view(scenes, 2, 2))
     tilt = dice.normal(1.5e-4 / unit, scenes, 2) * dice.chance(0.3, scenes)[:, None] * gain.clamp(max=1.5)[:, None]
     approaching = (kinds == APPROACHING)[:, None, None]
     around = center + dice.normal(0.08, scenes, 2) * middle
@@ -116,6 +113,15 @@ def _draw_camera(
     perspective = torch.eye(3, dtype=torch.float64).repeat(scenes, 1, 1)
     perspective[:, 2, :2] = tilt
     return matrix @ _shifted(center) @ perspective @ _shifted(-center)
+
+
+def _draw_roll(
+    dice: Dice, settings: SceneSettings, scenes: int, middle: Float[Tensor, " axes"]
+) -> Float[Tensor, "scenes 3 3"]:
+    """Rotations about the middle of the frame, in a few scenes."""
+    angle = (dice.normal(0.12, scenes) * dice.chance(settings.rolling, scenes)).clamp(-0.5, 0.5)
+    cos, sin = angle.cos(), angle.sin()
+    return _about(middle.expand(scenes, 2), torch.stack([cos, -sin, sin, cos], -1).view(scenes, 2, 2))
 
 
 def _draw_similarity(
