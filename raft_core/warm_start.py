@@ -96,4 +96,4 @@ def pick(
 ) -> Float[Tensor, "batch 2 rows columns"]:
     """The vectors of these indices; the first for -1."""
     flat = numbers.clamp(min=0).flatten(1)[:, None].expand(-1, 2, -1)
-    return vectors.gather(2, flat).unflatten(2, numbers.shape[1:])
+    return vectors.gather(2, flat).view(-1, 2, *numbers.shape[1:])
