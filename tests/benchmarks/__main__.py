@@ -3,7 +3,7 @@
 Without NAME, they print a table of median times and their ratios to torchvision's RAFT and motionflow's Farneback,
 where those are installed (pip install --no-deps torchvision motionflow==0.1.0), to OpenCV's DIS, and to the time of
 equivalent matrix products; names of the table select its parts. `gpu` compares a GPU with the CPU. The others measure
-memory, long runs, batches in several processes, drawing, warm start and occlusion.
+memory, long runs, batches in several processes, drawing, warm start, occlusion and plain scenes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 
-from tests.benchmarks import batch, drawing, gpu, memory, occlusion, processes, soak, speed, warm_start
+from tests.benchmarks import batch, drawing, gpu, memory, occlusion, plain_scenes, processes, soak, speed, warm_start
 from tests.benchmarks.figures import (
     append_to_history,
     earlier_ratios,
@@ -39,6 +39,7 @@ OTHERS = {
     "drawing": drawing.run,
     "warm_start": warm_start.run,
     "occlusion": occlusion.run,
+    "plain_scenes": plain_scenes.run,
 }
 
 

@@ -174,7 +174,18 @@ _SLOW_CONTEXT = replace(_LARGE_CROPS, frozen=(), slow=("context_encoder",))
 _ON_GPU = replace(_SLOW_CONTEXT, batch=16, parts=1, crop=(288, 384), iterations=8, run_in=16, starts=0.4)
 _LONG = replace(_ON_GPU, iterations=12, run_in=12, matching=0.0)
 
-_AS_USED = replace(_SLOW_CONTEXT, run_in=18, starts=0.4, matching=0.0)
+_AS_USED = Stage(
+    "",
+    0,
+    4,
+    (160, 208),
+    5,
+    (1.5e-4, 0.0),
+    power=0.5,
+    run_in=18,
+    starts=0.4,
+    frozen=("feature_encoder", "context_encoder"),
+)
 _HEAD_ALONE = Stage(
     "head",
     1500,
@@ -270,11 +281,11 @@ RECIPES: dict[str, Recipe] = {
     "head": Recipe(
         stages=(_HEAD_ALONE,), pool_pairs=1536, augmentation=_WEAK_AUGMENTATION, model="small-convex", ema_decay=0.99
     ),
-    # From weights of `head`, on one CPU core: trains everything, for any number of updates and start: 10k samples.
+    # From weights of `head`, on one CPU core: trains the updates for any number of them and any start: 5k samples.
     "joint": Recipe(
         stages=(
-            replace(_AS_USED, name="warm-up", steps=60, learning_rate=(1e-5, 1e-4)),
-            replace(_AS_USED, name="joint", steps=1200, learning_rate=(1e-4, 0.0)),
+            replace(_AS_USED, name="warm-up", steps=40, learning_rate=(1e-5, 1.5e-4)),
+            replace(_AS_USED, name="joint", steps=1200, learning_rate=(1.5e-4, 0.0)),
         ),
         pool_pairs=2880,
         augmentation=_WEAK_AUGMENTATION,
