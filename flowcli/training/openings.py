@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CARRIED_UPDATES = 5
 """The number of updates that compute the flow which is carried to the start of a pair."""
-RUN_IN_STEP = 2
+RUN_IN_STEP = 4
 """Run-ins are multiples of this, as a CUDA graph is captured for each."""
 # The shares of the kinds of start in a batch that has starts; the remaining pairs start with noise alone.
 FAITHFUL, CHANGED, BORROWED, ZERO = 0.55, 0.15, 0.12, 0.08

@@ -173,30 +173,12 @@ _LARGE_CROPS = replace(_FROZEN_CONTEXT, name="large", batch=4, crop=(208, 256), 
 _SLOW_CONTEXT = replace(_LARGE_CROPS, frozen=(), slow=("context_encoder",))
 _ON_GPU = replace(_SLOW_CONTEXT, batch=16, parts=1, crop=(288, 384), iterations=8, run_in=16, starts=0.4)
 _LONG = replace(_ON_GPU, iterations=12, run_in=12, matching=0.0)
-
-_AS_USED = Stage(
-    "",
-    0,
-    4,
-    (160, 208),
-    5,
-    (1.5e-4, 0.0),
-    power=0.5,
-    run_in=18,
-    starts=0.4,
-    frozen=("feature_encoder", "context_encoder"),
+_ENCODERS = ("feature_encoder", "context_encoder")
+_UPDATES_ALONE = replace(
+    _FROZEN_CONTEXT, batch=4, parts=1, matching=0.0, run_in=20, starts=0.4, frozen=_ENCODERS, slow=("update_block",)
 )
-_HEAD_ALONE = Stage(
-    "head",
-    1500,
-    4,
-    (208, 256),
-    2,
-    (1e-3, 0.0),
-    power=0.5,
-    run_in=20,
-    starts=0.2,
-    frozen=("feature_encoder", "context_encoder", "update_block"),
+_HEAD_ALONE = replace(
+    _UPDATES_ALONE, crop=(208, 256), iterations=2, starts=0.2, frozen=(*_ENCODERS, "update_block"), slow=()
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -279,13 +261,17 @@ RECIPES: dict[str, Recipe] = {
     ),
     # From weights without a mask head: trains a new one alone.
     "head": Recipe(
-        stages=(_HEAD_ALONE,), pool_pairs=1536, augmentation=_WEAK_AUGMENTATION, model="small-convex", ema_decay=0.99
+        stages=(replace(_HEAD_ALONE, name="head", steps=1500, learning_rate=(1e-3, 0.0)),),
+        pool_pairs=1536,
+        augmentation=_WEAK_AUGMENTATION,
+        ema_decay=0.99,
+        model="small-convex",
     ),
-    # From weights of `head`, on one CPU core: trains the updates for any number of them and any start: 5k samples.
+    # From weights of `head`: trains the updates, for any number of them and any start, with a head five times as fast.
     "joint": Recipe(
         stages=(
-            replace(_AS_USED, name="warm-up", steps=40, learning_rate=(1e-5, 1.5e-4)),
-            replace(_AS_USED, name="joint", steps=1200, learning_rate=(1.5e-4, 0.0)),
+            replace(_UPDATES_ALONE, name="warm-up", steps=40, learning_rate=(5e-5, 5e-4)),
+            replace(_UPDATES_ALONE, name="joint", steps=1200, learning_rate=(5e-4, 0.0)),
         ),
         pool_pairs=2880,
         augmentation=_WEAK_AUGMENTATION,
