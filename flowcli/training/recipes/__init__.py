@@ -175,11 +175,16 @@ _ON_GPU = replace(_SLOW_CONTEXT, batch=16, parts=1, crop=(288, 384), iterations=
 _LONG = replace(_ON_GPU, iterations=12, run_in=12, matching=0.0)
 _ENCODERS = ("feature_encoder", "context_encoder")
 _UPDATES_ALONE = replace(
-    _FROZEN_CONTEXT, batch=4, parts=1, matching=0.0, run_in=20, starts=0.4, frozen=_ENCODERS, slow=("update_block",)
+    _LARGE_CROPS,
+    parts=1,
+    iterations=5,
+    matching=0.0,
+    run_in=20,
+    starts=0.4,
+    frozen=_ENCODERS,
+    slow=("update_block",),
 )
-_HEAD_ALONE = replace(
-    _UPDATES_ALONE, crop=(208, 256), iterations=2, starts=0.2, frozen=(*_ENCODERS, "update_block"), slow=()
-)
+_HEAD_ALONE = replace(_UPDATES_ALONE, iterations=2, starts=0.2, frozen=(*_ENCODERS, "update_block"), slow=())
 
 RECIPES: dict[str, Recipe] = {
     # For two CPU cores: 27k samples in about an hour and a half.
@@ -270,8 +275,8 @@ RECIPES: dict[str, Recipe] = {
     # From weights of `head`: trains the updates, for any number of them and any start, with a head five times as fast.
     "joint": Recipe(
         stages=(
-            replace(_UPDATES_ALONE, name="warm-up", steps=40, learning_rate=(5e-5, 5e-4)),
-            replace(_UPDATES_ALONE, name="joint", steps=1200, learning_rate=(5e-4, 0.0)),
+            replace(_UPDATES_ALONE, name="warm-up", steps=40, learning_rate=(4e-5, 4e-4)),
+            replace(_UPDATES_ALONE, name="joint", steps=1200, learning_rate=(4e-4, 0.0)),
         ),
         pool_pairs=2880,
         augmentation=_WEAK_AUGMENTATION,
