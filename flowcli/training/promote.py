@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from flowcli.errors import UsageError
 from flowcli.evaluation.benchmark import Benchmark, run_benchmark
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 
     from flowcli.evaluation.scores import Scores
     from flowcli.system.console import Console
-    from raft_core.raft import RAFT
 
 # Longer pauses between two lines of the log are interruptions.
 LONGEST_STEP_SECONDS = 600
@@ -36,9 +32,7 @@ PUBLISHED_MAX_FLOW = 400
 class Promotion:
     """A request to store the best weights of `run` in `folder` as `name`, scored on the pairs in `validation`.
 
-    `licence` and `origin` (of the textures) are stated by the user, as the run does not record them. With `mean_with`,
-    the stored weights are the means of the run's and of these, which keep more of what the run started from than its
-    own do (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903).
+    `licence` and `origin` (of the textures) are stated by the user, as the run does not record them.
     """
 
     run: Path
@@ -47,7 +41,6 @@ class Promotion:
     validation: Path
     licence: str = "not stated"
     origin: str | None = None
-    mean_with: str | None = None
 
 
 def promote(promotion: Promotion, console: Console) -> Path:
@@ -58,11 +51,6 @@ def promote(promotion: Promotion, console: Console) -> Path:
     best = RunFolder(promotion.run).best
     if not best.is_file():
         raise UsageError(f"{promotion.run} has no best.safetensors", hint="train until the first validation")
-    other = find(promotion.mean_with) if promotion.mean_with else None
-    if other:
-        mean = mean_of(load(find(str(best))), load(other))
-        best = promotion.run / "mean.safetensors"
-        checkpoint.save(mean, best)
     stored = promotion.folder / f"{promotion.name}.safetensors"
     promotion.folder.mkdir(parents=True, exist_ok=True)
     model = load(find(str(best)))
@@ -82,7 +70,6 @@ def promote(promotion: Promotion, console: Console) -> Path:
     about = [
         f"{model.config.name} ({size:,} parameters, float16), trained by flowcli {start_of(records)}",
         f"on {trained_on(facts['recipe'], run_record)}.",
-        *([f"Stored are the means of these weights and {other.name}, sha256 `{other.sha256}`."] if other else []),
         *([promotion.origin] if promotion.origin else []),
         "",
         f"- sha256: `{find(str(stored)).sha256}`",
@@ -91,18 +78,6 @@ def promote(promotion: Promotion, console: Console) -> Path:
     card = model_card(promotion.name, about, scores, facts, records)
     write_whole(stored.with_suffix(".md"), card.encode())
     return stored
-
-
-@torch.no_grad()
-def mean_of(model: RAFT, other: RAFT) -> RAFT:
-    """The first model with the means of both models' weights; raises UsageError for models of different sizes."""
-    if model.config != other.config:
-        raise UsageError(
-            f"{model.config.name} and {other.config.name} have no mean", hint="give weights of the run's model"
-        )
-    for weight, second in zip(model.parameters(), other.parameters(), strict=True):
-        weight.lerp_(second, 0.5)
-    return model
 
 
 def start_of(records: Sequence[dict[str, Any]]) -> str:
@@ -128,7 +103,7 @@ def model_card(
     """The model card in Markdown: description, training and scores of the weights; `records` is the run's log."""
     stages, steps = facts["recipe"]["stages"], facts["step"]
     header, *rows = scores.rows()
-    header = [re.sub("^(best|mean)$", "before rounding to float16", title) for title in header]
+    header = [title.replace("best", "before rounding to float16") for title in header]
     return "\n".join(
         [
             f"# {name}",

@@ -16,7 +16,6 @@ from flowcli.system.console import Console
 from flowcli.training.promote import Promotion, hours, loss_on, promote, samples, trained_on, updates_of
 from flowcli.training.recipes import RECIPES, Stage, find_recipe
 from raft_core import checkpoint
-from raft_core.config import SMALL_CONVEX
 from raft_core.raft import RAFT
 
 
@@ -64,26 +63,6 @@ def test_the_model_card_scores_the_weights_that_are_stored(run: Path, validation
 def test_a_run_without_validated_weights_cannot_be_promoted(tmp_path: Path, validation: Path) -> None:
     with pytest.raises(UsageError, match=r"has no best\.safetensors"):
         promote(Promotion(tmp_path, tmp_path, "mine", validation), Console(quiet=True))
-
-
-def test_the_mean_with_other_weights_is_stored_and_stated(run: Path, validation: Path, tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    checkpoint.save(RAFT(), tmp_path / "other.safetensors")
-    other = str(tmp_path / "other.safetensors")
-    stored = promote(Promotion(run, tmp_path, "mine", validation, mean_with=other), Console(quiet=True))
-    found, best, second = (checkpoint.load(path) for path in (stored, run / "best.safetensors", other))
-    for mean, one, two in zip(found.parameters(), best.parameters(), second.parameters(), strict=True):
-        torch.testing.assert_close(mean, ((one + two) / 2).half().float(), atol=1e-4, rtol=1e-3)
-    card = stored.with_suffix(".md").read_text()
-    assert "Stored are the means of these weights and other, sha256 `" in card
-    assert "| before rounding to float16 |" in card
-
-
-def test_weights_of_another_size_have_no_mean_with_the_runs(run: Path, validation: Path, tmp_path: Path) -> None:
-    checkpoint.save(RAFT(SMALL_CONVEX), tmp_path / "other.safetensors")
-    promotion = Promotion(run, tmp_path, "mine", validation, mean_with=str(tmp_path / "other.safetensors"))
-    with pytest.raises(UsageError, match="raft-small and raft-small-convex have no mean"):
-        promote(promotion, Console(quiet=True))
 
 
 def test_samples_are_counted_through_the_stages() -> None:

@@ -32,10 +32,6 @@ def run(
     origin: Annotated[
         str | None, typer.Option(metavar="TEXT", help="With --promote: the origin of the textures, for the card.")
     ] = None,
-    mean_with: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="With --promote: store the mean of the weights and these, by name or path."),
-    ] = None,
 ) -> None:
     """Train RAFT on generated pairs or on datasets; run it again to resume.
 
@@ -58,5 +54,5 @@ def run(
         return
     if training.validation is None:
         raise UsageError("--promote scores the weights", hint="give --validation, a folder of pairs")
-    promotion = Promotion(training.run, promote.parent, promote.name, training.validation, licence, origin, mean_with)
+    promotion = Promotion(training.run, promote.parent, promote.name, training.validation, licence, origin)
     console.show(promote_weights(promotion, console))
