@@ -15,7 +15,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save as serialise
 
-from raft_core.config import LARGE, SMALL
+from raft_core.config import LARGE, SMALL, SMALL_CONVEX
 from raft_core.errors import CheckpointError
 from raft_core.names import Origin, publish, recognise, translate
 from raft_core.raft import RAFT
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from torch import Tensor
+
+    from raft_core.config import RaftConfig
 
 # A training state of the large model takes less than a tenth of this.
 LARGEST_BYTES = 2 << 30
@@ -68,7 +70,7 @@ class Contents:
 
 
 def load(path: Path | str) -> RAFT:
-    """The RAFT of a checkpoint file, large or small, in evaluation mode, in float32 on the CPU.
+    """The RAFT of a checkpoint file, of any size, in evaluation mode, in float32 on the CPU.
 
     Raises FileNotFoundError, or CheckpointError for a file that holds no RAFT weights. No pickled code is executed.
     """
@@ -153,10 +155,9 @@ def beside(content: Mapping[object, object], entry: str | None) -> dict[str, str
 
 
 def build(contents: Contents) -> RAFT:
-    """The RAFT with these weights; raises CheckpointError if they fit neither published size or are not finite."""
+    """The RAFT with these weights; raises CheckpointError if they fit no known size or are not finite."""
     weights = translate(contents.tensors, contents.origin)
-    is_large = weights["feature_encoder.stem.conv.weight"].shape[:1] == LARGE.encoder_widths[:1]
-    model = RAFT(LARGE if is_large else SMALL)
+    model = RAFT(config_of(weights))
     check_fit(model, weights, contents.path)
     model.load_state_dict(weights)
     model.metadata = contents.facts
@@ -165,6 +166,13 @@ def build(contents: Contents) -> RAFT:
             f"{contents.path} holds NaN or infinite weights", hint="the training that made it diverged"
         )
     return model.eval()
+
+
+def config_of(weights: Mapping[str, Tensor]) -> RaftConfig:
+    """The size whose shape these weights resemble most, by their stem and their mask head."""
+    if weights["feature_encoder.stem.conv.weight"].shape[:1] == LARGE.encoder_widths[:1]:
+        return LARGE
+    return SMALL_CONVEX if any(name.startswith("mask_head.") for name in weights) else SMALL
 
 
 def encode(state: dict[str, Tensor], suffix: str, *, metadata: dict[str, str]) -> bytes:
@@ -253,7 +261,7 @@ def check_fit(model: RAFT, weights: Mapping[str, Tensor], path: Path) -> None:
     if differences:
         raise CheckpointError(
             f"{path} does not fit {model.config.name}: {'; '.join(differences[:3])}",
-            hint="only the two published sizes, RAFT and RAFT-small, can be loaded",
+            hint="only RAFT and RAFT-small as published, and RAFT-small with a mask head, can be loaded",
         )
 
 

@@ -1,8 +1,8 @@
-"""The architecture of a RAFT, and of the two published models."""
+"""The architecture of a RAFT: the two published models, and the small one with learned upsampling."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Norm = Literal["instance", "batch", "none"]
@@ -13,7 +13,8 @@ class RaftConfig:
     """The layers and widths of a RAFT (Teed and Deng 2020, figures 5 to 8 of the supplement).
 
     `encoder_widths` are the channels of the stem and the three stages. A tuple of convolution widths lists one width
-    per layer. `gru_kernels` holds one (height, width) kernel per pass of the recurrent unit.
+    per layer. `gru_kernels` holds one (height, width) kernel per pass of the recurrent unit. The mask head of convex
+    upsampling is as wide as the flow head, as in the published model.
     """
 
     name: str
@@ -74,3 +75,8 @@ SMALL = RaftConfig(
     flow_head_channels=128,
     upsampling="bilinear",
 )
+
+SMALL_CONVEX = replace(SMALL, name="raft-small-convex", upsampling="convex")
+"""The small model with the mask head of the large one, at half its width."""
+
+CONFIGS = (LARGE, SMALL, SMALL_CONVEX)

@@ -85,7 +85,9 @@ class RAFT(nn.Module):
             config, outputs=config.hidden_channels + config.context_channels, norm=config.context_norm
         )
         self.update_block = UpdateBlock(config)
-        self.mask_head = MaskHead(hidden_channels=config.hidden_channels) if config.upsampling == "convex" else None
+        self.mask_head = None
+        if config.upsampling == "convex":
+            self.mask_head = MaskHead(hidden_channels=config.hidden_channels, inner_channels=config.flow_head_channels)
 
     def encode(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels rows columns"]:
         """Features to correlate, at 1/8 resolution. A frame's features serve every pair that it is part of."""

@@ -24,3 +24,9 @@ def torchvision_raft() -> ModuleType:
         _kept.append(library)  # the definitions last as long as the library
     module: ModuleType = pytest.importorskip("torchvision.models.optical_flow")
     return module
+
+
+def add_mask_predictor(model: torch.nn.Module) -> None:
+    """Gives torchvision's small RAFT a mask predictor, as its constructor takes one."""
+    predictor = torchvision_raft().raft.MaskPredictor
+    model.mask_predictor = predictor(in_channels=96, hidden_size=128).eval()

@@ -17,6 +17,7 @@ from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
 from flowcli.training.batches import draw_rendered
 from flowcli.training.loop import CudaGraphStep, TrainingState, learn, train_steps
+from flowcli.training.openings import COLD, Opening, draw_starts
 from flowcli.training.recipes import Recipe, Stage
 from flowcli.training.synthesis import TextureBank, render
 from raft_core.config import LARGE, SMALL, RaftConfig
@@ -108,14 +109,17 @@ def test_a_step_as_a_cuda_graph_computes_the_same_as_without() -> None:
     torch.manual_seed(0)
     model = RAFT().to(CUDA).train()
     captured = CudaGraphStep(model, device=CUDA, precision=torch.float32)
-    # Captured with the first, replayed with the second, and captured again for the last.
-    stages = [*2 * recipe.stages, replace(recipe.stages[0], iterations=4)]
-    for number, stage in enumerate(stages):
+    stage = recipe.stages[0]
+    warm = [Opening(2, draw_starts(2, stage.crop, torch.Generator().manual_seed(seed))) for seed in (1, 2)]
+    # Captured with the first of each stage and opening, and replayed with the second.
+    steps = [(stage, COLD), (stage, COLD), (stage, warm[0]), (stage, COLD), (stage, warm[1])]
+    steps.append((replace(stage, iterations=4), COLD))
+    for number, (stage, opening) in enumerate(steps):
         batch = draw(number, stage)
         gradients = []
         for step in (captured, partial(learn, model, device=CUDA, precision=torch.float32)):
             model.zero_grad(set_to_none=False)
-            measured = step(batch, stage).clone()
+            measured = step(batch, stage, opening).clone()
             gradients.append([measured, *(weight.grad.clone() for weight in model.parameters())])
         for found, expected in zip(*gradients, strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)

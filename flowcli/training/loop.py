@@ -18,6 +18,7 @@ from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.distributed import Group
+from flowcli.training.openings import COLD, Opening, begin_updates, draw_opening
 from flowcli.training.renew_context import renew_context
 from raft_core.images import to_model_range
 from raft_core.loss import matching_loss, sequence_loss
@@ -128,7 +129,7 @@ def train_steps(
     the recipe's steps are the proportions of its stages in that time, in which as many steps run as fit; the time of
     the group's slowest process counts.
     """
-    learning: Callable[[AugmentedBatch, Stage], Tensor]
+    learning: Callable[[AugmentedBatch, Stage, Opening], Tensor]
     learning = partial(learn, state.model, device=device, precision=precision)
     if device.type == "cuda":
         learning = CudaGraphStep(state.model, device=device, precision=precision)
@@ -148,8 +149,9 @@ def train_steps(
         state.optimiser.zero_grad(set_to_none=False)
         measured = torch.zeros(2, device=device)
         for part in group.shard(stage.parts):
-            batch = draw(state.step * stage.parts + part, stage)
-            measured += learning(batch, stage)
+            number = state.step * stage.parts + part
+            opening = draw_opening(stage, number, seed=recipe.seed)
+            measured += learning(draw(number, stage), stage, opening)
         gradients = [weight.grad for weight in state.model.parameters() if weight.grad is not None]
         group.sum_up([*gradients, measured])
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
@@ -171,7 +173,7 @@ def train_steps(
 
 
 class CudaGraphStep:
-    """`learn` as a CUDA graph, captured with the first batch of a stage and replayed with the others.
+    """`learn` as CUDA graphs, each captured at the first batch of its stage and opening, and replayed at the others.
 
     Launching the thousands of small kernels of a step from Python takes longer than the GPU takes to run them.
     """
@@ -180,44 +182,75 @@ class CudaGraphStep:
         self.model = model
         self.learn = partial(learn, model, device=device, precision=precision)
         self.device = device
+        self.graphs: dict[tuple[object, ...], CapturedStep] = {}
         self.captured_for: tuple[object, ...] = ()
 
-    def __call__(self, batch: AugmentedBatch, stage: Stage) -> Float[Tensor, " 2"]:
+    def __call__(self, batch: AugmentedBatch, stage: Stage, opening: Opening = COLD) -> Float[Tensor, " 2"]:
         """Does and returns the same as `learn`; the returned tensor is overwritten by the next call."""
         same = replace(stage, name="", steps=0, learning_rate=(0.0, 0.0), weight_decay=0.0, peak=0.0)
-        # The graph adds to the gradient tensors of its capture; frozen parts have none.
+        # The graphs add to the gradient tensors of their capture; frozen parts have none.
         gradients = tuple(id(weight.grad) for weight in self.model.parameters())
         if self.captured_for != (same, batch.first.shape, gradients):
-            self.capture(batch, stage)
+            self.graphs.clear()
+            for weight in self.model.parameters():
+                if weight.requires_grad and weight.grad is None:
+                    weight.grad = torch.zeros_like(weight)
             gradients = tuple(id(weight.grad) for weight in self.model.parameters())
             self.captured_for = (same, batch.first.shape, gradients)
-        for part in fields(batch):
-            getattr(self.batch, part.name).copy_(getattr(batch, part.name))
+        kind = (opening.run_in, opening.starts is None)
+        if kind not in self.graphs:
+            pool = next((step.graph.pool() for step in self.graphs.values()), None)
+            self.graphs[kind] = capture(self.learn, self.model, batch, stage, opening, device=self.device, pool=pool)
+        return self.graphs[kind].replay(batch, opening)
+
+
+@dataclass(frozen=True, eq=False)
+class CapturedStep:
+    """A CUDA graph of a step, the tensors it reads and the one it writes."""
+
+    graph: torch.cuda.CUDAGraph
+    batch: AugmentedBatch
+    opening: Opening
+    measured: Float[Tensor, " 2"]
+
+    def replay(self, batch: AugmentedBatch, opening: Opening) -> Float[Tensor, " 2"]:
+        """Runs the step on another batch of the same shape."""
+        for kept, given in ((self.batch, batch), (self.opening.starts, opening.starts)):
+            for part in fields(given) if given is not None else ():
+                getattr(kept, part.name).copy_(getattr(given, part.name))
         self.graph.replay()
         return self.measured
 
-    def capture(self, batch: AugmentedBatch, stage: Stage) -> None:
-        """Captures a step; restores gradients and running statistics afterwards."""
-        self.graph = torch.cuda.CUDAGraph()
-        copies = {part.name: getattr(batch, part.name).to(self.device, copy=True) for part in fields(batch)}
-        self.batch = AugmentedBatch(**copies)
-        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        for weight in weights:
-            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
-        kept = [tensor for weight in weights if (tensor := weight.grad) is not None] + list(self.model.buffers())
-        before = [tensor.clone() for tensor in kept]
-        # Warm-up before capture, in which libraries choose algorithms and compilers compile.
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(2):
-                self.learn(self.batch, stage)
-        torch.cuda.current_stream().wait_stream(stream)
-        # Other threads draw batches during the capture.
-        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
-            self.measured = self.learn(self.batch, stage)
-        for tensor, value in zip(kept, before, strict=True):
-            tensor.copy_(value)
+
+def capture(
+    step: Callable[[AugmentedBatch, Stage, Opening], Tensor],
+    model: RAFT,
+    batch: AugmentedBatch,
+    stage: Stage,
+    opening: Opening,
+    *,
+    device: torch.device,
+    pool: Any,
+) -> CapturedStep:
+    """Captures a step, in the memory `pool` of earlier graphs; restores gradients and running statistics afterwards."""
+    graph = torch.cuda.CUDAGraph()
+    batch = AugmentedBatch(**{part.name: getattr(batch, part.name).to(device, copy=True) for part in fields(batch)})
+    opening = opening.to(device, copy=True)
+    kept = [weight.grad for weight in model.parameters() if weight.grad is not None] + list(model.buffers())
+    before = [tensor.clone() for tensor in kept]
+    # Warm-up before capture, in which libraries choose algorithms and compilers compile.
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(2):
+            step(batch, stage, opening)
+    torch.cuda.current_stream().wait_stream(stream)
+    # Other threads draw batches during the capture.
+    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        measured = step(batch, stage, opening)
+    for tensor, value in zip(kept, before, strict=True):
+        tensor.copy_(value)
+    return CapturedStep(graph, batch, opening, measured)
 
 
 def compile_update(model: RAFT) -> None:
@@ -249,7 +282,13 @@ def freeze(model: RAFT, names: Sequence[str]) -> None:
 
 
 def learn(
-    model: RAFT, batch: AugmentedBatch, stage: Stage, *, device: torch.device, precision: torch.dtype
+    model: RAFT,
+    batch: AugmentedBatch,
+    stage: Stage,
+    opening: Opening = COLD,
+    *,
+    device: torch.device,
+    precision: torch.dtype,
 ) -> Float[Tensor, " 2"]:
     """Adds one part's contribution to the gradients; returns its contributions to the step's loss and to its EPE."""
     first, second = to_model_range(batch.first.to(device)), to_model_range(batch.second.to(device))
@@ -258,7 +297,8 @@ def learn(
     valid = valid & ground_truth.isfinite().all(dim=1)  # NaN is unknown flow of datasets
     with autocast(device, precision):
         begun = model.begin(first, second)
-        updates = model.updates(begun.correlation, begun.context)
+        context, start = begin_updates(model, begun, second, opening.to(device))
+        updates = model.updates(begun.correlation, context, initial_flow=start)
         flows = [update.upsampled() for update in islice(updates, stage.iterations)]
         visible = valid & batch.visible.to(device)
         features = begun.first_features, begun.second_features

@@ -32,9 +32,9 @@ class TrainingOptions:
         typer.Option(
             metavar="NAME",
             help="Stages and schedule on generated pairs: cpu (two hours on two cores); further, context, longer "
-            "and more (each continues from the --weights of the one before, in two processes), gpu (continues on "
-            "a GPU, in minutes), smoke (a test of seconds). On --data: chairs, things, sintel, kitti (as "
-            "published), finetune, or your own .toml file.",
+            "and more (each continues from the --weights of the one before, in two processes); gpu (continues on a "
+            "GPU, in minutes, and adds a mask head), head and joint (the same on a CPU); smoke (a test of seconds). "
+            "On --data: chairs, things, sintel, kitti (as published), finetune, or your own .toml file.",
         ),
     ] = "cpu"
     textures: Annotated[

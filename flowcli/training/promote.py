@@ -124,14 +124,14 @@ def model_card(
             "Stages:",
             "",
             table(
-                ["stage", "steps", "batch", "crop", "iterations", "learning rate", "loss"],
+                ["stage", "steps", "batch", "crop", "updates", "learning rate", "loss"],
                 [
                     [
                         stage["name"],
                         f"{done} of {stage['steps']}" if done < stage["steps"] else str(done),
                         str(stage["batch"] * stage["parts"]),
                         "×".join(str(side) for side in stage["crop"]),
-                        str(stage["iterations"]),
+                        updates_of(stage),
                         " → ".join(f"{rate:g}" for rate in stage["learning_rate"]),
                         loss_on(stage),
                     ]
@@ -160,6 +160,17 @@ def completed(stages: list[dict[str, Any]], steps: int) -> Iterator[tuple[dict[s
         if steps > 0:
             yield stage, min(stage["steps"], steps)
         steps -= stage["steps"]
+
+
+def updates_of(stage: dict[str, Any]) -> str:
+    """A description of a stage's updates: those of the loss, those before it, and the share of batches with starts."""
+    text = str(stage["iterations"])
+    # Absent from runs of earlier versions.
+    if stage.get("run_in"):
+        text += f", after 0 to {stage['run_in']} more"
+    if stage.get("starts"):
+        text += f", {stage['starts']:.0%} from earlier flow"
+    return text
 
 
 def loss_on(stage: dict[str, Any]) -> str:

@@ -24,17 +24,18 @@ from flowcli.system.signals import Interruption, StoppedError
 from flowcli.training.batches import open_batches
 from flowcli.training.distributed import Group
 from flowcli.training.loop import Progress, TrainingState, compile_update, train_steps, validate
+from flowcli.training.mask_head import with_mask_head
 from flowcli.training.options import TrainingOptions, TrainingRun
 from flowcli.training.recipes import Recipe, find_recipe
 from flowcli.training.run_folder import RunFolder
 from flowcli.training.tensorboard import TensorBoardLog
-from raft_core.config import LARGE, SMALL
+from raft_core.config import LARGE, SMALL, SMALL_CONVEX
 from raft_core.raft import RAFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SIZES = {"small": SMALL, "large": LARGE}
+SIZES = {"small": SMALL, "small-convex": SMALL_CONVEX, "large": LARGE}
 SECONDS_BETWEEN_SAVES = 180
 MOST_SKIPPED = 20
 """The number of consecutive steps without a finite gradient that ends a run."""
@@ -107,7 +108,7 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
         )
     torch.manual_seed(recipe.seed)
     weights = find(options.weights) if options.weights else None
-    state = TrainingState.begin(load(weights) if weights else RAFT(SIZES[recipe.model]), device=device)
+    state = TrainingState.begin(first_model(load(weights) if weights else None, recipe), device=device)
     refuse_what_does_not_fit(state.model, recipe, options.recipe)
     if weights and group.leads:
         folder.log({"begun_with": weights.name, "sha256": weights.sha256})
@@ -117,6 +118,14 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
     if group.leads:
         folder.truncate_log(state.step)
     return TrainingRun(options, recipe, device, folder, state, group)
+
+
+def first_model(model: RAFT | None, recipe: Recipe) -> RAFT:
+    """The model that a new run starts from; one that lacks the mask head of the recipe's model gets a new one."""
+    config = SIZES[recipe.model]
+    model = model or RAFT(config)
+    lacks_head = replace(model.config, name=config.name, upsampling="convex") == config and model.mask_head is None
+    return with_mask_head(model, config) if lacks_head else model
 
 
 def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:

@@ -3,8 +3,8 @@
 Without NAME, they print a table of median times and their ratios to torchvision's RAFT and motionflow's Farneback,
 where those are installed (pip install --no-deps torchvision motionflow==0.1.0), to OpenCV's DIS, and to the time of
 equivalent matrix products; names of the table select its parts. `gpu` compares a GPU with the CPU. The others measure
-memory, long runs, batches in several processes, drawing, the frontier of error and time, flicker, warm start
-and occlusion.
+memory, long runs, batches in several processes, drawing, the frontier of error and time, flicker, warm start,
+occlusion and plain scenes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tests.benchmarks import (
     gpu,
     memory,
     occlusion,
+    plain_scenes,
     processes,
     soak,
     speed,
@@ -54,6 +55,7 @@ OTHERS = {
     "flicker": flicker.run,
     "warm_start": warm_start.run,
     "occlusion": occlusion.run,
+    "plain_scenes": plain_scenes.run,
 }
 
 

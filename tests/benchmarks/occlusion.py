@@ -20,7 +20,7 @@ def run() -> None:
     estimator = FlowEstimator(
         load(find("raft-small")), device=torch.device("cpu"), settings=Settings(direction="both", iterations=12)
     )
-    plain = SceneSettings(fog=0, shadows=0, defocus=0, motion_blur=0)
+    plain = SceneSettings(fog=0, shadows=0, defocus=0, motion_blur=0, noise=0, compressed=0, low_light=0)
     bank = TextureBank.procedural(seed=7, device=torch.device("cpu"))
     scenes = render(bank, count=PAIRS, height=HEIGHT, width=WIDTH, seed=7, settings=plain)
     hits = found = hidden = 0

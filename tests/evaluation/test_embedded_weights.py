@@ -13,24 +13,33 @@ from flowcli.evaluation import datasets
 from flowcli.model.weights import find, load
 from flowcli.training.loop import validate
 from raft_core.raft import RAFT
-from tests.peers import torchvision_raft
+from tests.peers import add_mask_predictor, torchvision_raft
 from tests.published_names import published_state
 
 ROOT = Path(__file__).parents[2]
 VALIDATION = ROOT.parent / "shared" / "pairs"
 
 
+@pytest.fixture(params=["raft-small", "raft-small-convex"])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def stored() -> RAFT:
-    return load(find("raft-small"))
+def stored(name: str) -> RAFT:
+    return load(find(name))
 
 
-def test_the_model_card_is_about_the_stored_weights() -> None:
-    assert find("raft-small").sha256 in (ROOT / "weights" / "raft-small.md").read_text()
+def test_embedded_weights_are_named_after_their_model(name: str, stored: RAFT) -> None:
+    assert stored.config.name == name
 
 
-def test_rounding_to_float16_changed_errors_by_less_than_a_fiftieth_of_a_pixel() -> None:
-    card = (ROOT / "weights" / "raft-small.md").read_text()
+def test_the_model_card_is_about_the_stored_weights(name: str) -> None:
+    assert find(name).sha256 in (ROOT / "weights" / f"{name}.md").read_text()
+
+
+def test_rounding_to_float16_changed_errors_by_less_than_a_fiftieth_of_a_pixel(name: str) -> None:
+    card = (ROOT / "weights" / f"{name}.md").read_text()
     rows = re.findall(r"^\| [\w-]+ \| \d+ \| ([\d.]+) \| ([\d.]+) \|", card, re.MULTILINE)
     assert len(rows) >= 6
     for rounded, original in rows:
@@ -59,6 +68,8 @@ def test_any_weights_that_round_to_the_stored_ones_have_the_same_scores(stored: 
 @pytest.mark.peer
 def test_the_stored_weights_load_strictly_into_torchvision_and_give_its_flow(stored: RAFT) -> None:
     theirs = torchvision_raft().raft_small(weights=None).eval()
+    if stored.mask_head is not None:
+        add_mask_predictor(theirs)
     theirs.load_state_dict(published_state(stored, "torchvision"), strict=True)
     first = torch.rand(1, 3, 184, 248, generator=torch.Generator().manual_seed(0)) * 2 - 1
     second = first.roll((2, 5), dims=(2, 3))

@@ -15,7 +15,7 @@ from flowcli.inspection.pixels import choose_pixels, parse_pixels
 from flowcli.inspection.reading import Lookup, Pixel, read, zoom
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
-from raft_core.config import LARGE, SMALL, RaftConfig
+from raft_core.config import CONFIGS, SMALL, RaftConfig
 from raft_core.raft import RAFT
 
 SIZE = (140, 203)  # padded by 2 and 2, and by 2 and 3: to 18 rows and 26 columns
@@ -43,7 +43,7 @@ def small() -> Observation:
     return observed()
 
 
-@pytest.fixture(scope="module", params=[SMALL, LARGE], ids=lambda config: config.name)
+@pytest.fixture(scope="module", params=CONFIGS, ids=lambda config: config.name)
 def observation(request) -> Observation:
     return observed(request.param)
 

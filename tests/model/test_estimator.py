@@ -19,7 +19,7 @@ from flowcli.model.estimator import Estimate, FlowEstimator, in_batches
 from flowcli.model.memory_plan import Plan
 from flowcli.model.resize import Resizing, resized
 from flowcli.model.settings import Occlusion, Settings
-from raft_core.config import LARGE, SMALL, RaftConfig
+from raft_core.config import CONFIGS, SMALL, RaftConfig
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
 from raft_core.images import Padding, to_model_range
@@ -149,7 +149,7 @@ def test_a_gap_ends_a_batch() -> None:
     assert sizes == [[0, 1, 2], [5, 6, 7]]
 
 
-@pytest.mark.parametrize("config", [SMALL, LARGE], ids=lambda config: config.name)
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 def test_flow_has_the_size_of_the_frame_and_is_finite(config: RaftConfig) -> None:
     model = make(config)
     for size in ((1, 1), (3, 5), (37, 201), (129, 131), (128, 128)):

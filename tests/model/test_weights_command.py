@@ -14,7 +14,7 @@ import torch
 from flowcli.model.weights import onnx
 from flowcli.model.weights.published import PUBLISHED
 from raft_core import checkpoint
-from raft_core.config import LARGE, SMALL
+from raft_core.config import CONFIGS, LARGE
 from raft_core.raft import RAFT
 from tests.published_names import published_state
 
@@ -92,7 +92,7 @@ def test_the_embedded_weights_have_the_checksum_of_their_card(flowcli) -> None:
     assert (ended.code, ended.out[1].split()) == (0, ["raft-small", "right", "raft-small"])
 
 
-@pytest.mark.parametrize("config", [SMALL, LARGE], ids=lambda config: config.name)
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 @pytest.mark.parametrize("names", ["princeton", "torchvision"])
 def test_weights_convert_there_and_back_without_loss(flowcli, tmp_path: Path, config, names: str) -> None:
     checkpoint.save(RAFT(config), tmp_path / "ours.safetensors", metadata={"step": "9"})

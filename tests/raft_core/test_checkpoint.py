@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import load_file
 
 from raft_core import checkpoint
-from raft_core.config import LARGE, SMALL, RaftConfig
+from raft_core.config import CONFIGS, LARGE, SMALL, RaftConfig
 from raft_core.errors import CheckpointError
 from raft_core.names import Origin, to_ours, to_theirs
 from raft_core.raft import RAFT
 from tests.published_names import published_name, published_state
 
-SIZES = [SMALL, LARGE]
+SIZES = CONFIGS
 
 
 def make(config: RaftConfig = SMALL) -> RAFT:
@@ -97,8 +97,8 @@ def test_published_names_load_to_the_same_weights(tmp_path: Path, config: RaftCo
     model = make(config)
     published = published_state(model, origin)
     counts = {
-        "princeton": {"raft-large": 179, "raft-small": 106},
-        "torchvision": {"raft-large": 169, "raft-small": 106},
+        "princeton": {"raft-large": 179, "raft-small": 106, "raft-small-convex": 110},
+        "torchvision": {"raft-large": 169, "raft-small": 106, "raft-small-convex": 110},
     }
     assert len(published) == counts[origin][config.name]
     for prefix in ("", "module."):

@@ -9,16 +9,19 @@ import torch
 from torch import Tensor
 
 from raft_core import checkpoint
-from raft_core.config import LARGE, SMALL, RaftConfig
+from raft_core.config import CONFIGS, RaftConfig
 from raft_core.raft import RAFT
-from tests.peers import torchvision_raft
+from tests.peers import add_mask_predictor, torchvision_raft
 from tests.published_names import published_state
 
 pytestmark = pytest.mark.peer
 
 
 def make_theirs(size: str) -> torch.nn.Module:
-    model: torch.nn.Module = getattr(torchvision_raft(), f"raft_{size}")(weights=None).eval()
+    name, _, convex = size.partition("-")
+    model: torch.nn.Module = getattr(torchvision_raft(), f"raft_{name}")(weights=None).eval()
+    if convex:
+        add_mask_predictor(model)
     return model
 
 
@@ -71,7 +74,7 @@ def test_same_weights_give_the_flow_of_torchvision(tmp_path: Path, size: str, ga
     assert 0.5 * about < largest < 2 * about
 
 
-@pytest.mark.parametrize("config", [SMALL, LARGE], ids=lambda config: config.name)
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 def test_weights_that_we_saved_load_strictly_into_torchvision(tmp_path: Path, config: RaftConfig) -> None:
     torch.manual_seed(1)
     model = RAFT(config)

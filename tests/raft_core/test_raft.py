@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from raft_core.config import LARGE, SMALL, RaftConfig
+from raft_core.config import CONFIGS, LARGE, SMALL, RaftConfig
 from raft_core.correlation import AllPairs
 from raft_core.raft import RAFT, Context, last
 from raft_core.upsample import upsample_bilinear, upsample_convex
 
 
-@pytest.fixture(scope="module", params=[SMALL, LARGE], ids=lambda config: config.name)
+@pytest.fixture(scope="module", params=CONFIGS, ids=lambda config: config.name)
 def model(request: pytest.FixtureRequest) -> RAFT:
     return make(request.param)
 
@@ -146,7 +146,7 @@ def test_gradients_do_not_pass_through_the_centers_of_a_lookup(frames: tuple[Ten
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("config", [SMALL, LARGE], ids=lambda config: config.name)
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 def test_flow_is_float32_under_autocast(config: RaftConfig, frames: tuple[Tensor, Tensor]) -> None:
     model = make(config)
     expected = model.estimate(*frames, iterations=2)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import torch
 
+from flowcli.training.synthesis.backdrops import draw_backdrops
 from flowcli.training.synthesis.batched import Dice
 from flowcli.training.synthesis.motion_sampling import draw_kinds, draw_motions
 from flowcli.training.synthesis.motions import backwards, forwards
@@ -13,9 +14,12 @@ HEIGHT, WIDTH = 96, 128
 
 def test_backward_motion_inverts_forward_motion_to_a_hundredth_of_a_pixel() -> None:
     dice, settings = Dice(4), SceneSettings(bent=1)
-    shapes = draw_shapes(dice, torch.zeros(40, 3, dtype=torch.bool), height=HEIGHT, width=WIDTH)
+    backdrops = draw_backdrops(dice, settings, 40, height=HEIGHT, width=WIDTH)
+    none = torch.zeros(40, dtype=torch.bool)
+    shapes = draw_shapes(dice, torch.zeros(40, 3, dtype=torch.bool), none, height=HEIGHT, width=WIDTH)
     kinds = draw_kinds(dice, settings, 40)
-    motions = draw_motions(dice, settings, shapes, kinds, height=HEIGHT, width=WIDTH).to(torch.device("cpu"))
+    drawn = draw_motions(dice, settings, shapes, kinds, backdrops, height=HEIGHT, width=WIDTH)
+    motions = drawn.to(torch.device("cpu"))
     y, x = torch.meshgrid(torch.arange(HEIGHT + 0.0), torch.arange(WIDTH + 0.0), indexing="ij")
     pixels = torch.stack([x, y]).expand(40, 2, HEIGHT, WIDTH)
     for layer in range(3):

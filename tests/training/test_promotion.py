@@ -13,7 +13,7 @@ import torch
 from flowcli.cli.app import run as main
 from flowcli.errors import UsageError
 from flowcli.system.console import Console
-from flowcli.training.promote import Promotion, hours, loss_on, promote, samples, trained_on
+from flowcli.training.promote import Promotion, hours, loss_on, promote, samples, trained_on, updates_of
 from flowcli.training.recipes import RECIPES, Stage, find_recipe
 from raft_core import checkpoint
 from raft_core.raft import RAFT
@@ -68,6 +68,12 @@ def test_a_run_without_validated_weights_cannot_be_promoted(tmp_path: Path, vali
 def test_samples_are_counted_through_the_stages() -> None:
     stages = [{"steps": 10, "batch": 4, "parts": 1}, {"steps": 20, "batch": 1, "parts": 2}]
     assert [samples(stages, steps) for steps in (0, 5, 10, 15, 30, 99)] == [0, 20, 40, 50, 80, 80]
+
+
+def test_the_card_says_how_a_stages_updates_begin() -> None:
+    assert updates_of({"iterations": 12}) == "12"
+    as_used = {"iterations": 8, "run_in": 16, "starts": 0.4}
+    assert updates_of(as_used) == "8, after 0 to 16 more, 40% from earlier flow"
 
 
 def test_a_long_pause_between_log_lines_does_not_count_as_training() -> None:

@@ -9,11 +9,12 @@ from flowcli.training.synthesis.batched import Dice
 from flowcli.training.synthesis.shapes import Shapes, coverage, draw_shapes, unit_coordinates
 
 SIDE = 64
+NONE = torch.zeros(1, dtype=torch.bool)
 
 
 def disc(*, radius: float, squeeze: float = 1.0, ring: float = -1.0) -> Shapes:
     """An ellipse with horizontal and vertical axes in the middle of the frame."""
-    drawn = draw_shapes(Dice(0), torch.zeros(1, 1, dtype=torch.bool), height=SIDE, width=SIDE)
+    drawn = draw_shapes(Dice(0), torch.zeros(1, 1, dtype=torch.bool), NONE.expand(1), height=SIDE, width=SIDE)
     return replace(
         drawn,
         center=torch.full((1, 1, 2), SIDE / 2 - 0.5),
@@ -45,7 +46,7 @@ def test_a_ring_does_not_cover_its_middle() -> None:
 
 
 def test_outlines_are_within_their_bounding_boxes() -> None:
-    shapes = draw_shapes(Dice(1), torch.zeros(200, 1, dtype=torch.bool), height=SIDE, width=SIDE)
+    shapes = draw_shapes(Dice(1), torch.zeros(200, 1, dtype=torch.bool), NONE.expand(200), height=SIDE, width=SIDE)
     turn = torch.arange(257) * 2 * math.pi / 256
     unit = torch.stack([turn.cos(), turn.sin()]) * shapes.radius[:, 0, None]
     edge = torch.linalg.inv(shapes.to_unit[:, 0]) @ unit

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 96, 128
-CLEAR = replace(SceneSettings(), fog=0, shadows=0, defocus=0, motion_blur=0)
-TEXTURED = replace(CLEAR, flat=0, faint=0)
+CLEAR = replace(SceneSettings(), fog=0, shadows=0, defocus=0, motion_blur=0, noise=0, compressed=0, low_light=0)
+TEXTURED = replace(CLEAR, flat=0, faint=0, plain=0, particles=0)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_static_scenes_have_zero_flow_and_equal_frames(bank: TextureBank) -> Non
 
 
 def test_subpixel_scenes_move_but_by_less_than_a_pixel(bank: TextureBank) -> None:
-    flow = scenes_of(bank, replace(CLEAR, static=0, subpixel=1)).flow.norm(dim=1)
+    flow = scenes_of(bank, replace(CLEAR, static=0, subpixel=1, still_camera=0, plain=0, particles=0)).flow.norm(dim=1)
     assert flow.max() < 1.2
     assert (flow.amax((1, 2)) > 0).all()
 
@@ -156,15 +156,52 @@ def test_scenes_rendered_together_equal_scenes_rendered_one_by_one(
 
 
 def test_motion_blur_blurs_moving_layers_along_their_motion_only(bank: TextureBank) -> None:
-    moving = replace(TEXTURED, static=0, subpixel=0, sideways=1, background_only=1, bent=0)
-    sharp = scenes_of(bank, replace(moving, motion_blur=0))
-    blurred = scenes_of(bank, replace(moving, motion_blur=1))
+    moving = replace(TEXTURED, static=0, subpixel=0, sideways=1, background_only=1, bent=0, still_camera=0)
+    sharp = scenes_of(bank, replace(moving, motion_blur=0), count=24)
+    blurred = scenes_of(bank, replace(moving, motion_blur=1), count=24)
     assert torch.equal(sharp.flow, blurred.flow)
     along, across = (
         (blurred.first.float().diff(dim=dim).square().mean() / sharp.first.float().diff(dim=dim).square().mean())
         for dim in (3, 2)
     )
     assert along < 0.9 * across
+
+
+def test_plain_backgrounds_have_no_texture_and_the_motion_of_the_camera(bank: TextureBank) -> None:
+    plain = replace(CLEAR, static=0, subpixel=0, plain=1, particles=0, background_only=1, bent=0)
+    scenes = scenes_of(bank, plain, count=60)
+    still = scenes.flow.abs().amax((1, 2, 3)) == 0
+    assert 0.5 < still.float().mean() < 0.95
+    steps = scenes.first.float().diff(dim=3).abs().mean((1, 2, 3))
+    # Half of them show texture beyond a horizon.
+    assert 0.3 < (steps < 1).float().mean() < 0.7
+    alike = (scenes.first.float() - scenes.second.float()).abs().amax((1, 2, 3))
+    assert (alike[still] == 0).all()
+
+
+def test_bright_particles_move_over_black_that_does_not(bank: TextureBank) -> None:
+    scenes = scenes_of(bank, replace(CLEAR, static=0, subpixel=0, plain=0, particles=1))
+    brightness = scenes.first.float().mean(1)
+    bright = brightness > 60
+    assert 0 < bright.float().mean() < 0.05
+    moving = scenes.flow.abs().amax(1) > 0
+    assert 0 < moving.float().mean() < 0.05
+    assert brightness[~moving].median() < 15
+
+
+@pytest.mark.parametrize("change", ["noise", "compressed"])
+def test_noise_and_compression_change_both_frames_of_a_still_scene_and_not_its_flow(
+    bank: TextureBank, change: str
+) -> None:
+    still = replace(CLEAR, static=1)
+    clear = scenes_of(bank, still, count=4)
+    recorded = scenes_of(bank, replace(still, **{change: 1.0}), count=4)
+    assert torch.equal(recorded.flow, clear.flow)
+    for name in ("first", "second"):
+        difference = (getattr(recorded, name).float() - getattr(clear, name).float()).abs().mean((1, 2, 3))
+        assert (difference > 0.1).all()
+        assert (difference < 10).all()
+    assert torch.equal(recorded.first, recorded.second) == (change == "compressed")
 
 
 def test_a_texture_bank_is_read_from_a_folder_of_images(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ class Stage:
     `parts` batches of size `batch`, which processes may share. `freeze_norm` freezes the statistics of batch
     normalisation, `frozen` the named parts of the model; `slow` parts learn at a fifth of the rate. `matching` is the
     weight of the matching loss of the features, and `renew_context` reinitialises the context encoder before the first
-    step.
+    step. Before the `iterations` updates of the loss, half of the batches take up to `run_in` without gradient; the
+    share `starts` of the batches begin at earlier flow (`openings`).
     """
 
     name: str
@@ -77,6 +78,8 @@ class Stage:
     frozen: tuple[str, ...] = ()
     slow: tuple[str, ...] = ()
     renew_context: bool = False
+    run_in: int = 0
+    starts: float = 0.0
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from the start of the stage."""
@@ -111,7 +114,7 @@ class Recipe:
 
     Pairs are scenes rendered at `render_size` (height, width): from a pool on disk that grows to `pool_pairs` during
     training, or rendered continually where that is zero. With `data`, pairs come from datasets instead. A run without
-    initial weights trains a new model of size `model`.
+    initial weights trains a new model of size `model`; weights that lack its mask head get a new one.
     """
 
     stages: tuple[Stage, ...]
@@ -121,7 +124,7 @@ class Recipe:
     ema_decay: float = 0.999
     seed: int = 1
     data: tuple[DatasetShare, ...] = ()
-    model: Literal["small", "large"] = "small"
+    model: Literal["small", "small-convex", "large"] = "small"
 
     @property
     def steps(self) -> int:
@@ -168,7 +171,20 @@ _FROZEN_CONTEXT = Stage(
 )
 _LARGE_CROPS = replace(_FROZEN_CONTEXT, name="large", batch=4, crop=(208, 256), iterations=6)
 _SLOW_CONTEXT = replace(_LARGE_CROPS, frozen=(), slow=("context_encoder",))
-_ON_GPU = replace(_SLOW_CONTEXT, batch=16, parts=1, crop=(288, 384), iterations=8)
+_ON_GPU = replace(_SLOW_CONTEXT, batch=16, parts=1, crop=(288, 384), iterations=8, run_in=16, starts=0.4)
+_LONG = replace(_ON_GPU, iterations=12, run_in=12, matching=0.0)
+_ENCODERS = ("feature_encoder", "context_encoder")
+_UPDATES_ALONE = replace(
+    _LARGE_CROPS,
+    parts=1,
+    iterations=5,
+    matching=0.0,
+    run_in=20,
+    starts=0.4,
+    frozen=_ENCODERS,
+    slow=("update_block",),
+)
+_HEAD_ALONE = replace(_UPDATES_ALONE, iterations=2, starts=0.2, frozen=(*_ENCODERS, "update_block"), slow=())
 
 RECIPES: dict[str, Recipe] = {
     # For two CPU cores: 27k samples in about an hour and a half.
@@ -234,15 +250,37 @@ RECIPES: dict[str, Recipe] = {
         pool_pairs=6016,
         augmentation=_WEAK_AUGMENTATION,
     ),
-    # For a GPU, with render workers: 208k samples, or as many as fit into --minutes.
+    # For a GPU, with render workers, from weights of a small model, which get a mask head: 230k samples, or as many as
+    # fit into --minutes. A step of the last stage takes nearly twice as long as one before.
     "gpu": Recipe(
         stages=(
             replace(_ON_GPU, name="warm-up", steps=300, learning_rate=(1e-5, 4e-4)),
-            replace(_ON_GPU, name="wide", steps=6700, learning_rate=(4e-4, 1.9e-4)),
-            replace(_ON_GPU, name="long", steps=6000, iterations=12, learning_rate=(1.9e-4, 0.0), matching=0.0),
+            replace(_ON_GPU, name="wide", steps=6700, learning_rate=(4e-4, 2.2e-4)),
+            replace(_LONG, name="long", steps=5000, learning_rate=(2.2e-4, 8e-5)),
+            replace(_LONG, name="large", steps=2400, crop=(368, 496), learning_rate=(8e-5, 0.0)),
         ),
         render_size=(400, 528),
         augmentation=_WEAK_AUGMENTATION,
+        ema_decay=0.9995,
+        model="small-convex",
+    ),
+    # From weights without a mask head: trains a new one alone.
+    "head": Recipe(
+        stages=(replace(_HEAD_ALONE, name="head", steps=1500, learning_rate=(1e-3, 0.0)),),
+        pool_pairs=1536,
+        augmentation=_WEAK_AUGMENTATION,
+        ema_decay=0.99,
+        model="small-convex",
+    ),
+    # From weights of `head`: trains the updates, for any number of them and any start, with a head five times as fast.
+    "joint": Recipe(
+        stages=(
+            replace(_UPDATES_ALONE, name="warm-up", steps=40, learning_rate=(4e-5, 4e-4)),
+            replace(_UPDATES_ALONE, name="joint", steps=1200, learning_rate=(4e-4, 0.0)),
+        ),
+        pool_pairs=2880,
+        augmentation=_WEAK_AUGMENTATION,
+        model="small-convex",
     ),
     # A test of a few seconds.
     "smoke": Recipe(

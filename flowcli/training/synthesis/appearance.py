@@ -44,8 +44,10 @@ class Appearance(Batched):
     light: Float[Tensor, "scenes layers 3"]
 
 
-def draw_appearance(dice: Dice, settings: SceneSettings, bank: TextureBank, shapes: Shapes) -> Appearance:
-    """Draws the appearance of every layer, mostly from parts of textures with detail."""
+def draw_appearance(
+    dice: Dice, settings: SceneSettings, bank: TextureBank, shapes: Shapes, particles: Bool[Tensor, " scenes"]
+) -> Appearance:
+    """Draws the appearance of every layer, mostly parts of textures with detail; particles are plain and bright."""
     lead = tuple(shapes.softness.shape)
     side = bank.textures.shape[-1]
     scale = dice.log_uniform(0.8, 2**0.8, *lead)
@@ -57,6 +59,9 @@ def draw_appearance(dice: Dice, settings: SceneSettings, bank: TextureBank, shap
     cutouts = bank.cutouts.shape[0]
     shrinking = bank.cutouts.shape[-1] / (2 * shapes.reach.amin(-1).clamp(min=1))
     tint, light = _draw_light(dice, settings, lead)
+    tint = torch.where(particles[:, None, None, None], 0.0, tint)
+    bright = dice.uniform(90, 255, *lead, 1) + dice.normal(10, *lead, 3)
+    light = torch.where(particles[:, None, None], bright, light)
     return Appearance(
         texture=texture,
         level=(scale.log2() + 0.2).round().clamp(0, 1).long() + blurred,

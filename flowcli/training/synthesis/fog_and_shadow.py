@@ -11,7 +11,7 @@ from torch.nn import functional
 from flowcli.training.synthesis.batched import Batched
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
+    from jaxtyping import Float
     from torch import Tensor
 
     from flowcli.training.synthesis.batched import Dice
@@ -56,8 +56,8 @@ def draw_fog_and_shadow(dice: Dice, settings: SceneSettings, count: int) -> FogA
 
 def covered(
     fog_and_shadow: FogAndShadow, image: Float[Tensor, "batch 3 height width"], moment: int
-) -> UInt8[Tensor, "batch 3 height width"]:
-    """Frame 0 or 1 (`moment`) with its fog or shadow, rounded to 8 bits; `fog_and_shadow` is on the CPU."""
+) -> Float[Tensor, "batch 3 height width"]:
+    """Frame 0 or 1 (`moment`) with its fog or shadow; `fog_and_shadow` is on the CPU."""
     if fog_and_shadow.strength.any():
         fog_and_shadow = fog_and_shadow.to(image.device)
         height, width = image.shape[-2:]
@@ -69,4 +69,4 @@ def covered(
         )
         weight = seen.clamp(0, 1) * fog_and_shadow.strength[:, None, None, None]
         image = torch.lerp(image, fog_and_shadow.colour[..., None, None].expand_as(image), weight)
-    return image.round().clamp(0, 255).to(torch.uint8)
+    return image

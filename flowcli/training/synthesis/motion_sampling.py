@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
     from torch import Tensor
 
+    from flowcli.training.synthesis.backdrops import Backdrops
     from flowcli.training.synthesis.batched import Dice
     from flowcli.training.synthesis.settings import SceneSettings
     from flowcli.training.synthesis.shapes import Shapes
@@ -33,16 +34,25 @@ def draw_kinds(dice: Dice, settings: SceneSettings, count: int) -> Int[Tensor, "
 
 
 def draw_motions(
-    dice: Dice, settings: SceneSettings, shapes: Shapes, kinds: Int[Tensor, " scenes"], *, height: int, width: int
+    dice: Dice,
+    settings: SceneSettings,
+    shapes: Shapes,
+    kinds: Int[Tensor, " scenes"],
+    backdrops: Backdrops,
+    *,
+    height: int,
+    width: int,
 ) -> Motions:
-    """Draws the motion of every layer; layer 0, the background, has the camera's motion."""
+    """Draws the motion of every layer; layer 0, the background, has the camera's motion, or none if it is still."""
     scenes, layers = shapes.center.shape[:2]
     unit = min(height, width) / _REFERENCE_HEIGHT
-    gain = dice.log_uniform(0.09, 6, scenes, 1)
+    gain = dice.log_uniform(0.08, 8, scenes, 1)
     middle = torch.tensor([width / 2, height / 2], dtype=torch.float64)
     camera = _draw_camera(dice, kinds, gain[:, 0], middle, unit)
+    camera = camera @ _draw_roll(dice, settings, scenes, middle)
+    camera = torch.where(backdrops.still[:, None, None], torch.eye(3, dtype=torch.float64), camera)
     own = _draw_similarity(dice, shapes.center, gain, shift=(7 * unit, 5 * unit), turn=0.06, zoom=0.05, power=1.8)
-    resting = dice.chance(0.15, scenes, layers)
+    resting = dice.chance(0.15, scenes, layers) | (backdrops.followed[:, None] & dice.chance(0.7, scenes, layers))
     own = torch.where(resting[..., None, None], torch.eye(3, dtype=torch.float64), own)
     farthest = torch.where(kinds == SUBPIXEL, dice.uniform(0.05, 0.45, scenes), 0.6 * max(height, width))
     camera = _limit_displacement(camera[:, None], middle, middle, farthest[:, None])
@@ -50,13 +60,18 @@ def draw_motions(
     carried = dice.chance(settings.carried, scenes, layers) | (
         (kinds == APPROACHING)[:, None] & dice.chance(0.8, scenes, layers)
     )
+    carried |= backdrops.followed[:, None]
     own = _join(own, dice.chance(settings.joined, scenes, layers))
     own = _limit_displacement(own, shapes.center, shapes.reach, farthest[:, None])
     matrix = torch.where(carried[..., None, None], camera @ own, own)
     matrix[:, 0] = camera[:, 0]
-    matrix = torch.where((kinds == SIDEWAYS)[:, None, None, None], _draw_sideways(dice, shapes, unit), matrix)
+    sideways = _draw_sideways(dice, shapes, unit)
+    sideways[:, 0] = torch.where(backdrops.still[:, None, None], torch.eye(3, dtype=torch.float64), sideways[:, 0])
+    matrix = torch.where((kinds == SIDEWAYS)[:, None, None, None], sideways, matrix)
     matrix = torch.where((kinds == STATIC)[:, None, None, None], torch.eye(3, dtype=torch.float64), matrix)
-    bends = dice.chance(settings.bent, scenes, layers) & (kinds != STATIC)[:, None]
+    bends = dice.chance(settings.bent, scenes, layers) & ((kinds != STATIC) & ~backdrops.particles)[:, None]
+    # The deformation of a plain background could not be seen.
+    bends[:, 0] &= ~(backdrops.still | backdrops.plain)
     strength = dice.log_uniform(0.3, 4, scenes, layers) * unit * gain.clamp(max=1.5)
     strength = torch.where((kinds == SUBPIXEL)[:, None], strength.clamp(max=0.08), strength) * bends
     extent = shapes.reach * 1.2 + 4
@@ -98,6 +113,15 @@ def _draw_camera(
     perspective = torch.eye(3, dtype=torch.float64).repeat(scenes, 1, 1)
     perspective[:, 2, :2] = tilt
     return matrix @ _shifted(center) @ perspective @ _shifted(-center)
+
+
+def _draw_roll(
+    dice: Dice, settings: SceneSettings, scenes: int, middle: Float[Tensor, " axes"]
+) -> Float[Tensor, "scenes 3 3"]:
+    """Rotations about the middle of the frame, in a few scenes."""
+    angle = (dice.normal(0.12, scenes) * dice.chance(settings.rolling, scenes)).clamp(-0.5, 0.5)
+    cos, sin = angle.cos(), angle.sin()
+    return _about(middle.expand(scenes, 2), torch.stack([cos, -sin, sin, cos], -1).view(scenes, 2, 2))
 
 
 def _draw_similarity(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _COARSE_STEPS = 6
-_FINE_STEPS = 2
+_FINE_STEPS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ def backwards(
     """The points (x, y) of the second frame moved back to the first, for one layer; `bends`: whether D is used.
 
     Solves p = z - D(p) by fixed-point iteration, which converges because |grad D| <= 0.4: first on every other pixel,
-    as D is smooth, and the last two iterations on all.
+    as D is smooth, and the last three iterations on all.
     """
     straight = project(motion.inverse, points)
     if not bends or min(points.shape[-2:]) < 2:

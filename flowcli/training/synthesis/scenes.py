@@ -9,11 +9,13 @@ import torch
 from torch.nn import functional
 
 from flowcli.training.synthesis.appearance import Appearance, colours, draw_appearance, tinted
+from flowcli.training.synthesis.backdrops import Backdrops, behind, draw_backdrops
 from flowcli.training.synthesis.batched import Batched, Dice
 from flowcli.training.synthesis.fog_and_shadow import FogAndShadow, covered, draw_fog_and_shadow
 from flowcli.training.synthesis.motion_blur import LONGEST, motion_blurred
-from flowcli.training.synthesis.motion_sampling import draw_kinds, draw_motions
+from flowcli.training.synthesis.motion_sampling import STATIC, draw_kinds, draw_motions
 from flowcli.training.synthesis.motions import Motions, backwards, forwards, project
+from flowcli.training.synthesis.sensor import Sensor, draw_sensor, recorded
 from flowcli.training.synthesis.settings import SceneSettings
 from flowcli.training.synthesis.shapes import Shapes, coverage, draw_shapes, unit_coordinates
 from flowcli.training.synthesis.textures import TextureBank, gather
@@ -53,19 +55,34 @@ class _Plan(Batched):
     shutter: Float[Tensor, "scenes layers"]
 
 
+@dataclass(frozen=True, eq=False)
+class _Whole(Batched):
+    """The parameters of whole scenes."""
+
+    backdrops: Backdrops
+    fog_and_shadow: FogAndShadow
+    sensor: Sensor
+
+
 @torch.no_grad()
 def render(
     bank: TextureBank, *, count: int, height: int, width: int, seed: int, settings: SceneSettings | None = None
 ) -> Scenes:
     """Renders `count` scenes on the bank's device, a pure function of the arguments."""
     dice, settings = Dice(seed), settings or SceneSettings()
-    plan = _draw_plan(bank, dice, settings, count=count, height=height, width=width)
-    fog_and_shadow = draw_fog_and_shadow(dice, settings, count)
+    kinds = draw_kinds(dice, settings, count)
+    backdrops = draw_backdrops(dice, settings, count, height=height, width=width)
+    plan = _draw_plan(bank, dice, settings, kinds, backdrops, height=height, width=width)
+    whole = _Whole(
+        backdrops=backdrops,
+        fog_and_shadow=draw_fog_and_shadow(dice, settings, count),
+        sensor=draw_sensor(dice, settings, (kinds == STATIC) | backdrops.plain),
+    )
     step = _SCENES_AT_ONCE.get(bank.device.type, count)
     # Autocast to bfloat16 would round colours to 8 significant bits before they are blended.
     with torch.autocast(bank.device.type, enabled=False):
         parts = [
-            _render(bank, plan.scenes(i, i + step), fog_and_shadow.scenes(i, i + step), height=height, width=width)
+            _render(bank, plan.scenes(i, i + step), whole.scenes(i, i + step), height=height, width=width)
             for i in range(0, count, step)
         ]
     return Scenes(
@@ -76,28 +93,39 @@ def render(
     )
 
 
-def _draw_plan(bank: TextureBank, dice: Dice, settings: SceneSettings, *, count: int, height: int, width: int) -> _Plan:
+def _draw_plan(
+    bank: TextureBank,
+    dice: Dice,
+    settings: SceneSettings,
+    kinds: Int[Tensor, " scenes"],
+    backdrops: Backdrops,
+    *,
+    height: int,
+    width: int,
+) -> _Plan:
+    count = len(kinds)
     layers = 1 + settings.most_objects
     objects = dice.whole(settings.fewest_objects, settings.most_objects, count)
-    objects = torch.where(dice.chance(settings.background_only, count), 0, objects)
+    objects = torch.where(dice.chance(settings.background_only, count) & ~backdrops.followed, 0, objects)
+    objects = torch.where(backdrops.particles, settings.most_objects, objects)
     is_cutout = dice.chance(settings.cutouts if len(bank.cutouts) else 0, count, layers)
     is_cutout[:, 0] = False
-    shapes = draw_shapes(dice, is_cutout, height=height, width=width)
+    is_cutout &= ~backdrops.particles[:, None]
+    shapes = draw_shapes(dice, is_cutout, backdrops.particles, height=height, width=width)
     half = torch.tensor([width / 2, height / 2], dtype=torch.float64)
     shapes.center[:, 0] = half
     shapes.reach[:, 0] = half
-    kinds = draw_kinds(dice, settings, count)
     shutter = dice.chance(settings.motion_blur, count) * dice.uniform(0.15, 0.7, count)
     return _Plan(
         present=torch.arange(layers) <= objects[:, None],
         shapes=shapes,
-        appearance=draw_appearance(dice, settings, bank, shapes),
-        motions=draw_motions(dice, settings, shapes, kinds, height=height, width=width),
+        appearance=draw_appearance(dice, settings, bank, shapes, backdrops.particles),
+        motions=draw_motions(dice, settings, shapes, kinds, backdrops, height=height, width=width),
         shutter=shutter[:, None].expand(count, layers),
     )
 
 
-def _render(bank: TextureBank, plan: _Plan, fog_and_shadow: FogAndShadow, *, height: int, width: int) -> Scenes:
+def _render(bank: TextureBank, plan: _Plan, whole: _Whole, *, height: int, width: int) -> Scenes:
     on_device = plan.to(bank.device)
     count, layers = plan.present.shape
     rows = torch.arange(height, device=bank.device, dtype=torch.float32)
@@ -109,23 +137,29 @@ def _render(bank: TextureBank, plan: _Plan, fog_and_shadow: FogAndShadow, *, hei
         frames=[grid.new_zeros(count, 3, height, width) for _ in range(2)],
         tops=[torch.zeros(count, height, width, dtype=torch.int16, device=bank.device) for _ in range(2)],
         target=grid.clone(),
+        backdrops=whole.backdrops.to(bank.device),
     )
     for index in range(layers):
         if plan.present[:, index].any():
             _paint_layer(bank, canvas, plan.layer(index), on_device.layer(index), index)
     flow = canvas.target - grid
-    first, second = (covered(fog_and_shadow, frame, moment) for moment, frame in enumerate(canvas.frames))
+    frames = [covered(whole.fog_and_shadow, frame, moment) for moment, frame in enumerate(canvas.frames)]
+    first, second = recorded(whole.sensor, frames)
     return Scenes(first, second, flow, _visible(canvas))
 
 
 @dataclass(frozen=True, eq=False)
 class _Canvas:
-    """Both frames while they are rendered, the index of the top layer at each pixel, and the first's target points."""
+    """Both frames while they are rendered, the index of the top layer at each pixel, and the first's target points.
+
+    `backdrops` are the plain parts of the background, on the device.
+    """
 
     grid: Float[Tensor, "batch 2 height width"]
     frames: list[Float[Tensor, "batch 3 height width"]]
     tops: list[Int[Tensor, "batch height width"]]
     target: Float[Tensor, "batch 2 height width"]
+    backdrops: Backdrops
 
 
 def _paint_layer(bank: TextureBank, canvas: _Canvas, known: _Plan, plan: _Plan, index: int) -> None:
@@ -144,6 +178,8 @@ def _paint_layer(bank: TextureBank, canvas: _Canvas, known: _Plan, plan: _Plan, 
         points = backwards(plan.motions, pixels, bends=bends) if moment else pixels
         moved = pixels if moment else forwards(plan.motions, points, bends=bends)
         rgb, alpha = _appearance(plan, textures, cutouts, points, is_object=index > 0)
+        if index == 0:
+            rgb = behind(canvas.backdrops, rgb, points - plan.shapes.center[..., None, None])
         _apply_motion_blur(known, plan, rgb, alpha, moved - points)
         canvas.frames[moment][here] = torch.lerp(canvas.frames[moment][here], rgb, alpha)
         on_top = alpha > 0.5

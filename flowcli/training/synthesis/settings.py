@@ -12,7 +12,7 @@ class SceneSettings:
     The first four are exclusive kinds of motion; the other scenes have general motion.
     """
 
-    static: float = 0.05
+    static: float = 0.06
     subpixel: float = 0.10
     sideways: float = 0.05
     """Horizontal shifts of 20 to 100 px (at 288 px height), as between the views of a stereo pair."""
@@ -37,3 +37,15 @@ class SceneSettings:
     shadows: float = 0.20
     defocus: float = 0.15
     motion_blur: float = 0.30
+    plain: float = 0.15
+    """Backgrounds without texture, half of them on one side of a horizon only."""
+    particles: float = 0.02
+    """Scenes of small bright particles on black."""
+    still_camera: float = 0.10
+    """Scenes with texture in which the camera stands still; of plain ones most do."""
+    rolling: float = 0.06
+    """Cameras that also roll about their axis."""
+    noise: float = 0.25
+    """Sensor noise, of each frame's own; in still and plain scenes it is more frequent."""
+    compressed: float = 0.15
+    low_light: float = 0.04

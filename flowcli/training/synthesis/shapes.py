@@ -39,10 +39,13 @@ class Shapes(Batched):
     is_cutout: Bool[Tensor, "scenes layers"]
 
 
-def draw_shapes(dice: Dice, is_cutout: Bool[Tensor, "scenes layers"], *, height: int, width: int) -> Shapes:
-    """Draws the size, position and outline of every layer."""
+def draw_shapes(
+    dice: Dice, is_cutout: Bool[Tensor, "scenes layers"], particles: Bool[Tensor, " scenes"], *, height: int, width: int
+) -> Shapes:
+    """Draws the size, position and outline of every layer; objects are much smaller in scenes of `particles`."""
     lead = tuple(is_cutout.shape)
     size = min(height, width) * dice.log_uniform(0.06, 0.5, *lead)
+    size = torch.where(particles[:, None], dice.log_uniform(1.0, 6, *lead), size)
     center = torch.stack([dice.uniform(-0.1, 1.1, *lead) * width, dice.uniform(-0.1, 1.1, *lead) * height], -1)
     thin = dice.chance(0.2, *lead) & ~is_cutout
     aspect = torch.where(is_cutout, dice.log_uniform(0.85, 1.18, *lead), dice.log_uniform(0.6, 1.6, *lead))
