@@ -44,7 +44,7 @@ class InspectRequest:
         Path | None,
         typer.Option("--gt", metavar="FILE", help="Ground truth, .flo or .npz: gives the error after every update."),
     ] = None
-    weights: options.Weights = "raft-small"
+    weights: options.Weights = "raft-small-convex"
     iterations: options.Iterations = 12
     warm_start: Annotated[
         bool,

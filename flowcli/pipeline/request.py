@@ -64,7 +64,7 @@ class Request:
             "or the stored values of black and white.",
         ),
     ] = "auto"
-    weights: Annotated[options.Weights, PATH] = "raft-small"
+    weights: Annotated[options.Weights, PATH] = "raft-small-convex"
     quality: options.Quality = "balanced"
     iterations: Annotated[
         str,

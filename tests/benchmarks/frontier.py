@@ -1,6 +1,6 @@
 """The frontier of error and time: every method's EPE by group against its seconds for a pair of 1024×436 pixels.
 
-Errors are of the validation pairs in ../shared/pairs, or where FLOWCLI_PAIRS says; times are of the demo's frames, in
+flowcli computes with its default weights, torchvision with raft-small. Errors are of the validation pairs in ../shared/pairs, or where FLOWCLI_PAIRS says; times are of the demo's frames, in
 turns. Draws frontier.svg in the current folder.
 """
 
@@ -25,6 +25,7 @@ from flowcli.evaluation.summary import score
 from flowcli.model.device import keep_memory
 from flowcli.model.estimator import estimator_for
 from flowcli.model.quality import QUALITIES, Effort
+from flowcli.model.weights import DEFAULT, find
 from raft_core.images import Padding, to_model_range
 from tests.benchmarks.chart import Point, chart
 from tests.benchmarks.models import Peer, fan, ours, pairs_of, tensor, theirs
@@ -64,7 +65,7 @@ def times() -> dict[str, float]:
     for name, estimate in classical():
         calls[name] = lambda estimate=estimate: [estimate(*pair) for pair in pairwise(images)]
     for name in QUALITIES:
-        estimator = estimator_for(ours("small"), device="cpu", effort=Effort(quality=name))
+        estimator = estimator_for(find(DEFAULT), device="cpu", effort=Effort(quality=name))
         calls[name] = lambda estimator=estimator: list(estimator.estimate(pairs_of(frames)))
     with ExitStack() as stack:
         padding = Padding.for_size(*images[0].shape[:2])
@@ -93,7 +94,7 @@ def estimates() -> Iterator[tuple[str, Estimate]]:
     """Every method."""
     yield from classical()
     for name in QUALITIES:
-        yield name, estimator_for(ours("small"), device="cpu", effort=Effort(quality=name)).flow_between
+        yield name, estimator_for(find(DEFAULT), device="cpu", effort=Effort(quality=name)).flow_between
     if (peer := theirs(ours("small"))) is not None:
         yield "torchvision, 12 updates", lambda first, second: peer_flow(peer, first, second)
 

@@ -78,7 +78,7 @@ def test_csv_has_a_line_for_each_pair_and_method(flowcli) -> None:
     ended = flowcli("eval", "middlebury", "mb", "--baseline", "zero,farneback", "--iters", 1, "--csv", "-q")
     records = list(csv.DictReader(ended.out))
     assert [(record["method"], record["name"]) for record in records] == [
-        (method, "Venus") for method in ("raft-small", "zero", "farneback")
+        (method, "Venus") for method in ("raft-small-convex", "zero", "farneback")
     ]
     assert float(records[1]["epe"]) == pytest.approx(np.hypot(*trees.flow_of(1).reshape(-1, 2)[1:].T).mean())
     assert records[1]["s40"] == ""
@@ -232,7 +232,7 @@ def test_a_sintel_submission_has_a_flo_file_for_every_test_pair(flowcli) -> None
     trees.sintel(Path("sintel"))
     line = ("eval", "sintel", "sintel", "--iters", 1, "--warm-start", "--submit", "sent")
     ended = flowcli(*line)
-    assert (ended.code, ended.err[-1]) == (0, "2 flows of raft-small in sent")
+    assert (ended.code, ended.err[-1]) == (0, "2 flows of raft-small-convex in sent")
     written = sorted(path for path in Path("sent").rglob("*") if path.is_file())
     assert [str(path) for path in written] == [f"sent/{name}/ambush_1/frame0001.flo" for name in ("clean", "final")]
     assert all(flo.read(path).shape == (6, 8, 2) for path in written)

@@ -82,3 +82,10 @@ def test_weights_are_stored_in_the_users_cache_or_the_environments_folder(
     assert weights.storage() == Path("elsewhere")
     monkeypatch.delenv("FLOWCLI_WEIGHTS_DIR")
     assert weights.storage() == platformdirs.user_cache_path("flowcli") / "weights"
+
+
+def test_commands_have_one_default() -> None:
+    from flowcli.inspection.request import InspectRequest
+    from flowcli.pipeline.request import Request
+
+    assert Request.weights == InspectRequest.weights == weights.DEFAULT

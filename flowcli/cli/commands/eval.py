@@ -22,7 +22,7 @@ def run(
     weights: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Weights by name or path; repeat the option for several. Default: raft-small."
+            metavar="NAME", help="Weights by name or path; repeat the option for several. Default: raft-small-convex."
         ),
     ] = None,
     baseline: Annotated[
@@ -89,7 +89,7 @@ def run(
     device = options.pop("device")
     chosen = method_options(
         dataset,
-        weights=weights or ["raft-small"],
+        weights=weights or ["raft-small-convex"],
         baselines=baseline,
         effort=Effort(**options, precision=precision),
         device=device,

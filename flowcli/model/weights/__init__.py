@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from raft_core.raft import RAFT
 
-DEFAULT = "raft-small"
+DEFAULT = "raft-small-convex"
 SUFFIXES = (".safetensors", ".pth")
 """The extensions of files that are found by name."""
 
