@@ -27,7 +27,7 @@ class Point:
 
 
 def chart(points: Sequence[Point]) -> str:
-    """The chart; flowcli's points are joined by a line."""
+    """The chart; a line joins those of flowcli's points that no faster one surpasses."""
     x = axis([point.seconds for point in points], LEFT, WIDTH - RIGHT)
     y = axis([point.error for point in points], HEIGHT - BOTTOM, TOP)
     parts = [
@@ -41,18 +41,27 @@ def chart(points: Sequence[Point]) -> str:
     for value in ticks(point.error for point in points):
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:g}</text>')
-    ours = sorted((point for point in points if point.ours), key=lambda point: point.seconds)
+    ours = frontier([point for point in points if point.ours])
     parts.append(f'<path d="M{" L".join(f"{x(each.seconds):.1f} {y(each.error):.1f}" for each in ours)}"/>')
     for point in points:
         kind = ' class="ours"' if point.ours else ""
         name = escape(f"flowcli {point.name}" if point.ours else point.name)
         right = x(point.seconds) > WIDTH * 0.75
-        label = f'x="{x(point.seconds) + (-9 if right else 9):.1f}" y="{y(point.error) - 8:.1f}"'
+        below = point.ours and point not in ours
+        label = f'x="{x(point.seconds) + (-9 if right else 9):.1f}" y="{y(point.error) + (20 if below else -8):.1f}"'
         parts.append(f'<circle{kind} cx="{x(point.seconds):.1f}" cy="{y(point.error):.1f}" r="5"/>')
         parts.append(f'<text{kind} {label} text-anchor="{"end" if right else "start"}">{name}</text>')
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">'
     ground = '<rect width="100%" height="100%" fill="#fff"/>'
     return "\n".join([head, f"<style>{STYLE}</style>", ground, *parts, "</svg>"])
+
+
+def frontier(points: Sequence[Point]) -> list[Point]:
+    """The points that have a lower error than every faster one, by time."""
+    ordered = sorted(points, key=lambda point: point.seconds)
+    return [
+        point for number, point in enumerate(ordered) if all(point.error < other.error for other in ordered[:number])
+    ]
 
 
 def axis(values: Sequence[float], start: float, end: float) -> Callable[[float], float]:

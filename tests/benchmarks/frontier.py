@@ -1,7 +1,7 @@
 """The frontier of error and time: every method's EPE by group against its seconds for a pair of 1024×436 pixels.
 
-flowcli computes with its default weights, torchvision with raft-small. Errors are of the validation pairs in ../shared/pairs, or where FLOWCLI_PAIRS says; times are of the demo's frames, in
-turns. Draws frontier.svg in the current folder.
+flowcli computes with its default weights, torchvision with raft-small. Errors are of the validation pairs in
+../shared/pairs, or where FLOWCLI_PAIRS says; times are of the demo's frames, in turns. Draws ./frontier.svg.
 """
 
 from __future__ import annotations
