@@ -31,7 +31,6 @@ class Quality:
     `refinement` is for weights whose flow is refined.
     """
 
-    text: str
     iterations: int = 24
     tolerance: float | None = 0.8
     scale: float = 1.0
@@ -42,25 +41,12 @@ class Quality:
 
 
 QUALITIES = {
-    "fast": Quality(
-        "half size, for previews and very long jobs",
-        tolerance=1.0,
-        scale=0.5,
-        smallest=192 * 144,
-        refinement=Refinement(passes=(4, 2, 1)),
-    ),
-    BALANCED: Quality("as many updates as a pair needs, then refinement"),
-    "best": Quality(
-        "a second look at twice the size, and more refinement", refinement=Refinement(passes=(2, 2)), second_look=True
-    ),
-    "exact": Quality(
-        "the published algorithm: 32 updates in float32",
-        iterations=32,
-        tolerance=None,
-        smallest=0,
-        refinement=None,
-        precision="fp32",
-    ),
+    # Half size, for previews and very long jobs.
+    "fast": Quality(tolerance=1.0, scale=0.5, smallest=192 * 144, refinement=Refinement(passes=(4, 2, 1))),
+    BALANCED: Quality(),
+    "best": Quality(refinement=Refinement(passes=(2, 2)), second_look=True),
+    # The published algorithm.
+    "exact": Quality(iterations=32, tolerance=None, smallest=0, refinement=None, precision="fp32"),
 }
 
 
