@@ -64,7 +64,7 @@ def promote(promotion: Promotion, console: Console) -> Path:
             options=MethodOptions(
                 weights=(str(stored), str(best)),
                 baselines=("dis", "farneback", "zero"),
-                effort=Effort(iterations="12", refine="none", precision="fp32"),
+                effort=Effort(iterations="12", refine="none", scale=1.0, precision="fp32"),
             ),
         ),
         console,
