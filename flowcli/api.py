@@ -84,8 +84,8 @@ def estimate(
     NumPy (height, width, 3) gives (height, width, 2); a tensor (3, height, width) or a batch of them gives
     (2, height, width) or a batch of them, on the device of `first`. It is float32, on the grid of `first`. For repeated
     calls, give a model from `load` as `weights`. `quality`, `iterations`, `refine`, `device` and `precision` are the
-    options of `flowcli pair`. Raises TypeError for images that are not uint8, ValueError where
-    shapes do not fit, and UsageError, DeviceError or WeightsError.
+    options of `flowcli pair`. Raises TypeError for images that are not uint8, ValueError where shapes do not fit, and
+    UsageError, DeviceError or WeightsError.
     """
     if isinstance(first, Tensor) and isinstance(second, Tensor):
         images = [images_of(frames) for frames in (first, second)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name in PyTorch code
@@ -22,14 +22,17 @@ def pixel_grid(height: int, width: int, *, like: Tensor) -> Float[Tensor, "2 hei
 
 
 def sample(
-    image: Float[Tensor, "batch channels height width"], points: Float[Tensor, "batch 2 rows columns"]
+    image: Float[Tensor, "batch channels height width"],
+    points: Float[Tensor, "batch 2 rows columns"],
+    *,
+    outside: Literal["zeros", "border"] = "zeros",
 ) -> Float[Tensor, "batch channels rows columns"]:
-    """Reads `image` at `points` (x, y in pixels) by bilinear interpolation; zero outside."""
+    """Reads `image` at `points` (x, y in pixels) by bilinear interpolation; `outside` is zero or the nearest pixel."""
     height, width = image.shape[-2:]
     # align_corners=False maps pixel x to (2x + 1) / width - 1, which holds for a side of a single pixel too.
     scale = points.new_tensor((2 / width, 2 / height))
     normalised = points.permute(0, 2, 3, 1) * scale + (scale / 2 - 1)
-    return F.grid_sample(image, normalised, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.grid_sample(image, normalised, mode="bilinear", padding_mode=outside, align_corners=False)
 
 
 @dataclass(frozen=True, eq=False)

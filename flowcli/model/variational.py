@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from raft_core.grid import pixel_grid
+from raft_core.grid import pixel_grid, sample
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -79,10 +79,7 @@ def refine(first: Plane, second: Plane, flow: Flow, *, iterations: int, relaxati
 def warped(image: Plane, flow: Flow) -> Plane:
     """`image` pulled back along `flow`, its border repeated outwards."""
     height, width = image.shape[-2:]
-    points = pixel_grid(height, width, like=flow) + flow
-    scale = flow.new_tensor((2 / width, 2 / height))
-    normalised = points.permute(0, 2, 3, 1) * scale + (scale / 2 - 1)
-    return F.grid_sample(image, normalised, mode="bilinear", padding_mode="border", align_corners=False)
+    return sample(image, pixel_grid(height, width, like=flow) + flow, outside="border")
 
 
 def derivatives_of(first: Plane, second: Plane) -> Derivatives:
