@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import FlowcliError
-from flowcli.model.memory_plan import amount, make_plan
+from flowcli.model.memory_plan import amount, make_cpu_plan, make_plan
 from flowcli.system.json_text import json_text
 from flowcli.version import __version__
 from raft_core.config import LARGE, SMALL
@@ -145,7 +145,7 @@ def check_torch(diagnosis: Diagnosis) -> None:
         f"--device auto is {chosen}, --precision auto is {precision}",
         {"device": str(chosen), "precision": precision},
     )
-    check_sizes(diagnosis, free_bytes(chosen))
+    check_sizes(diagnosis, free_bytes(chosen), on_cpu=chosen.type == "cpu")
 
 
 def device_record(torch: Any, device: torch.device, free: int | None) -> dict[str, Any]:
@@ -160,14 +160,15 @@ def device_record(torch: Any, device: torch.device, free: int | None) -> dict[st
     return {"name": f"{capability}, {torch.get_num_threads()} threads", "precisions": ["fp32", "bf16"], **free_memory}
 
 
-def check_sizes(diagnosis: Diagnosis, budget: int | None) -> None:
+def check_sizes(diagnosis: Diagnosis, budget: int | None, *, on_cpu: bool) -> None:
     """Finds the largest of `SIZES` whose frames fit into `budget` bytes, for either model."""
+    make = make_cpu_plan if on_cpu else make_plan
     records, lines = [], []
     for config in (SMALL, LARGE):
         fits = {}
         for width, height in SIZES:
             try:
-                plan = make_plan(height, width, config=config, both=False, budget=budget, batch=1, most=1)
+                plan = make(height, width, config=config, both=False, budget=budget, batch=1)
             except FlowcliError:
                 continue
             fits[f"{width} x {height}"] = "on demand" if plan.on_demand else "all pairs"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +15,8 @@ from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import Frame, FramePair
 from flowcli.model.device import autocast, choose_device, free_bytes
 from flowcli.model.memory import Encoded, Memory, carried
-from flowcli.model.memory_plan import MOST_PAIRS, Plan, demand_of, make_plan
+from flowcli.model.memory_plan import MOST_AT_ONCE, Plan, demand_of, make_cpu_plan, make_plan
+from flowcli.model.parallel import on_cores
 from flowcli.model.quality import Effort
 from flowcli.model.recovery import Recovery
 from flowcli.model.refinement import bytes_of_a_pixel
@@ -84,20 +86,20 @@ class FlowEstimator:
         budget = free_bytes(self.device)
         if settings.memory is not None:
             budget = min(settings.memory, budget or settings.memory)
-        # On a CPU a larger batch only takes memory: one pair occupies all cores.
-        most = 1 if self.device.type == "cpu" else MOST_PAIRS
-        size = settings.resizing.size(height, width)
-        both = settings.direction == "both"
-        return make_plan(
-            *size,
+        make = partial(make_cpu_plan, at_once=self.at_once()) if self.device.type == "cpu" else make_plan
+        return make(
+            *settings.resizing.size(height, width),
             config=self.model.config,
-            both=both,
+            both=settings.direction == "both",
             budget=budget,
             batch=settings.batch,
             on_demand=settings.on_demand,
-            most=most,
             extra=self.extra_bytes(height, width),
         )
+
+    def at_once(self) -> int:
+        """How many pairs a CPU may compute at the same time; those that start from each other's flow, one by one."""
+        return 1 if self.settings.warm_start else min(torch.get_num_threads(), MOST_AT_ONCE)
 
     def extra_bytes(self, height: int, width: int) -> int:
         """The memory of refinement and of a second look for one pair."""
@@ -120,10 +122,19 @@ class FlowEstimator:
 
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of consecutive pairs; reads and updates `memory`."""
-        settings = self.settings
         frames = frames_of(batch)
         memory.keep([frame.index for frame in frames])
-        self.encode([frame for frame in frames if not memory.holds(frame)], memory)
+        missing = [frame for frame in frames if not memory.holds(frame)]
+        if plan.at_once is None or self.settings.warm_start:
+            self.encode(missing, memory)
+            return self.estimate_together(batch, memory, plan)
+        on_cores(lambda frame: self.encode([frame], memory), missing, at_once=plan.at_once)
+        estimates = on_cores(lambda pair: self.estimate_together([pair], memory, plan), batch, at_once=plan.at_once)
+        return [estimate for (estimate,) in estimates]
+
+    def estimate_together(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
+        """The flow of consecutive pairs whose frames are encoded, in one batch of tensors."""
+        settings = self.settings
         firsts, seconds = memory.ends(batch)
         features = [torch.cat([encoded.features for encoded in end]) for end in (firsts, seconds)]
         warm = settings.warm_start and batch[0].continues and memory.last is not None
@@ -250,8 +261,9 @@ class FlowEstimator:
     def contexts(self, frames: Sequence[Encoded]) -> Context:
         """The context of each frame, computed at its first use."""
         for encoded in frames:
-            if encoded.context is None:
-                encoded.context = self.model.read_context(encoded.image)
+            with encoded.reading:
+                if encoded.context is None:
+                    encoded.context = self.model.read_context(encoded.image)
         contexts = [encoded.context for encoded in frames if encoded.context is not None]
         return Context(
             torch.cat([context.hidden for context in contexts]), torch.cat([context.context for context in contexts])

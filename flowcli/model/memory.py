@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 class Encoded:
     """A frame on the device: padded, in [-1, 1], with its features; `source` is the image it was made from.
 
-    `grey` is the source in grey values from 0 to 255, for refinement.
+    `grey` is the source in grey values from 0 to 255, for refinement. Pairs that share a frame may be computed at the
+    same time; `reading` is held while its context is computed.
     """
 
     source: NDArray[np.uint8]
@@ -34,6 +36,7 @@ class Encoded:
     image: Float[Tensor, "1 3 height width"]
     features: Float[Tensor, "1 channels rows columns"]
     context: Context | None = None
+    reading: Lock = field(default_factory=Lock)
 
 
 class Memory:

@@ -53,16 +53,18 @@ def test_json_has_the_same_headings(flowcli) -> None:
 
 def test_the_frame_sizes_that_fit_are_those_of_the_memory_plan() -> None:
     found = Diagnosis()
-    doctor.check_sizes(found, 2 << 30)
+    doctor.check_sizes(found, 2 << 30, on_cpu=False)
     for config in (SMALL, LARGE):
         plans = {}
         for width, height in doctor.SIZES:
             with contextlib.suppress(DeviceError):
-                plan = make_plan(height, width, config=config, both=False, budget=2 << 30, batch=1, most=1)
+                plan = make_plan(height, width, config=config, both=False, budget=2 << 30, batch=1)
                 plans[f"{width} x {height}"] = plan.on_demand
         largest = [[size for size, on_demand in plans.items() if on_demand == way][-1] for way in (False, True)]
         assert f"{config.name} up to {largest[0]} (all pairs), {largest[1]} (on demand)" in found.lines["frames"]
-    doctor.check_sizes(found, 1000)
+    doctor.check_sizes(found, 2 << 30, on_cpu=True)
+    assert "all pairs" not in found.lines["frames"]
+    doctor.check_sizes(found, 1000, on_cpu=True)
     assert found.lines["frames"] == "raft-small up to nothing; raft-large up to nothing"
 
 

@@ -143,6 +143,27 @@ def test_batched_flow_equals_unbatched_flow() -> None:
         torch.testing.assert_close(together.forward, alone.forward, rtol=0, atol=1e-4)
 
 
+def test_a_cpu_computes_pairs_at_once_with_equal_cores_whatever_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = list(pair_up(frames(6)))
+    planned = [Plan(batch=size, on_demand=True, bytes=0, at_once=2) for size in (4, 2)]
+    found = []
+    for plan in planned:
+        monkeypatch.setattr(FlowEstimator, "plan", lambda *_, plan=plan: plan)
+        with threads_of(4):
+            found.append(list(estimator(warm_start=False, batch=None).estimate(taken)))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one.forward, other.forward)
+
+
+def test_both_directions_of_pairs_at_once_equal_those_alone() -> None:
+    taken = list(pair_up(frames(6)))
+    alone = estimator(warm_start=False, direction="both").estimate(taken)
+    together = estimator(warm_start=False, direction="both", batch=4).estimate(taken)
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(one.forward, other.forward, rtol=0, atol=1e-4)
+        torch.testing.assert_close(one.backward, other.backward, rtol=0, atol=1e-4)
+
+
 def test_a_gap_ends_a_batch() -> None:
     pairs = list(pair_up(frames(9, lost=[4])))
     sizes = [[pair.first.index for pair in batch] for batch in in_batches(pairs, size=lambda _: 4)]
