@@ -63,6 +63,11 @@ class Clock:
         self._is_damaged = True
 
     @property
+    def shift(self) -> Fraction:
+        """The seconds that are added to the timestamps of the present stretch."""
+        return self._shift
+
+    @property
     def count(self) -> int:
         """The number of frames so far, including lost ones that left a gap in the indices."""
         return self._index + 1
