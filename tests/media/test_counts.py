@@ -96,6 +96,25 @@ def test_more_than_two_joined_matroska_files_are_refused(make_video, tmp_path):
     assert str(failure.value) == f"{path} is 3 Matroska files one behind the other, of which FFmpeg reads two"
 
 
+@pytest.mark.parametrize("options", [{}, {"movflags": "+faststart"}])
+def test_an_mp4_behind_another_one_is_said_not_to_be_read(make_video, options):
+    path = make_video("a.mp4", images=GREYS[:4], options=options)
+    assert (len(list((source := open_source(path)).frames())), source.notes) == (4, [])
+    path.write_bytes(2 * path.read_bytes())
+    assert len(list((source := open_source(path)).frames())) == 4
+    assert source.notes == [
+        "another MP4 stands behind the first one, and is not read: join them with ffmpeg's concat demuxer"
+    ]
+
+
+@pytest.mark.parametrize("tail", [b"\0", b"\0\0\0\1mdat", b"\0\0\0\0free", b"\xff" * 40])
+def test_other_data_behind_an_mp4_does_not_matter(make_video, tail):
+    path = make_video("a.mp4", images=GREYS[:4])
+    path.write_bytes(path.read_bytes() + tail)
+    source = open_source(path)
+    assert (len(list(source.frames())), source.lost, source.notes) == (4, 0, [])
+
+
 THEORA = [bytes([kind]) + b"theora" for kind in (0x80, 0x81, 0x82)]
 
 

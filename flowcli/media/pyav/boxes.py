@@ -56,23 +56,32 @@ def _outside(aperture: tuple[int, ...], width: int, height: int) -> dict[str, in
     return {} if min(sides.values()) < 0 else {side: pixels for side, pixels in sides.items() if pixels}
 
 
+def is_followed(path: Path) -> bool:
+    """Whether another MP4 stands behind the first one, of which FFmpeg reads nothing."""
+    return sum(kind == b"ftyp" for kind, _ in _outermost(path)) > 1
+
+
 def _index_of(path: Path) -> bytes:
     """The content of the box `moov`; nothing where there is none, or where it is too large."""
-    end = path.stat().st_size
+    place = next((place for kind, place in _outermost(path) if kind == b"moov"), range(0))
+    if len(place) > _LARGEST_INDEX:
+        return b""
     with path.open("rb") as file:
-        start = 0
+        file.seek(place.start)
+        return file.read(len(place))
+
+
+def _outermost(path: Path) -> Iterator[tuple[bytes, range]]:
+    """The kind of each outermost box of a file, and where its content stands; nothing where it has no such boxes."""
+    start, end = 0, path.stat().st_size
+    with path.open("rb") as file:
         while start + 8 <= end:
             file.seek(start)
-            head = file.read(16)
-            size = int.from_bytes(head[:4], "big")
-            size = int.from_bytes(head[8:], "big") if size == 1 else size or end - start
-            if size < 8 or not head[4:8].isalnum():
-                break
-            if head[4:8] == b"moov":
-                file.seek(start + 8)
-                return file.read(size - 8) if size < _LARGEST_INDEX else b""
-            start += size
-    return b""
+            kind, place = next(boxes_in(file.read(16).ljust(16, b"\0"), 0, end - start), (b"", range(0)))
+            if not kind.isalnum():
+                return
+            yield kind, range(start + place.start, start + place.stop)
+            start += place.stop
 
 
 def _first(data: bytes, parent: range, kind: bytes) -> range:

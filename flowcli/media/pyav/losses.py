@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from flowcli.media.pyav.boxes import is_followed
 from flowcli.media.pyav.matroska import ends_whole
 from flowcli.media.pyav.stream_facts import (
     announced_frames,
@@ -56,6 +57,11 @@ class Losses:
             clock.count_lost_until(end)
         if self._is_cut_avi():
             clock.count_lost_until(self._stream.frames * (fraction(self._stream.time_base) or 0), is_exact=True)
+        if self._is_followed():
+            yield (
+                "joined",
+                "another MP4 stands behind the first one, and is not read: join them with ffmpeg's concat demuxer",
+            )
         if missing := self._missing_in_gaps(clock, decoder):
             seems = "frame seems" if missing == 1 else "frames seem"
             yield "gaps", f"about {missing} {seems} to be missing: the others are evenly spaced"
@@ -73,6 +79,13 @@ class Losses:
         with contextlib.suppress(OSError):
             is_avi = self._container.format.name == "avi" and self._stream.frames > 0
             return is_avi and self._path is not None and frames_are_cut(self._path)
+        return False
+
+    def _is_followed(self) -> bool:
+        # An MP4 of fragments is read up to its end, in whatever way it was joined.
+        with contextlib.suppress(OSError):
+            is_mp4 = self._container.format.name.startswith("mov") and self._stream.frames > 0
+            return is_mp4 and self._path is not None and is_followed(self._path)
         return False
 
     def _missing_in_gaps(self, clock: Clock, decoder: Decoder) -> int:
