@@ -65,7 +65,7 @@ class VideoReader:
             self._stream = video_stream(self._container, path, number=decoding.video_stream)
             check_size(path, self._stream.codec_context)
             self._set_rate(rate)
-            self._is_joined = stream is None and is_joined(path)
+            self.clock_may_jump = self._has(Flags.ts_discont) or (stream is None and is_joined(path))
         except BaseException:
             self._container.close()
             raise
@@ -80,7 +80,6 @@ class VideoReader:
         self.frame_count = self._losses.frame_count
         # Frame threads lose the last frames of a cut file, so they decode only files that are known to be whole.
         self._stream.thread_type = "AUTO" if self._losses.is_complete else "SLICE"
-        self.clock_may_jump = self._has(Flags.ts_discont) or self._is_joined
         shared = self._container.format.name == "mpeg"
         self._clock = Clock(rate=self.rate, tick=self.tick, origin=origin, jumps=self.clock_may_jump, shared=shared)
         self._decoder = Decoder(path, self._container, self._stream, packets=self._packets, clock=self._clock)
