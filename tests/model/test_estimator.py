@@ -17,6 +17,7 @@ from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import pair_up
 from flowcli.model.estimator import Estimate, FlowEstimator, in_batches
 from flowcli.model.memory_plan import Plan
+from flowcli.model.parallel import threads_of
 from flowcli.model.resize import Resizing, resized
 from flowcli.model.settings import Occlusion, Settings
 from raft_core.config import CONFIGS, SMALL, RaftConfig
