@@ -202,16 +202,9 @@ class Request:
         VIDEO,
     ] = False
     half: options.Half = False
+    quantised: options.Quantise = False
     bound: options.Bound = 20.0
-    y: Annotated[
-        str,
-        typer.Option(
-            "--y-axis",
-            metavar="NAME",
-            help="Where y grows in the EXR of --save film: up, as compositing programs count, or down.",
-            rich_help_panel=ENCODING,
-        ),
-    ] = "up"
+    y: options.YAxis = "up"
     overwrite: Annotated[options.Overwrite, WORK] = False
     resume: Annotated[
         bool,

@@ -131,6 +131,7 @@ def encoding_of(request: Request) -> Encoding:
         request.preset,
         request.pixel_format,
         half=request.half,
+        quantised=request.quantised,
         bound=request.bound,
         y=request.y,
     )
@@ -142,14 +143,15 @@ def batch_of(text: str) -> int | None:
 
 
 def direction_of(text: str, saved: Collection[str]) -> Direction:
-    """The requested direction, or both if `saved` contains occlusion, which needs both.
+    """The requested direction, or both if `saved` contains pictures of occlusion, which need both.
 
     Raises UsageError for an unknown direction, and for occlusion of backward flow.
     """
     if text not in get_args(Direction):
         raise UsageError(f"--direction {text} is not known", hint=f"use {', '.join(get_args(Direction))}")
-    if "occlusion" in saved:
-        if text == "backward":
-            raise UsageError("--save occlusion needs both directions", hint="omit --direction, or use both")
-        return "both"
+    for name in ("occlusion", "occlusion_png"):
+        if name in saved:
+            if text == "backward":
+                raise UsageError(f"--save {name} needs both directions", hint="omit --direction, or use both")
+            return "both"
     return text  # type: ignore[return-value]

@@ -41,6 +41,8 @@ _FILE_EXTENSIONS = frozenset(
         ".flo",
         ".npz",
         ".npy",
+        ".h5",
+        ".zarr",
         ".pfm",
         ".exr",
         ".json",
@@ -69,6 +71,11 @@ class Output:
     def naming(self) -> Naming:
         """The file names of its kind."""
         return self.kind.naming
+
+    @property
+    def folder(self) -> bool:
+        """Whether it is a folder of files, one for each pair or of one array."""
+        return self.numbered or (isinstance(self.kind, ArrayFile) and self.kind.folder)
 
     def file_for(self, index: int) -> Path:
         """The file of the pair that starts at frame `index`."""
@@ -158,9 +165,9 @@ def check_outputs(outputs: Sequence[Output], inputs: Sequence[Path], *, overwrit
     for output in outputs:
         with reported(output.path):
             _refuse_input(output.path, inputs)
-            if not output.numbered and output.path.is_dir():
+            if not output.folder and output.path.is_dir():
                 raise UsageError(f"{output.path} is a folder", hint="move it away, or choose another -o")
-            if output.numbered and output.path.exists() and not output.path.is_dir():
+            if output.folder and output.path.exists() and not output.path.is_dir():
                 raise UsageError(f"{output.path} is a file, but a folder is needed", hint="choose another -o")
             existing = output.existing()
             if existing and not overwrite:
@@ -207,10 +214,14 @@ def _place(base: Path, naming: Naming, ending: str, backward: bool) -> Path:
 
 def _as_file(output: Path | None, endings: Sequence[tuple[str, Sequence[str]]]) -> Path | None:
     """`-o` if it is the one file to write, None if it is a folder; raises UsageError if it is neither."""
-    if output is None or output.is_dir():
+    if output is None:
         return None
     extension = output.suffix.lower()
-    if len(endings) == 1 and extension and extension in endings[0][1]:
+    fits = len(endings) == 1 and extension and extension in endings[0][1]
+    # An array in the format of Zarr is a folder itself.
+    if output.is_dir() and not (fits and extension == ".zarr"):
+        return None
+    if fits:
         return output
     if extension in _FILE_EXTENSIONS:
         wanted = ", ".join(f"{value} ({' or '.join(known) or 'a folder'})" for value, known in endings)

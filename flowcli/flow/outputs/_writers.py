@@ -36,7 +36,8 @@ def open_writer(
     if isinstance(kind, Records):
         return RecordFile(output.path, kind)
     if isinstance(kind, ArrayFile):
-        return Array(kind.open(output.path, half=encoding.half), backward=output.backward)
+        file = kind.open(output.path, half=encoding.half, quantised=encoding.quantised)
+        return Array(file, backward=output.backward)
     if isinstance(kind, FlowFile):
         return Files(output, _saving(kind, encoding, backward=output.backward))
     if output.numbered or output.path.suffix.lower() == ".png":
@@ -55,7 +56,7 @@ def _saving(kind: FlowFile, encoding: Encoding, *, backward: bool) -> Save:
     """The function that writes the file of a pair."""
     if save := kind.save:
         return lambda path, estimate: save(path, estimate, encoding)
-    write = kind.writer(bound=encoding.bound, half=encoding.half)
+    write = kind.writer(bound=encoding.bound, half=encoding.half, y=encoding.y)
     return lambda path, estimate: write(path, as_array(estimate.backward if backward else estimate.forward))
 
 
@@ -124,7 +125,7 @@ class Array:
 
     def write(self, estimate: Estimate, /) -> None:
         """Adds the flow of one pair."""
-        self._file.add(as_array(estimate.backward if self._backward else estimate.forward))
+        self._file.add(as_array(estimate.backward if self._backward else estimate.forward), estimate.pair)
 
     def close(self) -> None:
         """Completes the file."""
