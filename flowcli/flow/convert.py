@@ -188,7 +188,7 @@ def write_arrays(request: ConvertRequest, given: FlowInput, target: str, outputs
         file = kind.open(path, half=request.half, quantised=request.quantised)
         try:
             for item in console.follow(items, total=len(items), unit="file"):
-                file.add(given.read(item))
+                file.add(given.read(item), **given.ends(item))
             file.close()
         except BaseException:
             file.abort()

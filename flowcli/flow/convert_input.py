@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.formats import ARRAYS, FORMATS, contents, format_of, reader, stem_of
@@ -59,15 +59,25 @@ class FlowInput:
     def read(self, item: Item) -> Flow:
         """The flow of one pair; raises SourceError where it cannot be read."""
         if item.number is not None:
-            if item.path not in self._open:
-                self._open = {item.path: read_stack(item.path)}
-            return self._open[item.path][item.number]
+            return self._stack(item.path)[item.number]
         channels = self.request.channels
         flow = reader(self.kind, bound=self.request.bound, channels=channels)(item.path)
         found = contents(self.kind, item.path, channels=channels)
         self.chosen |= dict.fromkeys(found.read)
         self.left |= dict.fromkeys(found.left)
         return flow
+
+    def ends(self, item: Item) -> dict[str, Any]:
+        """The `frames` and `times` of a pair of an array; none of a file, which does not know them."""
+        if item.number is None:
+            return {}
+        stack = self._stack(item.path)
+        return {"frames": stack.frames(item.number), "times": stack.times(item.number)}
+
+    def _stack(self, path: Path) -> Stack:
+        if path not in self._open:
+            self._open = {path: read_stack(path)}
+        return self._open[path]
 
     def groups(self) -> dict[Path, list[Item]]:
         """The items of each folder, of one direction: what belongs in one array or one video."""
@@ -142,9 +152,8 @@ def items_of(path: Path, kind: str, folder: Path, *, alone: bool = False) -> lis
     if kind not in ARRAYS and not is_stack(path):
         return [Item(path, folder, stem_of(path, kind))]
     stack = read_stack(path)
-    numbers = [first for first, _ in stack.frames or ()]
-    if len(set(numbers)) != len(stack):
-        numbers = list(range(len(stack)))
+    frames = [stack.frames(number) or (number, number) for number in range(len(stack))]
+    numbers = [first for first, _ in frames]
     place = Path() if alone else folder / path.stem
     return [Item(path, place, f"{name:06d}", number) for number, name in enumerate(numbers)]
 

@@ -48,8 +48,8 @@ def test_a_video_gives_the_array_of_its_flow_whatever_its_segments(compute, make
         for number, flow in enumerate(stack):
             assert np.array_equal(flow, flo.read(Path(f"shots_flow/00000{number}{direction}.flo")))
         if ending != ".npy":
-            assert stack.frames == [(0, 1), (1, 2), (2, 3)]
-            np.testing.assert_allclose(stack.attributes["times"], [(n / 25, (n + 1) / 25) for n in range(3)])
+            assert [stack.frames(number) for number in range(3)] == [(0, 1), (1, 2), (2, 3)]
+            assert [stack.times(number) for number in range(3)] == [(n / 25, (n + 1) / 25) for n in range(3)]
             assert (stack.attributes["scale_factor"], stack.attributes["max_error"]) == (1, 0)
     assert compute("video", "shots", *line).err[0].endswith("exists already")
     assert compute("video", "shots", *line, "-y").code == 0
@@ -66,6 +66,17 @@ def test_smaller_forms_say_their_error_and_parts_are_not_rounded_again(compute, 
     off = max(float(np.abs(flow - back).max()) for flow, back in zip(whole, stack, strict=True))
     assert 0 < off <= 1 / 128
     assert stack.attributes["max_error"] == pytest.approx(off)
+
+
+@pytest.mark.parametrize("ending", ENDINGS[1:])
+def test_converted_arrays_keep_the_frames_and_times_of_their_pairs(compute, flowcli, make_images, ending):
+    assert compute("video", make_images(count=5), "--skip", 2, "--save", NAMES[ending]).code == 0
+    assert flowcli("convert", f"shots_flow{ending}", "again.npz", "--half").code == 0
+    again = read_stack(Path("again.npz"))
+    assert [again.frames(number) for number in range(2)] == [(0, 2), (2, 4)]
+    assert [again.times(number) for number in range(2)] == [(0, 0.08), (0.08, 0.16)]
+    assert flowcli("convert", "again.npz", "files", "--to", "flo").code == 0
+    assert sorted(path.name for path in Path("files").iterdir()) == ["000000.flo", "000002.flo"]
 
 
 @pytest.mark.parametrize("ending", ENDINGS[1:])

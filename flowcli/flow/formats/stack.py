@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.flow.naming import Part
-    from flowcli.media.frames import FramePair
 
     Flow = Float[NDArray[np.float32], "height width 2"]
 
@@ -60,11 +59,18 @@ class Stack:
     def __iter__(self) -> Iterator[Flow]:
         return (self[number] for number in range(len(self)))
 
-    @property
-    def frames(self) -> list[tuple[int, int]] | None:
-        """The indices of the frames of each pair; None where the file does not know them."""
-        known = np.asarray(self.attributes.get("frames", ())).tolist()
-        return [(first, second) for first, second in known] if len(known) == len(self) else None
+    def frames(self, number: int) -> tuple[int, int] | None:
+        """The indices of the frames of one pair; None where the file does not know them."""
+        known = self._of_pair("frames", number)
+        return known and (int(known[0]), int(known[1]))
+
+    def times(self, number: int) -> tuple[float, float] | None:
+        """The times of the frames of one pair in seconds; None where the file does not know them."""
+        return self._of_pair("times", number)
+
+    def _of_pair(self, name: str, number: int) -> tuple[float, float] | None:
+        known = self.attributes.get(name, ())
+        return (known[number][0], known[number][1]) if np.shape(known) == (len(self), 2) else None
 
 
 class StackFile(ABC):
@@ -91,14 +97,15 @@ class StackFile(ABC):
         """The path to write to."""
         return self._part.path
 
-    def add(self, flow: Flow, pair: FramePair | None = None) -> None:
+    def add(
+        self, flow: Flow, *, frames: tuple[int, int] | None = None, times: tuple[float, float] | None = None
+    ) -> None:
         """Adds one flow, and the frames that it is between; raises SourceError where its size is another."""
         if self.count and flow.shape[:2] != self.size:
             sizes = f"{flow.shape[1]} x {flow.shape[0]}, but the first is {self.size[1]} x {self.size[0]}"
             raise SourceError(f"flow number {self.count} is {sizes}", hint="an array has one size")
-        if pair:
-            self.frames.append((pair.first.index, pair.second.index))
-            self.times.append((float(pair.first.time), float(pair.second.time)))
+        self.frames += [frames] if frames else []
+        self.times += [times] if times else []
         stored = self._stored(flow)
         with reported(self._part.final):
             if not self.count:
@@ -110,7 +117,8 @@ class StackFile(ABC):
     @property
     def attributes(self) -> dict[str, Any]:
         """What is stored beside the array; `frames` and `times` where all pairs are known."""
-        known = {"frames": self.frames, "times": self.times} if len(self.frames) == self.count else {}
+        pairs: dict[str, list[Any]] = {"frames": self.frames, "times": self.times}
+        known = {name: values for name, values in pairs.items() if len(values) == self.count}
         scale = STEP if self.dtype.kind == "i" else 1.0
         return {"unit": "px", "scale_factor": scale, "max_error": self.error, **known}
 
@@ -214,12 +222,9 @@ def join_stacks(parts: Sequence[Part], path: Path, open_file: Callable[..., Stac
     whole = open_file(path, half=dtype == np.float16, quantised=dtype == np.int16)
     try:
         for stack in stacks:
-            for flow in stack:
-                whole.add(flow)
-            known = stack.attributes
-            whole.error = max(whole.error, float(known.get("max_error", 0)))
-            whole.frames += [(first, second) for first, second in np.asarray(known.get("frames", ())).tolist()]
-            whole.times += [(first, second) for first, second in np.asarray(known.get("times", ())).tolist()]
+            for number, flow in enumerate(stack):
+                whole.add(flow, frames=stack.frames(number), times=stack.times(number))
+            whole.error = max(whole.error, float(stack.attributes.get("max_error", 0)))
         whole.close()
     except BaseException:
         whole.abort()

@@ -125,7 +125,12 @@ class Array:
 
     def write(self, estimate: Estimate, /) -> None:
         """Adds the flow of one pair."""
-        self._file.add(as_array(estimate.backward if self._backward else estimate.forward), estimate.pair)
+        first, second = estimate.pair.first, estimate.pair.second
+        self._file.add(
+            as_array(estimate.backward if self._backward else estimate.forward),
+            frames=(first.index, second.index),
+            times=(float(first.time), float(second.time)),
+        )
 
     def close(self) -> None:
         """Completes the file."""
