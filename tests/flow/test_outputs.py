@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -14,10 +13,8 @@ from flowcli.flow.drawing import Style
 from flowcli.flow.kinds import Kind
 from flowcli.flow.outputs import Output, kind_of, open_writers, output_names, plan_outputs, png, remove_stale
 from flowcli.media.pyav import VideoReader
+from tests.outputs import WRITABLE
 
-# Values of --save that need an extra.
-EXTRAS = {"hdf5": "h5py", "zarr": "zarr"}
-WRITABLE = [name for name in output_names() if find_spec(EXTRAS.get(name, "numpy"))]
 STYLE = Style(ColourScale(4.0))
 RIGHT = np.full((48, 64, 2), (3, 0), np.float32)
 VISIBLE = np.zeros((48, 64), bool)
