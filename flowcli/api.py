@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from flowcli.media.frames import Frame, FramePair
-from flowcli.media.pairs import pairs_of
+from flowcli.media.pairs import Pairing, pairs_of
 from flowcli.media.selection import parse_selection
 from flowcli.media.sources import open_source
 from flowcli.model.estimator import FlowEstimator, estimator_for
@@ -143,7 +143,7 @@ def estimates_of(
 ) -> Generator[Estimate, None, None]:
     """Yields the flow of a source, and closes it at the end."""
     with source:
-        yield from estimator.estimate(pairs_of(source.frames(), skip=skip, sliding=sliding))
+        yield from estimator.estimate(pairs_of(source.frames(), Pairing(skip, sliding)))
 
 
 def model_of(weights: str | Path | RAFT) -> Weights | RAFT:

@@ -17,7 +17,7 @@ from flowcli.errors import UsageError
 from flowcli.flow.colour import parse_mode, parse_scale
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.model.device import choose_device
-from flowcli.pipeline.settings import effort_of, resolve
+from flowcli.pipeline.settings import effort_of, pairing_of, resolve
 from flowcli.pipeline.task import Task
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
@@ -95,6 +95,7 @@ def check_request(request: Request, engine: EngineOptions) -> None:
     effort_of(request).applied_to(resolve(request, saved=saved), device, stated={})
     parse_selection(request.start, request.end, request.max_frames)
     parse_rate(request.fps)
+    pairing_of(request)
     parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
     parse_mode(request.scale_mode, request.max_flow)
     if request.split:
