@@ -70,8 +70,8 @@ class BatchPlan:
 
 def plan_clip(clip: Clip, request: Request) -> ClipPlan:
     """The plan of one clip."""
-    size_bytes = sum(file.stat().st_size for file in files_of(clip.path))
-    own = replace(request, inputs=(clip.path,), **clip.options)
+    size_bytes = sum(file.stat().st_size for path in clip.inputs for file in files_of(path))
+    own = replace(request, inputs=clip.inputs, **clip.options)
     try:
         with source_of(own) as source:
             count, rate = source.meta.frame_count, source.meta.rate

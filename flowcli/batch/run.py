@@ -122,7 +122,7 @@ class BatchRecord:
         earlier = self._outcomes.get(work.clip.key)
         if earlier is None or earlier.status == "done":
             return True
-        return (earlier.asked, earlier.fingerprint) != (work.asked, state_of(work.clip.path))
+        return (earlier.asked, earlier.fingerprint) != (work.asked, state_of(work.clip))
 
     def note(self, clip: Clip, outcome: Outcome) -> None:
         """Adds an outcome; one that equals an earlier one except for its time keeps the earlier time."""

@@ -53,8 +53,8 @@ class VideoMeta:
 class Frame:
     """One decoded frame: `image` is (height, width, 3) uint8 RGB, `time` is exact seconds from the first frame.
 
-    `index` counts the selected frames from 0, lost ones included. `skipped` frames and `start` seconds of the source come
-    before them; `skipped` is None where only decoding those would tell. `shot` counts shots from 0. `scaled_from` is the
+    `index` counts the selected frames from 0, lost ones included. `skipped` frames and `start` seconds of the source
+    come before the first; `skipped` is None where only decoding would tell. `shot` counts shots from 0. `scaled_from` is the
     stored width and height of a frame that was scaled to the first frame's size. `path` is the image file of the frame,
     and `name` what outputs are called after it.
     """

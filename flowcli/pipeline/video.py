@@ -13,7 +13,7 @@ from flowcli.media.levels import parse_levels
 from flowcli.media.pairs import pairs_of
 from flowcli.media.pyav import has_audio
 from flowcli.media.selection import parse_rate, parse_selection
-from flowcli.media.sources import is_pipe, open_source
+from flowcli.media.sources import is_pipe, open_pair, open_source
 from flowcli.pipeline.colour_scale import colours_of, sampled_scale
 from flowcli.pipeline.run import Run, removing_empty_folders
 from flowcli.pipeline.segments import Journal, check_journal
@@ -51,13 +51,13 @@ def estimate_video(
         open_run(task, frames, console, watchers=watchers, model=model) as (run, journal),
     ):
         run.write_segments(pairs_left(frames, task.request, console, journal), journal)
-        result = run.conclude("video", journal.done, source=frames)
+        result = run.conclude("video" if len(task.request.inputs) == 1 else "pair", journal.done, source=frames)
         journal.remove()
     return result
 
 
 def source_of(request: Request) -> Source:
-    """Opens the input of a request with its selection of frames.
+    """Opens the input of a request with its selection of frames, or its two images as a video of two frames.
 
     Raises UsageError for invalid options, SourceError if the input cannot be read.
     """
@@ -66,6 +66,8 @@ def source_of(request: Request) -> Source:
     if request.resume and is_pipe(request.inputs[0]):
         raise UsageError("input from a pipe cannot be resumed", hint="save it to a file first")
     decoding = Decoding(request.deinterlace, parse_levels(request.levels), request.video_stream)
+    if len(request.inputs) == 2:
+        return open_pair(*request.inputs, rate=rate, decoding=decoding)
     return open_source(request.inputs[0], rate=rate, selection=selection, decoding=decoding)
 
 

@@ -11,7 +11,7 @@ from flowcli.errors import FlowcliError, SourceError
 from flowcli.media.frames import Frame, FramePair, VideoMeta
 from flowcli.media.images import choose_levels, read_stored
 from flowcli.media.levels import SAMPLED, notes_of
-from flowcli.media.selection import nothing_selected
+from flowcli.media.selection import EVERYTHING, nothing_selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,7 +39,7 @@ class ImageSequence:
         *,
         name: str,
         rate: Fraction | None,
-        selection: Selection,
+        selection: Selection = EVERYTHING,
         decoding: Decoding,
         read: Callable[[Path], Stored] = read_stored,
     ) -> None:
