@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowcli.errors import PartialError
 from flowcli.media.levels import Levels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,9 @@ class Frame:
     """One decoded frame: `image` is (height, width, 3) uint8 RGB, `time` is exact seconds from the first frame.
 
     `index` counts the selected frames from 0, lost ones included. `skipped` frames and `start` seconds of the source
-    come before the first; `skipped` is None where only decoding would tell. `shot` counts shots from 0. `scaled_from` is the
-    stored width and height of a frame that was scaled to the first frame's size. `path` is the image file of the frame,
-    and `name` what outputs are called after it.
+    come before the first; `skipped` is None where only decoding would tell. `shot` counts shots from 0. `scaled_from`
+    is the stored width and height of a frame that was scaled to the first frame's size. `path` is the image file of the
+    frame, and `name` what outputs are called after it.
     """
 
     index: int
@@ -86,6 +90,7 @@ class FramePair:
 
     `continues` is true when the previous pair's flow can warm-start this pair. `cut` is true when the two frames are of
     different shots, between which flow has no meaning. `repeated_for` are later frames that get the same flow.
+    `initial_flow` (2, height, width) in px is what updates of the flow start from.
     """
 
     first: Frame
@@ -93,6 +98,7 @@ class FramePair:
     continues: bool
     cut: bool = False
     repeated_for: tuple[Frame, ...] = ()
+    initial_flow: Tensor | None = None
 
 
 def lost_frames(path: Path, lost: int, *, hint: str) -> PartialError | None:

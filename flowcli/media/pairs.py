@@ -16,8 +16,20 @@ from flowcli.system.threads import prefetch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import Protocol
 
-    from flowcli.media.frames import Frame, VideoMeta
+    from flowcli.media.frames import Frame
+
+    class Counted(Protocol):
+        """What is known of a source before its frames."""
+
+        @property
+        def frame_count(self) -> int | None:
+            """The number of frames, or None."""
+
+        @property
+        def rate(self) -> Fraction:
+            """Frames per second."""
 
 
 @dataclass(frozen=True)
@@ -34,27 +46,27 @@ class Pairing:
     sample_fps: Fraction | None = None
     pad_last: bool = False
 
-    def pairs_of(self, meta: VideoMeta) -> int | None:
+    def pairs_of(self, source: Counted) -> int | None:
         """The number of pairs of a source without lost frames; None where its number of frames is unknown."""
-        count = meta.frame_count
+        count = source.frame_count
         if count is None:
             return None
         if self.sample_fps is not None and count:
-            count = _nearest((count - 1) / meta.rate * self.sample_fps) + 1
+            count = _nearest((count - 1) / source.rate * self.sample_fps) + 1
         return max(0, count - self.skip if self.sliding else (count - 1) // self.skip)
 
-    def flows_of(self, meta: VideoMeta) -> int | None:
+    def flows_of(self, source: Counted) -> int | None:
         """The number of flows, those of `pad_last` included; None where it is unknown."""
-        pairs = self.pairs_of(meta)
+        pairs = self.pairs_of(source)
         return pairs + (self.skip if self.sliding else 1) if pairs and self.pad_last else pairs
 
-    def rate_of(self, meta: VideoMeta) -> Fraction:
+    def rate_of(self, source: Counted) -> Fraction:
         """Flows per second."""
-        return (self.sample_fps or meta.rate) / (1 if self.sliding else self.skip)
+        return (self.sample_fps or source.rate) / (1 if self.sliding else self.skip)
 
-    def frames_apart(self, meta: VideoMeta) -> int:
+    def frames_apart(self, source: Counted) -> int:
         """How many frames of the source the two of a pair are apart, on average."""
-        return max(1, round(self.skip * meta.rate / (self.sample_fps or meta.rate)))
+        return max(1, round(self.skip * source.rate / (self.sample_fps or source.rate)))
 
     def too_short(self, path: Path) -> SourceError:
         """The error of an input that has too few frames for a pair."""
