@@ -19,7 +19,7 @@ from flowcli.errors import UsageError
 from flowcli.flow.colour import parse_mode, parse_scale
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.model.device import choose_device
-from flowcli.pipeline.settings import effort_of, resolve
+from flowcli.pipeline.settings import effort_of, pairing_of, resolve
 from flowcli.pipeline.task import Task
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
@@ -108,6 +108,7 @@ def check_request(request: Request, engine: EngineOptions) -> None:
     effort_of(request).applied_to(resolve(request, saved=saved), device, stated={})
     parse_selection(request.start, request.end, request.max_frames)
     parse_rate(request.fps)
+    pairing_of(request)
     parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
     parse_mode(request.scale_mode, request.max_flow)
     if request.split:
@@ -134,7 +135,7 @@ class BatchRecord:
         earlier = self._outcomes.get(work.clip.key)
         if earlier is None or earlier.status == "done":
             return True
-        return (earlier.asked, earlier.fingerprint) != (work.asked, state_of(work.clip.path))
+        return (earlier.asked, earlier.fingerprint) != (work.asked, state_of(work.clip))
 
     def note(self, clip: Clip, outcome: Outcome) -> None:
         """Adds an outcome; one that equals an earlier one except for its time keeps the earlier time."""

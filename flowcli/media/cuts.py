@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flowcli.media.device_image import DeviceImage
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ def number_shots(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 
 def _signature(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    small = cv2.resize(image, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
+    if isinstance(image, DeviceImage):
+        small = image.reduced(_HEIGHT, _WIDTH)
+    else:
+        small = cv2.resize(image, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5), np.float32)
 
 

@@ -32,6 +32,24 @@ class Request:
     sliding: Annotated[
         bool, typer.Option("--sliding", metavar="", help="Start a pair at every frame, not only at every N-th."), VIDEO
     ] = False
+    sample_fps: Annotated[
+        str | None,
+        typer.Option(
+            "--sample-fps",
+            metavar="N",
+            help="Take N frames per second of any video, those nearest to every 1/N s, and count --skip in them.",
+        ),
+        VIDEO,
+    ] = None
+    pad_last: Annotated[
+        bool,
+        typer.Option(
+            "--pad-last",
+            metavar="",
+            help="Repeat the last flow for the frames that begin no pair: n flows of n frames.",
+        ),
+        VIDEO,
+    ] = False
     start: Annotated[
         str | None,
         typer.Option(
@@ -201,6 +219,16 @@ class Request:
         ),
         VIDEO,
     ] = False
+    names: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What files of single flows are called: index, from 0 on; frame, its number in the whole input; or "
+            "source, the image's own name, where it has one.",
+            rich_help_panel=ENCODING,
+        ),
+        VIDEO,
+    ] = "index"
     half: options.Half = False
     quantised: options.Quantise = False
     bound: options.Bound = 20.0

@@ -10,6 +10,8 @@ import torch
 
 from flowcli.errors import UsageError
 from flowcli.media.encoding import Encoding
+from flowcli.media.pairs import Pairing
+from flowcli.media.selection import parse_rate
 from flowcli.model.device import keep_memory
 from flowcli.model.estimator import estimator_for
 from flowcli.model.memory_plan import parse_size
@@ -46,6 +48,12 @@ def resolve(request: Request, *, saved: Collection[str]) -> Settings:
 def effort_of(request: Request) -> Effort:
     """The options of a request that decide error and time."""
     return Effort(**{field.name: getattr(request, field.name) for field in fields(Effort)})
+
+
+def pairing_of(request: Request) -> Pairing:
+    """Which frames make pairs; raises UsageError where --sample-fps is not a rate."""
+    sample_fps = parse_rate(request.sample_fps, "--sample-fps")
+    return Pairing(request.skip, request.sliding, sample_fps, request.pad_last)
 
 
 def estimator_of(
@@ -115,6 +123,9 @@ def settings_record(
         "occlusion": {"relative": settings.occlusion.relative, "absolute": settings.occlusion.absolute},
         "skip": request.skip,
         "sliding": request.sliding,
+        "sample_fps": request.sample_fps,
+        "pad_last": request.pad_last,
+        "names": request.names,
         "save": request.save,
         "max_flow": None if max_flow is None else round(max_flow, 3),
         "scale_mode": request.scale_mode,

@@ -90,7 +90,7 @@ def test_still_frames_are_white(tmp_path, make_estimate):
 def test_files_of_an_earlier_longer_run_are_removed_and_those_of_other_kinds_are_not(tmp_path, make_estimate):
     _run(["png", "flo"], tmp_path, [make_estimate(index=index) for index in range(3)])
     (output,) = plan_outputs(["png"], Path("clip.mp4"), video=True, output=tmp_path)
-    remove_stale(output, [0, 1])
+    remove_stale(output, ["000000", "000001"])
     names = [path.name for path in sorted((tmp_path / "clip_flow").iterdir())]
     assert names == ["000000.flo", "000000.png", "000001.flo", "000001.png", "000002.flo"]
 

@@ -27,7 +27,7 @@ OF_PAIRS = [name for name in output_names() if kind_of(name).naming.pairs]
 def _planned(saved: list[str], source: str, *, video: bool, direction: str = "both") -> list[str]:
     """The names of the files that a run of three frames, or of a pair, should write."""
     outputs = plan_outputs(saved, Path(source), video=video, output=Path("out"), direction=direction)
-    paths = [output.file_for(index) for output in outputs for index in (0, 1)]
+    paths = [output.file_of(stem) for output in outputs for stem in ("000000", "000001")]
     paths += [planes.sibling(path) for path in paths if path.stem.endswith("_x")]
     return sorted({str(path.relative_to("out")) for path in paths} | {f"{Path(source).stem}_flow.json"})
 

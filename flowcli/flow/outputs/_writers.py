@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from flowcli.flow.drawing import swatch
-from flowcli.flow.estimate import as_array
+from flowcli.flow.estimate import Stamp, as_array
 from flowcli.flow.kinds import ArrayFile, FlowFile, Picture, Records
 from flowcli.media.pyav import GifWriter, VideoWriter, WebpWriter
 from flowcli.system.files import PartFile, partial_name, reported
@@ -93,11 +93,11 @@ class Files:
         self._save = save
         self._written = False
         # Fails before anything is computed if the folder cannot be written.
-        PartFile(output.file_for(0)).discard()
+        PartFile(output.file_of("0")).discard()
 
     def write(self, estimate: Estimate, /) -> None:
         """Writes the file of one pair."""
-        path = self._output.file_for(estimate.pair.first.index)
+        path = self._output.file_of(self._output.stem_of(Stamp.of(estimate)))
         with reported(path):
             self._save(path, estimate)
         self._written = True
@@ -155,7 +155,9 @@ class RecordFile:
         PartFile(path).discard()
 
     def write(self, estimate: Estimate, /) -> None:
-        """Measures one pair."""
+        """Measures one pair; a repeated flow is no measurement."""
+        if estimate.repeated:
+            return
         self._records.append(self._kind.measure(estimate))
 
     def close(self) -> None:
