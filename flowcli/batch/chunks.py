@@ -57,8 +57,13 @@ def first_frame(request: Request) -> int:
 
     Raises UsageError if --start is a time, and for options by which chunks do not begin at known frames.
     """
-    if request.sample_fps is not None or request.pad_last:
-        option = "--pad-last" if request.pad_last else "--sample-fps"
+    others = {
+        "--pad-last": request.pad_last,
+        "--sample-fps": request.sample_fps is not None,
+        "--reference": request.reference is not None,
+    }
+    if any(others.values()):
+        option = next(name for name, given in others.items() if given)
         raise UsageError(f"--split cannot be combined with {option}", hint="leave one of them out")
     start = parse_moment(request.start or "#0", "--start")
     if start.frame is None:

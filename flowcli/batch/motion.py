@@ -137,16 +137,19 @@ def measured(clip: str, status: str, records: Sequence[dict[str, Any]], report: 
     per_second = {name: mean(record["speed"][name] for record in within) for name in px}
     camera = {name: mean(record["camera"][name] for record in within) for name in within[0]["camera"]} if within else {}
     error = {name: mean(record["photometric_error"][name] for record in within) for name in ("before", "after")}
-    start, end = Fraction(records[0]["time"]), Fraction(records[-1]["second_time"])
+    # The first frame of a pair comes after the second where it is the reference of all.
+    times = [Fraction(record[name]) for record in records for name in ("time", "second_time")]
+    frames = [record[name] for record in records for name in ("first", "second")]
+    start = min(times)
     return MotionRow(
         clip,
         status,
         pairs=len(records),
         cuts=len(records) - len(within),
-        first=records[0]["first"],
-        second=records[-1]["second"],
+        first=min(frames),
+        second=max(frames),
         time=digits(float(start + Fraction(report["start"]))),
-        seconds=digits(float(end - start)),
+        seconds=digits(float(max(times) - start)),
         width=report["width"],
         height=report["height"],
         **{f"{name}_px": value for name, value in px.items()},

@@ -91,6 +91,7 @@ class Stamp:
 
     Frames and times count from the first selected frame, those of the `source` from its very first. `image` is a
     frame's file, if it has one, and `name` what outputs are called after it. A `repeated` flow is of the pair before.
+    With `reference`, outputs belong to the second frame, else to the first; see `FramePair.own`.
     """
 
     first: int
@@ -105,6 +106,7 @@ class Stamp:
     second_image: str | None
     name: str | None
     repeated: bool
+    reference: bool
     iterations: int
     warm: bool
     cut: bool
@@ -125,13 +127,29 @@ class Stamp:
             source_second_time=second.source_time,
             image=_absolute(first.path),
             second_image=_absolute(second.path),
-            name=first.name,
+            name=estimate.pair.own.name,
             repeated=estimate.repeated,
+            reference=estimate.pair.reference,
             iterations=estimate.iterations,
             warm=estimate.warm,
             cut=estimate.pair.cut,
             finite=estimate.finite,
         )
+
+    @property
+    def own_time(self) -> Fraction:
+        """The time of the frame to which outputs belong."""
+        return self.second_time if self.reference else self.time
+
+    @property
+    def own_index(self) -> int:
+        """The index of the frame to which outputs belong."""
+        return self.second if self.reference else self.first
+
+    @property
+    def own_source_index(self) -> int | None:
+        """Its number in the source; None where it is unknown."""
+        return self.source_second if self.reference else self.source_first
 
     def record(self) -> dict[str, object]:
         """The fields for JSON, times as exact fractions in strings."""

@@ -12,7 +12,7 @@ from flowcli.media.device_image import DeviceImage
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from numpy.typing import NDArray
 
@@ -32,7 +32,7 @@ _PRECEDING = 5
 _NOISE = 6.0
 
 
-def number_shots(frames: Iterator[Frame]) -> Iterator[Frame]:
+def number_shots(frames: Iterator[Frame]) -> Generator[Frame]:
     """The same frames, each with the number of its shot, from 0; only hard cuts begin a shot."""
     shot = 0
     before: NDArray[np.float32] | None = None

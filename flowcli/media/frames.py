@@ -90,7 +90,8 @@ class FramePair:
 
     `continues` is true when the previous pair's flow can warm-start this pair. `cut` is true when the two frames are of
     different shots, between which flow has no meaning. `repeated_for` are later frames that get the same flow.
-    `initial_flow` (2, height, width) in px is what updates of the flow start from.
+    `initial_flow` (2, height, width) in px is what updates of the flow start from. With `reference`, `first` is the
+    same frame for all pairs.
     """
 
     first: Frame
@@ -99,6 +100,12 @@ class FramePair:
     cut: bool = False
     repeated_for: tuple[Frame, ...] = ()
     initial_flow: Tensor | None = None
+    reference: bool = False
+
+    @property
+    def own(self) -> Frame:
+        """The frame that is this pair's alone, at whose time outputs show it: the second one of a reference."""
+        return self.second if self.reference else self.first
 
 
 def lost_frames(path: Path, lost: int, *, hint: str) -> PartialError | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from flowcli.errors import SourceError
+from flowcli.errors import SourceError, UsageError
 from flowcli.media.cuts import number_shots
 from flowcli.media.frames import FramePair
 from flowcli.system.threads import prefetch
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
         def rate(self) -> Fraction:
             """Frames per second."""
 
+    class Frames(Protocol):
+        """A source of frames."""
+
+        def frames(self) -> Iterator[Frame]:
+            """The selected frames in order."""
+
 
 @dataclass(frozen=True)
 class Pairing:
@@ -39,12 +46,25 @@ class Pairing:
     A pair is of the frames t and t + `skip`; the next pair begins at t + skip, or at t + 1 if `sliding`. With
     `sample_fps`, all that counts the frames nearest to the multiples of 1 / `sample_fps` seconds, of which one that no
     frame is near to counts as lost. With `pad_last`, frames that would begin a pair after the end repeat the last flow.
+    With `reference`, the pairs are of the frame with this index and every other one, in order.
     """
 
     skip: int = 1
     sliding: bool = False
     sample_fps: Fraction | None = None
     pad_last: bool = False
+    reference: int | None = None
+
+    def __post_init__(self) -> None:
+        others = {
+            "--skip": self.skip != 1,
+            "--sliding": self.sliding,
+            "--sample-fps": self.sample_fps is not None,
+            "--pad-last": self.pad_last,
+        }
+        if self.reference is not None and any(others.values()):
+            option = next(name for name, given in others.items() if given)
+            raise UsageError(f"--reference cannot be combined with {option}", hint="leave one of them out")
 
     def pairs_of(self, source: Counted) -> int | None:
         """The number of pairs of a source without lost frames; None where its number of frames is unknown."""
@@ -66,6 +86,8 @@ class Pairing:
 
     def frames_apart(self, source: Counted) -> int:
         """How many frames of the source the two of a pair are apart, on average."""
+        if self.reference is not None:
+            return max(1, (source.frame_count or 0) // 2)
         return max(1, round(self.skip * source.rate / (self.sample_fps or source.rate)))
 
     def too_short(self, path: Path) -> SourceError:
@@ -87,6 +109,34 @@ NEIGHBOURS = Pairing()
 def pairs_of(frames: Iterator[Frame], pairing: Pairing = NEIGHBOURS) -> Iterator[FramePair]:
     """The pairs of a source's frames, with cuts marked; frames are decoded ahead in a thread. See `pair_up`."""
     return pair_up(prefetch(number_shots(frames)), pairing)
+
+
+def pairs_in(source: Frames, pairing: Pairing) -> Iterator[FramePair]:
+    """The pairs of a source, which is read twice for a reference; raises UsageError where it lacks that frame."""
+    if pairing.reference is None:
+        return pairs_of(source.frames(), pairing)
+    with closing(number_shots(source.frames())) as frames:
+        reference = next((frame for frame in frames if frame.index == pairing.reference), None)
+    if reference is None:
+        hint = "give the number of a frame that can be read, from 0 at --start"
+        raise UsageError(f"--reference {pairing.reference} is no frame of the input", hint=hint)
+    return pairs_from(reference, prefetch(number_shots(source.frames())))
+
+
+def pairs_from(reference: Frame, frames: Iterable[Frame]) -> Iterator[FramePair]:
+    """The pairs of the reference and every other frame.
+
+    Flow from the reference to one frame can warm-start that to the next, on the same side of the reference.
+    """
+    previous: Frame | None = None
+    for frame in frames:
+        if frame.index == reference.index:
+            previous = None
+            continue
+        near = previous is not None and reference.shot == previous.shot == frame.shot
+        continues = near and previous is not None and previous.scaled_from == frame.scaled_from
+        yield FramePair(reference, frame, continues=continues, cut=reference.shot != frame.shot, reference=True)
+        previous = frame
 
 
 def pair_up(frames: Iterable[Frame], pairing: Pairing = NEIGHBOURS) -> Iterator[FramePair]:

@@ -121,7 +121,7 @@ class FlowEstimator:
         """The flow of consecutive pairs; reads and updates `memory`."""
         settings = self.settings
         frames = frames_of(batch)
-        memory.keep([frame.index for frame in frames])
+        memory.keep(batch)
         self.encode([frame for frame in frames if not memory.holds(frame)], memory)
         firsts, seconds = memory.ends(batch)
         features = [torch.cat([encoded.features for encoded in end]) for end in (firsts, seconds)]

@@ -50,6 +50,16 @@ class Request:
         ),
         VIDEO,
     ] = False
+    reference: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Flow from the selected frame numbered N, from 0, to every other one; large motion gains from "
+            "--warm-start.",
+            min=0,
+        ),
+        VIDEO,
+    ] = None
     start: Annotated[
         str | None,
         typer.Option(

@@ -124,7 +124,7 @@ class Run:
             parts = journal.parts(output)
             if unfinished.stamps:
                 path = part_of(journal.folder, output, len(journal.closed)).path
-                parts.append(Part(partial_name(path), unfinished.stamps[0].time))
+                parts.append(Part(partial_name(path), unfinished.stamps[0].own_time))
             kept.append(join_parts(output, parts, partial=True, audio=self.audio))
         there = [str(path) for path in kept if path]
         journal.kept |= bool(there)

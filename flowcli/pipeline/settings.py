@@ -51,9 +51,9 @@ def effort_of(request: Request) -> Effort:
 
 
 def pairing_of(request: Request) -> Pairing:
-    """Which frames make pairs; raises UsageError where --sample-fps is not a rate."""
+    """Which frames make pairs; raises UsageError where --sample-fps is not a rate, and for what cannot be combined."""
     sample_fps = parse_rate(request.sample_fps, "--sample-fps")
-    return Pairing(request.skip, request.sliding, sample_fps, request.pad_last)
+    return Pairing(request.skip, request.sliding, sample_fps, request.pad_last, request.reference)
 
 
 def estimator_of(

@@ -10,7 +10,7 @@ from flowcli.errors import UsageError
 from flowcli.flow.outputs import MP4, check_outputs
 from flowcli.media.decoding import Decoding
 from flowcli.media.levels import parse_levels
-from flowcli.media.pairs import pairs_of
+from flowcli.media.pairs import pairs_in
 from flowcli.media.pyav import has_audio
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.media.sources import is_pipe, open_pair, open_source
@@ -63,8 +63,9 @@ def source_of(request: Request) -> Source:
     """
     selection = parse_selection(request.start, request.end, request.max_frames)
     rate = parse_rate(request.fps)
-    if request.resume and is_pipe(request.inputs[0]):
-        raise UsageError("input from a pipe cannot be resumed", hint="save it to a file first")
+    if is_pipe(request.inputs[0]) and (request.resume or request.reference is not None):
+        done = "resumed" if request.resume else "read twice, as --reference does"
+        raise UsageError(f"input from a pipe cannot be {done}", hint="save it to a file first")
     decoding = Decoding(request.deinterlace, parse_levels(request.levels), request.video_stream)
     if len(request.inputs) == 2:
         return open_pair(*request.inputs, rate=rate, decoding=decoding)
@@ -122,7 +123,7 @@ def run_of(
 def pairs_left(source: Source, request: Request, console: Console, journal: Journal) -> Iterator[FramePair]:
     """The pairs after those of the closed segments, which are decoded again so that cuts and gaps are the same."""
     pairing = pairing_of(request)
-    pairs = pairs_of(source.frames(), pairing)
+    pairs = pairs_in(source, pairing)
     done = sum(not stamp.repeated for stamp in journal.done.stamps)
     total = pairing.pairs_of(source.meta)
     return console.follow(islice(pairs, done, None), total=None if total is None else total - done, unit="pair")

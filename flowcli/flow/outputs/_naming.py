@@ -87,12 +87,13 @@ class Output:
     def stem_of(self, pair: Stamp) -> str:
         """The name of a pair's files without their endings.
 
-        It is the number of the pair's first frame, among the selected ones or in the source, or the name of its image,
-        which not every source has. Raises UsageError where the number in the source is unknown.
+        It is the number of the pair's first frame (of the second one, where the first is a reference), among the
+        selected ones or in the source, or the name of its image, which not every source has. Raises UsageError where
+        the number in the source is unknown.
         """
         if self.names == "source" and pair.name is not None:
             return pair.name
-        number = pair.first if self.names == "index" else pair.source_first
+        number = pair.own_index if self.names == "index" else pair.own_source_index
         if number is None:
             raise UsageError(
                 f"--names {self.names}: the frames before --start cannot be counted",

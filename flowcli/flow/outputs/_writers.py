@@ -70,7 +70,7 @@ class Video:
 
     def write(self, estimate: Estimate, /) -> None:
         """Draws and encodes one picture."""
-        self._writer.write(self._kind.draw(estimate, self._style.of(estimate)), time=estimate.pair.first.time)
+        self._writer.write(self._kind.draw(estimate, self._style.of(estimate)), time=estimate.pair.own.time)
 
     def close(self) -> None:
         """Completes the video."""
