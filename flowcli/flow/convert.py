@@ -12,8 +12,7 @@ from flowcli.flow.colour import is_unknown
 from flowcli.flow.convert_input import BACKWARD, FlowInput, Item, find_input
 from flowcli.flow.convert_pictures import draw
 from flowcli.flow.formats import ARRAYS, FORMATS, PICTURES, reader, writer
-from flowcli.flow.formats.stack import read_stack
-from flowcli.flow.outputs import kind_of
+from flowcli.flow.formats.stack import kind_for, read_stack
 from flowcli.media.encoding import check_bound, check_precision, check_y
 from flowcli.system.console import Result
 from flowcli.system.outputs import refuse_output
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.flow.formats import Flow
-    from flowcli.flow.kinds import ArrayFile
     from flowcli.flow.request import ConvertRequest
     from flowcli.system.console import Console
 
@@ -70,7 +68,8 @@ def convert(request: ConvertRequest, console: Console) -> Result:
     joined = is_joined(request, given, target)
     outputs = plan_joined(request, given, target) if joined else plan_each(request, given, target)
     for path, _ in outputs:
-        refuse_output(path, [request.source, *(item.path for item in given.items)], overwrite=request.overwrite)
+        inputs = [request.source, *(item.path for item in given.items)]
+        refuse_output(path, inputs, overwrite=request.overwrite, folder=target == "zarr")
     paths = (outputs[0][0],) if len(outputs) == 1 else (request.output,)
     count = sum(len(items) for _, items in outputs)
     if target in PICTURES:
@@ -79,7 +78,7 @@ def convert(request: ConvertRequest, console: Console) -> Result:
         return write_each(request, given, target, outputs, console)
     if count < len(given.items):
         given.left["backward flow"] = None
-    loss = write_arrays(request, given, target, outputs, console)
+    loss = write_arrays(request, given, outputs, console)
     arrays = "one array" if len(outputs) == 1 else f"{len(outputs)} arrays"
     return Result(paths, f"{counted(count)} from {given.kind} to {arrays}, {loss}{given}")
 
@@ -179,13 +178,12 @@ def write_each(request: ConvertRequest, given: FlowInput, target: str, outputs: 
     return Result(paths if len(outputs) == 1 else (request.output,), summary, problem=problem(failed))
 
 
-def write_arrays(request: ConvertRequest, given: FlowInput, target: str, outputs: Outputs, console: Console) -> Loss:
+def write_arrays(request: ConvertRequest, given: FlowInput, outputs: Outputs, console: Console) -> Loss:
     """Writes the flow of each output to one array (pairs, height, width, 2); returns what is lost in them."""
-    kind: ArrayFile = kind_of({"npy": "npy", "npz": "npz_video"}.get(target, target))  # type: ignore[assignment]
     loss = Loss()
     for path, items in outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = kind.open(path, half=request.half, quantised=request.quantised)
+        file = kind_for(path).open(path, half=request.half, quantised=request.quantised)
         try:
             for item in console.follow(items, total=len(items), unit="file"):
                 file.add(given.read(item), **given.ends(item))

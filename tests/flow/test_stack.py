@@ -99,6 +99,9 @@ def test_arrays_are_converted_to_files_each_other_and_pictures_and_back(flowcli,
     assert flowcli("convert", folder(), f"all{ending}").code == 0
     assert flowcli("convert", f"all{ending}", "again", "--to", "flo").err[0].endswith("to flo, without loss")
     assert np.array_equal(flo.read(Path("again/000002.flo")), FLOWS[2])
+    assert flowcli("convert", "again", f"all{ending}").err[0] == f"error: all{ending} exists already"
+    assert flowcli("convert", "again", f"all{ending}", "-y").code == 0
+    assert flowcli("convert", f"all{ending}", f"all{ending}", "-y").err[0] == f"error: all{ending} is the input itself"
     assert flowcli("convert", f"all{ending}", "other.npy").code == 0
     assert np.array_equal(np.load("other.npy"), FLOWS[:3])
     assert flowcli("convert", f"all{ending}", "all.mp4").code == 0

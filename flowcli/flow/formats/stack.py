@@ -20,12 +20,13 @@ from flowcli.flow.formats._reading import MAX_SIDE
 from flowcli.system.files import PartFile, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jaxtyping import Float
     from numpy.typing import NDArray
 
+    from flowcli.flow.kinds import ArrayFile
     from flowcli.flow.naming import Part
 
     Flow = Float[NDArray[np.float32], "height width 2"]
@@ -179,13 +180,13 @@ class StackFile(ABC):
         return stored
 
 
-def reader_of(path: Path) -> Callable[[Path], Stack] | None:
-    """The function that reads arrays with this ending; None for any other."""
+def kind_for(path: Path) -> ArrayFile:
+    """The kind of array that a path is named as; raises SourceError for any other name."""
     name = ENDINGS.get(path.suffix.lower())
-    if name is None or not path.exists():
-        return None
-    read: Callable[[Path], Stack] = importlib.import_module(f"flowcli.flow.outputs.{name}").KIND.read
-    return read
+    if name is None:
+        raise SourceError(f"{path} is no array of flow", hint=f"arrays end with {', '.join(ENDINGS)}")
+    kind: ArrayFile = importlib.import_module(f"flowcli.flow.outputs.{name}").KIND
+    return kind
 
 
 def is_stack(path: Path) -> bool:
@@ -199,11 +200,9 @@ def is_stack(path: Path) -> bool:
 
 def read_stack(path: Path) -> Stack:
     """The flow of many pairs; raises SourceError for any other file."""
-    read = reader_of(path)
-    if read is None:
-        raise SourceError(f"{path} is no array of flow", hint=f"give {_KIND}")
+    kind = kind_for(path)
     try:
-        stack = read(path)
+        stack = kind.read(path)
         shape, dtype = stack.array.shape, stack.array.dtype
         known = dtype.kind == "f" or (dtype == np.int16 and "scale_factor" in stack.attributes)
         if not (known and len(shape) == 4 and 2 in {shape[1], shape[3]} and shape[0]):
@@ -215,7 +214,7 @@ def read_stack(path: Path) -> Stack:
     return stack
 
 
-def join_stacks(parts: Sequence[Part], path: Path, open_file: Callable[..., StackFile]) -> None:
+def join_stacks(parts: Sequence[Part], path: Path, open_file: type[StackFile]) -> None:
     """Concatenates the arrays of several files in the form of the first; nothing is rounded again."""
     stacks = [read_stack(part.path) for part in parts]
     dtype = stacks[0].array.dtype
