@@ -149,10 +149,11 @@ def plan_each(request: ConvertRequest, given: FlowInput, target: str) -> Outputs
     path = request.output
     if target != "film":
         return [(path / item.folder / f"{item.stem}{ending}", [item]) for item in given.items]
-    both: dict[Path, list[Item]] = {}
-    # Forward flow is first: its name is shorter.
-    for item in sorted(given.items, key=lambda item: item.backward):
-        both.setdefault(path / item.folder / f"{item.stem.removesuffix(BACKWARD)}{ending}", []).append(item)
+    both = {path / item.folder / f"{item.stem}{ending}": [item] for item in given.items}
+    for own, items in list(both.items()):
+        forward = own.with_name(f"{items[0].stem.removesuffix(BACKWARD)}{ending}")
+        if items[0].backward and forward in both:
+            both[forward] += both.pop(own)
     return list(both.items())
 
 

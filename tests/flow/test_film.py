@@ -55,7 +55,10 @@ def test_a_folder_of_both_directions_is_converted_to_one_file_for_each_pair(flow
     path = Path("out/000001.exr")
     stored = decode_exr(path, path.read_bytes(), ["forward.u", "forward.v", "backward.u", "backward.v"])
     assert np.array_equal(stored, np.dstack((2 * FLOW, -FLOW)) * np.float32((1, -1, 1, -1)))
-    ended = flowcli("convert", "in_flow/000000.flo", "one.exr", "--to", "film", "--y-axis", "down", "--half")
+    Path("in_flow/000000.flo").rename("000000.flo")
+    assert flowcli("convert", "in_flow", "alone", "--to", "film").code == 0
+    assert sorted(path.name for path in Path("alone").iterdir()) == ["000000_backward.exr", "000001.exr"]
+    ended = flowcli("convert", "000000.flo", "one.exr", "--to", "film", "--y-axis", "down", "--half")
     assert ended.err[0].startswith("1 file from flo to film, vectors changed by up to 0.00")
     assert read_headers(Path("one.exr").read_bytes())[0].texts[exr.Y] == "down"
     assert np.abs(film.read(Path("one.exr")) - FLOW).max() < 0.01
