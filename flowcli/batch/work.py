@@ -53,7 +53,7 @@ class Work:
     def own(self) -> Request:
         """The request for this clip."""
         place = self.folder / self.clip.folder
-        options = {**self.clip.options, "inputs": (self.clip.path,), "output": place, "name": self.clip.name}
+        options = {**self.clip.options, "inputs": self.clip.inputs, "output": place, "name": self.clip.name}
         return replace(self.request, **options, resume=True)
 
     @cached_property
@@ -90,7 +90,7 @@ def prepare(work: Work) -> Prepared:
         with reported(work.folder / work.clip.folder):
             # An output path is taken as a folder if it exists, even if its name looks like that of a file.
             (work.folder / work.clip.folder).mkdir(parents=True, exist_ok=True)
-        task = Task.of(work.own, preview_at(preview_path(work.folder, work.clip)))
+        task = Task.of(work.own, preview_at(preview_path(work.folder, work.clip)), video=work.clip.second is None)
         if work.chunk:
             return Prepared(work, task)
         finished = task.finished()
@@ -135,7 +135,7 @@ def compute_prepared(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
                 result = estimate_video(task, work.console, source=source, model=model)
     if task and result and result.report:
         report = result.report.content
-        (state,) = task.job["input"]
+        state = " ".join(task.job["input"])
         return outcome(work, flows=report["flows"], problem=problem_of(report, work.clip.path), state=state)
     return outcome(work, problem=prepared.problem)
 
@@ -148,17 +148,17 @@ def outcome(work: Work, *, flows: int = 0, problem: FlowcliError | None = None, 
         status=status,
         flows=flows,
         seconds=0.0,
-        fingerprint=state_of(work.clip.path) if state is None else state,
+        fingerprint=state_of(work.clip) if state is None else state,
         asked=work.asked,
         error=None if problem is None else str(problem),
         hint=None if problem is None else problem.hint,
     )
 
 
-def state_of(path: Path) -> str:
+def state_of(clip: Clip) -> str:
     """The fingerprint of a clip; empty if it cannot be read."""
     try:
-        return fingerprint(path)
+        return " ".join(map(fingerprint, clip.inputs))
     except OSError:
         return ""
 

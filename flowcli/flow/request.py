@@ -29,6 +29,8 @@ class ConvertRequest:
         typer.Option(metavar="U,V", help="Channels of an EXR that hold x and y. Default: its forward motion, or R,G."),
     ] = None
     half: options.Half = False
+    quantised: options.Quantise = False
+    y: options.YAxis = "up"
     max_flow: options.MaxFlow = "auto"
     gamma: options.Gamma = 1.0
     background: options.Background = "white"

@@ -20,11 +20,10 @@ from flowcli.model.parallel import on_cores
 from flowcli.model.quality import Effort
 from flowcli.model.recovery import Recovery
 from flowcli.model.refinement import bytes_of_a_pixel
-from flowcli.model.resize import Resizing, resized
+from flowcli.model.resize import Resizing, grey_on, resized_on
 from flowcli.model.second_look import MOST_UPDATES, blended, enlargement
 from flowcli.model.settings import Settings
 from flowcli.model.weights import Weights, load
-from flowcli.system.opencv import cv2
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
 from raft_core.images import Padding, to_model_range
@@ -123,7 +122,7 @@ class FlowEstimator:
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of consecutive pairs; reads and updates `memory`."""
         frames = frames_of(batch)
-        memory.keep([frame.index for frame in frames])
+        memory.keep(batch)
         missing = [frame for frame in frames if not memory.holds(frame)]
         if plan.at_once is None or self.settings.warm_start:
             self.encode(missing, memory)
@@ -139,18 +138,20 @@ class FlowEstimator:
         features = [torch.cat([encoded.features for encoded in end]) for end in (firsts, seconds)]
         warm = settings.warm_start and batch[0].continues and memory.last is not None
         offsets = memory.offsets_to(batch) if warm else []
+        given = self.initial_flow(batch)
         forward = backward = occluded = None
         taken = [0] * len(batch)
         if settings.direction == "backward":
             correlation = self.model.correlate(*reversed(features), on_demand=plan.on_demand)
         else:
             correlation = self.model.correlate(*features, on_demand=plan.on_demand)
-            start = carried(memory.forward, offsets)
+            start = carried(memory.forward, offsets) if given is None else given
             memory.forward, forward, taken = self.update(correlation, start, firsts, seconds)
         if settings.direction == "both":
             correlation = correlation.transposed()
         if settings.direction != "forward":
             start = carried(memory.backward, [-offset for offset in offsets])
+            start = given if settings.direction == "backward" and given is not None else start
             memory.backward, backward, others = self.update(correlation, start, seconds, firsts)
             taken = [max(both) for both in zip(taken, others, strict=True)]
         if settings.second_look:
@@ -229,6 +230,14 @@ class FlowEstimator:
         settings = replace(settings, resizing=resizing, iterations=min(MOST_UPDATES, settings.iterations))
         return FlowEstimator(self.model, device=self.device, settings=replace(settings, second_look=False))
 
+    def initial_flow(self, batch: Sequence[FramePair]) -> Float[Tensor, "batch 2 rows columns"] | None:
+        """The flow that the pairs of a batch are to start from, in cells, 0 where it is unknown; None without any."""
+        given = [pair.initial_flow for pair in batch if pair.initial_flow is not None]
+        if len(given) < len(batch):
+            return None
+        flow = torch.stack(given).to(self.device, torch.float32)
+        return self.coarse(torch.where(flow.isfinite().all(dim=1, keepdim=True), flow, 0))
+
     def coarse(self, flow: Float[Tensor, "batch 2 height width"]) -> Float[Tensor, "batch 2 rows columns"]:
         """Flow at the source's size as updates start from it: averaged over cells of the 1/8 grid, in cells."""
         rows, columns = self.settings.resizing.size(*flow.shape[-2:])
@@ -249,14 +258,12 @@ class FlowEstimator:
     def upload(self, frame: Frame) -> Float[Tensor, "1 3 height width"]:
         """A frame on the device, resized, padded and in [-1, 1]."""
         size = self.settings.resizing.size(*frame.image.shape[:2])
-        # Copied because torch takes neither a mirrored array nor, without a warning, a read-only one.
-        pixels = torch.from_numpy(resized(frame.image, size).copy()).to(self.device).permute(2, 0, 1)[None]
+        pixels = resized_on(self.device, frame.image, size)
         return Padding.for_size(*size, placement=self.settings.placement).pad(to_model_range(pixels))
 
     def grey(self, frame: Frame) -> Float[Tensor, "1 1 rows columns"]:
         """A frame on the device in grey values from 0 to 255, at the size to refine at."""
-        image = resized(frame.image, self.settings.resizing.larger_size(*frame.image.shape[:2]))
-        return torch.from_numpy(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)).to(self.device).float()[None, None]
+        return grey_on(self.device, frame.image, self.settings.resizing.larger_size(*frame.image.shape[:2]))
 
     def contexts(self, frames: Sequence[Encoded]) -> Context:
         """The context of each frame, computed at its first use."""

@@ -60,9 +60,13 @@ class Memory:
         """Clears the encoded frames, as in a run that starts here; keeps the flow for warm start."""
         self.frames.clear()
 
-    def keep(self, indices: list[int]) -> None:
-        """Drops every frame outside the range of `indices`; sliding pairs need those within it later."""
-        wanted = range(min(indices), max(indices) + 1)
+    def keep(self, batch: list[FramePair]) -> None:
+        """Drops every frame outside the range of these pairs; sliding pairs need those within it later.
+
+        Pairs of a reference need none but their own.
+        """
+        indices = {frame.index for pair in batch for frame in (pair.first, pair.second)}
+        wanted = indices if batch[0].reference else range(min(indices), max(indices) + 1)
         self.frames = {index: encoded for index, encoded in self.frames.items() if index in wanted}
 
     def holds(self, frame: Frame) -> bool:

@@ -9,13 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.drawing import Style
+from flowcli.flow.estimate import with_repeated
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs import join_parts, missing_folders, open_writers, remove_stale
 from flowcli.flow.photometric import mean_error
-from flowcli.media.pairs import too_short
 from flowcli.pipeline.report import Report, problem_of
 from flowcli.pipeline.segments import Segment, in_segments, part_of
-from flowcli.pipeline.settings import resolved_of, settings_record
+from flowcli.pipeline.settings import pairing_of, resolved_of, settings_record
 from flowcli.pipeline.writing import write_estimates
 from flowcli.system.console import Result
 from flowcli.system.files import partial_name, write_whole
@@ -81,11 +81,12 @@ class Run:
             outputs,
             style=Style(self.colours.scale, request.legend, request.arrow_grid, request.arrow_min),
             encoding=self.task.encoding,
-            rate=meta.rate / (1 if request.sliding else request.skip),
+            rate=pairing_of(request).rate_of(meta),
             tick=meta.tick,
             pixel_aspect=meta.pixel_aspect,
         )
-        return write_estimates(self.colours.scaled(estimates), lambda: [*opened(), *self.watchers], interruption)
+        estimates = self.colours.scaled(with_repeated(estimates))
+        return write_estimates(estimates, lambda: [*opened(), *self.watchers], interruption)
 
     def write_segments(self, pairs: Iterator[FramePair], journal: Journal) -> None:
         """Computes the remaining pairs segment by segment and joins the outputs.
@@ -123,7 +124,7 @@ class Run:
             parts = journal.parts(output)
             if unfinished.stamps:
                 path = part_of(journal.folder, output, len(journal.closed)).path
-                parts.append(Part(partial_name(path), unfinished.stamps[0].time))
+                parts.append(Part(partial_name(path), unfinished.stamps[0].own_time))
             kept.append(join_parts(output, parts, partial=True, audio=self.audio))
         there = [str(path) for path in kept if path]
         journal.kept |= bool(there)
@@ -132,12 +133,12 @@ class Run:
 
     def join(self, journal: Journal) -> None:
         """Joins the segments of every output; raises SourceError if they hold no pair."""
-        indices = {stamp.first for stamp in journal.done.stamps}
-        if not indices:
-            raise too_short(self.task.path, skip=self.task.request.skip)
+        stamps = journal.done.stamps
+        if not stamps:
+            raise pairing_of(self.task.request).too_short(self.task.path)
         for output in self.task.all_outputs:
             if output.numbered:
-                remove_stale(output, indices)
+                remove_stale(output, {output.stem_of(stamp) for stamp in stamps})
             else:
                 join_parts(output, journal.parts(output), audio=self.audio)
 

@@ -95,7 +95,7 @@ class Journal:
     def parts(self, output: Output) -> list[Part]:
         """The parts of an output that is one file, from the closed segments that have pairs."""
         return [
-            Part(part_of(self.folder, output, number).path, done.stamps[0].time)
+            Part(part_of(self.folder, output, number).path, done.stamps[0].own_time)
             for number, done in enumerate(self.closed)
             if done.stamps
         ]

@@ -10,6 +10,8 @@ import torch
 
 from flowcli.errors import UsageError
 from flowcli.media.encoding import Encoding
+from flowcli.media.pairs import Pairing
+from flowcli.media.selection import parse_rate
 from flowcli.model.device import keep_memory
 from flowcli.model.estimator import estimator_for
 from flowcli.model.memory_plan import parse_size
@@ -46,6 +48,12 @@ def resolve(request: Request, *, saved: Collection[str]) -> Settings:
 def effort_of(request: Request) -> Effort:
     """The options of a request that decide error and time."""
     return Effort(**{field.name: getattr(request, field.name) for field in fields(Effort)})
+
+
+def pairing_of(request: Request) -> Pairing:
+    """Which frames make pairs; raises UsageError where --sample-fps is not a rate, and for what cannot be combined."""
+    sample_fps = parse_rate(request.sample_fps, "--sample-fps")
+    return Pairing(request.skip, request.sliding, sample_fps, request.pad_last, request.reference)
 
 
 def estimator_of(
@@ -115,6 +123,9 @@ def settings_record(
         "occlusion": {"relative": settings.occlusion.relative, "absolute": settings.occlusion.absolute},
         "skip": request.skip,
         "sliding": request.sliding,
+        "sample_fps": request.sample_fps,
+        "pad_last": request.pad_last,
+        "names": request.names,
         "save": request.save,
         "max_flow": None if max_flow is None else round(max_flow, 3),
         "scale_mode": request.scale_mode,
@@ -131,6 +142,7 @@ def encoding_of(request: Request) -> Encoding:
         request.preset,
         request.pixel_format,
         half=request.half,
+        quantised=request.quantised,
         bound=request.bound,
         y=request.y,
     )
@@ -142,14 +154,15 @@ def batch_of(text: str) -> int | None:
 
 
 def direction_of(text: str, saved: Collection[str]) -> Direction:
-    """The requested direction, or both if `saved` contains occlusion, which needs both.
+    """The requested direction, or both if `saved` contains pictures of occlusion, which need both.
 
     Raises UsageError for an unknown direction, and for occlusion of backward flow.
     """
     if text not in get_args(Direction):
         raise UsageError(f"--direction {text} is not known", hint=f"use {', '.join(get_args(Direction))}")
-    if "occlusion" in saved:
-        if text == "backward":
-            raise UsageError("--save occlusion needs both directions", hint="omit --direction, or use both")
-        return "both"
+    for name in ("occlusion", "occlusion_png"):
+        if name in saved:
+            if text == "backward":
+                raise UsageError(f"--save {name} needs both directions", hint="omit --direction, or use both")
+            return "both"
     return text  # type: ignore[return-value]

@@ -51,7 +51,8 @@ def decode(path: Path, data: bytes | NDArray[np.uint8], mode: int = cv2.IMREAD_C
 
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Writes a (height, width, 3) RGB image; raises OutputError where that fails."""
+    """Writes a (height, width, 3) RGB image, or a grey one (height, width); raises OutputError where that fails."""
     # Encoded to memory: OpenCV's own file writing hides a full disk, and crashes on names that are not UTF-8.
-    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    stored = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".png", stored)
     write_whole(path, data.data)

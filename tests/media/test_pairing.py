@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowcli.media.frames import Frame
-from flowcli.media.pairs import pair_up
+from flowcli.media.pairs import Pairing, pair_up
 
 
 def _frames(indices):
@@ -17,7 +17,7 @@ def _frames(indices):
 
 
 def _pairs(indices, **options):
-    return [(pair.first.index, pair.second.index) for pair in pair_up(_frames(indices), **options)]
+    return [(pair.first.index, pair.second.index) for pair in pair_up(_frames(indices), Pairing(**options))]
 
 
 @given(n=st.integers(0, 40), skip=st.integers(1, 9))
@@ -46,7 +46,7 @@ def test_sliding_begins_a_pair_at_every_frame():
     ],
 )
 def test_a_pair_continues_when_the_previous_one_reaches_it(indices, options, expected):
-    assert [pair.continues for pair in pair_up(_frames(indices), **options)] == expected
+    assert [pair.continues for pair in pair_up(_frames(indices), Pairing(**options))] == expected
 
 
 def test_a_lost_frame_leaves_out_its_pairs():
@@ -65,6 +65,6 @@ def test_only_needed_frames_are_held(sliding):
             alive.add(frame)
             yield frame
 
-    for pair in pair_up(frames(), skip=4, sliding=sliding):
+    for pair in pair_up(frames(), Pairing(skip=4, sliding=sliding)):
         assert len(alive) <= 6
         del pair

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from flowcli.flow.estimate import as_array
 from flowcli.media.frames import Frame, FramePair
-from flowcli.media.pairs import pair_up
+from flowcli.media.pairs import Pairing, pair_up
 from flowcli.model.estimator import Estimate, FlowEstimator, in_batches
 from flowcli.model.memory_plan import Plan
 from flowcli.model.parallel import threads_of
@@ -74,7 +74,7 @@ def test_each_frame_is_encoded_once_for_all_its_pairs(batch: int) -> None:
     model = make()
     counts = encoded_images(model)
     for skip, sliding, pairs in [(1, False, 4), (2, False, 2), (3, False, 1), (1, True, 4), (2, True, 3), (3, True, 2)]:
-        taken = list(pair_up(frames(5), skip=skip, sliding=sliding))
+        taken = list(pair_up(frames(5), Pairing(skip=skip, sliding=sliding)))
         assert len(list(estimator(model, batch=batch, iterations=1).estimate(taken))) == pairs
         assert sum(counts) == len({frame.index for pair in taken for frame in (pair.first, pair.second)})
         counts.clear()
@@ -86,7 +86,7 @@ def test_features_of_at_most_skip_plus_one_frames_are_kept(skip: int, sliding: b
     model = make()
     features: list[weakref.ref[Tensor]] = []
     model.feature_encoder.register_forward_hook(lambda _, __, output: features.append(weakref.ref(output)))
-    pairs = list(pair_up(frames(6), skip=skip, sliding=sliding))
+    pairs = list(pair_up(frames(6), Pairing(skip=skip, sliding=sliding)))
     if reverse:
         pairs = [FramePair(pair.second, pair.first, continues=False) for pair in reversed(pairs)]
     for _ in estimator(model, iterations=1).estimate(pairs):
@@ -94,7 +94,7 @@ def test_features_of_at_most_skip_plus_one_frames_are_kept(skip: int, sliding: b
 
 
 def test_skipped_and_sliding_pairs_get_their_own_flow() -> None:
-    taken = list(pair_up(frames(5), skip=2, sliding=True))
+    taken = list(pair_up(frames(5), Pairing(skip=2, sliding=True)))
     for estimate, pair in zip(estimator(warm_start=False).estimate(taken), taken, strict=True):
         assert estimate.pair is pair
         alone = estimator().flow_between(pair.first.image, pair.second.image)
@@ -295,7 +295,7 @@ def test_a_warm_backward_pair_starts_from_the_last_flow_carried_against_itself()
 
 
 def test_a_sliding_pair_starts_from_the_last_flow_carried_by_a_fraction() -> None:
-    first, second = estimator().estimate(pair_up(frames(4), skip=2, sliding=True))
+    first, second = estimator().estimate(pair_up(frames(4), Pairing(skip=2, sliding=True)))
     initial = carry_forward(coarse(first.pair), scale=0.5)
     torch.testing.assert_close(second.forward[None], upsample_bilinear(coarse(second.pair, initial)), rtol=0, atol=1e-4)
 
