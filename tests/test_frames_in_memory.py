@@ -108,6 +108,15 @@ def test_a_narrow_range_of_uint16_is_stretched_as_in_files() -> None:
     assert np.ptp(image_of(samples_of(narrow, "first"), levels_of(narrow))) > 200
 
 
+@pytest.mark.parametrize("deep", [np.uint16, np.float32])
+def test_levels_choose_the_values_of_black_and_white(estimator: flowcli.Estimator, deep: type) -> None:
+    values = shots(2).astype(deep) * 10 + 1000
+    shown = flowcli.Estimator(estimator._of_videos.model, iterations=1, levels="1000,3550")
+    wanted = estimator.estimate(*shots(2)).flow
+    assert np.array_equal(shown.estimate(*values).flow, wanted)
+    assert [np.array_equal(each.flow, wanted) for each in shown.video(values)] == [True]
+
+
 def test_parts_and_pairs_are_chosen_as_in_videos(estimator: flowcli.Estimator) -> None:
     def indices(**part) -> list[tuple[int, int | None]]:
         found = estimator.video(shots(9), **part)

@@ -6,17 +6,20 @@ import math
 import numbers
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 
+from flowcli.errors import UsageError
 from flowcli.media.pairs import Pairing
 from flowcli.media.selection import MAX_RATE, Selection, parse_rate, parse_selection
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from flowcli.model.settings import Direction
     from raft_core.raft import RAFT
+
+Parsed = TypeVar("Parsed")
 
 
 class Options(TypedDict, total=False):
@@ -32,8 +35,12 @@ class Options(TypedDict, total=False):
     batch: int | Literal["auto"]
     max_side: int | None
     scale: float | None
+    levels: str
     device: str
     precision: str
+    memory: str | None
+    occlusion_relative: float
+    occlusion_absolute: float
 
 
 class Part(TypedDict, total=False):
@@ -47,6 +54,8 @@ class Part(TypedDict, total=False):
     end: float | str | None
     max_frames: int | None
     fps: float | str | Fraction | None
+    deinterlace: bool
+    video_stream: int | None
 
 
 class VideoOptions(Options, Part, total=False):
@@ -64,7 +73,7 @@ def split(options: VideoOptions) -> tuple[Options, Part]:
 class Frames:
     """The part of a video and the pairs in it that the arguments of `Estimator.video` choose.
 
-    Raises TypeError and ValueError, which name the argument, and UsageError for times that contradict each other.
+    Raises TypeError and ValueError, which name the argument.
     """
 
     skip: int = 1
@@ -75,6 +84,8 @@ class Frames:
     end: float | str | None = None
     max_frames: int | None = None
     fps: float | str | Fraction | None = None
+    deinterlace: bool = False
+    video_stream: int | None = None
 
     def __post_init__(self) -> None:
         whole("skip", self.skip)
@@ -82,6 +93,9 @@ class Frames:
         flag("pad_last", self.pad_last)
         if self.max_frames is not None:
             whole("max_frames", self.max_frames, least=2)
+        flag("deinterlace", self.deinterlace)
+        if self.video_stream is not None:
+            whole("video_stream", self.video_stream, least=0)
 
     @property
     def pairing(self) -> Pairing:
@@ -91,12 +105,27 @@ class Frames:
     @property
     def selection(self) -> Selection:
         """The frames that are selected."""
-        return parse_selection(moment("start", self.start), moment("end", self.end), self.max_frames)
+        start, end = moment("start", self.start), moment("end", self.end)
+        return parsed("start and end", lambda: parse_selection(start, end, self.max_frames))
 
     @property
     def rate(self) -> Fraction | None:
         """The frames per second of a source without times."""
         return rate("fps", self.fps)
+
+
+def parsed(name: str, parse: Callable[[], Parsed]) -> Parsed:
+    """What a parser of the command line returns; its UsageError becomes a ValueError that names the argument."""
+    try:
+        return parse()
+    except UsageError as error:
+        raise ValueError(f"{name}: {error}; {error.hint}") from error
+
+
+def text(name: str, value: object) -> None:
+    """Raises TypeError where a value is no text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a text, as on the command line, got {value!r}")
 
 
 def one_of(name: str, value: object, allowed: Collection[str]) -> None:
@@ -122,12 +151,13 @@ def whole(name: str, value: object, *, least: int = 1, otherwise: str = "") -> N
         raise ValueError(f"{expected}, got {value}")
 
 
-def number(name: str, value: object, *, most: float = math.inf) -> None:
-    """Raises TypeError where a value is no number, ValueError where it is not above 0 and at most `most`."""
-    expected = f"{name} is a number above 0" + f" and at most {most:g}" * (most < math.inf)
+def number(name: str, value: object, *, most: float = math.inf, zero: bool = False) -> None:
+    """Raises TypeError where a value is no number, ValueError where it is not above 0, or 0 if `zero`, up to `most`."""
+    least = "of at least 0" if zero else "above 0"
+    expected = f"{name} is a number {least}" + f" and at most {most:g}" * (most < math.inf)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{expected}, got {value!r}")
-    if not 0 < float(value) <= most or value == math.inf:
+    if not 0 <= float(value) <= most or value == math.inf or (value == 0 and not zero):
         raise ValueError(f"{expected}, got {value}")
 
 
@@ -142,7 +172,7 @@ def rate(name: str, value: Any) -> Fraction | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return parse_rate(value, name)
+        return parsed(name, lambda: parse_rate(value, "the text"))
     number(name, value, most=MAX_RATE)
     return Fraction(value).limit_denominator(1_000_000)
 
