@@ -91,7 +91,7 @@ def test_options_that_are_wrong_are_refused_by_name(model: RAFT, options: dict, 
         (
             {"start": 2, "end": "1"},
             ValueError,
-            "start and end: --end 1 is not after --start 2.0+; choose a later --end",
+            "start and end: --end 1 is not after --start 2.0+; ",
         ),
         ({"sample_fps": "fast"}, ValueError, "sample_fps: the text fast is not a frame rate; write 30"),
         ({"end": [1]}, TypeError, r"end is seconds, or text .*, got \[1\]"),

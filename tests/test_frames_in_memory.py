@@ -19,6 +19,7 @@ from flowcli.media.memory import image_of, levels_of, samples_of
 from flowcli.media.pairs import pair_up
 from flowcli.model.estimator import FlowEstimator, estimator_for
 from flowcli.model.quality import Effort
+from flowcli.model.resize import grey_on, resized_on
 from raft_core.raft import RAFT
 
 
@@ -184,6 +185,42 @@ def one_zero_flow(_self, batch, memory, _plan):
 
     memory.last = (batch[0].first.index, batch[0].second.index)
     return [Estimate(pair, torch.zeros(2, 8, 8), iterations=1, warm=False) for pair in batch]
+
+
+class Reader:
+    """A reader as other libraries have it: a length, items by number, and images of its own kind."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, number: int) -> Own:
+        return Own(shots()[number])
+
+
+class Own:
+    """An image that NumPy can read."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return self.pixels
+
+
+def test_readers_and_images_of_other_libraries_are_frames(estimator: flowcli.Estimator) -> None:
+    flows = estimator.video(Reader())
+    assert len(flows) == 3
+    assert np.array_equal(next(flows).flow, estimator.estimate(*shots(2)).flow)
+
+
+@pytest.mark.parametrize("size", [(96, 130), (48, 65), (41, 77), (200, 271)])
+def test_an_image_on_a_device_is_resized_as_an_array_is(size: tuple[int, int]) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (96, 130, 3), np.uint8)
+    there = DeviceImage(torch.from_numpy(image).permute(2, 0, 1))
+    cpu = torch.device("cpu")
+    difference = resized_on(cpu, image, size).int() - resized_on(cpu, there, size).int()
+    assert difference.abs().max() <= 1
+    assert (grey_on(cpu, image, size) - grey_on(cpu, there, size)).abs().max() <= (size != image.shape[:2])
 
 
 @pytest.mark.parametrize(("quality", "size"), [("fast", (96, 130)), ("balanced", (96, 130)), ("best", (64, 80))])

@@ -195,8 +195,11 @@ class Estimator:
             opened = open_source(Path(source), rate=chosen.rate, selection=chosen.selection, decoding=decoding)
             results = self._of_pairs(pairs_of(opened.frames(), chosen.pairing), opened=opened)
             return Flows(results, chosen.pairing.flows_of(opened.meta))
-        if not isinstance(source, Iterable):
-            raise TypeError(f"source is a path or an iterable of frames, got {type(source).__name__}")
+        try:
+            iter(source)
+        except TypeError as error:
+            kind = type(source).__name__
+            raise TypeError(f"source is a path or an iterable of frames, got {kind}") from error
         rate = chosen.rate or DEFAULT_RATE
         frames = FramesInMemory(source, rate=rate, selection=chosen.selection, levels=self._levels)
         # Not decoded ahead: the caller's code runs in the caller's thread.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,7 +41,11 @@ class FramesInMemory:
     def __init__(
         self, frames: Iterable[Any], *, rate: Fraction, selection: Selection, levels: Levels | Mode = "auto"
     ) -> None:
-        known = len(frames) if isinstance(frames, Sequence | np.ndarray | Tensor) else None
+        known = None
+        if isinstance(frames, Sized):
+            # Some iterables learn only from what they wrap that they have no length.
+            with contextlib.suppress(TypeError):
+                known = len(frames)
         if isinstance(frames, np.ndarray | Tensor):
             _check_stack(frames)
         self.rate = rate
@@ -123,12 +128,14 @@ def image_of(samples: NDArray[Any] | Tensor, levels: Levels | None = None) -> Im
 
 
 def _array_of(value: object, what: str) -> NDArray[Any]:
-    """An array or a PIL image as an array of grey, RGB or RGBA samples."""
+    """An array, of another library too, or a PIL image as an array of grey, RGB or RGBA samples."""
     mode = getattr(value, "mode", None)
     if isinstance(mode, str) and hasattr(value, "convert"):
         plain = mode in {"L", "RGB", "RGBA", "F"} or mode.startswith("I")
         value = np.asarray(value if plain else value.convert("RGB"))
         value = value.astype(np.uint16) if mode.startswith("I") else value
+    elif hasattr(value, "__array__"):
+        value = np.asarray(value)
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{what}: a frame is an array, a tensor or a PIL image, got {type(value).__name__}")
     if value.ndim not in {2, 3} or 0 in value.shape or (value.ndim == 3 and value.shape[2] not in {1, 3, 4}):
