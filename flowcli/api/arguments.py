@@ -6,17 +6,20 @@ import math
 import numbers
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast, get_args
 
 from flowcli.errors import UsageError
 from flowcli.media.pairs import Pairing
 from flowcli.media.selection import MAX_RATE, Selection, parse_rate, parse_selection
+from flowcli.model.device import PRECISIONS, choose_device
+from flowcli.model.memory_plan import parse_size
+from flowcli.model.quality import LARGEST_SCALE, QUALITIES, REFINEMENTS, Effort
+from flowcli.model.settings import Direction, Occlusion, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from flowcli.model.settings import Direction
     from raft_core.raft import RAFT
 
 Parsed = TypeVar("Parsed")
@@ -112,6 +115,66 @@ class Frames:
     def rate(self) -> Fraction | None:
         """The frames per second of a source without times."""
         return rate("fps", self.fps)
+
+
+def effort_of(
+    *,
+    quality: str,
+    iterations: int | str,
+    tolerance: float | None,
+    refine: str,
+    scale: float | None,
+    max_side: int | None,
+    precision: str,
+) -> Effort:
+    """The options that decide error and time; raises TypeError and ValueError, which name the argument."""
+    one_of("quality", quality, QUALITIES)
+    whole("iterations", iterations, otherwise="auto")
+    if tolerance is not None:
+        number("tolerance", tolerance)
+    one_of("refine", refine, REFINEMENTS)
+    if scale is not None:
+        number("scale", scale, most=LARGEST_SCALE)
+    if max_side is not None:
+        whole("max_side", max_side)
+    one_of("precision", precision, ("auto", *PRECISIONS))
+    return Effort(quality, str(iterations), tolerance, refine, scale, max_side, precision)
+
+
+def settings_of(
+    direction: Direction, batch: int | str, memory: str | None, occlusion: Occlusion, *, warm_start: bool
+) -> Settings:
+    """The other settings of the estimator; raises TypeError and ValueError, which name the argument."""
+    one_of("direction", direction, get_args(Direction))
+    whole("batch", batch, otherwise="auto")
+    flag("warm_start", warm_start)
+    if memory is not None:
+        text("memory", memory)
+    return Settings(
+        direction=direction,
+        warm_start=warm_start,
+        batch=None if batch == "auto" else int(batch),
+        memory=None if memory is None else parsed("memory", lambda: parse_size(memory)),
+        occlusion=occlusion,
+    )
+
+
+def occlusion_of(relative: float, absolute: float) -> Occlusion:
+    """The thresholds of occlusion; raises TypeError and ValueError, which name the argument."""
+    number("occlusion_relative", relative, zero=True)
+    number("occlusion_absolute", absolute, zero=True)
+    return Occlusion(relative, absolute)
+
+
+def device_named(name: str) -> str:
+    """The name of a device; raises TypeError and ValueError for what is none, DeviceError where it is not available."""
+    if not isinstance(name, str):
+        raise TypeError(f"device is auto, cpu, cuda, cuda:N or mps, got {name!r}")
+    try:
+        choose_device(name)
+    except UsageError as error:
+        raise ValueError(f"device is auto, cpu, cuda, cuda:N or mps, got {name!r}") from error
+    return name
 
 
 def parsed(name: str, parse: Callable[[], Parsed]) -> Parsed:

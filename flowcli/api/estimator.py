@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import deque
 from collections.abc import Iterable
@@ -10,16 +9,15 @@ from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flowcli.api.arguments import Frames, flag, number, one_of, parsed, text, whole
+from flowcli.api.arguments import Frames, device_named, effort_of, occlusion_of, parsed, settings_of, text
 from flowcli.api.images import images_of, same, starts_of, values_of
 from flowcli.api.results import Flows, Result, VideoResult
-from flowcli.errors import UsageError
 from flowcli.flow.estimate import with_repeated
 from flowcli.media.cuts import number_shots
 from flowcli.media.decoding import Decoding
@@ -29,12 +27,9 @@ from flowcli.media.memory import FramesInMemory
 from flowcli.media.pairs import pair_up, pairs_of
 from flowcli.media.sources import open_source
 from flowcli.media.sources._sequence import DEFAULT_RATE
-from flowcli.model.device import PRECISIONS, choose_device
 from flowcli.model.estimator import FlowEstimator, estimator_for
 from flowcli.model.memory import Memory
-from flowcli.model.memory_plan import parse_size
-from flowcli.model.quality import BALANCED, LARGEST_SCALE, QUALITIES, REFINEMENTS, Effort
-from flowcli.model.settings import Direction, Occlusion, Settings
+from flowcli.model.quality import BALANCED
 from flowcli.model.weights import DEFAULT, find
 from raft_core.consistency import ABSOLUTE, RELATIVE
 from raft_core.raft import RAFT
@@ -46,6 +41,7 @@ if TYPE_CHECKING:
 
     from flowcli.api.arguments import Part
     from flowcli.media.sources import Source
+    from flowcli.model.settings import Direction
 
 RECENT = 4
 """The images whose features are kept for the next call."""
@@ -98,38 +94,22 @@ class Estimator:
     ) -> None:
         if not isinstance(weights, str | os.PathLike | RAFT):
             raise TypeError(f"weights are a name, a path or a model, got {weights!r}")
-        one_of("quality", quality, QUALITIES)
-        one_of("refine", refine, REFINEMENTS)
-        one_of("direction", direction, get_args(Direction))
-        one_of("precision", precision, ("auto", *PRECISIONS))
-        whole("iterations", iterations, otherwise="auto")
-        whole("batch", batch, otherwise="auto")
-        flag("warm_start", warm_start)
-        if max_side is not None:
-            whole("max_side", max_side)
-        for name, value, most in (("tolerance", tolerance, math.inf), ("scale", scale, LARGEST_SCALE)):
-            if value is not None:
-                number(name, value, most=most)
-        number("occlusion_relative", occlusion_relative, zero=True)
-        number("occlusion_absolute", occlusion_absolute, zero=True)
+        effort = effort_of(
+            quality=quality,
+            iterations=iterations,
+            tolerance=tolerance,
+            refine=refine,
+            scale=scale,
+            max_side=max_side,
+            precision=precision,
+        )
+        occlusion = occlusion_of(occlusion_relative, occlusion_absolute)
+        settings = settings_of(direction, batch, memory, occlusion, warm_start=warm_start)
         text("levels", levels)
         self._levels = parsed("levels", lambda: parse_levels(levels))
-        if memory is not None:
-            text("memory", memory)
-        effort = Effort(quality, str(iterations), tolerance, refine, scale, max_side, precision)
-        settings = Settings(
-            direction=direction,
-            warm_start=warm_start,
-            batch=None if batch == "auto" else batch,
-            memory=None if memory is None else parsed("memory", lambda: parse_size(memory)),
-            occlusion=Occlusion(occlusion_relative, occlusion_absolute),
-        )
-        self._of_videos = estimator_for(
-            weights if isinstance(weights, RAFT) else find(str(weights)),
-            device=device_named(device),
-            effort=effort,
-            settings=settings,
-        )
+        device = device_named(device)
+        found = weights if isinstance(weights, RAFT) else find(str(weights))
+        self._of_videos = estimator_for(found, device=device, effort=effort, settings=settings)
         self._of_images = FlowEstimator(
             self._of_videos.model,
             device=self._of_videos.device,
@@ -223,14 +203,3 @@ class Estimator:
         self._recent.append(Frame(self._count, Fraction(self._count), image))
         self._count += 1
         return self._recent[-1]
-
-
-def device_named(name: str) -> str:
-    """The name of a device; raises TypeError and ValueError for what is none."""
-    if not isinstance(name, str):
-        raise TypeError(f"device is auto, cpu, cuda, cuda:N or mps, got {name!r}")
-    try:
-        choose_device(name)
-    except UsageError as error:
-        raise ValueError(f"device is auto, cpu, cuda, cuda:N or mps, got {name!r}") from error
-    return name
