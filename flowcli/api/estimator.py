@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import deque
 from collections.abc import Iterable
@@ -10,29 +9,29 @@ from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flowcli.api.arguments import Frames, flag, number, one_of, whole
+from flowcli.api.arguments import Frames, device_named, effort_of, occlusion_of, parsed, settings_of, text
 from flowcli.api.images import images_of, same, starts_of, values_of
 from flowcli.api.results import Flows, Result, VideoResult
-from flowcli.errors import UsageError
 from flowcli.flow.estimate import with_repeated
 from flowcli.media.cuts import number_shots
+from flowcli.media.decoding import Decoding
 from flowcli.media.frames import Frame, FramePair
+from flowcli.media.levels import parse_levels
 from flowcli.media.memory import FramesInMemory
 from flowcli.media.pairs import pair_up, pairs_of
 from flowcli.media.sources import open_source
 from flowcli.media.sources._sequence import DEFAULT_RATE
-from flowcli.model.device import PRECISIONS, choose_device
 from flowcli.model.estimator import FlowEstimator, estimator_for
 from flowcli.model.memory import Memory
-from flowcli.model.quality import BALANCED, LARGEST_SCALE, QUALITIES, REFINEMENTS, Effort
-from flowcli.model.settings import Direction, Settings
+from flowcli.model.quality import BALANCED
 from flowcli.model.weights import DEFAULT, find
+from raft_core.consistency import ABSOLUTE, RELATIVE
 from raft_core.raft import RAFT
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 
     from flowcli.api.arguments import Part
     from flowcli.media.sources import Source
+    from flowcli.model.settings import Direction
 
 RECENT = 4
 """The images whose features are kept for the next call."""
@@ -66,10 +66,10 @@ Picture = NDArray[Any] | PilImage
 class Estimator:
     """Computes flow with one model and the same options, and keeps the features of the latest images between calls.
 
-    `weights` is a name, a checkpoint's path, or a model from `load`. `quality`, `iterations`, `tolerance`, `refine`,
-    `max_side`, `scale`, `device`, `precision` and `batch` are as on the command line. `direction` is "forward",
-    "backward", or "both", which also gives occlusion. `warm_start` has each pair of a video start from the flow of the
-    one before. Raises TypeError and ValueError, which name the argument, DeviceError and WeightsError.
+    `weights` is a name, a checkpoint's path, or a model from `load`. `direction` is "forward", "backward", or "both",
+    which also gives occlusion, by the thresholds `occlusion_relative` and, in px², `occlusion_absolute`. `warm_start`
+    has each pair of a video start from the flow of the one before. The other arguments are the options of `flowcli
+    video`. Raises TypeError and ValueError, which name the argument, DeviceError and WeightsError.
     """
 
     def __init__(
@@ -85,31 +85,31 @@ class Estimator:
         batch: int | Literal["auto"] = "auto",
         max_side: int | None = None,
         scale: float | None = None,
+        levels: str = "auto",
         device: str = "auto",
         precision: str = "auto",
+        memory: str | None = None,
+        occlusion_relative: float = RELATIVE,
+        occlusion_absolute: float = ABSOLUTE,
     ) -> None:
         if not isinstance(weights, str | os.PathLike | RAFT):
             raise TypeError(f"weights are a name, a path or a model, got {weights!r}")
-        one_of("quality", quality, QUALITIES)
-        one_of("refine", refine, REFINEMENTS)
-        one_of("direction", direction, get_args(Direction))
-        one_of("precision", precision, ("auto", *PRECISIONS))
-        whole("iterations", iterations, otherwise="auto")
-        whole("batch", batch, otherwise="auto")
-        flag("warm_start", warm_start)
-        if max_side is not None:
-            whole("max_side", max_side)
-        for name, value, most in (("tolerance", tolerance, math.inf), ("scale", scale, LARGEST_SCALE)):
-            if value is not None:
-                number(name, value, most=most)
-        effort = Effort(quality, str(iterations), tolerance, refine, scale, max_side, precision)
-        settings = Settings(direction=direction, batch=None if batch == "auto" else batch, warm_start=warm_start)
-        self._of_videos = estimator_for(
-            weights if isinstance(weights, RAFT) else find(str(weights)),
-            device=device_named(device),
-            effort=effort,
-            settings=settings,
+        effort = effort_of(
+            quality=quality,
+            iterations=iterations,
+            tolerance=tolerance,
+            refine=refine,
+            scale=scale,
+            max_side=max_side,
+            precision=precision,
         )
+        occlusion = occlusion_of(occlusion_relative, occlusion_absolute)
+        settings = settings_of(direction, batch, memory, occlusion, warm_start=warm_start)
+        text("levels", levels)
+        self._levels = parsed("levels", lambda: parse_levels(levels))
+        device = device_named(device)
+        found = weights if isinstance(weights, RAFT) else find(str(weights))
+        self._of_videos = estimator_for(found, device=device, effort=effort, settings=settings)
         self._of_images = FlowEstimator(
             self._of_videos.model,
             device=self._of_videos.device,
@@ -136,7 +136,7 @@ class Estimator:
         if isinstance(first, Tensor) != isinstance(second, Tensor):
             kinds = f"{type(first).__name__} and {type(second).__name__}"
             raise TypeError(f"first and second are both tensors or both arrays, got {kinds}")
-        shape, images = images_of(first, second)
+        shape, images = images_of(first, second, levels=self._levels)
         height, width = images[0][0].shape[:2]
         starts = starts_of(initial_flow, (*shape, 2, height, width), like=first) or [None] * len(images)
         frames = [(self._frame(one), self._frame(other)) for one, other in images]
@@ -164,18 +164,24 @@ class Estimator:
         Flow is from frame t to t + `skip`; the next pair starts there, or at t + 1 if `sliding`; `sample_fps` takes as
         many frames per second of any video. `pad_last` repeats the last flow for the frames that begin no pair. `start`
         and `end` are seconds or text as on the command line; `fps` is the rate of images and frames in memory, 25 by
-        default. Memory does not grow with the length of the video, unless results are kept.
+        default; `deinterlace` and `video_stream` are for files. Memory does not grow with the length of the
+        video, unless results are kept.
 
         Raises TypeError, ValueError or FlowcliError at the call, not at the first flow, where `source` is unusable.
         """
         chosen = Frames(**part)
         if isinstance(source, str | os.PathLike):
-            opened = open_source(Path(source), rate=chosen.rate, selection=chosen.selection)
+            decoding = Decoding(chosen.deinterlace, self._levels, chosen.video_stream)
+            opened = open_source(Path(source), rate=chosen.rate, selection=chosen.selection, decoding=decoding)
             results = self._of_pairs(pairs_of(opened.frames(), chosen.pairing), opened=opened)
             return Flows(results, chosen.pairing.flows_of(opened.meta))
-        if not isinstance(source, Iterable):
-            raise TypeError(f"source is a path or an iterable of frames, got {type(source).__name__}")
-        frames = FramesInMemory(source, rate=chosen.rate or DEFAULT_RATE, selection=chosen.selection)
+        try:
+            iter(source)
+        except TypeError as error:
+            kind = type(source).__name__
+            raise TypeError(f"source is a path or an iterable of frames, got {kind}") from error
+        rate = chosen.rate or DEFAULT_RATE
+        frames = FramesInMemory(source, rate=rate, selection=chosen.selection, levels=self._levels)
         # Not decoded ahead: the caller's code runs in the caller's thread.
         results = self._of_pairs(pair_up(number_shots(frames.frames()), chosen.pairing), frames=frames)
         return Flows(results, chosen.pairing.flows_of(frames))
@@ -197,14 +203,3 @@ class Estimator:
         self._recent.append(Frame(self._count, Fraction(self._count), image))
         self._count += 1
         return self._recent[-1]
-
-
-def device_named(name: str) -> str:
-    """The name of a device; raises TypeError and ValueError for what is none."""
-    if not isinstance(name, str):
-        raise TypeError(f"device is auto, cpu, cuda, cuda:N or mps, got {name!r}")
-    try:
-        choose_device(name)
-    except UsageError as error:
-        raise ValueError(f"device is auto, cpu, cuda, cuda:N or mps, got {name!r}") from error
-    return name

@@ -17,30 +17,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.flow.estimate import Estimate
+    from flowcli.media.levels import Levels, Mode
 
 
-def images_of(first: Any, second: Any) -> tuple[tuple[int, ...], list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]]:
+def images_of(
+    first: Any, second: Any, *, levels: Levels | Mode
+) -> tuple[tuple[int, ...], list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]]:
     """The shape of the batch, empty for two images, and the pairs of images in it as 8-bit RGB."""
-    shape, ones = split(first, "first")
-    other_shape, others = split(second, "second")
+    shape, ones = split(first, "first", levels=levels)
+    other_shape, others = split(second, "second", levels=levels)
     if shape != other_shape:
         raise ValueError(f"first and second differ: {tuple(first.shape)} and {tuple(second.shape)}")
-    levels = levels_of(*ones, *others)
-    pairs = [(image_of(one, levels), image_of(other, levels)) for one, other in zip(ones, others, strict=True)]
+    shown = levels_of(*ones, *others, wanted=levels)
+    pairs = [(image_of(one, shown), image_of(other, shown)) for one, other in zip(ones, others, strict=True)]
     for one, other in pairs:
         if one.shape != other.shape:
             raise ValueError(f"first and second differ in size: {one.shape} and {other.shape}")
     return shape, pairs
 
 
-def split(value: Any, name: str) -> tuple[tuple[int, ...], list[Any]]:
+def split(value: Any, name: str, *, levels: Levels | Mode) -> tuple[tuple[int, ...], list[Any]]:
     """The shape of a batch, and the samples of its images; raises TypeError and ValueError, which name the argument."""
     if not isinstance(value, np.ndarray | Tensor) or value.ndim <= 3:
-        return (), [samples_of(value, name)]
+        return (), [samples_of(value, name, levels=levels)]
     images = value.reshape(-1, *value.shape[-3:])
     if not len(images):
         raise ValueError(f"{name} is an empty batch, of shape {tuple(value.shape)}")
-    return tuple(value.shape[:-3]), [samples_of(image, name) for image in images]
+    return tuple(value.shape[:-3]), [samples_of(image, name, levels=levels) for image in images]
 
 
 def starts_of(flow: Any, shape: tuple[int, ...], *, like: Any) -> list[Tensor | None]:

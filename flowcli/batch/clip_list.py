@@ -52,9 +52,12 @@ def read_list(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str]
         clip = entry.clip(root, places[root / entry.place], alone=listed[entry.place] == 1)
         output = clip.folder / clip.name
         if output in clips:
+            other = clips[output]
+            same = other.inputs == clip.inputs
+            problem = "is listed twice" if same else f"would have the outputs of {other.path.name}: {clip.name}"
             raise UsageError(
-                f"{entry.where}: {entry.place} is listed twice",
-                hint="list each clip once; for several places of a video, give each another `start` or `name`",
+                f"{entry.where}: {entry.place} {problem}",
+                hint="list each clip once, or give each place of a video another `start` or `name`",
             )
         clips[output] = clip
     return chosen(clips.values(), path, include=include, exclude=exclude)

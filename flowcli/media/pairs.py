@@ -6,7 +6,6 @@ import math
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError, UsageError
@@ -72,7 +71,7 @@ class Pairing:
         if count is None:
             return None
         if self.sample_fps is not None and count:
-            count = _nearest((count - 1) / source.rate * self.sample_fps) + 1
+            count = math.floor((count - Fraction(1, 2)) / source.rate * self.sample_fps) + 1
         return max(0, count - self.skip if self.sliding else (count - 1) // self.skip)
 
     def flows_of(self, source: Counted) -> int | None:
@@ -181,10 +180,16 @@ def _placed(frames: Iterable[Frame], sample_fps: Fraction | None) -> Iterator[tu
     if sample_fps is None:
         yield from ((frame.index, frame) for frame in frames)
         return
-    for place, near in groupby(frames, key=lambda frame: _nearest(frame.time * sample_fps)):
-        yield place, min(near, key=lambda frame: abs(frame.time * sample_fps - place))
-
-
-def _nearest(number: Fraction) -> int:
-    """The nearest whole number; the larger of two."""
-    return math.floor(number + Fraction(1, 2))
+    nearest: tuple[int, Frame] | None = None
+    interval = latest = Fraction(0)
+    for frame in frames:
+        place = math.floor(frame.time * sample_fps + Fraction(1, 2))
+        if nearest is not None and nearest[0] != place:
+            yield nearest
+            nearest = None
+        if nearest is None or abs(frame.time * sample_fps - place) < abs(nearest[1].time * sample_fps - place):
+            nearest = place, frame
+        interval, latest = frame.time - latest, frame.time
+    # The frame after the last one would be nearer to a multiple beyond the middle between both.
+    if nearest is not None and nearest[0] / sample_fps - nearest[1].time <= interval / 2:
+        yield nearest

@@ -52,7 +52,9 @@ def read_pair(request: Request) -> tuple[FramePair, VideoMeta]:
     Raises UsageError if they differ in size.
     """
     first, second, levels = read_images(*request.inputs, levels=parse_levels(request.levels))
+    images = zip((first, second), request.inputs, strict=True)
     height, width = first.shape[:2]
     name = request.inputs[0].name
     meta = VideoMeta(name, width, height, Fraction(1), 2, tick=Fraction(1), counted=True, levels=levels)
-    return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(0), second), continues=False), meta
+    frames = [Frame(index, Fraction(0), image, path=path) for index, (image, path) in enumerate(images)]
+    return FramePair(frames[0], frames[1], continues=False), meta

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# OpenCV reads its limits, and sets paths of its windows' libraries; a program that imports flowcli keeps its own.
+_before = dict(os.environ)
 # A PNG of 100 kB can decode to gigabytes (opencv/opencv#17242). This is Pillow's limit, 179 megapixels.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -27,6 +29,10 @@ except ImportError as error:
         f"OpenCV cannot be loaded: {error}",
         hint="without a desktop: pip uninstall opencv-python, then pip install opencv-python-headless",
     ) from error
+finally:
+    for _name in os.environ.keys() - _before.keys():
+        del os.environ[_name]
+    os.environ.update(_before)
 
 __all__ = ["cv2", "decode"]
 

@@ -52,7 +52,7 @@ def test_an_absolute_path_below_the_list_is_taken(place: Path) -> None:
         ("l.txt", "/etc/passwd\n", "day/l.txt, entry 1: /etc/passwd is not below day"),
         ("l.txt", "a.mp4\n./a.mp4\n", "day/l.txt, entry 2: a.mp4 is listed twice"),
         ("l.csv", "path,start\na.mp4,1\na.mp4,1\n", "day/l.csv, entry 2: a.mp4 is listed twice"),
-        ("l.csv", "path,name\na.mp4,x\nb.mp4,x\n", "day/l.csv, entry 2: b.mp4 is listed twice"),
+        ("l.csv", "path,name\na.mp4,x\nb.mp4,x\n", "day/l.csv, entry 2: b.mp4 would have the outputs of a.mp4: x"),
         ("l.csv", "path,name\na.mp4,../x\n", "day/l.csv, entry 1: ../x is not a name for outputs"),
         ("l.csv", "first\na.png\n", "day/l.csv, entry 1 names one image of two"),
         ("l.csv", "path,first,second\na.mp4,b.png,c.png\n", "day/l.csv, entry 1 names one image of two"),
