@@ -25,7 +25,8 @@ try:
 except ImportError as error:
     raise DeviceError(
         f"OpenCV cannot be loaded: {error}",
-        hint="without a desktop: pip uninstall opencv-python, then pip install opencv-python-headless",
+        hint="pip uninstall -y opencv-python opencv-contrib-python, then "
+        "pip install --force-reinstall opencv-python-headless, which needs no desktop",
     ) from error
 
 __all__ = ["cv2", "decode"]

@@ -223,7 +223,7 @@ def test_ray_that_is_not_installed_is_named(compute, clips: Path, monkeypatch: p
     assert (ended.code, *ended.err) == (
         2,
         "error: --engine ray needs Ray",
-        "hint: pip install 'flowcli-raft[ray]'",
+        "hint: pip install ray",
     )
 
 

@@ -131,7 +131,7 @@ def export(
     r"""Write an ONNX model for frames of one size or of any, and compare its flow by onnxruntime with flowcli's.
 
     Its inputs are `first` and `second`, RGB from 0 to 255 as float32 (1, 3, H, W), its output is `flow` (1, 2, H, W) in
-    px; with --size any, also for several pairs at once. Needs the extra: pip install "flowcli-raft\[onnx]".
+    px; with --size any, also for several pairs at once. Needs: pip install onnx onnxscript onnxruntime.
 
     Example: flowcli weights export raft-small raft.onnx --size 640x360 --iters 12
     """
