@@ -13,10 +13,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from flowcli.batch.clips import Clip, chosen, named
 from flowcli.errors import SourceError, UsageError
+from flowcli.media.kinds import is_video
 from flowcli.media.sources import check_name
 from flowcli.pipeline.request import BATCH, PATH, WORK, Request
 from flowcli.system.options import declared, marked
@@ -43,6 +45,8 @@ def read_list(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str]
     in every line. `include` and `exclude` are globs. Raises SourceError if the list cannot be read or no clip remains,
     UsageError for an invalid entry.
     """
+    if is_video(path):
+        raise UsageError(f"{path} is a video, not a folder or a list", hint=f"use `flowcli video {quote(str(path))}`")
     root = path.parent
     entries = [Entry.of(root, row, f"{path}, entry {number}") for number, row in enumerate(rows_of(path), start=1)]
     places = {clip.path: clip for clip in named(root, {root / entry.place: None for entry in entries})}
@@ -103,6 +107,8 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     try:
         # Bytes of a file name that are not UTF-8 are kept, as in names read from a folder.
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        if "\0" in text:
+            raise ValueError("it is not text")
         if path.suffix.lower() == ".csv":
             return [
                 {name: value for name, value in row.items() if value}

@@ -22,6 +22,7 @@ from flowcli.pipeline.task import Task
 from flowcli.pipeline.video import estimate_video, source_of
 from flowcli.system.files import reported
 from flowcli.system.fingerprint import fingerprint
+from flowcli.system.lock import is_held, wait_until_free
 from flowcli.system.options import marked
 from flowcli.system.signals import StoppedError
 
@@ -105,7 +106,7 @@ def compute(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
     """Computes one clip or chunk; every Exception becomes its outcome, except that StoppedError is raised."""
     started, threads = time.monotonic(), torch.get_num_threads()
     try:
-        done = compute_prepared(prepared, model)
+        done = compute_prepared(when_free(prepared), model)
     except StoppedError:
         raise
     except FlowcliError as error:
@@ -116,6 +117,21 @@ def compute(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
         # A resumed clip sets the number of threads that its run started with.
         torch.set_num_threads(threads)
     return done if isinstance(done, Chunked) else replace(done, seconds=round(time.monotonic() - started, 3))
+
+
+def when_free(prepared: Prepared) -> Prepared:
+    """Waits while another process writes the clip, such as a worker of a killed batch that has not ended yet.
+
+    Then prepares the work again: the other process may have finished it.
+    """
+    task, work = prepared.task, prepared.work
+    if task is None or work.chunk or not is_held(task.journal):
+        return prepared
+    if prepared.source:
+        prepared.source.close()
+    work.console.say(f"waiting for another process that writes {work.clip.key}")
+    wait_until_free(task.journal)
+    return prepare(work)
 
 
 def compute_prepared(prepared: Prepared, model: RAFT) -> Outcome | Chunked:

@@ -27,7 +27,8 @@ try:
 except ImportError as error:
     raise DeviceError(
         f"OpenCV cannot be loaded: {error}",
-        hint="without a desktop: pip uninstall opencv-python, then pip install opencv-python-headless",
+        hint="pip uninstall -y opencv-python opencv-contrib-python, then "
+        "pip install --force-reinstall opencv-python-headless, which needs no desktop",
     ) from error
 finally:
     for _name in os.environ.keys() - _before.keys():

@@ -52,6 +52,8 @@ _FILE_EXTENSIONS = frozenset(
 
 MP4 = ".mp4"
 BACKWARD = "_backward"
+OVERWRITING = "-y overwrites it, -o writes elsewhere"
+"""The hint of an output that exists."""
 
 
 NAMES = ("index", "frame", "source")
@@ -212,7 +214,7 @@ def check_outputs(outputs: Sequence[Output], inputs: Sequence[Path], *, overwrit
                 raise UsageError(f"{output.path} is a file, but a folder is needed", hint="choose another -o")
             existing = output.existing()
             if existing and not overwrite:
-                raise UsageError(f"{existing[0]} exists already", hint="-y overwrites it, -o writes elsewhere")
+                raise UsageError(f"{existing[0]} exists already", hint=OVERWRITING)
             _check_folder(output.path if output.numbered else output.path.parent)
 
 
