@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
+from flowcli.flow.camera_motion import camera_motion
 from flowcli.flow.colour import ColourScale, colour_flow, is_unknown, magnitude, parse_scale, plain_scale
 from flowcli.flow.drawing import Style
 from flowcli.flow.formats import FORMATS, PICTURES, contents, format_of, reader, stem_of, writer
@@ -255,27 +257,34 @@ def paint(
 ) -> Result:
     """Draws the pictures, or the video, all in one colour scale."""
     sampled = files[:: math.ceil(len(files) / SAMPLED_FOR_COLOUR)]
-    scale = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+    shown = partial(shown_flow, read=read, stabilise=request.stabilise)
+    plain = plain_scale(request.gamma, request.background, request.wheel)
+    scale = parse_scale(request.max_flow, plain)
     if scale is None:
-        typical = ColourScale.covering(magnitude(read(path)) for path in sampled).max_flow
-        scale = replace(plain_scale(request.gamma, request.background), max_flow=typical)
-    style = Style(scale, request.legend)
+        scale = plain.fitted((magnitude(shown(path)) for path in sampled), gamma=request.gamma == "auto")
+    style = Style(scale, request.legend, request.stabilise)
     outputs[0].parent.mkdir(parents=True, exist_ok=True)
     if outputs[0].suffix.lower() == ".mp4":
         # A folder may hold flow of both directions; a video shows one.
-        shown = [path for path in files if BACKWARD not in path.stem] or files
-        clock = times_of(request, shown)
-        drawings = ((path, style.finish(colour_flow(read(path), scale=scale))) for path in shown)
-        write_video(outputs[0], console.follow(drawings, total=len(shown), unit="file"), clock)
-        return Result((outputs[0],), drawn(len(shown), scale, read))
+        forward = [path for path in files if BACKWARD not in path.stem] or files
+        clock = times_of(request, forward)
+        drawings = ((path, style.finish(colour_flow(shown(path), scale=scale))) for path in forward)
+        write_video(outputs[0], console.follow(drawings, total=len(forward), unit="file"), clock)
+        return Result((outputs[0],), drawn(len(forward), scale, read))
     for source, path in console.follow(zip(files, outputs, strict=True), total=len(files), unit="file"):
-        write_png(path, style.finish(colour_flow(read(source), scale=scale)))
+        write_png(path, style.finish(colour_flow(shown(source), scale=scale)))
     return Result(tuple(outputs) if len(files) == 1 else (request.output,), drawn(len(files), scale, read))
+
+
+def shown_flow(path: Path, read: Told, *, stabilise: bool) -> Flow:
+    """The flow of a file, without the motion of the camera if `stabilise`."""
+    flow = read(path)
+    return flow - camera_motion(flow) if stabilise else flow
 
 
 def drawn(files: int, scale: ColourScale, read: Told) -> str:
     """The summary of drawn files and their colour scale."""
-    return f"{counted(files)} drawn, full colour at {scale.max_flow:.3g} px{read}"
+    return f"{counted(files)} drawn, {scale}{read}"
 
 
 def times_of(request: ConvertRequest, files: Sequence[Path]) -> list[Fraction]:
