@@ -16,7 +16,7 @@ from flowcli.batch.report import page
 from flowcli.batch.table import TableOptions, write_table
 from flowcli.batch.work import Chunked, Work, state_of
 from flowcli.errors import UsageError
-from flowcli.flow.colour import parse_mode, parse_scale
+from flowcli.flow.colour import parse_mode, parse_scale, plain_scale
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.model.device import choose_device
 from flowcli.pipeline.settings import effort_of, pairing_of, resolve
@@ -109,7 +109,7 @@ def check_request(request: Request, engine: EngineOptions) -> None:
     parse_selection(request.start, request.end, request.max_frames)
     parse_rate(request.fps)
     pairing_of(request)
-    parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+    parse_scale(request.max_flow, plain_scale(request.gamma, request.background, request.wheel))
     parse_mode(request.scale_mode, request.max_flow)
     if request.split:
         first_frame(request)

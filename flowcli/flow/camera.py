@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.flow.camera_motion import camera_motion
-from flowcli.flow.colour import is_unknown, magnitude
-from flowcli.flow.statistics import MOVING
+from flowcli.flow.colour import MOVING, is_unknown, magnitude
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
-from flowcli.flow.colour import ColourScale, colour_flow, magnitude, parse_scale, plain_scale
+from flowcli.flow.camera_motion import camera_motion
+from flowcli.flow.colour import colour_flow, magnitude, parse_scale, plain_scale
 from flowcli.flow.drawing import Style
 from flowcli.media.pyav import VideoWriter
 from flowcli.media.selection import parse_rate
@@ -38,13 +38,14 @@ def draw(
     """Draws each output, a video of its items or the picture of its one; returns the scale and what was left out."""
     shown = [item for _, items in outputs for item in items]
     sampled = shown[:: math.ceil(len(shown) / SAMPLED_FOR_COLOUR)]
-    scale = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+    plain = plain_scale(request.gamma, request.background, request.wheel)
+    scale = parse_scale(request.max_flow, plain)
     if scale is None:
-        typical = ColourScale.covering(magnitude(given.read(item)) for item in sampled).max_flow
-        scale = replace(plain_scale(request.gamma, request.background), max_flow=typical)
-    style = Style(scale, request.legend)
+        speeds = (magnitude(shown_flow(request, given, item)) for item in sampled)
+        scale = plain.fitted(speeds, gamma=request.gamma == "auto")
+    style = Style(scale, request.legend, request.stabilise)
     drawings = (
-        (item, style.finish(colour_flow(given.read(item), scale=scale)))
+        (item, style.finish(colour_flow(shown_flow(request, given, item), scale=scale)))
         for item in console.follow(shown, total=len(shown), unit="file")
     )
     for path, items in outputs:
@@ -53,7 +54,13 @@ def draw(
             write_video(path, islice(drawings, len(items)), times_of(request, items))
         else:
             write_png(path, next(drawings)[1])
-    return f"full colour at {scale.max_flow:.3g} px{given}"
+    return f"{scale}{given}"
+
+
+def shown_flow(request: ConvertRequest, given: FlowInput, item: Item) -> NDArray[np.float32]:
+    """An item's flow (height, width, 2) in px, without the motion of the camera if it is to be stabilised."""
+    flow = given.read(item)
+    return flow - camera_motion(flow) if request.stabilise else flow
 
 
 def times_of(request: ConvertRequest, items: Sequence[Item]) -> list[Fraction]:

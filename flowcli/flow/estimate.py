@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowcli.flow.camera_motion import camera_motion
 from flowcli.media.frames import FramePair
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ class Estimate:
 
     `forward` (2, height, width) is the displacement first → second in source pixels on the first frame's grid,
     channel 0 right, channel 1 down. `backward` is second → first on the second frame's grid; at least one of them is
-    given. `occluded` (height, width) marks pixels of the first frame that the second does not show. `iterations` counts
-    updates; `warm` says whether they started from an earlier pair's flow. `scale` is this pair's own colour scale, None
-    where the run has one for all. A `repeated` estimate has the flow of the pair before, for a frame that begins none.
+    given. `occluded` (height, width) marks pixels of the first frame whose flow leaves the frame or is not confirmed by
+    the backward flow; most of the latter are hidden in the second frame. `iterations` counts updates; `warm` says
+    whether they started from an earlier pair's flow. `scale` is this pair's own colour scale, None where the run has
+    one for all. A `repeated` estimate has the flow of the pair before, for a frame that begins none.
     """
 
     pair: FramePair
@@ -47,6 +49,15 @@ class Estimate:
     def flow(self) -> NDArray[np.float32]:
         """Forward flow, or backward flow without it, as (height, width, 2) float32 on the CPU, in source pixels."""
         return as_array(self.backward if self.forward is None else self.forward)
+
+    @cached_property
+    def own_flow(self) -> NDArray[np.float32]:
+        """`flow` without the motion of the camera."""
+        return self.flow - camera_motion(self.flow)
+
+    def shown(self, *, stabilise: bool) -> NDArray[np.float32]:
+        """The flow that pictures show: `own_flow` if `stabilise`, else `flow`."""
+        return self.own_flow if stabilise else self.flow
 
     @cached_property
     def finite(self) -> bool:

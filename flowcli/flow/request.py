@@ -32,8 +32,10 @@ class ConvertRequest:
     quantised: options.Quantise = False
     y: options.YAxis = "up"
     max_flow: options.MaxFlow = "auto"
-    gamma: options.Gamma = 1.0
+    gamma: options.Gamma = "auto"
     background: options.Background = "white"
+    wheel: options.Wheel = "closed"
+    stabilise: options.Stabilise = False
     legend: options.Legend = False
     fps: Annotated[str | None, typer.Option(metavar="N", help="Frames per second of a video. Default: 25.")] = None
     overwrite: options.Overwrite = False

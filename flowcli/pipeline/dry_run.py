@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcli.errors import DeviceError
-from flowcli.flow.colour import parse_mode, parse_scale
+from flowcli.flow.colour import parse_mode, parse_scale, plain_scale
 from flowcli.flow.outputs import check_outputs
 from flowcli.media.pairs import pair_up
 from flowcli.model.memory import Memory
@@ -139,7 +139,7 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
     estimator = estimator_of(request, task.weights, saved=task.saved)
     settle(estimator, (meta.width, meta.height), None)
     parse_mode(request.scale_mode, request.max_flow)
-    scale = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+    scale = parse_scale(request.max_flow, plain_scale(request.gamma, request.background, request.wheel))
     memory_plan = estimator.plan(meta.height, meta.width)
     return DryRun(
         command=command,
@@ -148,9 +148,7 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
         computed=estimator.computed_size(meta.width, meta.height),
         memory_bytes=memory_plan.bytes,
         weights=task.weights,
-        settings=settings_record(
-            request, estimator, size=(meta.width, meta.height), max_flow=None if scale is None else scale.max_flow
-        ),
+        settings=settings_record(request, estimator, size=(meta.width, meta.height), scale=scale),
         flows=pairing_of(request).flows_of(meta),
         seconds_per_flow=seconds_of_last(estimator, pairs),
         others=seconds_of_others(task, estimator.model, pairs),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from flowcli.flow.colour import ColourScale, magnitude
+from flowcli.flow.colour import magnitude
 from flowcli.flow.outputs import check_outputs
 from flowcli.media.frames import Frame, FramePair, VideoMeta
 from flowcli.media.images import read_images
@@ -35,7 +35,9 @@ def estimate_pair(request: Request, console: Console) -> Result:
     settle(estimator, (meta.width, meta.height), None)
     started = time.monotonic()
     (estimate,) = estimator.estimate([pair])
-    colours = colours_of(request, task.outputs, sampled=lambda: ColourScale.covering([magnitude(estimate.flow)]))
+    colours = colours_of(
+        request, task.outputs, sampled=lambda: [magnitude(estimate.shown(stabilise=request.stabilise))]
+    )
     run = Run(task, meta, estimator, colours)
     run.detail(console)
     with removing_empty_folders(task.outputs), Interruption() as interruption:

@@ -118,7 +118,7 @@ class Request:
         ),
     ] = "forward"
     occlusion_relative: Annotated[
-        float, typer.Option(metavar="X", help="Occluded: |f+b|² above X times |f|²+|b|² ...")
+        float, typer.Option(metavar="X", help="Not confirmed: |f+b|² above X times |f|²+|b|² ...")
     ] = 0.01
     occlusion_absolute: Annotated[float, typer.Option(metavar="X", help="... plus X, in px².")] = 0.5
     warm_start: Annotated[
@@ -167,8 +167,10 @@ class Request:
         ),
         VIDEO,
     ] = "video"
-    gamma: options.Gamma = 1.0
+    gamma: options.Gamma = "auto"
     background: options.Background = "white"
+    wheel: options.Wheel = "closed"
+    stabilise: options.Stabilise = False
     legend: options.Legend = False
     arrow_grid: Annotated[
         int | None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.drawing import Style
 from flowcli.flow.estimate import with_repeated
+from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs import join_parts, missing_folders, open_writers, remove_stale
 from flowcli.flow.photometric import mean_error
@@ -25,6 +26,7 @@ from flowcli.system.signals import Interruption, StoppedError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from flowcli.flow.colour import ColourScale
     from flowcli.flow.estimate import Estimate
     from flowcli.flow.outputs import Output, OutputWriter
     from flowcli.media.frames import Audio, FramePair, VideoMeta
@@ -59,13 +61,23 @@ class Run:
     @property
     def resolved(self) -> dict[str, Any]:
         """The settings that a process resuming the run needs for the same arithmetic and colours."""
-        return {**resolved_of(self.estimator), "max_flow": self.colours.scale.max_flow}
+        return {
+            **resolved_of(self.estimator),
+            "max_flow": self.colours.scale.max_flow,
+            "gamma": self.colours.scale.gamma,
+        }
+
+    @property
+    def drawn(self) -> ColourScale | None:
+        """The colour scale of all pictures; None without any, or if each has its own."""
+        pictures = any(isinstance(output.kind, Picture) for output in self.task.outputs)
+        return self.colours.constant if pictures else None
 
     @property
     def settings(self) -> dict[str, object]:
         """The resolved settings, for the report."""
         size = (self.meta.width, self.meta.height)
-        return settings_record(self.task.request, self.estimator, size=size, max_flow=self.colours.max_flow)
+        return settings_record(self.task.request, self.estimator, size=size, scale=self.colours.constant)
 
     def write_pairs(
         self, pairs: Iterator[FramePair], outputs: Sequence[Output], interruption: Interruption, *, memory: Memory
@@ -79,7 +91,7 @@ class Run:
         opened = partial(
             open_writers,
             outputs,
-            style=Style(self.colours.scale, request.legend, request.arrow_grid, request.arrow_min),
+            style=Style(self.colours.scale, request.legend, request.stabilise, request.arrow_grid, request.arrow_min),
             encoding=self.task.encoding,
             rate=pairing_of(request).rate_of(meta),
             tick=meta.tick,
@@ -167,13 +179,15 @@ class Run:
         ).json()
         write_whole(self.task.report, report.text().encode())
         problem = problem_of(report.content, self.task.path)
-        return Result(self.task.paths, summary(done, error), report, problem, notes)
+        return Result(self.task.paths, summary(done, error, self.drawn), report, problem, notes)
 
 
-def summary(done: Segment, error: tuple[float, float] | None) -> str:
-    """One line: the number of flows, the time, and the photometric error before and after warping."""
+def summary(done: Segment, error: tuple[float, float] | None, scale: ColourScale | None) -> str:
+    """One line: the number of flows, the time, the colour scale, and the photometric error before and after warping."""
     count = len(done.stamps)
     line = f"{count} flow{'s' * (count != 1)} in {done.seconds:.1f} s"
+    if scale:
+        line += f"; {scale}"
     if error:
         before, after = error
         line += f"; mean photometric error {before:.1f} grey levels, {after:.1f} after warping by the flow"

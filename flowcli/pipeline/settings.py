@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
+    from flowcli.flow.colour import ColourScale
     from flowcli.model.estimator import FlowEstimator
     from flowcli.model.weights import Weights
     from flowcli.pipeline.request import Request
@@ -97,11 +98,11 @@ def resolved_of(estimator: FlowEstimator) -> dict[str, Any]:
 
 
 def settings_record(
-    request: Request, estimator: FlowEstimator, *, size: tuple[int, int], max_flow: float | None
+    request: Request, estimator: FlowEstimator, *, size: tuple[int, int], scale: ColourScale | None
 ) -> dict[str, object]:
     """The resolved settings, for reports on frames of `size` (width, height).
 
-    `max_flow` is in px if one colour scale serves the whole run, else None.
+    `scale` is the colour scale if one serves the whole run, else None.
     """
     settings = estimator.settings
     return {
@@ -127,10 +128,12 @@ def settings_record(
         "pad_last": request.pad_last,
         "names": request.names,
         "save": request.save,
-        "max_flow": None if max_flow is None else round(max_flow, 3),
+        "max_flow": None if scale is None else round(scale.max_flow, 3),
         "scale_mode": request.scale_mode,
-        "gamma": request.gamma,
+        "gamma": None if scale is None else scale.gamma,
         "background": request.background,
+        "wheel": request.wheel,
+        "stabilise": request.stabilise,
     }
 
 

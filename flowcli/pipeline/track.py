@@ -140,6 +140,11 @@ def write(
 
 def summary(points: int, frames: int, ends: Counter[str]) -> str:
     """One line: how many points are tracked to the last frame, and why the others end."""
-    words = {"hidden": "occluded", "left": "left the frame", "cut": "ended at a cut", "gap": "ended at lost frames"}
+    words = {
+        "unconfirmed": "not confirmed by the backward flow",
+        "left": "left the frame",
+        "cut": "ended at a cut",
+        "gap": "ended at lost frames",
+    }
     tracked = f"{ends['end']} of {points} points tracked through {frames} frames"
     return "; ".join([tracked, *(f"{ends[end]} {text}" for end, text in words.items() if ends[end])])

@@ -14,7 +14,7 @@ from flowcli.media.pairs import pairs_in
 from flowcli.media.pyav import has_audio
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.media.sources import is_pipe, open_pair, open_source
-from flowcli.pipeline.colour_scale import colours_of, sampled_scale
+from flowcli.pipeline.colour_scale import colours_of, sampled_speeds
 from flowcli.pipeline.run import Run, removing_empty_folders
 from flowcli.pipeline.segments import Journal, check_journal
 from flowcli.pipeline.settings import estimator_of, pairing_of, settle
@@ -113,7 +113,9 @@ def run_of(
     colours = colours_of(
         request,
         task.all_outputs,
-        sampled=lambda: sampled_scale(source, estimator, skip=pairing_of(request).frames_apart(meta)),
+        sampled=lambda: sampled_speeds(
+            source, estimator, skip=pairing_of(request).frames_apart(meta), stabilise=request.stabilise
+        ),
         seekable=meta.seekable,
         resolved=resolved,
     )

@@ -70,9 +70,28 @@ MaxFlow = Annotated[
     ),
 ]
 Gamma = Annotated[
-    float,
+    str,
     typer.Option(
-        metavar="X", help="Above 1, small displacements are drawn in stronger colours.", rich_help_panel=DRAWING
+        metavar="X",
+        help="Above 1, small displacements are drawn in stronger colours; auto: 1 to 1.6, as the clip needs.",
+        rich_help_panel=DRAWING,
+    ),
+]
+Wheel = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="closed, or middlebury, whose published colours have a seam at the right.",
+        rich_help_panel=DRAWING,
+    ),
+]
+Stabilise = Annotated[
+    bool,
+    typer.Option(
+        "--stabilise",
+        metavar="",
+        help="Draw flow without the camera's motion, for hand-held clips; flow files keep it.",
+        rich_help_panel=DRAWING,
     ),
 ]
 Background = Annotated[

@@ -9,11 +9,13 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.camera import CameraMotion
+from flowcli.flow.colour import MOVING
+from flowcli.flow.drawing import leaving
 from flowcli.flow.estimate import Stamp
 from flowcli.flow.kinds import Records
 from flowcli.flow.naming import Naming
 from flowcli.flow.photometric import photometric_error
-from flowcli.flow.statistics import MOVING, STILL, MotionStatistics
+from flowcli.flow.statistics import STILL, MotionStatistics
 from flowcli.system.files import write_whole
 from flowcli.system.json_text import json_text
 
@@ -30,6 +32,8 @@ _UNITS = {
     "speed": "px per second",
     "dominant_direction": "degrees clockwise from the right; 90 is down",
     "photometric_error": "grey levels",
+    "occluded": "not confirmed by the backward flow, or leaving the frame",
+    "leaving": "flow that leads out of the frame, or is unknown",
     "moving": f"from {MOVING} px on",
     "camera": "mean px per pair of the homography that most flow follows, its zoom, and clockwise degrees; "
     "own: flow less camera motion",
@@ -55,6 +59,7 @@ def measure(estimate: Estimate) -> dict[str, Any]:
         "dominant_direction": None if motion.direction is None else round(motion.direction, 1),
         "camera": {field.name: None for field in fields(CameraMotion)} if camera is None else _rounded(asdict(camera)),
         "occluded_fraction": None if estimate.occlusion is None else round(float(estimate.occlusion.mean()), 4),
+        "leaving_fraction": round(float(leaving(estimate.flow).mean()), 4),
         "photometric_error": _rounded({"before": before, "after": after}),
         "still": motion.still,
     }
