@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import Frame, FramePair
+from flowcli.model.batches import Plans, frames_of, in_batches
 from flowcli.model.device import autocast, choose_device, free_bytes
 from flowcli.model.memory import Encoded, Memory, carried
 from flowcli.model.memory_plan import MOST_AT_ONCE, Plan, demand_of, make_cpu_plan, make_plan
@@ -23,6 +24,7 @@ from flowcli.model.refinement import bytes_of_a_pixel
 from flowcli.model.resize import Resizing, grey_on, resized_on
 from flowcli.model.second_look import MOST_UPDATES, blended, enlargement
 from flowcli.model.settings import Settings
+from flowcli.model.still import is_still, still_estimate
 from flowcli.model.weights import Weights, load
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
@@ -30,7 +32,7 @@ from raft_core.images import Padding, to_model_range
 from raft_core.raft import Context, converge, last
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
     from jaxtyping import Float
@@ -59,11 +61,12 @@ class FlowEstimator:
         Each frame is encoded once for all its pairs. With warm start, pair i of a batch (from 0) starts from the last
         flow of the previous batch, carried forward i + 1 times; a pair that does not continue the previous one starts
         cold. `memory` continues an earlier call and is updated for the next. A batch that does not fit into memory is
-        computed in parts, one that is not finite in half precision again in float32; `notes` says so. Raises
+        computed in parts, one that is not finite in half precision again in float32; `notes` says so. Flow that is
+        refined is zero where both frames are the same to the bit. Raises
         DeviceError where a single pair does not fit.
         """
         memory = memory or Memory()
-        plans = Plans(self)
+        plans = Plans(self.plan)
 
         def compute(batch: list[FramePair], plan: Plan, precision: torch.dtype) -> list[Estimate]:
             # Left before estimates are yielded: the caller's code must not run in inference mode.
@@ -72,7 +75,15 @@ class FlowEstimator:
 
         recovery = Recovery(compute, forget=memory.forget, precision=self.settings.precision, notes=self.notes)
         for batch in in_batches(pairs, size=lambda pair: plans.of(pair).batch):
-            yield from recovery.estimate(batch, plans.of(batch[0]))
+            # Published weights give still pairs the flow that RAFT gives them, which is not quite zero.
+            still = [self.settings.refinement is not None and is_still(pair) for pair in batch]
+            moving = [pair for pair, stands in zip(batch, still, strict=True) if not stands]
+            estimates = iter(recovery.estimate(moving, plans.of(batch[0])))
+            for pair, stands in zip(batch, still, strict=True):
+                if stands:
+                    yield still_estimate(pair, settings=self.settings, device=self.device)
+                else:
+                    yield next(estimates)
 
     def flow_between(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The flow between two RGB images (height, width, 3), as (height, width, 2) in pixels."""
@@ -277,11 +288,6 @@ class FlowEstimator:
         )
 
 
-def frames_of(batch: Iterable[FramePair]) -> list[Frame]:
-    """Every frame of these pairs, once."""
-    return list({frame.index: frame for pair in batch for frame in (pair.first, pair.second)}.values())
-
-
 def greys(frames: Sequence[Encoded]) -> Float[Tensor, "batch 1 rows columns"]:
     """The grey frames as a batch."""
     return torch.cat([frame.grey for frame in frames if frame.grey is not None])
@@ -299,36 +305,3 @@ def estimator_for(
     model = load(weights) if isinstance(weights, Weights) else weights
     settings = (effort or Effort()).applied_to(settings or Settings(), place, stated=model.metadata)
     return FlowEstimator(model, device=place, settings=settings)
-
-
-class Plans:
-    """The plans for frames, made once for each size."""
-
-    def __init__(self, estimator: FlowEstimator) -> None:
-        self._estimator = estimator
-        self._known: dict[tuple[int, ...], Plan] = {}
-
-    def of(self, pair: FramePair) -> Plan:
-        """The plan for the frames of this pair; raises DeviceError where they do not fit into memory."""
-        size = pair.first.image.shape[:2]
-        if size not in self._known:
-            self._known[size] = self._estimator.plan(*size)
-        return self._known[size]
-
-
-def in_batches(pairs: Iterable[FramePair], *, size: Callable[[FramePair], int]) -> Iterator[list[FramePair]]:
-    """Groups consecutive pairs; a pair that does not continue the previous one starts a new group.
-
-    `size` gives, for the first pair of a group, the largest number of pairs in it.
-    """
-    batch: list[FramePair] = []
-    for pair in pairs:
-        if batch and not pair.continues:
-            yield batch
-            batch = []
-        batch.append(pair)
-        if len(batch) == size(batch[0]):
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -170,7 +170,10 @@ class Mortal:
 
 
 def works(*keys: str) -> deque[Any]:
-    return deque(SimpleNamespace(clip=SimpleNamespace(key=key, path=Path(key)), chunk=None, asked="") for key in keys)
+    return deque(
+        SimpleNamespace(clip=SimpleNamespace(key=key, path=Path(key), inputs=(Path(key),)), chunk=None, asked="")
+        for key in keys
+    )
 
 
 def lost(error: BaseException) -> str | None:

@@ -37,7 +37,7 @@ def test_a_table_gives_clips_options_of_their_own() -> None:
     lines = [{"path": "a.mp4", "skip": 2, "start": "1:02"}, {"path": "b.mp4", "gamma": 0.5, "legend": False}]
     assert listed("l.jsonl", "\n".join(map(json.dumps, lines))) == [
         ("a.mp4", {"skip": 2, "start": "1:02"}),
-        ("b.mp4", {"gamma": 0.5, "legend": False}),
+        ("b.mp4", {"gamma": "0.5", "legend": False}),
     ]
 
 

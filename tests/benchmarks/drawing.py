@@ -10,7 +10,7 @@ import numpy as np
 
 from flowcli.flow import drawing
 from flowcli.flow.colour import ColourScale, colour_flow, colour_speed
-from flowcli.flow.drawing import legend
+from flowcli.flow.legend import with_legend
 
 HEIGHT, WIDTH, ROUNDS = 1080, 1920, 9
 
@@ -31,7 +31,7 @@ def run() -> None:
         "overlay": lambda: drawing.overlay(first, flow, scale=scale),
         "arrows": lambda: drawing.arrows(first, flow, scale=scale),
         "warp": lambda: drawing.warp(first, second, flow, occluded=occluded),
-        "legend": lambda: legend(216, scale),
+        "legend": lambda: with_legend(first, scale),
     }
     for name, draw in kinds.items():
         print(f"{name}: {best_of(draw):.0f} ms")

@@ -149,7 +149,7 @@ def test_a_device_out_of_memory_gets_smaller_batches_or_is_an_error(run, monkeyp
         return encode(self, *arguments)
 
     monkeypatch.setattr(RAFT, "encode", scarce)
-    ended, lines = run("video,flo", "--max-flow", "5")
+    ended, lines = run("video,flo", "--max-flow", "5", "--batch", "4")
     assert ended == code
     if code:
         assert lines == [

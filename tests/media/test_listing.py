@@ -113,4 +113,4 @@ def test_a_folder_of_videos_names_batch(tmp_path):
     (tmp_path / "a.mp4").touch()
     with pytest.raises(SourceError) as failure:
         open_source(tmp_path)
-    assert failure.value.hint == "for its videos: `flowcli batch`"
+    assert failure.value.hint == f"for its videos: `flowcli batch {tmp_path}`"

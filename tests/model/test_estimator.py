@@ -15,9 +15,11 @@ from torch import Tensor
 from flowcli.flow.estimate import as_array
 from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import Pairing, pair_up
-from flowcli.model.estimator import Estimate, FlowEstimator, in_batches
+from flowcli.model.batches import in_batches
+from flowcli.model.estimator import Estimate, FlowEstimator
 from flowcli.model.memory_plan import Plan
 from flowcli.model.parallel import threads_of
+from flowcli.model.refinement import Refinement
 from flowcli.model.resize import Resizing, resized
 from flowcli.model.settings import Occlusion, Settings
 from raft_core.config import CONFIGS, SMALL, RaftConfig
@@ -163,6 +165,32 @@ def test_both_directions_of_pairs_at_once_equal_those_alone() -> None:
     for one, other in zip(alone, together, strict=True):
         torch.testing.assert_close(one.forward, other.forward, rtol=0, atol=1e-4)
         torch.testing.assert_close(one.backward, other.backward, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+def test_a_still_pair_is_zero_without_an_update_and_the_others_are_as_without_it(direction: str) -> None:
+    taken = frames(4)
+    still = [*taken[:2], replace(taken[2], image=taken[1].image.copy()), taken[3]]
+    computed = list(
+        estimator(warm_start=False, direction=direction, refinement=Refinement(), batch=4).estimate(pair_up(still))
+    )
+    assert [estimate.iterations > 0 for estimate in computed] == [True, False, True]
+    flows = [flow for flow in (computed[1].forward, computed[1].backward) if flow is not None]
+    assert len(flows) == (2 if direction == "both" else 1)
+    assert all(bool((flow == 0).all()) for flow in flows)
+    assert [estimate.pair.first.index for estimate in computed] == [0, 1, 2]
+    alone = next(
+        iter(
+            estimator(warm_start=False, direction=direction, refinement=Refinement()).estimate(list(pair_up(still))[2:])
+        )
+    )
+    np.testing.assert_allclose(computed[2].flow, alone.flow, atol=1e-4)
+
+
+def test_published_weights_compute_still_pairs_too() -> None:
+    one = frames(1)[0]
+    (estimate,) = estimator(warm_start=False).estimate(pair_up([one, replace(one, index=1, time=Fraction(1))]))
+    assert estimate.iterations > 0
 
 
 def test_a_gap_ends_a_batch() -> None:

@@ -46,7 +46,7 @@ def test_a_dry_run_as_json_agrees_with_the_run(compute, make_images) -> None:
     for name in ("command", "inputs", "width", "height", "weights", "flows", "start"):
         assert plan[name] == report[name], name
     assert plan["outputs"] == [*report["outputs"], str(Path("shots_flow.json").absolute())]
-    assert {**report["settings"], "max_flow": None} == plan["settings"]
+    assert {**report["settings"], "max_flow": None, "gamma": None} == plan["settings"]
 
 
 def test_a_dry_run_of_a_pair_tells_the_plan_and_writes_nothing(compute, make_images) -> None:

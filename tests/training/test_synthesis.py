@@ -223,7 +223,7 @@ def test_an_image_whose_name_is_not_valid_text_is_read(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="has no opaque images"):
+    with pytest.raises(SourceError, match="has no images"):
         TextureBank.from_folder(tmp_path, device="cpu")
     with pytest.raises(UsageError, match="is not a folder"):
         TextureBank.from_folder(tmp_path / "missing", device="cpu")

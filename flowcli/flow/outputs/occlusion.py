@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 def draw(estimate: Estimate, _: Style) -> NDArray[np.uint8]:
     """Draws the mask of the forward-backward check; raises ValueError without both directions."""
+    return drawing.occlusion(occlusion_of(estimate), estimate.flow)
+
+
+def occlusion_of(estimate: Estimate) -> NDArray[np.bool_]:
+    """The mask of the forward-backward check; raises ValueError without both directions."""
     if estimate.occlusion is None:
         raise ValueError("occlusion needs flow of both directions")
-    return drawing.occlusion(estimate.occlusion, estimate.flow)
+    return estimate.occlusion
 
 
 KIND = Picture(draw, Naming("occlusion", ".png", video=".mp4"))
