@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowcli.media.demo_clip import fan_frames
+from flowcli.media.demo_clip import fan_frames, fan_frames_at
 from flowcli.media.frames import Frame, FramePair
 from flowcli.model.weights import find, load
 from raft_core.config import LARGE, SMALL
@@ -104,6 +104,12 @@ def peer_flow() -> Tensor:
 def fan(count: int, *, height: int = HEIGHT, width: int = WIDTH) -> list[Frame]:
     """The first frames of the demo's turning fan."""
     return list(fan_frames(count, height, width))
+
+
+@cache
+def calm(count: int) -> list[Frame]:
+    """The same fan at a quarter of its speed."""
+    return list(fan_frames_at(range(count), HEIGHT, WIDTH, slower=4))
 
 
 def tensor(frame: Frame) -> Tensor:

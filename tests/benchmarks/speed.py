@@ -21,8 +21,7 @@ from flowcli.model.settings import Settings
 from flowcli.model.weights import DEFAULT, find, load
 from raft_core.raft import RAFT
 from tests.benchmarks.figures import Figure, medians
-from tests.benchmarks.models import HEIGHT, WIDTH, Peer, fan, ours, pairs_of, tensor
-from tests.benchmarks.sequences import layered
+from tests.benchmarks.models import HEIGHT, WIDTH, Peer, calm, fan, ours, pairs_of, tensor
 
 CPU = torch.device("cpu")
 PAIRS, PEER_PAIRS, ROUNDS = 8, 2, 4
@@ -62,9 +61,8 @@ def video() -> Iterator[Figure]:
         if size == "small":
             exact = epe(run.estimates)
     # Random weights, of the large model, do not converge.
-    calm = layered("calm", speed=3, count=PAIRS + 1, seed=1, height=HEIGHT, width=WIDTH).frames
-    yield from by_default("balanced", "a calm video", calm, aim=0.15)
-    yield from by_default("fast", "a calm video", calm, aim=0.05)
+    yield from by_default("balanced", "a calm video", calm(PAIRS + 1), aim=0.15)
+    yield from by_default("fast", "a calm video", calm(PAIRS + 1), aim=0.05)
     yield from by_default("balanced", "the fan", fan(PAIRS + 1), aim=0.35, exact=exact)
 
 

@@ -63,8 +63,8 @@ def fan_frames(count: int = 24, height: int = 288, width: int = 384) -> Iterator
     yield from fan_frames_at(range(count), height, width)
 
 
-def fan_frames_at(indices: Iterable[int], height: int = 288, width: int = 384) -> Iterator[Frame]:
-    """The frames of the clip at some indices; the others are not drawn."""
+def fan_frames_at(indices: Iterable[int], height: int = 288, width: int = 384, *, slower: int = 1) -> Iterator[Frame]:
+    """The frames of the clip at some indices; the others are not drawn. The fan turns `slower` times as slowly."""
     scale = TEXELS * height / 288
     half = complex(width / height, 1) * 144
     layers = [
@@ -73,7 +73,7 @@ def fan_frames_at(indices: Iterable[int], height: int = 288, width: int = 384) -
         _Painted(paint_rotor, complex(106, 106), scale),
     ]
     for index in indices:
-        yield Frame(index, index / FAN_RATE, _render(layers, index, height, width))
+        yield Frame(index, index / FAN_RATE, _render(layers, index / slower, height, width))
 
 
 def fan_flow(index: int, skip: int = 1, *, height: int = 288, width: int = 384) -> FanGroundTruth:
@@ -88,7 +88,7 @@ def fan_flow(index: int, skip: int = 1, *, height: int = 288, width: int = 384) 
     return FanGroundTruth(flow, inside & (_top_layer(ends, after) == layer))
 
 
-def _motions(index: int, height: int, width: int) -> list[Motion]:
+def _motions(index: float, height: int, width: int) -> list[Motion]:
     """The motions of wall, stand and rotor: the camera sways and zooms slightly, and nearer layers move more."""
     unit = height / 288
     middle = complex(width - 1, height - 1) / 2
@@ -131,7 +131,7 @@ class _Painted:
         return np.asarray(colours, dtype=np.float32)
 
 
-def _render(layers: list[_Painted], index: int, height: int, width: int) -> NDArray[np.uint8]:
+def _render(layers: list[_Painted], index: float, height: int, width: int) -> NDArray[np.uint8]:
     motions = _motions(index, height, width)
     pixels = _pixels(height, width)
     image = layers[0].rendered(motions[0], height, width)
