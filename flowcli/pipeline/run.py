@@ -114,7 +114,8 @@ class Run:
                 if not written.complete:
                     raise self.stopped(interruption.number, journal, written)
                 journal.close_segment(written, memory)
-            if interruption.number and next(pairs, None) is not None:
+            # A generator that was interrupted has ended, although pairs remain.
+            if interruption.number and (interruption.cut_short or next(pairs, None) is not None):
                 raise self.stopped(interruption.number, journal, Segment())
             self.join(journal)
 

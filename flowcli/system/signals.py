@@ -36,10 +36,14 @@ class StoppedError(FlowcliError):
 
 
 class Interruption:
-    """Records the first signal in `number`, or, if `at_once`, raises it as `Stop`; every later signal is raised."""
+    """Records the first signal in `number`, or, if `at_once`, raises it as `Stop`; every later signal is raised.
+
+    `cut_short` says whether items ended because a signal interrupted the making of one.
+    """
 
     def __init__(self, *, at_once: bool = False) -> None:
         self.number: int | None = None
+        self.cut_short = False
         self._at_once = at_once
         self._before: dict[int, object] = {}
 
@@ -68,7 +72,10 @@ class Interruption:
             try:
                 self._at_once = True
                 item = next(iterator)
-            except (Stop, StopIteration):
+            except StopIteration:
+                return
+            except Stop:
+                self.cut_short = True
                 return
             finally:
                 self._at_once = False

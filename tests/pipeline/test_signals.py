@@ -7,13 +7,19 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flowcli.flow.outputs._writers import Video
 from flowcli.model.estimator import FlowEstimator
+from flowcli.pipeline.run import Run
 from tests.outputs import files_below, times_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowcli.media.frames import FramePair
 
 SIGNALS = [("SIGINT", 130, "Ctrl-C"), ("SIGTERM", 143, "TERM"), ("SIGHUP", 129, "HUP")]
 
@@ -62,6 +68,27 @@ def test_a_signal_before_the_first_flow_leaves_nothing(compute, make_video, monk
     ended = compute("video", "clip.mp4", "--save", "video,flo", "-o", "new", *scale)
     assert (ended.code, ended.err[0], len(ended.err)) == (143, "error: stopped by TERM", 2)
     assert not Path("new").exists()
+
+
+@pytest.mark.parametrize("fetched", [1, 2, 3])
+def test_a_signal_while_a_pair_is_fetched_never_makes_a_part_look_finished(
+    compute, make_video, monkeypatch, fetched: int
+) -> None:
+    make_video(frames=9)
+    write_segments = Run.write_segments
+
+    def interrupted(pairs: Iterator[FramePair]) -> Iterator[FramePair]:
+        for number, pair in enumerate(pairs):
+            if number == fetched:
+                signal.raise_signal(signal.SIGTERM)
+            yield pair
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "write_segments", lambda run, pairs, *more: write_segments(run, interrupted(pairs), *more))
+        assert compute("video", "clip.mp4", "--save", "flo", "--segment", 2).code == 143
+    assert not Path("clip_flow.json").exists()
+    assert compute("video", "clip.mp4", "--save", "flo", "--segment", 2, "--resume").code == 0
+    assert len(list(Path("clip_flow").iterdir())) == 8
 
 
 def test_a_second_signal_aborts(compute, make_video, monkeypatch) -> None:
