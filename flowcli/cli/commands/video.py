@@ -20,7 +20,7 @@ def run(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="A video, a folder of images, a pattern in quotes ('%04d.png', '*.png'), or - for stdin.",
+            help="A video, image folder, quoted pattern, or - for stdin.",
         ),
     ],
     options: dict[str, Any],
@@ -30,10 +30,9 @@ def run(
     verbose: shared.Verbose = False,
     log_file: shared.LogFile = None,
 ) -> None:
-    """Flow of a video, from every frame to the next, or with --skip N to the N-th after it.
+    """Flow of a video, from every frame to the next, or with --skip N to the N-th.
 
-    Of n frames, --skip N gives (n-1)/N flows, and n-N with --sliding. Flow is the displacement in pixels, x to the
-    right and y down, on the grid of a pair's first frame.
+    Flow is the displacement in px, x right and y down, on the first frame's grid.
 
     Example: flowcli video in.mp4 --skip 2 --save video,flo -o out
     """

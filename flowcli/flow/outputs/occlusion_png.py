@@ -1,4 +1,7 @@
-"""The same mask as grey PNGs, a file per pair: 255 where the second frame hides what the first shows, else 0."""
+"""The same mask as a PNG per pair: 255 where hidden, else 0.
+
+Hidden: the second frame does not show what the first one does.
+"""
 
 from __future__ import annotations
 
