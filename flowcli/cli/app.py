@@ -33,10 +33,19 @@ Exit codes
 130, 143, 129  stopped by Ctrl-C, TERM, HUP
 """
 
+
+class Program(Group):
+    """The program itself, whose commands are listed in the order of use."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """The names of the commands; Typer puts groups last."""
+        return commands.names()
+
+
 app = typer.Typer(
     help="Optical flow of videos with RAFT, and inspection of RAFT's intermediate results.",
     epilog=EPILOG,
-    cls=Group,
+    cls=Program,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,

@@ -80,7 +80,8 @@ def inspect(request: InspectRequest, console: Console) -> Result:
         files += [explorer.NAME, GUIDE]
         record = record_of(findings, settings=settings_of(request, estimator, observation), files=files)
         write_whole(place / RECORD, record.text().encode())
-    return Result((folder,), summary(findings, folder, time.monotonic() - started), record)
+    seconds = time.monotonic() - started
+    return Result((folder,), summary(findings, folder, seconds), record, seconds=seconds)
 
 
 def guide() -> str:

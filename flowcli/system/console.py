@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from flowcli.errors import FlowcliError, OutputError, UsageError
+from flowcli.system.clock import seconds_waited
 from flowcli.system.json_text import Json
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Console:
                 self.show(path)
         for note in result.notes:
             self.say(f"note: {note}")
-        self.say(result.summary)
+        self.say(result.summary if result.seconds is None else f"{result.summary}; {seconds_waited():.1f} s in all")
         if result.problem:
             raise result.problem
 
@@ -259,10 +260,14 @@ def code_of(character: str) -> int:
 
 @dataclass(frozen=True)
 class Result:
-    """The outputs of a command, its summary and report, and a `problem` that did not stop it, raised at the end."""
+    """The outputs of a command, its summary and report, and a `problem` that did not stop it, raised at the end.
+
+    `seconds` are those of computing, if the summary states them: the whole wait is then stated too.
+    """
 
     outputs: tuple[Path, ...]
     summary: str
     report: Json | None = None
     problem: FlowcliError | None = None
     notes: tuple[str, ...] = ()
+    seconds: float | None = None

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import outputs, takes
 from flowcli.pipeline.request import Request
 from flowcli.system import options as shared
@@ -36,13 +37,15 @@ def run(
 
     Example: flowcli video in.mp4 --skip 2 --save video,flo -o out
     """
-    from flowcli.pipeline.dry_run import plan_video
-    from flowcli.pipeline.task import Task
-    from flowcli.pipeline.video import estimate_video
     from flowcli.system.console import Console
 
-    request = Request(inputs=(input,), **options)
     console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
+    with loading(input, quiet=console.quiet):
+        from flowcli.pipeline.dry_run import plan_video
+        from flowcli.pipeline.task import Task
+        from flowcli.pipeline.video import estimate_video
+
+    request = Request(inputs=(input,), **options)
     if dry_run:
         console.facts(plan_video(request))
         return
