@@ -15,7 +15,8 @@ from typer.exceptions import TyperException
 from flowcli.cli import commands
 from flowcli.cli.help import Command, Group
 from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
-from flowcli.system.console import close_log, log_traceback, write_line
+from flowcli.system.console import write_line
+from flowcli.system.log import close_log, log_traceback
 from flowcli.system.signals import Interruption, Stop, StoppedError
 from flowcli.system.streams import prepare_streams
 from flowcli.version import __version__

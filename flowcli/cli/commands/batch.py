@@ -82,7 +82,7 @@ def run(
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", metavar="", help="List clips with frames, duration and size; write nothing."),
+        typer.Option("--dry-run", metavar="", help="List clips, their length and computing time; write nothing."),
     ] = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
@@ -135,7 +135,6 @@ def run(
         request,
         target,
         console=console,
-        silent=Console(quiet=True),
         engine=EngineOptions(engine, workers, isolate=isolate, address=address),
         shard=shard,
         retry_failed=retry_failed,
@@ -143,5 +142,6 @@ def run(
         table=tables,
     )
     console.table(batch)
+    console.say(batch.places())
     if problem := batch.problem():
         raise problem
