@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from flowcli.cli import commands
+from flowcli.cli.completion import complete_values
 from flowcli.cli.help import Command, Group
 from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
 from flowcli.system.console import write_line
@@ -72,6 +73,9 @@ def options(
 for name in commands.names():
     # The command's file is imported here, the modules it uses only when it runs.
     module = importlib.import_module(f"{commands.__name__}.{name}")
+    group = getattr(module, "app", None)
+    for run_command in [each.callback for each in group.registered_commands] if group else [module.run]:
+        complete_values(run_command)
     if hasattr(module, "app"):
         app.add_typer(module.app, name=name)
     else:

@@ -27,6 +27,9 @@ SECONDS_BETWEEN_LINES = 30
 BAR: dict[str, Any] = {"smoothing": 0.1, "dynamic_ncols": True, "leave": False}
 """The options of progress bars."""
 
+COLOURS = {"error": "1;31", "hint": "36", "note": "33"}
+"""The ANSI styles of the words that begin lines on a terminal."""
+
 
 class Table(Protocol):
     """A result that is shown as a table, or as JSON."""
@@ -156,6 +159,14 @@ class Console:
         print_result("\n".join([*map(columns, scores.tables(worst)), *scores.notes()]))
 
 
+def coloured(text: str) -> str:
+    """A line with its first word in colour if that is one of `COLOURS`, on a terminal without NO_COLOR only."""
+    word, colon, rest = text.partition(":")
+    if word not in COLOURS or not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{COLOURS[word]}m{word}{colon}\x1b[0m{rest}"
+
+
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows as text in columns; columns of numbers are aligned right, and the first row is a header."""
     from rich.console import Console as Terminal  # noqa: PLC0415 - only tables need it
@@ -190,7 +201,7 @@ def write_line(text: str, *, shown: bool = True) -> None:
     LOG.info(printable(text))
     if shown:
         with contextlib.suppress(OSError):
-            print(printable(text), file=sys.stderr, flush=True)
+            print(coloured(printable(text)), file=sys.stderr, flush=True)
 
 
 def print_result(text: str) -> None:
