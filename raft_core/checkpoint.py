@@ -74,7 +74,8 @@ class Contents:
 def load(path: Path | str) -> RAFT:
     """The RAFT of a checkpoint file, of any size, in evaluation mode, in float32 on the CPU.
 
-    Raises CheckpointError for a file that holds no RAFT weights, MissingCheckpointError if there is none. No pickled code is executed.
+    Raises CheckpointError for a file that holds no RAFT weights, MissingCheckpointError if there is none. No pickled
+    code is executed.
     """
     return build(read(path))
 

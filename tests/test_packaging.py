@@ -52,9 +52,8 @@ def test_the_wheel_holds_the_packages_their_data_and_nothing_else(built: Path) -
     files = set(zipfile.ZipFile(wheel).namelist())
     info = f"flowcli_raft-{__version__}.dist-info"
     tracked = run("git", "-C", ROOT, "ls-files", "flowcli", "raft_core").split()
-    weights = {
-        f"flowcli/_weights/raft-small{kind}" for kind in (".md", ".safetensors", "-convex.md", "-convex.safetensors")
-    }
+    names = ("raft-small", "raft-small-convex")
+    weights = {f"flowcli/_weights/{name}{ending}" for name in names for ending in (".md", ".safetensors")}
     metadata = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     assert files == {*tracked, *weights, *metadata}
     assert {"flowcli/py.typed", "raft_core/py.typed"} <= files
@@ -86,7 +85,7 @@ def test_the_installed_wheel_computes_flow(built: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "b.png"), texture[:, :64])
     program = tmp_path / "fresh/bin/flowcli"
     assert run(program, "--version") == f"flowcli {__version__}\n"
-    place = run(python, "-c", "import flowcli; print(flowcli.__file__)")
+    place = run(python, "-I", "-c", "import flowcli; print(flowcli.__file__)")
     assert place.startswith(str(packages))
     out = tmp_path / "out"
     run(program, "pair", tmp_path / "a.png", tmp_path / "b.png", "--save", "npy", "-o", out / "flow.npy", "--iters", 4)

@@ -145,7 +145,7 @@ def test_trained_weights_can_be_used(flowcli, quick, scored) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "code", "error"),
-    [("nope", 2, "error: nope is not a folder"), ("void", 3, "error: void has no opaque images")],
+    [("nope", 2, "error: nope is not a folder"), ("void", 3, "error: void has no images")],
 )
 def test_train_refuses_unusable_textures(flowcli, quick, folder: str, code: int, error: str) -> None:
     quick(1)
