@@ -27,8 +27,6 @@ SECONDS_BETWEEN_LINES = 30
 BAR: dict[str, Any] = {"smoothing": 0.1, "dynamic_ncols": True, "leave": False}
 """The options of progress bars."""
 
-LONGEST_WORD = 24
-"""Longer words, such as paths, may be broken in narrow tables."""
 COLOURS = {"error": "1;31", "hint": "36", "note": "33"}
 """The ANSI styles of the words that begin lines on a terminal."""
 
@@ -179,10 +177,7 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     drawing = Drawing(box=None, pad_edge=False)
     for number, title in enumerate(header):
         measures = number > 0 and all(is_measure(row[number]) for row in rows)
-        # A column is not narrower than its longest word, so that no word is broken where there is room elsewhere.
-        words = [word for cell in (title, *(row[number] for row in rows)) for word in printable(cell).split()]
-        narrowest = min(max(map(len, words), default=0), LONGEST_WORD)
-        drawing.add_column(Text(title), justify="right" if measures else "left", overflow="fold", min_width=narrowest)
+        drawing.add_column(Text(title), justify="right" if measures else "left", overflow="fold")
     for row in rows:
         drawing.add_row(*(Text(printable(cell)) for cell in row))
     terminal = Terminal()
