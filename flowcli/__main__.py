@@ -6,6 +6,7 @@ import signal
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+import flowcli.system.clock  # noqa: F401 - first, as it notes when the process began
 from flowcli.cli.app import main
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save as serialise
 
 from raft_core.config import LARGE, SMALL, SMALL_CONVEX
-from raft_core.errors import CheckpointError
+from raft_core.errors import CheckpointError, MissingCheckpointError
 from raft_core.names import Origin, publish, recognise, translate
 from raft_core.raft import RAFT
 from raft_core.stored import accepted
@@ -45,6 +45,8 @@ RELATIVES = {
 # What a failed download stores instead of a checkpoint, by its first bytes.
 BEGINNINGS = {
     b"<": ("is a web page, not a checkpoint", "download the file itself, not the page that offers it"),
+    b"\x89PNG": ("is an image, not a checkpoint", ACCEPTED),
+    b"\xff\xd8\xff": ("is an image, not a checkpoint", ACCEPTED),
     b"version https://git-lfs": ("is a git-lfs pointer, not a checkpoint", "run `git lfs pull`"),
 }
 
@@ -72,7 +74,8 @@ class Contents:
 def load(path: Path | str) -> RAFT:
     """The RAFT of a checkpoint file, of any size, in evaluation mode, in float32 on the CPU.
 
-    Raises FileNotFoundError, or CheckpointError for a file that holds no RAFT weights. No pickled code is executed.
+    Raises CheckpointError for a file that holds no RAFT weights, MissingCheckpointError if there is none. No pickled
+    code is executed.
     """
     return build(read(path))
 
@@ -108,7 +111,7 @@ def read(path: Path | str) -> Contents:
     """The tensors of a checkpoint file and their origin; raises as `load` does, but checks no shapes and values."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(path)
+        raise MissingCheckpointError(f"{path} is not a file", hint="give the path of a checkpoint file")
     content, facts = read_content(path)
     entries = content if isinstance(content, dict) else {}
     try:
@@ -210,9 +213,18 @@ def refuse_non_checkpoint(path: Path) -> None:
         head = file.read(64)
     if not head:
         raise CheckpointError(f"{path} is empty", hint="copy or download it again")
+    if path.suffix.lower() == ".onnx":
+        raise CheckpointError(f"{path} is an ONNX model, which flowcli writes but does not read", hint=ACCEPTED)
     for beginning, (reason, hint) in BEGINNINGS.items():
         if head.lstrip().startswith(beginning):
             raise CheckpointError(f"{path} {reason}", hint=hint)
+    if is_text(head):
+        raise CheckpointError(f"{path} is text, not a checkpoint", hint=ACCEPTED)
+
+
+def is_text(head: bytes) -> bool:
+    """Whether a file begins with readable ASCII; checkpoints begin with binary numbers."""
+    return all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
 
 
 def read_torch(path: Path) -> object:

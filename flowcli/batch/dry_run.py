@@ -1,12 +1,15 @@
-"""Plans a batch; computes and writes nothing."""
+"""Plans a batch and estimates its duration; writes nothing."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from flowcli.errors import FlowcliError
-from flowcli.pipeline.settings import pairing_of
+from flowcli.flow.outputs import choose
+from flowcli.model.weights import find, load
+from flowcli.pipeline.dry_run import SAMPLED_PAIRS, seconds_per_flow
+from flowcli.pipeline.settings import estimator_of, pairing_of, settle
 from flowcli.pipeline.video import source_of
 from flowcli.system.json_text import json_text
 
@@ -15,12 +18,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.batch.clips import Clip
+    from flowcli.media.sources import Source
     from flowcli.pipeline.request import Request
+    from raft_core.raft import RAFT
 
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """A clip as its container describes it; unknown values are None; `error` states why it cannot be opened."""
+    """A clip as its container describes it; unknown values are None; `error` states why it cannot be computed.
+
+    `seconds` is the length of the clip, `computing_seconds` the estimated time to compute its flow with one worker.
+    """
 
     clip: str
     frames: int | None
@@ -28,11 +36,13 @@ class ClipPlan:
     seconds: float | None
     size_bytes: int
     error: str | None = None
+    computing_seconds: float | None = None
 
     def row(self) -> list[str]:
         """The clip as a row of a table."""
         size = f"{self.size_bytes / 1e6:.1f}"
-        return [self.clip, shown(self.frames), shown(self.pairs), shown_time(self.seconds), size, self.error or ""]
+        times = [shown_time(seconds) for seconds in (self.seconds, self.computing_seconds)]
+        return [self.clip, shown(self.frames), shown(self.pairs), *times, size, self.error or ""]
 
 
 @dataclass(frozen=True)
@@ -44,11 +54,12 @@ class BatchPlan:
     @classmethod
     def of(cls, clips: Sequence[Clip], request: Request) -> BatchPlan:
         """Opens every clip once; a clip that cannot be opened has its error in its plan."""
-        return cls([plan_clip(clip, request) for clip in clips])
+        speed = Speed(load(find(request.weights)))
+        return cls([plan_clip(clip, request, speed) for clip in clips])
 
     def rows(self) -> list[list[str]]:
         """A header, a row for each clip, and the totals."""
-        header = ["clip", "frames", "flows", "time", "MB", "problem"]
+        header = ["clip", "frames", "flows", "length", "computing", "MB", "problem"]
         return [header, *(clip.row() for clip in [*self.clips, self.total()])]
 
     def total(self) -> ClipPlan:
@@ -60,7 +71,8 @@ class BatchPlan:
             sum(clip.pairs or 0 for clip in self.clips),
             sum(clip.seconds or 0 for clip in self.clips),
             sum(clip.size_bytes for clip in self.clips),
-            f"{faulty} cannot be opened" if faulty else None,
+            f"{faulty} cannot be computed" if faulty else None,
+            sum(clip.computing_seconds or 0 for clip in self.clips),
         )
 
     def text(self) -> str:
@@ -68,7 +80,28 @@ class BatchPlan:
         return json_text({"total": asdict(self.total()), "clips": [asdict(clip) for clip in self.clips]})
 
 
-def plan_clip(clip: Clip, request: Request) -> ClipPlan:
+@dataclass(frozen=True)
+class Speed:
+    """Measures the time per flow, once for all clips of one size and the same options."""
+
+    model: RAFT
+    measured: dict[tuple[object, ...], float] = field(default_factory=dict)
+
+    def of(self, request: Request, source: Source) -> float | None:
+        """The seconds per flow of an open clip; None if no pair of it can be read."""
+        meta = source.meta
+        key = (meta.width, meta.height, replace(request, inputs=(), output=None, name=None))
+        if key not in self.measured:
+            pairs = source.sample_pairs(count=SAMPLED_PAIRS, skip=pairing_of(request).frames_apart(meta))
+            if not pairs:
+                return None
+            estimator = estimator_of(request, find(request.weights), saved=choose(request.save), model=self.model)
+            settle(estimator, (meta.width, meta.height), None)
+            self.measured[key] = seconds_per_flow(estimator, pairs)
+        return self.measured[key]
+
+
+def plan_clip(clip: Clip, request: Request, speed: Speed) -> ClipPlan:
     """The plan of one clip."""
     size_bytes = sum(file.stat().st_size for path in clip.inputs for file in files_of(path))
     own = replace(request, inputs=clip.inputs, **clip.options)
@@ -76,8 +109,10 @@ def plan_clip(clip: Clip, request: Request) -> ClipPlan:
         with source_of(own) as source:
             count, rate = source.meta.frame_count, source.meta.rate
             flows = pairing_of(own).flows_of(source.meta)
+            each = speed.of(own, source) if flows else None
         seconds = None if count is None else float(count / rate)
-        return ClipPlan(clip.key, count, flows, seconds, size_bytes)
+        computing = None if flows is None or each is None else flows * each
+        return ClipPlan(clip.key, count, flows, seconds, size_bytes, None, computing)
     except FlowcliError as error:
         return ClipPlan(clip.key, None, None, None, size_bytes, str(error))
 

@@ -39,12 +39,21 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Batch:
-    """The clips of one run and their outcomes so far, by key; `record` is the file that holds them."""
+    """The clips of one run and their outcomes so far, by key; `record` is the file that holds them.
+
+    `report` is the page that shows them, if there is one.
+    """
 
     record: Path
     clips: Sequence[Clip]
     outcomes: Mapping[str, Outcome]
     seconds: float
+    report: Path | None = None
+
+    def places(self) -> str:
+        """One line: the folder of the outputs, and the page to open, or the record."""
+        page = f"open {self.report}" if self.report else f"outcomes are in {self.record.name}"
+        return f"outputs are in {self.record.parent}; {page}"
 
     def rows(self) -> list[list[str]]:
         """A header, up to 50 clips that are partial or failed with the reason, and the totals."""

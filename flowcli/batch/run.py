@@ -21,6 +21,7 @@ from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.model.device import choose_device
 from flowcli.pipeline.settings import effort_of, pairing_of, resolve
 from flowcli.pipeline.task import Task
+from flowcli.system.console import Console
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
 from flowcli.system.signals import Stop, StoppedError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from flowcli.batch.clips import Clip
     from flowcli.pipeline.request import Request
-    from flowcli.system.console import Console
 
 SECONDS_BETWEEN_WRITES = 1.0
 """The minimum time between writes of batch.json. A clip missing from it after a kill has its own report."""
@@ -43,7 +43,6 @@ def run_batch(
     folder: Path,
     *,
     console: Console,
-    silent: Console,
     engine: EngineOptions | None = None,
     shard: str = "1/1",
     retry_failed: bool = False,
@@ -52,10 +51,10 @@ def run_batch(
 ) -> Batch:
     """Computes every clip into the same relative path below `folder`, and records the outcomes in batch.json there.
 
-    `console` shows the number of clips done, `silent` the progress within a clip. `clips` are those of one `shard` of a
-    job array, which has a record of its own. A clip that is done is checked and skipped; a failed one is skipped unless
-    its content or options changed, or `retry_failed`. `report` writes report.html too, and `table` the tables of
-    motion, motion.csv or another format, of clips that save stats.
+    `console` shows the number of clips done and the progress within the clip that this process computes. `clips` are
+    those of one `shard` of a job array, which has a record of its own. A clip that is done is checked and skipped; a
+    failed one is skipped unless its content or options changed, or `retry_failed`. `report` writes report.html too,
+    and `table` the tables of motion, motion.csv or another format, of clips that save stats.
 
     Raises UsageError for invalid options and if another run holds the folder, StoppedError after a signal.
     """
@@ -65,14 +64,16 @@ def run_batch(
     lock = Lock(folder / f".batch{suffix}")
     try:
         record = BatchRecord(folder / f"batch{suffix}.json", clips)
-        all_works = [Work(clip, request, folder, silent) for clip in clips]
+        all_works = [Work(clip, request, folder, Console(quiet=True)) for clip in clips]
         works = deque(work for work in all_works if retry_failed or record.is_open(work))
-        done = whole_clips(computed(works, engine, weights=request.weights, device=request.device), works)
+        results = computed(works, engine, weights=request.weights, device=request.device, console=console)
+        done = whole_clips(results, works)
         record_outcomes(done, record, total=len(works), console=console)
-        if report:
-            write_whole(folder / f"report{suffix}.html", page(record.batch, folder).encode())
+        place = folder / f"report{suffix}.html" if report else None
+        if place:
+            write_whole(place, page(record.batch, folder).encode())
         write_tables(record.batch, folder, suffix, table or TableOptions())
-        return record.batch
+        return replace(record.batch, report=place)
     finally:
         lock.release()
 

@@ -13,9 +13,11 @@ import typer
 from typer.exceptions import TyperException
 
 from flowcli.cli import commands
+from flowcli.cli.completion import complete_values
 from flowcli.cli.help import Command, Group
 from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
-from flowcli.system.console import close_log, log_traceback, write_line
+from flowcli.system.console import write_line
+from flowcli.system.log import close_log, log_traceback
 from flowcli.system.signals import Interruption, Stop, StoppedError
 from flowcli.system.streams import prepare_streams
 from flowcli.version import __version__
@@ -33,10 +35,19 @@ Exit codes
 130, 143, 129  stopped by Ctrl-C, TERM, HUP
 """
 
+
+class Program(Group):
+    """The program itself, whose commands are listed in the order of use."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """The names of the commands; Typer puts groups last."""
+        return commands.names()
+
+
 app = typer.Typer(
     help="Optical flow of videos with RAFT, and inspection of RAFT's intermediate results.",
     epilog=EPILOG,
-    cls=Group,
+    cls=Program,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -62,6 +73,9 @@ def options(
 for name in commands.names():
     # The command's file is imported here, the modules it uses only when it runs.
     module = importlib.import_module(f"{commands.__name__}.{name}")
+    group = getattr(module, "app", None)
+    for run_command in [each.callback for each in group.registered_commands] if group else [module.run]:
+        complete_values(run_command)
     if hasattr(module, "app"):
         app.add_typer(module.app, name=name)
     else:

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from flowcli.system.options import PANELS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 WIDEST = 100
 """The characters of the longest lines, however wide the terminal is."""
+
+
+FEW = 16
+"""A command of at most so many arguments and options needs no headings among its options."""
 
 
 class Command(TyperCommand):
@@ -35,12 +41,16 @@ class Group(TyperGroup):
 
 
 def sections(parameters: Iterable[Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """The parameters by heading, arguments and options without a heading first; each with its help."""
-    found: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
-    for parameter in parameters:
-        if not getattr(parameter, "hidden", False):
-            kind = "Arguments" if isinstance(parameter, TyperArgument) else "Options"
-            found.setdefault(parameter.rich_help_panel or kind, []).append((spelled(parameter), described(parameter)))
+    """The parameters by heading, arguments and options without a heading first; each with its help.
+
+    A command of few options has them all under one heading.
+    """
+    found: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Arguments", "Options", *PANELS)}
+    shown = [parameter for parameter in parameters if not getattr(parameter, "hidden", False)]
+    for parameter in shown:
+        kind = "Arguments" if isinstance(parameter, TyperArgument) else "Options"
+        panel = parameter.rich_help_panel if len(shown) > FEW else None
+        found[panel or kind].append((spelled(parameter), described(parameter)))
     yield from ((title, rows) for title, rows in found.items() if rows)
 
 
@@ -85,8 +95,8 @@ def show(command: Any, context: Any, parts: Iterable[tuple[str, Sequence[tuple[s
     parts = list(parts)
     widest = max(len(name) for _, rows in parts for name, _ in rows)
     for title, rows in parts:
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(width=widest + 2, no_wrap=True)
+        table = Table.grid()
+        table.add_column(width=widest + 4, no_wrap=True)
         table.add_column()
         for name, text in rows:
             table.add_row(Text(f"  {name}", style="cyan"), Text(text))

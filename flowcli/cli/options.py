@@ -14,8 +14,8 @@ from flowcli.system.options import declared
 
 Command = Callable[..., None]
 
-WIDTH = 78
-"""The characters of a line of help on a terminal of 80 columns, without Typer's margins."""
+WIDTH = 80
+"""The characters of a line of help on a narrow terminal."""
 
 
 @cache

@@ -93,7 +93,8 @@ def inspect(request: InspectRequest, console: Console) -> Result:
         write_whole(place / RECORD, record.text().encode())
     for sentence in story_lines(findings):
         console.say(sentence)
-    return Result((folder,), summary(findings, folder / explorer.NAME, time.monotonic() - started), record)
+    seconds = time.monotonic() - started
+    return Result((folder,), summary(findings, folder / explorer.NAME, seconds), record, seconds=seconds)
 
 
 def guide() -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcli.errors import DeviceError
 from flowcli.flow.colour import parse_mode, parse_scale, plain_scale
 from flowcli.flow.outputs import check_outputs
-from flowcli.media.pairs import pair_up
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import amount
 from flowcli.model.quality import QUALITIES
@@ -23,7 +21,7 @@ from flowcli.system.json_text import json_text
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from flowcli.media.frames import FramePair, VideoMeta
@@ -31,6 +29,9 @@ if TYPE_CHECKING:
     from flowcli.model.weights import Weights
     from flowcli.pipeline.request import Request
     from raft_core.raft import RAFT
+
+SAMPLED_PAIRS = 3
+"""How many pairs, spread over a video, are computed to estimate its time."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,8 @@ def plan_video(request: Request) -> DryRun:
     with source_of(request) as source:
         task = task.of_images(source.meta.names)
         check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
-        pairs = pair_up(source.frames(), pairing_of(request))
-        return plan("video", task, source.meta, list(islice(pairs, 2)))
+        apart = pairing_of(request).frames_apart(source.meta)
+        return plan("video", task, source.meta, source.sample_pairs(count=SAMPLED_PAIRS, skip=apart))
 
 
 def plan_pair(request: Request) -> DryRun:
@@ -125,11 +126,11 @@ def plan_pair(request: Request) -> DryRun:
     task = Task.of(request, video=False)
     pair, meta = read_pair(request)
     check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
-    return plan("pair", task, meta, [pair, pair])
+    return plan("pair", task, meta, [pair])
 
 
 def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> DryRun:
-    """Plans a task from its metadata and its first pairs, which are computed to measure the time per flow.
+    """Plans a task from its metadata and sampled pairs, which are computed to measure the time per flow.
 
     Raises SourceError if there are none.
     """
@@ -150,7 +151,7 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
         weights=task.weights,
         settings=settings_record(request, estimator, size=(meta.width, meta.height), scale=scale),
         flows=pairing_of(request).flows_of(meta),
-        seconds_per_flow=seconds_of_last(estimator, pairs),
+        seconds_per_flow=seconds_per_flow(estimator, pairs),
         others=seconds_of_others(task, estimator.model, pairs),
         outputs=(*(output.path for output in task.outputs), task.report),
     )
@@ -168,20 +169,25 @@ def seconds_of_others(task: Task, model: RAFT, pairs: Sequence[FramePair]) -> di
         estimator = estimator_of(request, task.weights, saved=task.saved, model=model)
         with suppress(DeviceError):
             settle(estimator, (width, height), None)
-            found[quality] = seconds_of_last(estimator, pairs)
+            found[quality] = seconds_per_flow(estimator, pairs)
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
-def seconds_of_last(estimator: FlowEstimator, pairs: Iterable[FramePair]) -> float:
-    """The time that the last of the pairs takes to compute; the first one includes one-time initialisation."""
-    seconds = 0.0
-    memory = Memory()
-    for pair in pairs:
-        started = time.monotonic()
-        for estimate in estimator.estimate([pair], memory=memory):
-            _ = estimate.flow  # blocks until the device is done
-        seconds = time.monotonic() - started
-    return seconds
+def seconds_per_flow(estimator: FlowEstimator, pairs: Sequence[FramePair]) -> float:
+    """The mean time to compute one of the pairs, of which there is at least one.
+
+    The first one is computed twice, as its first time includes initialisation.
+    """
+    seconds_of(estimator, pairs[0])
+    return sum(seconds_of(estimator, pair) for pair in pairs) / len(pairs)
+
+
+def seconds_of(estimator: FlowEstimator, pair: FramePair) -> float:
+    """The time to compute one pair."""
+    started = time.monotonic()
+    for estimate in estimator.estimate([pair], memory=Memory()):
+        _ = estimate.flow  # blocks until the device is done
+    return time.monotonic() - started
 
 
 def duration(seconds: float) -> str:

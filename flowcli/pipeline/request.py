@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flowcli.system import options
-from flowcli.system.options import DRAWING, ENCODING
+from flowcli.system.options import COMPUTING, DRAWING, ENCODING, FRAMES, RUNS
 
 PATH = "a path, which may differ between machines, so that jobs do not compare it"
 WORK = "affects how a run works, not what it computes"
@@ -23,21 +23,20 @@ class Request:
 
     inputs: Annotated[tuple[Path, ...], PATH]
     output: Annotated[options.Output, PATH] = None
-    save: Annotated[
-        str, typer.Option(metavar="LIST", help="Outputs to write, of those named below, separated by commas.")
-    ] = "video"
+    save: Annotated[str, typer.Option(metavar="LIST", help="Outputs, of those below, commas between.")] = "video"
     skip: Annotated[
-        int, typer.Option(metavar="N", help="Flow from frame t to frame t+N; the next pair starts there.", min=1), VIDEO
+        int, typer.Option(metavar="N", help="Flow from frame t to t+N; the next starts there.", min=1), VIDEO
     ] = 1
     sliding: Annotated[
-        bool, typer.Option("--sliding", metavar="", help="Start a pair at every frame, not only at every N-th."), VIDEO
+        bool, typer.Option("--sliding", metavar="", help="Start a pair at every frame, not every N-th."), VIDEO
     ] = False
     sample_fps: Annotated[
         str | None,
         typer.Option(
             "--sample-fps",
             metavar="N",
-            help="Take N frames per second of any video, those nearest to every 1/N s, and count --skip in them.",
+            help="Take only N frames per second; --skip counts these.",
+            rich_help_panel=FRAMES,
         ),
         VIDEO,
     ] = None
@@ -46,7 +45,8 @@ class Request:
         typer.Option(
             "--pad-last",
             metavar="",
-            help="Repeat the last flow for the frames that begin no pair: n flows of n frames.",
+            help="Repeat the last flow: n flows of n frames.",
+            rich_help_panel=FRAMES,
         ),
         VIDEO,
     ] = False
@@ -54,42 +54,46 @@ class Request:
         int | None,
         typer.Option(
             metavar="N",
-            help="Flow from the selected frame numbered N, from 0, to every other one; large motion gains from "
-            "--warm-start.",
+            help="Flow from the N-th frame, from 0, to every other.",
+            rich_help_panel=FRAMES,
             min=0,
         ),
         VIDEO,
     ] = None
     start: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME", help="Start here: seconds, mm:ss.s, hh:mm:ss, or #N, the frame numbered N from 0."
-        ),
+        typer.Option(metavar="TIME", help="Seconds, mm:ss.s, hh:mm:ss, or #N: frame N from 0."),
         VIDEO,
     ] = None
     end: Annotated[str | None, typer.Option(metavar="TIME", help="Stop before this time or frame."), VIDEO] = None
     max_frames: Annotated[
-        int | None, typer.Option(metavar="N", help="Use no more than N frames, counted before --skip.", min=2), VIDEO
+        int | None,
+        typer.Option(metavar="N", help="No more frames, counted before --skip.", min=2, rich_help_panel=FRAMES),
+        VIDEO,
     ] = None
     fps: Annotated[
         str | None,
-        typer.Option(metavar="N", help="Frames per second of images or a raw stream, such as 30000/1001. Default: 25."),
+        typer.Option(metavar="N", help="Rate of images, such as 30000/1001. Default: 25.", rich_help_panel=FRAMES),
         VIDEO,
     ] = None
     deinterlace: Annotated[
-        bool, typer.Option("--deinterlace", metavar="", help="Deinterlace the frames of interlaced video."), VIDEO
+        bool,
+        typer.Option("--deinterlace", metavar="", help="Deinterlace interlaced video.", rich_help_panel=FRAMES),
+        VIDEO,
     ] = False
     video_stream: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Read video stream N, from 0. Default: the one the file marks.", min=0),
+        typer.Option(
+            metavar="N", help="Read this one, from 0. Default: the one marked.", min=0, rich_help_panel=FRAMES
+        ),
         VIDEO,
     ] = None
     levels: Annotated[
         str,
         typer.Option(
             metavar="LOW,HIGH",
-            help="How more than 8 bits are shown: auto stretches a small range and tone-maps HDR, full does not; "
-            "or the stored values of black and white.",
+            help="Black and white of deep frames; auto; full.",
+            rich_help_panel=FRAMES,
         ),
     ] = "auto"
     weights: Annotated[options.Weights, PATH] = "raft-small-convex"
@@ -99,14 +103,16 @@ class Request:
         typer.Option(
             "--iters",
             metavar="N",
-            help="Updates of the flow: more are slower and more exact; auto: as many as the pair needs, at most 24.",
+            help="Updates; auto: as the pair needs, up to 24.",
+            rich_help_panel=COMPUTING,
         ),
     ] = "auto"
     tolerance: Annotated[
         float | None,
         typer.Option(
             metavar="PX",
-            help="With --iters auto: stop when an update moves at most 5 % of the cells further. Default: 0.8.",
+            help="Where --iters auto stops. Default: 0.8.",
+            rich_help_panel=COMPUTING,
         ),
     ] = None
     refine: options.Refine = "auto"
@@ -114,38 +120,45 @@ class Request:
         str,
         typer.Option(
             metavar="NAME",
-            help="forward, backward, or both, which also gives occlusion (--save occlusion, warp).",
+            help="forward, backward, or both.",
+            rich_help_panel=COMPUTING,
         ),
     ] = "forward"
     occlusion_relative: Annotated[
-        float, typer.Option(metavar="X", help="Not confirmed: |f+b|² above X times |f|²+|b|² ...")
+        float,
+        typer.Option(metavar="X", help="Not confirmed: |f+b|² > X (|f|²+|b|²) ...", rich_help_panel=COMPUTING),
     ] = 0.01
-    occlusion_absolute: Annotated[float, typer.Option(metavar="X", help="... plus X, in px².")] = 0.5
+    occlusion_absolute: Annotated[
+        float, typer.Option(metavar="X", help="... + X, in px².", rich_help_panel=COMPUTING)
+    ] = 0.5
     warm_start: Annotated[
         bool,
         typer.Option(
             "--warm-start/--no-warm-start",
             metavar="",
-            help="Start each pair from the previous pair's flow, carried forward.",
+            help="Start each pair from the previous pair's flow.",
+            rich_help_panel=COMPUTING,
         ),
         VIDEO,
     ] = False
     batch: Annotated[
         str,
-        typer.Option(metavar="N", help="Pairs computed at once; auto: one on a CPU, what fits elsewhere."),
+        typer.Option(metavar="N", help="Pairs computed at once.", rich_help_panel=COMPUTING),
         VIDEO,
     ] = "auto"
     device: Annotated[options.Device, BATCH] = "auto"
     precision: options.Precision = "auto"
     memory: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Memory limit, such as 800M or 4G. Default: what is free."),
+        typer.Option(
+            metavar="SIZE", help="Limit, such as 800M or 4G. Default: what is free.", rich_help_panel=COMPUTING
+        ),
     ] = None
     max_side: Annotated[
         int | None,
         typer.Option(
             metavar="PX",
-            help="Compute at no more than this longer side; the flow is resized to the source's size and px.",
+            help="Compute at no more than this longer side.",
             min=1,
         ),
     ] = None
@@ -153,8 +166,8 @@ class Request:
         float | None,
         typer.Option(
             metavar="X",
-            help="Compute at this multiple of the size; the flow is resized likewise. Default: 1; small frames are "
-            "enlarged.",
+            help="Compute at this multiple of the size. Default: 1.",
+            rich_help_panel=COMPUTING,
         ),
     ] = None
     max_flow: options.MaxFlow = "auto"
@@ -162,7 +175,7 @@ class Request:
         str,
         typer.Option(
             metavar="NAME",
-            help="video: one colour scale for all pairs; frame: each pair's own.",
+            help="One colour scale for the video, or each frame.",
             rich_help_panel=DRAWING,
         ),
         VIDEO,
@@ -176,7 +189,7 @@ class Request:
         int | None,
         typer.Option(
             metavar="PX",
-            help="Distance between arrows. Default: by the picture's size.",
+            help="Between arrows. Default: by the picture's size.",
             min=2,
             rich_help_panel=DRAWING,
         ),
@@ -188,7 +201,7 @@ class Request:
         str,
         typer.Option(
             metavar="NAME",
-            help="How videos are encoded: h264, h265, vp9, av1, ffv1 (lossless) or prores.",
+            help="h264, h265, vp9, av1, ffv1, prores.",
             rich_help_panel=ENCODING,
         ),
         VIDEO,
@@ -197,7 +210,7 @@ class Request:
         int | None,
         typer.Option(
             metavar="N",
-            help="Quality of h264, h265, vp9 and av1: lower is better and larger.",
+            help="Quality of videos: lower is better and larger.",
             rich_help_panel=ENCODING,
         ),
         VIDEO,
@@ -206,7 +219,7 @@ class Request:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Speed preset of the encoder, by its own names: veryfast, slow, 8 ...",
+            help="Of the encoder, as it names it: veryfast, slow, 8.",
             rich_help_panel=ENCODING,
         ),
         VIDEO,
@@ -216,7 +229,7 @@ class Request:
         typer.Option(
             "--pix-fmt",
             metavar="NAME",
-            help="Pixel format of videos, such as yuv444p for sharper colours.",
+            help="Such as yuv444p, for sharper colours.",
             rich_help_panel=ENCODING,
         ),
         VIDEO,
@@ -226,7 +239,7 @@ class Request:
         typer.Option(
             "--audio",
             metavar="",
-            help="Copy the audio of the input into the written videos.",
+            help="Copy the audio of the input into videos.",
             rich_help_panel=ENCODING,
         ),
         VIDEO,
@@ -235,8 +248,7 @@ class Request:
         str,
         typer.Option(
             metavar="NAME",
-            help="What files of single flows are called: index, from 0 on; frame, its number in the whole input; or "
-            "source, the image's own name, where it has one.",
+            help="Of files per pair: index, frame, source.",
             rich_help_panel=ENCODING,
         ),
         VIDEO,
@@ -254,7 +266,7 @@ class Request:
     ] = False
     segment: Annotated[
         int,
-        typer.Option(metavar="N", help="Pairs per segment; finished segments survive an interruption.", min=1),
+        typer.Option(metavar="N", help="Pairs kept at once, for --resume.", min=1, rich_help_panel=RUNS),
         VIDEO,
     ] = 64
     split: Annotated[
@@ -263,6 +275,7 @@ class Request:
             metavar="N",
             help="Divide longer clips into chunks of N pairs, which start cold, for several workers.",
             min=1,
+            rich_help_panel=RUNS,
         ),
         VIDEO,
     ] = None

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import re
 import sys
 import time
-import traceback
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from flowcli.errors import FlowcliError, OutputError, UsageError
+from flowcli.errors import FlowcliError, OutputError
+from flowcli.system.clock import seconds_waited
 from flowcli.system.json_text import Json
+from flowcli.system.log import LOG, open_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +24,11 @@ T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 30
 
-LOG = logging.getLogger("flowcli")
-LOG.propagate = False
+BAR: dict[str, Any] = {"smoothing": 0.1, "dynamic_ncols": True, "leave": False}
+"""The options of progress bars."""
+
+COLOURS = {"error": "1;31", "hint": "36", "note": "33"}
+"""The ANSI styles of the words that begin lines on a terminal."""
 
 
 class Table(Protocol):
@@ -79,8 +81,15 @@ class Console:
         self.quiet = quiet
         self.verbose = verbose and not quiet
         self.json = json
+        self._title = ""
         if log_file is not None:
             open_log(log_file)
+
+    def progress_of(self, title: str) -> Console:
+        """A console that shows progress under this title, unless this one is quiet, and says nothing else."""
+        console = Console(quiet=True)
+        console._title = "" if self.quiet else printable(title)
+        return console
 
     def say(self, text: str) -> None:
         """Writes one line to stderr, unless `quiet`."""
@@ -94,11 +103,11 @@ class Console:
         """The same items, while progress is shown: a bar on a terminal, at most one line every 30 s elsewhere."""
         from tqdm import tqdm  # noqa: PLC0415 - not needed to print an error
 
-        if self.quiet:
+        if self.quiet and not self._title:
             yield from items
             return
         if sys.stderr.isatty():
-            yield from tqdm(items, total=total, unit=unit, smoothing=0.1, dynamic_ncols=True, leave=False)
+            yield from tqdm(items, total=total, unit=unit, desc=shortened(self._title), **BAR)
             return
         started = reported = time.monotonic()
         for number, item in enumerate(items, start=1):
@@ -107,7 +116,8 @@ class Console:
             if now - reported >= SECONDS_BETWEEN_LINES:
                 rate = number / (now - started)
                 left = f", about {(total - number) / rate:.0f} s left" if total and total > number else ""
-                self.say(f"{number} {unit}s done, {rate:.2f} {unit}s/s{left}")
+                title = f"{self._title}: " * bool(self._title)
+                write_line(f"{title}{number} {unit}s done, {rate:.2f} {unit}s/s{left}")
                 reported = now
 
     def conclude(self, result: Result) -> None:
@@ -119,7 +129,7 @@ class Console:
                 self.show(path)
         for note in result.notes:
             self.say(f"note: {note}")
-        self.say(result.summary)
+        self.say(result.summary if result.seconds is None else f"{result.summary}; {seconds_waited():.1f} s in all")
         if result.problem:
             raise result.problem
 
@@ -149,6 +159,14 @@ class Console:
         print_result("\n".join([*map(columns, scores.tables(worst)), *scores.notes()]))
 
 
+def coloured(text: str) -> str:
+    """A line with its first word in colour if that is one of `COLOURS`, on a terminal without NO_COLOR only."""
+    word, colon, rest = text.partition(":")
+    if word not in COLOURS or not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{COLOURS[word]}m{word}{colon}\x1b[0m{rest}"
+
+
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows as text in columns; columns of numbers are aligned right, and the first row is a header."""
     from rich.console import Console as Terminal  # noqa: PLC0415 - only tables need it
@@ -168,6 +186,11 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     return drawn.get()
 
 
+def shortened(text: str, *, width: int = 32) -> str | None:
+    """The end of a text, which tells clips apart, at most so wide; None for an empty one."""
+    return (text if len(text) <= width else f"...{text[3 - width :]}") or None
+
+
 def is_measure(cell: str) -> bool:
     """Whether a table's cell is a number, with or without a unit, or marks a missing one."""
     return cell in {"", "nan", "inf", "–"} or cell[0].isdecimal()
@@ -178,57 +201,7 @@ def write_line(text: str, *, shown: bool = True) -> None:
     LOG.info(printable(text))
     if shown:
         with contextlib.suppress(OSError):
-            print(printable(text), file=sys.stderr, flush=True)
-
-
-def log_traceback() -> None:
-    """Logs the exception being handled, if a log is open and memory is left; bytes that are not UTF-8 are escaped."""
-    if LOG.isEnabledFor(logging.DEBUG):
-        with contextlib.suppress(MemoryError):
-            LOG.debug(traceback.format_exc().encode(errors="backslashreplace").decode())
-
-
-class LogFile(logging.FileHandler):
-    """A log whose failures do not stop a run."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Does nothing: closing the file writes again what could not be written."""
-
-
-def open_log(path: Path) -> None:
-    """Appends every later message to a file.
-
-    Raises OutputError where it cannot be written, UsageError where it exists and is not a log of flowcli.
-    """
-    try:
-        if path.is_file():
-            with path.open("rb") as file:
-                beginning = file.read(11)
-            if beginning and not re.match(rb"\d{4}-\d\d-\d\d ", beginning):
-                raise UsageError(f"{path} is not a log of flowcli", hint="choose another --log-file")
-        handler = LogFile(path, encoding="utf-8")
-    except OSError as error:
-        raise log_error(path, error) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    LOG.addHandler(handler)
-    LOG.setLevel(logging.DEBUG)
-
-
-def close_log() -> None:
-    """Closes the log file, if there is one; raises OutputError where it could not be written."""
-    LOG.setLevel(logging.NOTSET)
-    for handler in list(LOG.handlers):
-        LOG.removeHandler(handler)
-        try:
-            handler.close()
-        except OSError as error:
-            raise log_error(Path(getattr(handler, "baseFilename", "the log")), error) from error
-
-
-def log_error(path: Path, error: OSError) -> OutputError:
-    """The error of a log file that cannot be written."""
-    reason = (error.strerror or str(error)).lower()
-    return OutputError(f"{path} cannot be written: {reason}", hint="choose another --log-file")
+            print(coloured(printable(text)), file=sys.stderr, flush=True)
 
 
 def print_result(text: str) -> None:
@@ -259,10 +232,14 @@ def code_of(character: str) -> int:
 
 @dataclass(frozen=True)
 class Result:
-    """The outputs of a command, its summary and report, and a `problem` that did not stop it, raised at the end."""
+    """The outputs of a command, its summary and report, and a `problem` that did not stop it, raised at the end.
+
+    `seconds` are those of computing, if the summary states them: the whole wait is then stated too.
+    """
 
     outputs: tuple[Path, ...]
     summary: str
     report: Json | None = None
     problem: FlowcliError | None = None
     notes: tuple[str, ...] = ()
+    seconds: float | None = None

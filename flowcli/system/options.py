@@ -20,9 +20,13 @@ from typer.models import OptionInfo
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 """The values of a flag in lists of clips and sides of a comparison."""
 
-# Headings in a command's help.
+# Headings in a command's help, below the options that most people use, which have none.
+FRAMES = "Which frames"
+COMPUTING = "How flow is computed"
 DRAWING = "How flow is drawn"
 ENCODING = "How outputs are encoded"
+RUNS = "Runs and messages"
+PANELS = (FRAMES, COMPUTING, DRAWING, ENCODING, RUNS)
 
 # Flags have an empty metavar: Typer would show <bool>, as if they took a value.
 Output = Annotated[
@@ -31,41 +35,45 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="Folder to write to, or the file itself if there is just one. Default: beside the input.",
+        help="Folder, or single file. Default: beside the input.",
     ),
 ]
 Weights = Annotated[
     str,
-    typer.Option(
-        metavar="NAME", help="Weights by name, or a checkpoint by path: of flowcli, princeton-vl or torchvision."
-    ),
+    typer.Option(metavar="NAME", help="By name, or a file by path."),
 ]
 Quality = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="fast: half size; balanced; best: a second look at twice the size; exact: the published algorithm, 32 "
-        "updates in float32. The options below prevail over it.",
+        help="fast: half size; balanced; best: a second look at twice the size; exact: RAFT as published.",
     ),
 ]
 Refine = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Refinement of the flow at full resolution: variational, none, or auto, which refines flow of weights "
-        "that were trained for it, and leaves published ones as they are.",
+        help="variational, none, or auto: as trained for.",
+        rich_help_panel=COMPUTING,
     ),
 ]
 Iterations = Annotated[
-    int, typer.Option("--iters", metavar="N", help="Updates of the flow: more are slower and more exact.", min=1)
+    int,
+    typer.Option(
+        "--iters",
+        metavar="N",
+        help="Updates of the flow: more are slower and more exact.",
+        min=1,
+        rich_help_panel=COMPUTING,
+    ),
 ]
-Device = Annotated[str, typer.Option(metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:N or mps.")]
-Precision = Annotated[str, typer.Option(metavar="NAME", help="Number format: auto, fp32, bf16 or fp16.")]
+Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
+Precision = Annotated[str, typer.Option(metavar="NAME", help="auto, fp32, bf16 or fp16.", rich_help_panel=COMPUTING)]
 MaxFlow = Annotated[
     str,
     typer.Option(
         metavar="PX",
-        help="Displacement drawn in full colour, in px, the same for the whole run; or auto.",
+        help="Displacement in full colour, or auto.",
         rich_help_panel=DRAWING,
     ),
 ]
@@ -73,7 +81,7 @@ Gamma = Annotated[
     str,
     typer.Option(
         metavar="X",
-        help="Above 1, small displacements are drawn in stronger colours; auto: 1 to 1.6, as the clip needs.",
+        help="Above 1: stronger colours of slow motion.",
         rich_help_panel=DRAWING,
     ),
 ]
@@ -81,7 +89,7 @@ Wheel = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="closed, or middlebury, whose published colours have a seam at the right.",
+        help="closed, or middlebury with a seam.",
         rich_help_panel=DRAWING,
     ),
 ]
@@ -90,7 +98,7 @@ Stabilise = Annotated[
     typer.Option(
         "--stabilise",
         metavar="",
-        help="Draw flow without the camera's motion, for hand-held clips; flow files keep it.",
+        help="Draw flow without the camera's motion.",
         rich_help_panel=DRAWING,
     ),
 ]
@@ -100,7 +108,7 @@ Background = Annotated[
 Legend = Annotated[
     bool,
     typer.Option(
-        "--legend", metavar="", help="Draw the colour wheel, with the displacement at its rim.", rich_help_panel=DRAWING
+        "--legend", metavar="", help="Draw the colour wheel, with the px at its rim.", rich_help_panel=DRAWING
     ),
 ]
 Half = Annotated[
@@ -108,7 +116,7 @@ Half = Annotated[
     typer.Option(
         "--half",
         metavar="",
-        help="Store flow in npz, exr, film and the arrays of videos as float16: half the size.",
+        help="Flow in npz, exr, film and arrays as float16.",
         rich_help_panel=ENCODING,
     ),
 ]
@@ -117,7 +125,7 @@ Quantise = Annotated[
     typer.Option(
         "--quantise",
         metavar="",
-        help="Store flow in hdf5, zarr and npz_video as int16: exact to 1/128 px, up to 512 px.",
+        help="Flow in hdf5, zarr, npz_video as int16, 1/128 px.",
         rich_help_panel=ENCODING,
     ),
 ]
@@ -125,7 +133,7 @@ Bound = Annotated[
     float,
     typer.Option(
         metavar="PX",
-        help="Motion that planes show as black and as white; faster motion is cut.",
+        help="Motion at black and white of planes.",
         rich_help_panel=ENCODING,
     ),
 ]
@@ -134,21 +142,21 @@ YAxis = Annotated[
     typer.Option(
         "--y-axis",
         metavar="NAME",
-        help="Where y grows in film and stmap: up, as compositing programs count, or down.",
+        help="Where y grows in film and stmap: up or down.",
         rich_help_panel=ENCODING,
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", metavar="", help="Replace outputs that exist.")]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", metavar="", help="Report what would be done and how long it would take; write nothing."),
+    typer.Option("--dry-run", metavar="", help="Say what would be done and how long; write nothing."),
 ]
 LogFile = Annotated[
     Path | None,
-    typer.Option(metavar="PATH", help="Append the messages of stderr, with times and details, to this file."),
+    typer.Option(metavar="PATH", help="Append messages, with times and details, here.", rich_help_panel=RUNS),
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", metavar="", help="Report details on stderr.")]
-Json = Annotated[bool, typer.Option("--json", metavar="", help="Print a report as JSON on stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", metavar="", help="Details on stderr.", rich_help_panel=RUNS)]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="A report as JSON on stdout.", rich_help_panel=RUNS)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no summary on stderr.")]
 
 

@@ -69,6 +69,7 @@ def test_every_clip_is_done_and_failures_are_named(compute, clips: Path) -> None
     ended = compute("batch", clips.name, *SAVE)
     assert ended.code == 4
     assert ended.err == [
+        "outputs are in out; outcomes are in batch.json",
         "error: 1 of 4 clips failed or are partial",
         "hint: out/batch.json states the reasons; --retry-failed computes them again",
     ]
@@ -81,6 +82,26 @@ def test_every_clip_is_done_and_failures_are_named(compute, clips: Path) -> None
     }
     assert items()["broken.mp4"]["error"] == "clips/broken.mp4 is text, not a video"
     assert any("clips/broken.mp4 is text, not a video" in line for line in ended.out)
+
+
+def test_the_end_of_a_batch_names_the_report(compute, clips: Path) -> None:
+    ended = compute("batch", clips, *SAVE, "--include", "*.mkv", "--report")
+    assert (ended.code, ended.err) == (0, ["outputs are in out; open out/report.html"])
+
+
+def test_progress_names_the_clip_and_counts_its_pairs(compute, clips: Path, monkeypatch) -> None:
+    monkeypatch.setattr("flowcli.system.console.SECONDS_BETWEEN_LINES", 0)
+    lines = compute("batch", clips, *SAVE, "--include", "*.mkv").err
+    assert [line.partition(" done")[0] for line in lines[:3]] == [
+        "day/a.mkv: 1 pairs",
+        "day/a.mkv: 2 pairs",
+        "1 clips",
+    ]
+
+
+def test_a_quiet_batch_shows_no_progress(compute, clips: Path, monkeypatch) -> None:
+    monkeypatch.setattr("flowcli.system.console.SECONDS_BETWEEN_LINES", 0)
+    assert compute("batch", clips, *SAVE, "--include", "*.mkv", "-q").err == []
 
 
 def test_running_again_computes_nothing_twice(compute, clips: Path, computed: list[int]) -> None:
@@ -263,11 +284,16 @@ def test_a_dry_run_lists_the_clips_and_writes_nothing(compute, clips: Path) -> N
     ended = compute("batch", clips, *SAVE, "--dry-run", "--json")
     assert ended.code == 0
     known = {clip["clip"]: (clip["frames"], clip["pairs"]) for clip in json.loads("\n".join(ended.out))["clips"]}
+    plans = json.loads("\n".join(ended.out))["clips"]
+    computing = {clip["clip"]: clip["computing_seconds"] or 0 for clip in plans}
     assert known["day/a.mp4"] == known["night/shots"] == (3, 2)
     assert known["broken.mp4"] == (None, None)
     total = json.loads("\n".join(ended.out))["total"]
-    assert (total["frames"], total["pairs"], total["error"]) == (9, 6, "1 cannot be opened")
+    assert (total["frames"], total["pairs"], total["error"]) == (9, 6, "1 cannot be computed")
     assert total["seconds"] == pytest.approx(9 / 25)
+    assert total["computing_seconds"] == pytest.approx(sum(computing.values()))
+    assert computing.pop("broken.mp4", 0) == 0
+    assert min(computing.values()) > 0
     assert total["size_bytes"] == sum(path.stat().st_size for path in clips.rglob("*") if path.is_file())
     assert not Path("out").exists()
 

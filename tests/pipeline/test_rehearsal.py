@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from flowcli.media.frames import FramePair
+from flowcli.pipeline import dry_run
 from flowcli.pipeline.dry_run import duration
 from tests.outputs import files_below
 
@@ -47,6 +49,19 @@ def test_a_dry_run_as_json_agrees_with_the_run(compute, make_images) -> None:
         assert plan[name] == report[name], name
     assert plan["outputs"] == [*report["outputs"], str(Path("shots_flow.json").absolute())]
     assert {**report["settings"], "max_flow": None, "gamma": None} == plan["settings"]
+
+
+def test_a_dry_run_of_a_video_measures_pairs_from_all_over_it(compute, make_images, monkeypatch) -> None:
+    measured = list[int]()
+
+    def noted(_: object, pair: FramePair) -> float:
+        measured.append(pair.first.index)
+        return [0.0, 1.0, 2.0, 6.0][len(measured) - 1] if len(measured) < 5 else 0.0
+
+    monkeypatch.setattr(dry_run, "seconds_of", noted)
+    plan = json.loads("\n".join(compute("video", make_images(count=13), "--dry-run", "--json").out))
+    assert measured[:4] == [2, 2, 6, 10]
+    assert plan["seconds_per_flow"] == 3
 
 
 def test_a_dry_run_of_a_pair_tells_the_plan_and_writes_nothing(compute, make_images) -> None:

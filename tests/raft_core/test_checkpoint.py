@@ -359,11 +359,35 @@ def test_a_zip_bomb_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: py
     assert "it is compressed or too large, 20,000," in str(error)
 
 
-def test_a_missing_file_raises_file_not_found_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        checkpoint.load(tmp_path / "nothing.pth")
-    with pytest.raises(FileNotFoundError):
-        checkpoint.load(tmp_path)
+@pytest.mark.parametrize("name", ["nothing.pth", "."])
+def test_a_missing_file_is_told_with_a_hint(tmp_path: Path, name: str) -> None:
+    error = refusal(tmp_path / name)
+    assert isinstance(error, FileNotFoundError)
+    assert str(error) == f"{tmp_path / name} is not a file"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("raft.onnx", b"\x08\x08\x12\x07pytorch", "is an ONNX model, which flowcli writes but does not read"),
+        ("raft.pth", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is an image, not a checkpoint"),
+        ("raft.pth", b"\xff\xd8\xff\xe0\0\x10JFIF", "is an image, not a checkpoint"),
+        ("raft.safetensors", b"weights of RAFT\n", "is text, not a checkpoint"),
+    ],
+)
+def test_what_is_no_checkpoint_is_named(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert str(refusal(tmp_path / name)) == f"{tmp_path / name} {reason}"
+
+
+def test_the_model_and_its_sizes_are_imported_from_the_package() -> None:
+    from raft_core import LARGE, RAFT, SMALL, SMALL_CONVEX
+
+    assert [RAFT(config).config.name for config in (SMALL, SMALL_CONVEX, LARGE)] == [
+        "raft-small",
+        "raft-small-convex",
+        "raft-large",
+    ]
 
 
 def test_saved_weights_have_the_permissions_of_the_umask(tmp_path: Path) -> None:

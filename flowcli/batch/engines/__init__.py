@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from flowcli.batch.record import Outcome
     from flowcli.batch.work import Chunked, Work
+    from flowcli.system.console import Console
 
 
 NAMES = ("local", "ray")
@@ -47,9 +48,12 @@ class EngineOptions:
 
 
 def computed(
-    works: deque[Work], engine: EngineOptions, *, weights: str, device: str
+    works: deque[Work], engine: EngineOptions, *, weights: str, device: str, console: Console
 ) -> Generator[tuple[Work, Outcome | Chunked]]:
-    """Computes the works; yields each with its outcome as it is done. Every worker loads `weights` once."""
+    """Computes the works; yields each with its outcome as it is done. Every worker loads `weights` once.
+
+    `console` shows the progress within a clip if this process computes it.
+    """
     if engine.name == "ray":
         from flowcli.batch.engines.ray import compute_on_ray  # noqa: PLC0415 - an extra
 
@@ -61,7 +65,7 @@ def computed(
         return compute_in_processes(works, weights=weights, workers=engine.workers or max(1, gpus), gpus=gpus)
     from flowcli.batch.engines.local import compute_locally  # noqa: PLC0415
 
-    return compute_locally(works, weights=weights)
+    return compute_locally(works, weights=weights, console=console)
 
 
 def gpus_for(device: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowcli.batch.work import compute, prepare
@@ -14,18 +15,20 @@ if TYPE_CHECKING:
 
     from flowcli.batch.record import Outcome
     from flowcli.batch.work import Chunked, Work
+    from flowcli.system.console import Console
 
 
-def compute_locally(works: deque[Work], *, weights: str) -> Generator[tuple[Work, Outcome | Chunked]]:
-    """Computes the works in order; loads the model once."""
+def compute_locally(works: deque[Work], *, weights: str, console: Console) -> Generator[tuple[Work, Outcome | Chunked]]:
+    """Computes the works in order; loads the model once. `console` shows the clip that is computed."""
     model = load(find(weights))
     # The thread that opens clips can reach the end before a finished work adds more.
     while works:
-        for prepared in prefetch(map(prepare, popped(works)), ahead=1):
+        for prepared in prefetch(map(prepare, popped(works, console)), ahead=1):
             yield prepared.work, compute(prepared, model)
 
 
-def popped(works: deque[Work]) -> Iterator[Work]:
-    """Removes and yields the works in order."""
+def popped(works: deque[Work], console: Console) -> Iterator[Work]:
+    """Removes and yields the works in order, each with a console that shows its progress alone."""
     while works:
-        yield works.popleft()
+        work = works.popleft()
+        yield replace(work, console=console.progress_of(work.clip.key))

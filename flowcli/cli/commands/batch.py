@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import outputs, takes
 from flowcli.pipeline.request import Request
 from flowcli.system import options as shared
@@ -81,7 +82,7 @@ def run(
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", metavar="", help="List clips with frames, duration and size; write nothing."),
+        typer.Option("--dry-run", metavar="", help="List clips, their length and computing time; write nothing."),
     ] = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
@@ -100,15 +101,18 @@ def run(
     In a Slurm job array of eight: flowcli batch clips -o flows --shard $SLURM_ARRAY_TASK_ID/8; afterwards the same
     without --shard, to collect all clips in one batch.json and report.
     """
-    from flowcli.batch.clip_list import read_list
-    from flowcli.batch.clips import discover, left_out
-    from flowcli.batch.dry_run import BatchPlan
-    from flowcli.batch.engines import EngineOptions
-    from flowcli.batch.run import run_batch, shard_of
-    from flowcli.batch.table import TableOptions
-    from flowcli.flow.outputs import choose
-    from flowcli.media.sources import name_of
     from flowcli.system.console import Console
+
+    console = Console(quiet=quiet, json=json, log_file=log_file)
+    with loading(folder, quiet=console.quiet):
+        from flowcli.batch.clip_list import read_list
+        from flowcli.batch.clips import discover, left_out
+        from flowcli.batch.dry_run import BatchPlan
+        from flowcli.batch.engines import EngineOptions
+        from flowcli.batch.run import run_batch, shard_of
+        from flowcli.batch.table import TableOptions
+        from flowcli.flow.outputs import choose
+        from flowcli.media.sources import name_of
 
     target = output or folder.resolve().with_name(f"{name_of(folder.resolve())}_flow")
     measured = "stats" in choose(options["save"])
@@ -116,7 +120,6 @@ def run(
     if tables.formats and not measured:
         options["save"] += ",stats"  # of whose records the table is made
     request = Request(inputs=(folder,), output=target, **options)
-    console = Console(quiet=quiet, json=json, log_file=log_file)
     if folder.is_file():
         clips = read_list(folder, include=include or (), exclude=exclude or ())
     else:
@@ -132,7 +135,6 @@ def run(
         request,
         target,
         console=console,
-        silent=Console(quiet=True),
         engine=EngineOptions(engine, workers, isolate=isolate, address=address),
         shard=shard,
         retry_failed=retry_failed,
@@ -140,5 +142,6 @@ def run(
         table=tables,
     )
     console.table(batch)
+    console.say(batch.places())
     if problem := batch.problem():
         raise problem

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import takes
 from flowcli.pipeline.request import Request
 from flowcli.system import options as shared
@@ -50,8 +51,10 @@ def run(
 
     Example: flowcli compare in.mp4 raft-small,quality=fast raft-small,quality=best
     """
-    from flowcli.evaluation.compare import compare_sides
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet, json=json)
+    with loading(input, quiet=console.quiet):
+        from flowcli.evaluation.compare import compare_sides
+
     console.conclude(compare_sides(Request(inputs=(input,), **options), (first, second), console))

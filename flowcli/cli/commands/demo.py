@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import takes
 from flowcli.pipeline.request import Request
 
@@ -26,11 +27,13 @@ def run(
 
     Example: flowcli demo
     """
-    from flowcli.evaluation.demo import demonstrate
     from flowcli.system.console import Console
 
-    request = Request((Path("fan"),), output, "video,side", legend=True, overwrite=True, **options)
     console = Console()
+    with loading(quiet=console.quiet):
+        from flowcli.evaluation.demo import demonstrate
+
+    request = Request((Path("fan"),), output, "video,side", legend=True, overwrite=True, **options)
     console.say("a fan turns in front of a drifting wall; the exact flow is known")
     demonstration = demonstrate(request, console)
     console.conclude(demonstration.result)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import listed, takes
 from flowcli.evaluation.datasets import descriptions, names
 from flowcli.pipeline.request import Request
@@ -79,13 +80,15 @@ def run(
 
     Example: flowcli eval pairs my-pairs --baseline dis,farneback,zero
     """
-    from flowcli.evaluation.benchmark import Benchmark, run_benchmark
-    from flowcli.evaluation.methods import method_options
-    from flowcli.evaluation.submission import Submission, submit
-    from flowcli.model.quality import Effort
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet, json=json)
+    with loading(quiet=console.quiet):
+        from flowcli.evaluation.benchmark import Benchmark, run_benchmark
+        from flowcli.evaluation.methods import method_options
+        from flowcli.evaluation.submission import Submission, submit
+        from flowcli.model.quality import Effort
+
     device = options.pop("device")
     chosen = method_options(
         dataset,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import takes
 from flowcli.inspection.request import InspectRequest
 from flowcli.system import options as shared
@@ -37,9 +38,11 @@ def run(
 
     Example: flowcli inspect a.png b.png --at 320,200 --auto 3
     """
-    from flowcli.inspection.run import inspect
     from flowcli.system.console import Console
 
-    request = InspectRequest(tuple(inputs), tuple(at or ()), **options)
     console = Console(quiet=quiet, json=json)
+    with loading(quiet=console.quiet):
+        from flowcli.inspection.run import inspect
+
+    request = InspectRequest(tuple(inputs), tuple(at or ()), **options)
     console.conclude(inspect(request, console))

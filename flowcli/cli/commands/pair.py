@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import outputs, takes
 from flowcli.pipeline.request import VIDEO, Request
 from flowcli.system import options as shared
@@ -31,12 +32,14 @@ def run(
 
     Example: flowcli pair a.png b.png --save png,flo,warp -o out
     """
-    from flowcli.pipeline.dry_run import plan_pair
-    from flowcli.pipeline.pair import estimate_pair
     from flowcli.system.console import Console
 
-    request = Request(inputs=(first, second), **options)
     console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
+    with loading(first, second, quiet=console.quiet):
+        from flowcli.pipeline.dry_run import plan_pair
+        from flowcli.pipeline.pair import estimate_pair
+
+    request = Request(inputs=(first, second), **options)
     if dry_run:
         console.facts(plan_pair(request))
         return

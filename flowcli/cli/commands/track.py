@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import takes
 from flowcli.pipeline.request import Request
 from flowcli.system import options as shared
@@ -47,9 +48,11 @@ def run(
 
     Example: flowcli track in.mp4 --points points.csv
     """
-    from flowcli.pipeline.track import track
     from flowcli.system.console import Console
 
-    request = Request(inputs=(input,), save=save, direction="both", **options)
     console = Console(quiet=quiet)
+    with loading(input, quiet=console.quiet):
+        from flowcli.pipeline.track import track
+
+    request = Request(inputs=(input,), save=save, direction="both", **options)
     console.conclude(track(request, console, points=points, spacing=grid))

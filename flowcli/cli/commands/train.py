@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import takes
 from flowcli.training.options import TrainingOptions
 
@@ -41,13 +42,15 @@ def run(
 
     Example: flowcli train --run runs/first --textures ~/Pictures --validation pairs
     """
-    from flowcli.errors import UsageError
     from flowcli.system.console import Console
-    from flowcli.training.promote import Promotion
-    from flowcli.training.promote import promote as promote_weights
-    from flowcli.training.run import folders, run_training
 
     console = Console()
+    with loading(quiet=console.quiet):
+        from flowcli.errors import UsageError
+        from flowcli.training.promote import Promotion
+        from flowcli.training.promote import promote as promote_weights
+        from flowcli.training.run import folders, run_training
+
     training = TrainingOptions(data=folders(data or []), **options)
     if not promote:
         console.say(run_training(training))

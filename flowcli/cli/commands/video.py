@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import outputs, takes
 from flowcli.pipeline.request import Request
 from flowcli.system import options as shared
@@ -20,7 +21,7 @@ def run(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="A video, a folder of images, a pattern in quotes ('%04d.png', '*.png'), or - for stdin.",
+            help="A video, image folder, quoted pattern, or - for stdin.",
         ),
     ],
     options: dict[str, Any],
@@ -30,20 +31,21 @@ def run(
     verbose: shared.Verbose = False,
     log_file: shared.LogFile = None,
 ) -> None:
-    """Flow of a video, from every frame to the next, or with --skip N to the N-th after it.
+    """Flow of a video, from every frame to the next, or with --skip N to the N-th.
 
-    Of n frames, --skip N gives (n-1)/N flows, and n-N with --sliding. Flow is the displacement in pixels, x to the
-    right and y down, on the grid of a pair's first frame.
+    Flow is the displacement in px, x right and y down, on the first frame's grid.
 
     Example: flowcli video in.mp4 --skip 2 --save video,flo -o out
     """
-    from flowcli.pipeline.dry_run import plan_video
-    from flowcli.pipeline.task import Task
-    from flowcli.pipeline.video import estimate_video
     from flowcli.system.console import Console
 
-    request = Request(inputs=(input,), **options)
     console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
+    with loading(input, quiet=console.quiet):
+        from flowcli.pipeline.dry_run import plan_video
+        from flowcli.pipeline.task import Task
+        from flowcli.pipeline.video import estimate_video
+
+    request = Request(inputs=(input,), **options)
     if dry_run:
         console.facts(plan_video(request))
         return

@@ -1,4 +1,4 @@
-"""Raw flow as OpenEXR, exact to the bit, a .exr file per pair: x is red, y is green."""
+"""OpenEXR, a file per pair, exact to the bit: x red, y green."""
 
 from __future__ import annotations
 

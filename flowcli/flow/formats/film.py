@@ -1,4 +1,7 @@
-"""Motion for compositing, an EXR per pair: forward.u/v, with both directions backward.u/v too; --y-axis up or down."""
+"""Motion for compositing, an EXR per pair: forward.u/v.
+
+With both directions backward.u/v too; `--y-axis` up or down.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Raw flow in the Middlebury format, a .flo file per pair."""
+"""Middlebury's .flo, a file per pair."""
 
 from __future__ import annotations
 

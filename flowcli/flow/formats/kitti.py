@@ -1,4 +1,7 @@
-"""Raw flow as KITTI stores it, a 16-bit PNG per pair: steps of 1/64 px, at most 512 px, with a mask."""
+"""KITTI's 16-bit PNG per pair: steps of 1/64 px, with a mask.
+
+At most 512 px.
+"""
 
 from __future__ import annotations
 

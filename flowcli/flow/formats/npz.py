@@ -1,4 +1,4 @@
-"""Raw flow for NumPy with its mask, any backward flow and occlusion, a .npz file per pair."""
+"""NumPy .npz per pair, with mask, backward flow, occlusion."""
 
 from __future__ import annotations
 

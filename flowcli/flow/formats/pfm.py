@@ -1,4 +1,4 @@
-"""Raw flow as a portable float map, a .pfm file per pair."""
+"""Portable float map, a .pfm file per pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Flow as two grey JPEGs per pair, x and y, up to --bound px: the input of two-stream networks (arXiv 1406.2199)."""
+"""Two grey JPEGs per pair, x and y, up to --bound px.
+
+The input of two-stream networks (arXiv 1406.2199).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flow as two grey PNGs per pair, x and y, up to --bound px: as `planes`, without the loss of JPEG."""
+"""Two grey PNGs per pair: as planes, without JPEG's loss."""
 
 from __future__ import annotations
 

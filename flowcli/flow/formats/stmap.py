@@ -1,4 +1,7 @@
-"""STMaps for compositing, an EXR per pair: where each pixel goes, from 0 to 1, so that the map pulls the next frame."""
+"""STMaps for compositing, an EXR per pair.
+
+Where each pixel goes, from 0 to 1, so that the map pulls the next frame.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Arrows along the flow, on the first frame; --arrow-grid and --arrow-min choose them."""
+"""Arrows along the flow, on the first frame.
+
+`--arrow-grid` and `--arrow-min` choose them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flow in colour, as an animated GIF that repeats; webp is cleaner and much smaller."""
+"""An animated GIF of the flow; webp is cleaner and much smaller."""
 
 from __future__ import annotations
 

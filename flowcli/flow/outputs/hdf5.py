@@ -1,4 +1,7 @@
-"""The flow of a whole video as one HDF5 dataset (pairs, height, width, 2), a chunk for each pair (extra `hdf5`)."""
+"""All flow in one HDF5 dataset (pairs, height, width, 2).
+
+A chunk for each pair; needs the extra `hdf5`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The flow of a whole video as one NumPy array (pairs, height, width, 2); of a pair (height, width, 2)."""
+"""All flow in one NumPy array (pairs, height, width, 2).
+
+Of a pair (height, width, 2).
+"""
 
 from __future__ import annotations
 

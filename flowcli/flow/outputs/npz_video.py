@@ -1,4 +1,7 @@
-"""The flow of a whole video in one .npz: `flow` (pairs, height, width, 2), `frames`, `times`, `scale_factor`."""
+"""All flow in one .npz, with frame numbers and times.
+
+`flow` (pairs, height, width, 2), `frames`, `times`, `scale_factor`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""White where backward flow does not confirm forward flow, grey where it leaves the frame; computes both."""
+"""White where flow is not confirmed, grey where it leaves.
+
+Backward flow, which is computed too, confirms forward flow or does not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Occlusion as grey PNGs, a file per pair: 255 where flow leaves the frame or is not confirmed, else 0."""
+"""Occlusion as a grey PNG per pair: 255 where hidden, else 0.
+
+Hidden: the flow leaves the frame, or the backward flow does not confirm it.
+"""
 
 from __future__ import annotations
 

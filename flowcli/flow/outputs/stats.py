@@ -1,4 +1,7 @@
-"""Motion statistics of every pair in one JSON file: speed, direction, camera, errors, cuts; in a batch, a table too."""
+"""Motion statistics of every pair in JSON; of a batch, a table too.
+
+Speed, direction, camera, errors, cuts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The second frame warped onto the first and blended; hatched red: leaves the frame, blue: not confirmed."""
+"""The second frame warped onto the first and blended.
+
+Hatched red: leaves the frame, blue: not confirmed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Flow in colour, as a small animated WebP that repeats: much smaller than a GIF."""
+"""A small animated WebP of the flow.
+
+Much smaller than a GIF.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The flow of a whole video as one Zarr array (pairs, height, width, 2), a chunk for each pair (extra `zarr`)."""
+"""All flow in one Zarr array (pairs, height, width, 2).
+
+A chunk for each pair; needs the extra `zarr`.
+"""
 
 from __future__ import annotations
 

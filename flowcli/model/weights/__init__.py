@@ -111,7 +111,7 @@ def translated(path: Path) -> Iterator[None]:
     """Turns the errors of reading a checkpoint into WeightsError."""
     try:
         yield
-    except CheckpointError as error:
-        raise WeightsError(str(error), hint=error.hint) from error
     except FileNotFoundError as error:
         raise WeightsError(f"{path} no longer exists", hint="restore it, or give another checkpoint") from error
+    except CheckpointError as error:
+        raise WeightsError(str(error), hint=error.hint) from error

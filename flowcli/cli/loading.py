@@ -1,0 +1,42 @@
+"""What a command does before the libraries that compute are loaded, which takes seconds."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from flowcli.errors import UsageError
+from flowcli.media.sources import STDIN, WILDCARD, check_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STATUS = "loading PyTorch ..."
+CLEAR = "\r\x1b[K"
+
+
+@contextmanager
+def loading(*inputs: Path, quiet: bool = False) -> Iterator[None]:
+    """Shows that libraries are loading while the block imports them, on a terminal only, and removes it afterwards.
+
+    Raises UsageError before the block where an input does not exist; patterns and pipes are checked later.
+    """
+    for path in inputs:
+        check_exists(path)
+    shown = not quiet and sys.stderr.isatty()
+    if shown:
+        print(STATUS, end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if shown:
+            print(CLEAR, end="", file=sys.stderr, flush=True)
+
+
+def check_exists(path: Path) -> None:
+    """Raises UsageError for a path that is neither a file, a folder, a pattern nor standard input."""
+    check_name(path)
+    if not path.exists() and str(path) != STDIN and not WILDCARD.search(str(path)):
+        raise UsageError(f"{path} does not exist", hint="check the path")

@@ -1,0 +1,74 @@
+"""A command tells missing inputs at once, and shows that it is loading."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowcli.cli.loading import CLEAR, STATUS, loading
+
+COMMANDS = [
+    "video nope.mp4",
+    "pair nope.png nope2.png",
+    "batch nope.mp4",
+    "track nope.mp4",
+    "compare nope.mp4 a b",
+]
+
+
+class Terminal(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_missing_input_is_refused_before_torch_is_imported(tmp_path: Path, command: str) -> None:
+    (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')")
+    root = Path(__file__).parents[2]
+    paths = os.pathsep.join([str(tmp_path), str(root)])
+    done = subprocess.run(
+        [sys.executable, "-m", "flowcli", *command.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    name = command.split()[1]
+    assert (done.returncode, done.stderr.splitlines()) == (2, [f"error: {name} does not exist", "hint: check the path"])
+
+
+def test_a_terminal_shows_that_libraries_load_and_nothing_afterwards(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    with loading():
+        assert screen.getvalue() == STATUS
+    assert screen.getvalue() == STATUS + CLEAR
+
+
+def test_the_status_is_gone_before_an_error_is_told(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    with pytest.raises(ImportError), loading():
+        raise ImportError
+    assert screen.getvalue().endswith(CLEAR)
+
+
+@pytest.mark.parametrize(("screen", "quiet"), [(io.StringIO(), False), (Terminal(), True)])
+def test_pipes_and_quiet_runs_get_no_status(monkeypatch, screen: io.StringIO, quiet: bool) -> None:
+    monkeypatch.setattr(sys, "stderr", screen)
+    with loading(quiet=quiet):
+        pass
+    assert screen.getvalue() == ""
+
+
+def test_the_summary_states_the_whole_wait(place, compute, make_images, monkeypatch) -> None:
+    monkeypatch.setattr("flowcli.system.console.seconds_waited", lambda: 33.14)
+    ended = compute("video", make_images("few"), "-o", "out")
+    assert ended.err[-1].startswith("1 flow in ")
+    assert ended.err[-1].endswith("; 33.1 s in all")
