@@ -34,7 +34,9 @@ def page() -> str:
 
 def commands(command: Any, parent: Any = None, path: str = "flowcli") -> Iterator[tuple[str, Any, Any]]:
     """A command and those below it, in the order of the help, each with its full name and a context."""
-    context = command.context_class(command, info_name=path.rsplit(" ", 1)[-1], parent=parent, **command.context_settings)
+    context = command.context_class(
+        command, info_name=path.rsplit(" ", 1)[-1], parent=parent, **command.context_settings
+    )
     yield path, command, context
     for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
         yield from commands(command.get_command(context, name), context, f"{path} {name}")
