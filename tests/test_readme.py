@@ -64,3 +64,13 @@ def test_the_job_array_computes_every_clip_once(compute, inputs: Path, make_vide
 
 def test_the_readme_has_snippets() -> None:
     assert len(SNIPPETS) >= 8
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    script = Path(__file__).parents[1] / ".ci/run"
+    if not script.exists():
+        pytest.skip("not in a source distribution")
+    steps = script.read_text(encoding="utf-8").replace(" --quiet", "").replace(' -o "$(mktemp -d)"', "").splitlines()
+    lines = re.findall(r"^ {4}(.*\.venv/bin/pip install.*)$", text("README.md"), re.MULTILINE)
+    assert len(lines) == 2
+    assert {step for line in lines for step in line.split(" && ")} <= set(steps)
