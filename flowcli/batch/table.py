@@ -42,7 +42,7 @@ class TableOptions:
         if not formats:
             raise UsageError("--table names no format", hint=f"use {', '.join(WRITERS)}")
         if "parquet" in formats and find_spec("pyarrow") is None:
-            raise UsageError("--table parquet needs pyarrow", hint="pip install 'flowcli-raft[parquet]'")
+            raise UsageError("--table parquet needs pyarrow", hint="pip install pyarrow")
         return cls(formats, each_pair)
 
 

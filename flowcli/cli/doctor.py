@@ -32,6 +32,8 @@ ENCODERS = {
 EXTRAS = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "hdf5": ("h5py",),
+    "parquet": ("pyarrow",),
+    "zarr": ("zarr",),
     "tensorboard": ("tensorboard",),
     "ray": ("ray",),
 }

@@ -78,7 +78,7 @@ def test_clips_that_are_not_measured_have_no_table(compute, clips: Path) -> None
     [
         ("xlsx", ["error: --table xlsx is not known", "hint: use csv, jsonl, parquet"]),
         (",", ["error: --table names no format", "hint: use csv, jsonl, parquet"]),
-        ("parquet", ["error: --table parquet needs pyarrow", "hint: pip install 'flowcli-raft[parquet]'"]),
+        ("parquet", ["error: --table parquet needs pyarrow", "hint: pip install pyarrow"]),
     ],
 )
 def test_a_table_that_cannot_be_written_is_refused_at_once(compute, clips, monkeypatch, table, said) -> None:

@@ -34,7 +34,7 @@ def run(
 
     Example: flowcli convert out/in_flow kitti --to kitti
 
-    Example: flowcli convert out/in_flow in.mp4 --max-flow 20 --legend
+    Example: flowcli convert out/in_flow flow.mp4 --max-flow 20 --legend
     """
     from flowcli.flow.convert import convert
     from flowcli.system.console import Console

@@ -60,7 +60,7 @@ def library() -> ModuleType:
     try:
         import zarr  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise DeviceError("zarr is not installed", hint="pip install 'flowcli-raft[zarr]'") from error
+        raise DeviceError("zarr is not installed", hint="pip install zarr") from error
     module: ModuleType = zarr
     return module
 
