@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowcli.model.estimator import FlowEstimator
     from raft_core.config import RaftConfig
     from raft_core.correlation import Correlation
-    from raft_core.raft import Update
+    from raft_core.raft import RAFT, Update
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +46,13 @@ class ObservedUpdate:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """One run of the model: `hidden` is the state before the first update, `last` the last update as tensors.
+    """One run of `model`: `hidden` is the state before the first update, `last` the last update as tensors.
 
     `warm` states whether the run used a warm start. `refined` is the flow after refinement in px, or None for
     weights whose flow `flowcli pair` does not refine.
     """
 
-    config: RaftConfig
+    model: RAFT
     grid: Grid
     first_features: Float[NDArray[np.float32], "channels rows columns"]
     second_features: Float[NDArray[np.float32], "channels rows columns"]
@@ -64,6 +64,11 @@ class Observation:
     updates: tuple[ObservedUpdate, ...]
     last: Update
     refined: Float[NDArray[np.float32], "height width 2"] | None
+
+    @property
+    def config(self) -> RaftConfig:
+        """The architecture of the model."""
+        return self.model.config
 
     @property
     def flow(self) -> Float[NDArray[np.float32], "height width 2"]:
@@ -104,7 +109,7 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
             flow = settings.refinement.apply(one, other, grid.padding.crop(update.upsampled()))
             refined = array(flow[0].permute(1, 2, 0))
     return Observation(
-        config=model.config,
+        model=model,
         grid=grid,
         first_features=array(started.first_features[0]),
         second_features=array(started.second_features[0]),

@@ -68,7 +68,7 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
         "upsampling": upsampling_record(observation),
         "refinement": refinement_record(findings),
         "pixels": [pixel_record(reading, findings) for reading in findings.readings],
-        "explorer": {"features": "float16", "averaged_over": averaging(observation)},
+        "explorer": {"features": "16-bit fixed point", "averaged_over": averaging(observation)},
         "files": list(files),
     }
     return Json(content, compact=True)
