@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHROMIUM = shutil.which("chromium")
-OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe", "--no-first-run")
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+    "--no-first-run",
+)
 
 
 class Page:
@@ -70,7 +77,10 @@ class Page:
     def screen(self, width: int, height: int, *, dark: bool = False, still: bool = True, touch: bool = False) -> None:
         """The size of the window, and what the reader prefers; `still` is reduced motion."""
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
-        features = {"color-scheme": "dark" if dark else "light", "reduced-motion": "reduce" if still else "no-preference"}
+        features = {
+            "color-scheme": "dark" if dark else "light",
+            "reduced-motion": "reduce" if still else "no-preference",
+        }
         self.send(
             "Emulation.setEmulatedMedia",
             features=[{"name": f"prefers-{name}", "value": value} for name, value in features.items()],

@@ -1,10 +1,10 @@
 // Step 1: what the encoders made of the frames, and the features of the cell.
 
-const SHOWN = 8; // The most varied channels of each map are shown.
+const SHOWN = 8; // The channels of each map that vary most smoothly are shown: they are easiest to recognise.
 const galleries = [];
 
 function buildEncode() {
-  const shared = mostVaried(tensors.first, channels);
+  const shared = smoothest(tensors.first, channels);
   const maps = [
     ["features of the first frame", tensors.first, channels, shared, "here"],
     ["features of the second frame", tensors.second, channels, shared, "there"],
@@ -16,7 +16,7 @@ function buildEncode() {
   for (const [name, values, count, chosen, mark] of maps) {
     const figure = document.createElement("figure");
     figure.innerHTML = `<figcaption>${name} <span class="note">(${count} channels)</span></figcaption><div class="gallery"></div>`;
-    const tiles = (chosen || mostVaried(values, count)).map((channel) => {
+    const tiles = (chosen || smoothest(values, count)).map((channel) => {
       const canvas = document.createElement("canvas");
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", `${name}, channel ${channel}`);
@@ -29,13 +29,19 @@ function buildEncode() {
   }
 }
 
-function mostVaried(values, count) {
-  const spread = Array.from({ length: count }, (_, channel) => {
-    let sum = 0, squares = 0;
-    for (let i = channel; i < values.length; i += count) { sum += values[i]; squares += values[i] ** 2; }
-    return squares - sum ** 2 / (values.length / count);
+// By the correlation of neighbouring cells.
+function smoothest(values, count) {
+  const likeness = Array.from({ length: count }, (_, channel) => {
+    let sum = 0, squares = 0, products = 0;
+    for (let i = channel; i < values.length; i += count) {
+      sum += values[i];
+      squares += values[i] ** 2;
+      products += values[i] * (values[i + count] || 0);
+    }
+    const square = sum ** 2 / (values.length / count);
+    return (products - square) / (squares - square + 1e-9);
   });
-  return spread.map((_, channel) => channel).sort((a, b) => spread[b] - spread[a]).slice(0, SHOWN);
+  return likeness.map((_, channel) => channel).sort((a, b) => likeness[b] - likeness[a]).slice(0, SHOWN);
 }
 
 function channelPicture(values, count, channel) {

@@ -1,5 +1,6 @@
 // The reader's own run: another correspondence, other parts of RAFT, more updates.
 
+const MORE = 5;
 let experiments = 0;
 
 function buildExperiment() {
@@ -23,17 +24,17 @@ const settings = () => ({
 
 // The updates after the lookup that is shown are made anew, from the given flow.
 function branch(flow) {
-  const of = state.run, from = state.update - 1, until = Math.max(data.updates, from + data.updates);
-  const before = flowsOf().slice(0, from);
-  experiments += 1;
-  runs.mine = { id: experiments, from, until, flows: [...before, flow], cell: cellOf() };
-  live.worker.postMessage({ kind: "branch", id: experiments, of, from, flow, settings: settings(), until });
-  begunMine(from);
+  beginMine({ of: state.run, from: state.update - 1, flow, until: state.update - 1 + data.updates });
 }
 
-function begunMine(update) {
+function beginMine({ of, from, flow, until }) {
+  experiments += 1;
+  // Until the worker answers, the first update stands still.
+  const flows = [...runs[of].flows.slice(0, from), flow, flow];
+  runs.mine = { id: experiments, from, until, flows, done: from };
+  live.worker.postMessage({ kind: "branch", id: experiments, of, from, flow, settings: settings(), until });
   stopPlaying();
-  Object.assign(state, { run: "mine", drag: null, update });
+  Object.assign(state, { run: "mine", drag: null, update: from + 1 });
   choose("try");
 }
 
@@ -51,23 +52,11 @@ function dragged() {
 }
 
 function goOn() {
-  const more = 5;
-  if (state.run === "mine") {
-    runs.mine.until = lastUpdate() + more;
-    state.update = lastUpdate();
-    live.worker.postMessage({ kind: "goOn", until: runs.mine.until });
-  } else {
-    state.update = data.updates + 1;
-    branchAtEnd(more);
-  }
-}
-
-function branchAtEnd(more) {
-  experiments += 1;
-  const from = data.updates, flow = flowsOf()[from];
-  runs.mine = { id: experiments, from, until: from + more, flows: [...flowsOf()], cell: cellOf() };
-  live.worker.postMessage({ kind: "branch", id: experiments, of: "pytorch", from, flow, settings: settings(), until: from + more });
-  begunMine(from);
+  const from = lastUpdate();
+  if (state.run === "pytorch") return beginMine({ of: "pytorch", from, flow: flowsOf()[from], until: from + MORE });
+  runs.mine.until += MORE;
+  live.worker.postMessage({ kind: "goOn", until: runs.mine.until });
+  return goTo(from);
 }
 
 function forget() {
@@ -75,34 +64,35 @@ function forget() {
   show();
 }
 
-function showExperiment({ cell, trail }) {
+function showExperiment({ cell }) {
   byId("engine").textContent = engineText();
   byId("forget").disabled = state.run !== "mine";
   for (const id of ["run", "go-on"]) byId(id).disabled = !live.worker;
   byId("run").textContent = `Run from update ${state.update}`;
-  byId("outcome").textContent = outcome(cell, trail);
+  byId("outcome").textContent = outcome(cell);
   if (state.run !== "mine" || !runs.mine) return void (byId("comparison").hidden = true);
   byId("comparison").hidden = false;
   const here = [], whole = [];
   runs.mine.flows.forEach((flow, update) => {
     const plain = live.flows[Math.min(update, live.flows.length - 1)];
-    here.push([update, data.cell * length(minus(flowAt(update, cell, runs.mine.flows), flowAt(update, cell, live.flows)))]);
+    here.push([update, data.cell * length(minus(flowAt(update, cell), flowAt(update, cell, live.flows)))]);
     whole.push([update, compareFlows(flow, plain).mean]);
   });
   chart(byId("comparison-chart"), [{ points: here, colour: ORANGE }, { points: whole, colour: GREY, dashed: true }],
     { last: runs.mine.flows.length - 1, unitText: "px from the unchanged run" });
 }
 
+// How far the cell of the reader's run is from that of the unchanged one, whose last update counts for all after it.
 function outcome(cell) {
   if (state.run !== "mine") {
-    return "Drag the red square in the second frame to another place, or switch parts off and run: "
-      + "does RAFT find back?";
+    return "Drag the red square in the second frame to another place, or switch parts off and run: does RAFT find back?";
   }
-  const last = lastUpdate(), end = flowAt(last, cell), plain = flowAt(Math.min(last, data.updates), cell, live.flows);
-  const apart = data.cell * length(minus(end, plain)), begun = data.cell * length(minus(flowAt(runs.mine.from, cell), flowAt(runs.mine.from, cell, live.flows)));
-  const busy = last < runs.mine.until ? "so far, " : "";
-  const verdict = apart < 1 ? "it found back" : apart < begun / 2 ? "it is on its way back" : begun < 1 ? "it ends elsewhere" : "it did not find back";
-  return `Your run, update ${last} of ${runs.mine.until}: ${busy}the cell is ${number(apart, 1)} px from where the unchanged run ends: ${verdict}.`;
+  const apartAfter = (updates) => data.cell * length(minus(flowAt(updates, cell), flowAt(updates, cell, live.flows)));
+  const apart = apartAfter(lastUpdate()), begun = apartAfter(runs.mine.from);
+  const busy = runs.mine.done < runs.mine.until ? "so far, " : "";
+  const verdict = begun < 1 ? (apart < 1 ? "it ends at the same place" : "it ends elsewhere")
+    : apart < 1 ? "it found back" : apart < begun / 2 ? "it is on its way back" : "it did not find back";
+  return `Your run, update ${runs.mine.done} of ${runs.mine.until}: ${busy}the cell is ${number(apart, 1)} px from where the unchanged run ends: ${verdict}.`;
 }
 
 function engineText() {

@@ -27,6 +27,7 @@ const received = {
       live.difference[update - 1] = compareFlows(flow, runs.pytorch.flows[update]);
     } else if (runs.mine && id === runs.mine.id) {
       runs.mine.flows[update] = flow;
+      runs.mine.done = update;
       if (state.run === "mine" && state.update === update - 1) state.update = update;
     }
     live.detail = null;
@@ -63,8 +64,8 @@ function detailHere() {
   const question = { run: state.run, update: state.update, x: state.x, y: state.y };
   const key = JSON.stringify(question);
   if (live.detail && live.detail.key === key) return live.detail;
-  const done = state.run === "mine" ? runs.mine.flows.length : live.flows.length;
-  if (live.worker && state.update < done) ask({ ...question, key });
+  const done = state.run === "mine" ? runs.mine.done : live.flows.length - 1;
+  if (live.worker && state.update <= done) ask({ ...question, key });
   return null;
 }
 

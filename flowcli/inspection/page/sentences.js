@@ -5,8 +5,8 @@ const SETTLED = 0.1; // cells: the flow has settled before updates that are all 
 const FOLLOWS = Math.PI / 6; // an update follows a level whose proposal is at most this far from its direction
 const DISTINCT = 0.5, ALIKE = 0.8; // mean cosines with the cells around
 const RIVAL = 0.9; // from this share of the peak on, another place rivals it
-const NEIGHBOURS = ["above left", "above", "above right", "to the left", "its own", "to the right",
-  "below left", "below", "below right"];
+const NEIGHBOURS = ["the cell above left", "the cell above", "the cell above right", "the cell to the left", "its own cell",
+  "the cell to the right", "the cell below left", "the cell below", "the cell below right"];
 
 const arrowText = (a, digits = 2) => `(${signed(a.x, digits)}, ${signed(a.y, digits)})`;
 const percent = (share) => `${Math.round(100 * share)} %`;
@@ -70,7 +70,7 @@ const sentences = {
     if (!detail) return data.live ? "The page computes the weights…" : `The flow of the cell is ${pair(flowOfCell(trail))} px.`;
     const order = detail.weights.map((_, k) => k).sort((a, b) => detail.weights[b] - detail.weights[a]);
     const shares = order.slice(0, 2).filter((k) => detail.weights[k] >= 0.005)
-      .map((k) => `${NEIGHBOURS[k]} ${percent(detail.weights[k])}`);
+      .map((k) => `${NEIGHBOURS[k]} (${percent(detail.weights[k])})`);
     const flow = detail.flows[state.update - 1];
     const how = data.upsampling === "convex" ? "Learned weights" : "Bilinear weights";
     let sentence = `${how} mix the flow of 3 × 3 cells, most from ${shares.join(" and ")}: ${arrowText(flow, 1)} px`;

@@ -15,11 +15,11 @@ function showUpdate({ trail, detail, truth, errors }) {
   byId("inside-waits").textContent = whyNoDetail();
   if (!detail) return;
   const { motion, updateGate, resetGate, before, after } = detail;
-  strip(byId("motion"), motion.slice(0, -2), { low: 0, high: Math.max(1e-6, ...motion.slice(0, -2)), across: 40 });
-  strip(byId("update-gate"), updateGate, { low: 0, high: 1, across: 48 });
-  strip(byId("reset-gate"), resetGate, { low: 0, high: 1, across: 48 });
-  strip(byId("hidden-before"), before, { low: -1, high: 1, scale: DIVERGING, across: 48 });
-  strip(byId("hidden-after"), after, { low: -1, high: 1, scale: DIVERGING, across: 48 });
+  strip(byId("motion"), motion.slice(0, -2), { low: 0, high: Math.max(1e-6, ...motion.slice(0, -2)), across: 20 });
+  strip(byId("update-gate"), updateGate, { low: 0, high: 1, across: 24 });
+  strip(byId("reset-gate"), resetGate, { low: 0, high: 1, across: 24 });
+  strip(byId("hidden-before"), before, { low: -1, high: 1, scale: DIVERGING, across: 24 });
+  strip(byId("hidden-after"), after, { low: -1, high: 1, scale: DIVERGING, across: 24 });
   const active = motion.slice(0, -2).filter((value) => value > 0).length;
   const moved = before.reduce((sum, value, i) => sum + Math.abs(after[i] - value), 0) / before.length;
   const text = {
