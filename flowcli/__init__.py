@@ -1,4 +1,4 @@
-"""Optical flow of images and videos with RAFT: `estimate`, `video` and `load`.
+"""Optical flow of images and videos with RAFT: `estimate`, `video`, `Estimator` and `load`.
 
 The rooms, each of which imports only those below it (`python -m tests.layers` checks that):
 
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
-    from flowcli.api import estimate, load, video
+    from flowcli.api import Estimator, estimate, load, video
 
-__all__ = ["__version__", "estimate", "load", "video"]
+__all__ = ["Estimator", "__version__", "estimate", "load", "video"]
 
 
 def __getattr__(name: str) -> object:

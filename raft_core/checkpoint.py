@@ -157,7 +157,9 @@ def beside(content: Mapping[object, object], entry: str | None) -> dict[str, str
 def build(contents: Contents) -> RAFT:
     """The RAFT with these weights; raises CheckpointError if they fit no known size or are not finite."""
     weights = translate(contents.tensors, contents.origin)
-    model = RAFT(config_of(weights))
+    # Initial weights, which are replaced, are drawn at random.
+    with torch.random.fork_rng(devices=[]):
+        model = RAFT(config_of(weights))
     check_fit(model, weights, contents.path)
     model.load_state_dict(weights)
     model.metadata = contents.facts

@@ -21,9 +21,10 @@ def find_occluded(
     relative: float = RELATIVE,
     absolute: float = ABSOLUTE,
 ) -> Bool[Tensor, "batch height width"]:
-    """Pixels of the first frame that the second does not show, by the forward-backward check.
+    """Pixels of the first frame whose flow is not confirmed by the forward-backward check.
 
-    A pixel is visible if |f + b|² <= relative · (|f|² + |b|²) + absolute, in px², where b is the backward flow at the
+    The second frame does not show most of them; the others are where either flow is wrong, such as on even surfaces.
+    A pixel is confirmed if |f + b|² <= relative · (|f|² + |b|²) + absolute, in px², where b is the backward flow at the
     point that f leads to (Sundaram, Brox and Keutzer, ECCV 2010). Pixels that leave the frame are occluded. Swap the
     arguments for the second frame's mask.
     """

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from raft_core.config import SMALL, RaftConfig
-from raft_core.correlation import AllPairs, OnDemand
+from raft_core.correlation import AllPairs
 from raft_core.encoder import FeatureEncoder
 from raft_core.grid import pixel_grid
+from raft_core.on_demand import OnDemand
 from raft_core.update import UpdateBlock
 from raft_core.upsample import FACTOR, MaskHead, upsample_bilinear, upsample_convex
 

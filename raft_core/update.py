@@ -99,12 +99,21 @@ class ConvGRU(nn.Module):
         prepared: PreparedPass,
     ) -> Float[Tensor, "batch hidden rows columns"]:
         """The next hidden state."""
-        inputs = torch.cat((hidden, motion), dim=1)
-        gates = convolve(inputs, prepared.gates_weight) + prepared.gates_context
-        update, reset = torch.sigmoid(gates).chunk(2, dim=1)
+        update, reset = self.gates(hidden, motion, prepared)
         inputs = torch.cat((reset * hidden, motion), dim=1)
         candidate = convolve(inputs, prepared.candidate_weight) + prepared.candidate_context
         return torch.lerp(hidden, torch.tanh(candidate), update)
+
+    def gates(
+        self,
+        hidden: Float[Tensor, "batch hidden rows columns"],
+        motion: Float[Tensor, "batch motion rows columns"],
+        prepared: PreparedPass,
+    ) -> tuple[Float[Tensor, "batch hidden rows columns"], Float[Tensor, "batch hidden rows columns"]]:
+        """The update gate, the share of the hidden state that is replaced, and the reset gate, both from 0 to 1."""
+        gates = convolve(torch.cat((hidden, motion), dim=1), prepared.gates_weight) + prepared.gates_context
+        update, reset = torch.sigmoid(gates).chunk(2, dim=1)
+        return update, reset
 
 
 class FlowHead(nn.Module):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -44,8 +45,10 @@ def test_importing_loads_no_heavy_library(package: str) -> None:
 
 def test_arrays_give_an_array(model: RAFT) -> None:
     first, second = images()
-    flow = flowcli.estimate(first, second, weights=model, iterations=2)
-    assert (flow.shape, flow.dtype) == ((130, 137, 2), np.float32)
+    result = flowcli.estimate(first, second, weights=model, iterations=2)
+    flow = result.flow
+    assert (flow.shape, flow.dtype, result.iterations) == ((130, 137, 2), np.float32, 2)
+    assert result.backward is None and result.occlusion is None
     assert np.abs(flow).max() > 0.1
     assert np.array_equal(flow, expected(model, first, second))
 
@@ -54,34 +57,59 @@ def test_arrays_give_an_array(model: RAFT) -> None:
 def test_tensors_give_a_tensor_of_as_many_flows(model: RAFT, batch: tuple[int, ...]) -> None:
     first = torch.from_numpy(images(2)).permute(0, 3, 1, 2)[: max(1, *batch, 0)].reshape(*batch, 3, 130, 137)
     second = first.flip(-1)
-    flow = flowcli.estimate(first, second, weights=model, iterations=2)
+    flow = flowcli.estimate(first, second, weights=model, iterations=2).flow
     assert (flow.shape, flow.dtype) == ((*batch, 2, 130, 137), torch.float32)
     arrays = first.reshape(-1, 3, 130, 137).permute(0, 2, 3, 1).numpy()
     for one, image in zip(flow.reshape(-1, 2, 130, 137), arrays, strict=True):
         assert np.array_equal(one.permute(1, 2, 0).numpy(), expected(model, image, image[:, ::-1]))
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "error", "message"),
-    [
-        (images()[0], images()[0].astype(np.float32), TypeError, "RGB from 0 to 255 in uint8, got float32"),
-        (images()[0], images()[0][1:], ValueError, "differ in size"),
-        (
-            images()[0][..., 0],
-            images()[0][..., 0],
-            ValueError,
-            r"a frame is \(height, width, 3\), got \(130, 137\)",
-        ),
-        (images()[0], torch.zeros(3, 9, 9, dtype=torch.uint8), TypeError, "got ndarray and Tensor"),
-        (torch.zeros(9, 9, 3), torch.zeros(9, 9, 3), ValueError, r"is \(..., 3, height, width\), got \(9, 9, 3\)"),
-        (torch.zeros(3, 9, 9), torch.zeros(3, 9, 9), TypeError, "uint8, got float32"),
-    ],
-)
-def test_arguments_that_are_not_frames_are_refused(
-    model: RAFT, first, second, error: type[Exception], message: str
-) -> None:
-    with pytest.raises(error, match=message):
-        flowcli.estimate(first, second, weights=model)
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_both_directions_are_those_of_the_two_orders(model: RAFT, batch: tuple[int, ...]) -> None:
+    first = images(2)[: max(1, *batch, 0)].reshape(*batch, 130, 137, 3)
+    second = first[..., ::-1, :]
+    options = {"weights": model, "iterations": 2}
+    both = flowcli.estimate(first, second, direction="both", **options)
+    forward = flowcli.estimate(first, second, **options)
+    backward = flowcli.estimate(first, second, direction="backward", **options)
+    turned = flowcli.estimate(second, first, **options)
+    assert np.array_equal(both.flow, forward.flow)
+    assert np.abs(both.backward - turned.flow).max() < 1e-3
+    assert np.array_equal(backward.flow, backward.backward) and np.array_equal(backward.flow, turned.flow)
+    assert (both.occlusion.shape, both.occlusion.dtype) == ((*batch, 130, 137), np.bool_)
+    assert backward.occlusion is None
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_updates_start_from_the_initial_flow(model: RAFT, direction: str, batch: tuple[int, ...]) -> None:
+    still = copy.deepcopy(model)
+    for parameter in still.update_block.flow_head.conv2.parameters():
+        parameter.data.zero_()
+    first = np.broadcast_to(images(1)[0], (*batch, 130, 137, 3))
+    start = np.broadcast_to(np.float32([8.0, -16.0]), (*batch, 130, 137, 2)).copy()
+    for number in np.ndindex(batch):
+        start[number] *= 1 + sum(number)
+    options = {"weights": still, "iterations": 1, "direction": direction}
+    flow = flowcli.estimate(first, first, initial_flow=start, **options).flow
+    assert np.abs(flow - start).max() < 1e-3
+    start[..., 5, 5, :] = np.nan
+    assert np.isfinite(flowcli.estimate(first, first, initial_flow=start, **options).flow).all()
+
+
+def test_an_estimator_encodes_an_image_once_for_consecutive_calls(model: RAFT, monkeypatch) -> None:
+    encoded = []
+    encode = RAFT.encode
+    monkeypatch.setattr(RAFT, "encode", lambda self, batch: (encoded.append(len(batch)), encode(self, batch))[1])
+    estimator = flowcli.Estimator(model, iterations=2)
+    shots = images(4)
+    buffer = np.empty_like(shots[0])
+    flows = []
+    for number in range(3):
+        buffer[:] = shots[number + 1]
+        flows.append(estimator.estimate(shots[number].copy(), buffer).flow)
+    assert sum(encoded) == 4
+    assert all(np.abs(flow - expected(model, *shots[n : n + 2])).max() < 1e-3 for n, flow in enumerate(flows))
 
 
 def test_a_video_gives_an_estimate_for_every_pair(make_video, model: RAFT) -> None:
@@ -93,6 +121,10 @@ def test_a_video_gives_an_estimate_for_every_pair(make_video, model: RAFT) -> No
     assert estimates[0].occlusion is not None and estimates[0].occlusion.shape == (48, 64)
     (only,) = flowcli.video(str(path), start="#3", max_frames=2, weights=model, iterations=1)
     assert only.pair.first.image.shape == (48, 64, 3)
+    assert (only.pair.first.index, only.pair.first.source_index, only.pair.first.source_time * 25) == (0, 3, 3)
+    timed = flowcli.video(str(path), sample_fps=12.5, start=0.04, pad_last=True, weights=model, iterations=1)
+    assert len(timed) == 3
+    assert [(each.pair.first.source_index, each.repeated) for each in timed] == [(1, False), (3, False), (5, True)]
 
 
 def test_a_video_that_cannot_be_used_is_refused_before_the_first_pair(tmp_path: Path, model: RAFT) -> None:
@@ -101,8 +133,6 @@ def test_a_video_that_cannot_be_used_is_refused_before_the_first_pair(tmp_path: 
     (tmp_path / "text.mp4").write_text("hello")
     with pytest.raises(SourceError, match="is text"):
         flowcli.video(tmp_path / "text.mp4", weights=model)
-    with pytest.raises(ValueError, match="at least 1"):
-        flowcli.video(tmp_path / "text.mp4", weights=model, skip=0)
 
 
 def test_a_video_closed_early_leaves_no_thread(make_video, model: RAFT, no_thread_stays) -> None:

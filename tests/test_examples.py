@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -51,3 +53,16 @@ def test_a_stereo_model_of_rafts_parts_learns_disparity() -> None:
         (*_, found) = model(left, right, 3)
     assert found.shape == (32, HEIGHT, WIDTH)
     assert (found - disparity).abs()[seen].mean() < 0.5 * disparity.expand_as(found)[seen].mean()
+
+
+def test_a_folder_of_clips_is_curated_by_its_table_of_motion(flowcli, place, capsys) -> None:
+    pattern = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (160, 160, 3), np.uint8), (0, 0), 2)
+    for name, step in (("moves", 3), ("still", 0)):
+        Path("clips", name).mkdir(parents=True)
+        for number in range(3):
+            part = pattern[8 : 8 + 96, 8 + step * number : 8 + step * number + 128]
+            cv2.imwrite(f"clips/{name}/{number}.png", part)
+    assert flowcli("batch", "clips", "-o", "flows", "--save", "stats", "--quality", "fast", "--iters", 4).code == 0
+    capsys.readouterr()
+    example("curate").main("flows/motion.csv")
+    assert capsys.readouterr().out == "moves\n"

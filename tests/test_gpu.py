@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import flowcli
 from flowcli.media.frames import Frame, FramePair
 from flowcli.model.device import autocast
 from flowcli.model.estimator import FlowEstimator
@@ -130,3 +131,15 @@ def test_tf32_is_off_only_within_the_estimator() -> None:
     with autocast(CUDA, torch.float32):
         assert not torch.backends.cudnn.allow_tf32
     assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_tensors_on_the_gpu_stay_there() -> None:
+    torch.manual_seed(0)
+    noise = torch.randint(0, 256, (4, 3, 200, 300), dtype=torch.uint8)
+    estimator = flowcli.Estimator(RAFT(), iterations=4, direction="both", precision="fp32", device="cuda")
+    found = [estimator.estimate(noise[:-1].cuda(), noise[1:].cuda()), *estimator.video(noise.cuda())]
+    wanted = flowcli.estimate(noise[:-1], noise[1:], weights=estimator._of_videos.model, iterations=4, device="cuda")
+    for values in (found[0].flow, torch.stack([each.flow for each in found[1:]])):
+        assert values.device.type == "cuda"
+        assert (values.cpu() - wanted.flow).abs().max() < 0.01
+    assert {each.backward.device.type for each in found} == {each.occlusion.device.type for each in found} == {"cuda"}

@@ -12,10 +12,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
-from flowcli.media.pairs import expected_pairs, pairs_of
+from flowcli.media.pairs import pairs_of
 from flowcli.media.selection import parse_moment
 from flowcli.model.memory import Memory
 from flowcli.pipeline.segments import Segment, folder_of, is_closed, part_of, read_manifest, write_segment
+from flowcli.pipeline.settings import pairing_of
 from flowcli.pipeline.video import open_run, run_of, source_of
 from flowcli.system.signals import Interruption, StoppedError
 
@@ -52,7 +53,18 @@ class Chunk:
 
 
 def first_frame(request: Request) -> int:
-    """The index of the frame that --start names, 0 by default; raises UsageError if --start is a time."""
+    """The index of the frame that --start names, 0 by default.
+
+    Raises UsageError if --start is a time, and for options by which chunks do not begin at known frames.
+    """
+    others = {
+        "--pad-last": request.pad_last,
+        "--sample-fps": request.sample_fps is not None,
+        "--reference": request.reference is not None,
+    }
+    if any(others.values()):
+        option = next(name for name, given in others.items() if given)
+        raise UsageError(f"--split cannot be combined with {option}", hint="leave one of them out")
     start = parse_moment(request.start or "#0", "--start")
     if start.frame is None:
         raise UsageError(f"--split needs --start as a frame, not {start} s", hint="such as --start '#1800'")
@@ -61,7 +73,7 @@ def first_frame(request: Request) -> int:
 
 def count_chunks(source: Source, request: Request) -> int:
     """The number of chunks of a source; 1 without --split, and if the number of frames is unknown."""
-    pairs = expected_pairs(source.meta.frame_count, skip=request.skip, sliding=request.sliding)
+    pairs = pairing_of(request).pairs_of(source.meta)
     return 1 if request.split is None or pairs is None else max(1, -(-pairs // request.split))
 
 
@@ -98,7 +110,7 @@ def compute_chunk(task: Task, chunk: Chunk, *, model: RAFT) -> int:
         run = run_of(task, source, resolved=manifest["resolved"], model=model)
         offset = source.meta.start - Fraction(manifest["start"])
         frames = moved(source.frames(), by=chunk.first_frame(task.request), later=offset)
-        pairs = pairs_of(frames, skip=task.request.skip, sliding=task.request.sliding)
+        pairs = pairs_of(frames, pairing_of(task.request))
         first = next(pairs, None)
         if first is None:
             write_segment(folder, Segment(lost=source.lost), last=None)
@@ -116,7 +128,13 @@ def compute_chunk(task: Task, chunk: Chunk, *, model: RAFT) -> int:
 def moved(frames: Iterator[Frame], *, by: int, later: Fraction) -> Iterator[Frame]:
     """The frames of a chunk with the indices and times that they have in the whole video."""
     for frame in frames:
-        yield replace(frame, index=frame.index + by, time=frame.time + later)
+        yield replace(
+            frame,
+            index=frame.index + by,
+            time=frame.time + later,
+            skipped=None if frame.skipped is None else frame.skipped - by,
+            start=frame.start - later,
+        )
 
 
 def join_chunks(task: Task, source: Source, console: Console, *, model: RAFT) -> Result:

@@ -22,16 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clip:
-    """A video or image folder to compute.
+    """A video, an image folder, or two images to compute.
 
-    `path` is as found, `key` is relative to the folder of the batch, `name` names its outputs, and `options` are the
-    fields of a Request that differ from those of the batch.
+    `path` is as found, and `second` that of the second image of a pair. `key` is unique and relative to the folder of
+    the batch, `name` names its outputs, and `options` are the fields of a Request that differ from those of the batch.
     """
 
     path: Path
     key: str
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    second: Path | None = None
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The path, or those of both images."""
+        return (self.path,) if self.second is None else (self.path, self.second)
 
     @property
     def folder(self) -> Path:
@@ -62,7 +68,7 @@ def discover(
 
 def chosen(clips: Iterable[Clip], place: Path, *, include: Collection[str], exclude: Collection[str]) -> list[Clip]:
     """The clips in a folder or list that match the globs; raises SourceError if there are none."""
-    fitting = [clip for clip in clips if wanted(Path(clip.key), include, exclude)]
+    fitting = [clip for clip in clips if wanted(Path(clip.key).with_name(clip.path.name), include, exclude)]
     if not fitting:
         raise SourceError(
             f"no clip found in {place}",

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from flowcli.errors import FlowcliError
-from flowcli.media.pairs import expected_pairs
+from flowcli.pipeline.settings import pairing_of
 from flowcli.pipeline.video import source_of
 from flowcli.system.json_text import json_text
 
@@ -70,13 +70,14 @@ class BatchPlan:
 
 def plan_clip(clip: Clip, request: Request) -> ClipPlan:
     """The plan of one clip."""
-    size_bytes = sum(file.stat().st_size for file in files_of(clip.path))
-    own = replace(request, inputs=(clip.path,), **clip.options)
+    size_bytes = sum(file.stat().st_size for path in clip.inputs for file in files_of(path))
+    own = replace(request, inputs=clip.inputs, **clip.options)
     try:
         with source_of(own) as source:
             count, rate = source.meta.frame_count, source.meta.rate
+            flows = pairing_of(own).flows_of(source.meta)
         seconds = None if count is None else float(count / rate)
-        return ClipPlan(clip.key, count, expected_pairs(count, skip=own.skip, sliding=own.sliding), seconds, size_bytes)
+        return ClipPlan(clip.key, count, flows, seconds, size_bytes)
     except FlowcliError as error:
         return ClipPlan(clip.key, None, None, None, size_bytes, str(error))
 

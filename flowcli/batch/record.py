@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import PartialError, UsageError
+from flowcli.flow.outputs import OVERWRITING
 from flowcli.system.json_text import json_text
 
 if TYPE_CHECKING:
@@ -83,13 +84,15 @@ class Batch:
 
     def problem(self) -> PartialError | None:
         """The error of a batch with failed or partial clips; None if there are none."""
-        failed = sum(outcome.status != "done" for outcome in self.outcomes.values())
+        failed = [outcome for outcome in self.outcomes.values() if outcome.status != "done"]
         if not failed:
             return None
-        return PartialError(
-            f"{failed} of {len(self.clips)} clips failed or are partial",
-            hint=f"{self.record} states the reasons; --retry-failed computes them again",
-        )
+        message = f"{len(failed)} of {len(self.clips)} clips failed or are partial"
+        if all(outcome.hint == OVERWRITING for outcome in failed):
+            hint = "their outputs are of other options: -y overwrites them, -o writes elsewhere"
+        else:
+            hint = f"{self.record} states the reasons; --retry-failed computes them again"
+        return PartialError(message, hint=hint)
 
 
 def read_outcomes(record: Path) -> dict[str, Outcome]:

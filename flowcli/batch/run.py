@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from flowcli.batch.chunks import Chunk, first_frame
 from flowcli.batch.engines import EngineOptions, computed
+from flowcli.batch.motion import MotionRow, rows_of
 from flowcli.batch.record import Batch, Outcome, read_outcomes
 from flowcli.batch.report import page
+from flowcli.batch.table import TableOptions, write_table
 from flowcli.batch.work import Chunked, Work, state_of
 from flowcli.errors import UsageError
-from flowcli.flow.colour import parse_mode, parse_scale
+from flowcli.flow.colour import parse_mode, parse_scale, plain_scale
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.model.device import choose_device
-from flowcli.pipeline.settings import effort_of, resolve
+from flowcli.pipeline.settings import effort_of, pairing_of, resolve
 from flowcli.pipeline.task import Task
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
@@ -46,12 +48,14 @@ def run_batch(
     shard: str = "1/1",
     retry_failed: bool = False,
     report: bool = False,
+    table: TableOptions | None = None,
 ) -> Batch:
     """Computes every clip into the same relative path below `folder`, and records the outcomes in batch.json there.
 
     `console` shows the number of clips done, `silent` the progress within a clip. `clips` are those of one `shard` of a
     job array, which has a record of its own. A clip that is done is checked and skipped; a failed one is skipped unless
-    its content or options changed, or `retry_failed`. `report` writes report.html too.
+    its content or options changed, or `retry_failed`. `report` writes report.html too, and `table` the tables of
+    motion, motion.csv or another format, of clips that save stats.
 
     Raises UsageError for invalid options and if another run holds the folder, StoppedError after a signal.
     """
@@ -67,9 +71,18 @@ def run_batch(
         record_outcomes(done, record, total=len(works), console=console)
         if report:
             write_whole(folder / f"report{suffix}.html", page(record.batch, folder).encode())
+        write_tables(record.batch, folder, suffix, table or TableOptions())
         return record.batch
     finally:
         lock.release()
+
+
+def write_tables(batch: Batch, folder: Path, suffix: str, options: TableOptions) -> None:
+    """Writes the motion of every clip, and of every pair if that is wanted, in each of the formats."""
+    for each_pair in (False, True)[: 1 + options.each_pair]:
+        for name in options.formats:
+            path = folder / f"motion{'_pairs' * each_pair}{suffix}.{name}"
+            write_table(path, rows_of(batch, folder, each_pair=each_pair), MotionRow)
 
 
 def record_outcomes(
@@ -95,7 +108,8 @@ def check_request(request: Request, engine: EngineOptions) -> None:
     effort_of(request).applied_to(resolve(request, saved=saved), device, stated={})
     parse_selection(request.start, request.end, request.max_frames)
     parse_rate(request.fps)
-    parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+    pairing_of(request)
+    parse_scale(request.max_flow, plain_scale(request.gamma, request.background, request.wheel))
     parse_mode(request.scale_mode, request.max_flow)
     if request.split:
         first_frame(request)
@@ -121,7 +135,7 @@ class BatchRecord:
         earlier = self._outcomes.get(work.clip.key)
         if earlier is None or earlier.status == "done":
             return True
-        return (earlier.asked, earlier.fingerprint) != (work.asked, state_of(work.clip.path))
+        return (earlier.asked, earlier.fingerprint) != (work.asked, state_of(work.clip))
 
     def note(self, clip: Clip, outcome: Outcome) -> None:
         """Adds an outcome; one that equals an earlier one except for its time keeps the earlier time."""

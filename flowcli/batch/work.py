@@ -22,6 +22,7 @@ from flowcli.pipeline.task import Task
 from flowcli.pipeline.video import estimate_video, source_of
 from flowcli.system.files import reported
 from flowcli.system.fingerprint import fingerprint
+from flowcli.system.lock import is_held, wait_until_free
 from flowcli.system.options import marked
 from flowcli.system.signals import StoppedError
 
@@ -53,7 +54,7 @@ class Work:
     def own(self) -> Request:
         """The request for this clip."""
         place = self.folder / self.clip.folder
-        options = {**self.clip.options, "inputs": (self.clip.path,), "output": place, "name": self.clip.name}
+        options = {**self.clip.options, "inputs": self.clip.inputs, "output": place, "name": self.clip.name}
         return replace(self.request, **options, resume=True)
 
     @cached_property
@@ -90,7 +91,7 @@ def prepare(work: Work) -> Prepared:
         with reported(work.folder / work.clip.folder):
             # An output path is taken as a folder if it exists, even if its name looks like that of a file.
             (work.folder / work.clip.folder).mkdir(parents=True, exist_ok=True)
-        task = Task.of(work.own, preview_at(preview_path(work.folder, work.clip)))
+        task = Task.of(work.own, preview_at(preview_path(work.folder, work.clip)), video=work.clip.second is None)
         if work.chunk:
             return Prepared(work, task)
         finished = task.finished()
@@ -105,7 +106,7 @@ def compute(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
     """Computes one clip or chunk; every Exception becomes its outcome, except that StoppedError is raised."""
     started, threads = time.monotonic(), torch.get_num_threads()
     try:
-        done = compute_prepared(prepared, model)
+        done = compute_prepared(when_free(prepared), model)
     except StoppedError:
         raise
     except FlowcliError as error:
@@ -116,6 +117,21 @@ def compute(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
         # A resumed clip sets the number of threads that its run started with.
         torch.set_num_threads(threads)
     return done if isinstance(done, Chunked) else replace(done, seconds=round(time.monotonic() - started, 3))
+
+
+def when_free(prepared: Prepared) -> Prepared:
+    """Waits while another process writes the clip, such as a worker of a killed batch that has not ended yet.
+
+    Then prepares the work again: the other process may have finished it.
+    """
+    task, work = prepared.task, prepared.work
+    if task is None or work.chunk or not is_held(task.journal):
+        return prepared
+    if prepared.source:
+        prepared.source.close()
+    work.console.say(f"waiting for another process that writes {work.clip.key}")
+    wait_until_free(task.journal)
+    return prepare(work)
 
 
 def compute_prepared(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
@@ -135,7 +151,7 @@ def compute_prepared(prepared: Prepared, model: RAFT) -> Outcome | Chunked:
                 result = estimate_video(task, work.console, source=source, model=model)
     if task and result and result.report:
         report = result.report.content
-        (state,) = task.job["input"]
+        state = " ".join(task.job["input"])
         return outcome(work, flows=report["flows"], problem=problem_of(report, work.clip.path), state=state)
     return outcome(work, problem=prepared.problem)
 
@@ -148,17 +164,17 @@ def outcome(work: Work, *, flows: int = 0, problem: FlowcliError | None = None, 
         status=status,
         flows=flows,
         seconds=0.0,
-        fingerprint=state_of(work.clip.path) if state is None else state,
+        fingerprint=state_of(work.clip) if state is None else state,
         asked=work.asked,
         error=None if problem is None else str(problem),
         hint=None if problem is None else problem.hint,
     )
 
 
-def state_of(path: Path) -> str:
+def state_of(clip: Clip) -> str:
     """The fingerprint of a clip; empty if it cannot be read."""
     try:
-        return fingerprint(path)
+        return " ".join(map(fingerprint, clip.inputs))
     except OSError:
         return ""
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import errno
 import importlib
-import inspect
-import pkgutil
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from flowcli.cli import commands
+from flowcli.cli.help import Command, Group
 from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
 from flowcli.system.console import close_log, log_traceback, write_line
 from flowcli.system.signals import Interruption, Stop, StoppedError
 from flowcli.system.streams import prepare_streams
 from flowcli.version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 EPILOG = """
 Exit codes
@@ -40,8 +36,9 @@ Exit codes
 app = typer.Typer(
     help="Optical flow of videos with RAFT, and inspection of RAFT's intermediate results.",
     epilog=EPILOG,
+    cls=Group,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -62,22 +59,13 @@ def options(
     """Declares the options before the command: only --version, handled by its callback."""
 
 
-def unwrapped(command: Callable[..., None]) -> str:
-    """A command's docstring with each paragraph on one line, as Typer would keep the line breaks of the source."""
-    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
-    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
-
-
-for found in pkgutil.iter_modules(commands.__path__):
-    if not found.name.startswith("_"):
-        # The command's file is imported here, the modules it uses only when it runs.
-        module = importlib.import_module(f"{commands.__name__}.{found.name}")
-        if hasattr(module, "app"):
-            for part in module.app.registered_commands:
-                part.help = unwrapped(part.callback)
-            app.add_typer(module.app, name=found.name)
-        else:
-            app.command(found.name, help=unwrapped(module.run), epilog=getattr(module, "EPILOG", None))(module.run)
+for name in commands.names():
+    # The command's file is imported here, the modules it uses only when it runs.
+    module = importlib.import_module(f"{commands.__name__}.{name}")
+    if hasattr(module, "app"):
+        app.add_typer(module.app, name=name)
+    else:
+        app.command(name, cls=Command, epilog=getattr(module, "EPILOG", None))(module.run)
 
 
 def main() -> None:

@@ -6,15 +6,14 @@ import importlib
 import os
 import platform
 import sys
-from dataclasses import asdict, dataclass, field
 from importlib.metadata import distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowcli.cli.diagnosis import Diagnosis, loaded
 from flowcli.errors import FlowcliError
-from flowcli.model.memory_plan import amount, make_plan
-from flowcli.system.json_text import json_text
+from flowcli.model.memory_plan import amount, make_cpu_plan, make_plan
 from flowcli.version import __version__
 from raft_core.config import LARGE, SMALL
 
@@ -30,52 +29,19 @@ ENCODERS = {
     "GIF": "gif",
     "WebP": "libwebp_anim",
 }
-EXTRAS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "hdf5": ("h5py",), "tensorboard": ("tensorboard",)}
+EXTRAS = {
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "hdf5": ("h5py",),
+    "tensorboard": ("tensorboard",),
+    "ray": ("ray",),
+}
 CPU_TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A problem, and the command or action that fixes it."""
-
-    what: str
-    fix: str
-
-
-@dataclass
-class Diagnosis:
-    """The results of all checks: under each heading, a line for people and a record for programs; and problems."""
-
-    lines: dict[str, str] = field(default_factory=dict)
-    records: dict[str, Any] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def add_fact(self, heading: str, line: str, record: object) -> None:
-        """Adds a fact under a heading."""
-        self.lines[heading] = line
-        self.records[heading] = record
-
-    def add_problem(self, what: str, fix: str) -> None:
-        """Adds a problem, unless it is among them."""
-        if Problem(what, fix) not in self.problems:
-            self.problems.append(Problem(what, fix))
-
-    def facts(self) -> dict[str, str]:
-        """The lines for people by heading, problems last."""
-        problems = {
-            f"problem {number}": f"{each.what}; fix it: {each.fix}" for number, each in enumerate(self.problems, 1)
-        }
-        return {**self.lines, **(problems or {"problems": "none"})}
-
-    def text(self) -> str:
-        """The records for programs as JSON."""
-        return json_text({**self.records, "problems": [asdict(each) for each in self.problems]})
 
 
 def diagnose() -> Diagnosis:
     """Runs all checks; packages that cannot be loaded are problems and stop no other check."""
     diagnosis = Diagnosis()
-    diagnosis.add_fact("flowcli", f"{__version__}, in {Path(__file__).parent}", __version__)
+    diagnosis.add_fact("flowcli", f"{__version__}, in {Path(__file__).parents[1]}", __version__)
     diagnosis.add_fact("python", f"{platform.python_version()}, {sys.executable}", platform.python_version())
     system = f"{platform.system()} {platform.machine()}"
     diagnosis.add_fact("system", f"{system}, {os.cpu_count()} cores", {"name": system, "cores": os.cpu_count()})
@@ -86,21 +52,6 @@ def diagnose() -> Diagnosis:
         "extras", ", ".join(f"{name}: {'yes' if here else 'no'}" for name, here in extras.items()), extras
     )
     return diagnosis
-
-
-def loaded(diagnosis: Diagnosis, module: str, *, package: str, fix: str | None = None) -> Any:
-    """The imported module; None, with a problem added, where it cannot be imported."""
-    try:
-        return importlib.import_module(module)
-    except FlowcliError as error:
-        diagnosis.add_problem(str(error), fix or error.hint)
-    except (ImportError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        diagnosis.add_problem(
-            f"{package} cannot be loaded: {reason}", fix or f"pip install --force-reinstall {package}"
-        )
-    diagnosis.add_fact(package, "cannot be loaded, see the problems", None)
-    return None
 
 
 def check_torch(diagnosis: Diagnosis) -> None:
@@ -145,7 +96,7 @@ def check_torch(diagnosis: Diagnosis) -> None:
         f"--device auto is {chosen}, --precision auto is {precision}",
         {"device": str(chosen), "precision": precision},
     )
-    check_sizes(diagnosis, free_bytes(chosen))
+    check_sizes(diagnosis, free_bytes(chosen), on_cpu=chosen.type == "cpu")
 
 
 def device_record(torch: Any, device: torch.device, free: int | None) -> dict[str, Any]:
@@ -160,14 +111,15 @@ def device_record(torch: Any, device: torch.device, free: int | None) -> dict[st
     return {"name": f"{capability}, {torch.get_num_threads()} threads", "precisions": ["fp32", "bf16"], **free_memory}
 
 
-def check_sizes(diagnosis: Diagnosis, budget: int | None) -> None:
+def check_sizes(diagnosis: Diagnosis, budget: int | None, *, on_cpu: bool) -> None:
     """Finds the largest of `SIZES` whose frames fit into `budget` bytes, for either model."""
+    make = make_cpu_plan if on_cpu else make_plan
     records, lines = [], []
     for config in (SMALL, LARGE):
         fits = {}
         for width, height in SIZES:
             try:
-                plan = make_plan(height, width, config=config, both=False, budget=budget, batch=1, most=1)
+                plan = make(height, width, config=config, both=False, budget=budget, batch=1)
             except FlowcliError:
                 continue
             fits[f"{width} x {height}"] = "on demand" if plan.on_demand else "all pairs"
@@ -186,7 +138,7 @@ def check_opencv(diagnosis: Diagnosis) -> None:
     if len(kinds) > 1:
         diagnosis.add_problem(
             f"{' and '.join(kinds)} install the same files",
-            f"pip uninstall -y {' '.join(kinds)}, then pip install {kinds[0]}",
+            f"pip uninstall -y {' '.join(kinds)}, then pip install opencv-python-headless",
         )
     module = loaded(diagnosis, "flowcli.system.opencv", package="opencv")
     if module is not None:
@@ -197,10 +149,10 @@ def check_opencv(diagnosis: Diagnosis) -> None:
 
 def check_pyav(diagnosis: Diagnosis) -> None:
     """Checks PyAV and its encoders."""
-    inventory = loaded(diagnosis, "flowcli.media.pyav.inventory", package="av")
-    if inventory is None:
+    av = loaded(diagnosis, "av", package="av")
+    if av is None:
         return
-    have = inventory.encoders()
+    have = encoders(av)
     found = {name: encoder in have for name, encoder in ENCODERS.items()}
     diagnosis.add_fact(
         "av",
@@ -211,6 +163,17 @@ def check_pyav(diagnosis: Diagnosis) -> None:
         diagnosis.add_problem(
             "PyAV has no H.264 encoder, so no video can be written", "pip install --force-reinstall --no-cache-dir av"
         )
+
+
+def encoders(av: Any) -> frozenset[str]:
+    """The names of all encoders of PyAV's FFmpeg, as FFmpeg spells them."""
+    found = set()
+    for name in av.codecs_available:
+        try:
+            found.add(av.codec.Codec(name, "w").name)
+        except av.codec.codec.UnknownCodecError:
+            continue  # it only decodes
+    return frozenset(found)
 
 
 def check_weights(diagnosis: Diagnosis) -> None:
@@ -227,7 +190,8 @@ def check_weights(diagnosis: Diagnosis) -> None:
         )
     if weights.DEFAULT not in verdicts.items:
         diagnosis.add_problem(
-            f"the embedded weights {weights.DEFAULT} are missing", "pip install --force-reinstall flowcli-raft"
+            f"the embedded weights {weights.DEFAULT} are missing",
+            "install flowcli again from its folder: pip install --force-reinstall --no-deps .",
         )
     lines = [f"{name} (checksum {checksum}, {tensors})" for name, (checksum, tensors) in verdicts.items.items()]
     diagnosis.add_fact(

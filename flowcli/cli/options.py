@@ -26,8 +26,9 @@ def outputs() -> str:
 
 def listed(title: str, texts: Mapping[str, str]) -> str:
     """A title, followed by each name with its text, wrapped."""
+    column = 1 + max(map(len, texts))
     lines = (
-        textwrap.fill(text, WIDTH, initial_indent=f"{name:<11}", subsequent_indent=" " * 11)
+        textwrap.fill(text, WIDTH, initial_indent=f"{name:<{column}}", subsequent_indent=" " * column)
         for name, text in texts.items()
     )
     return "\n".join([title, *lines])

@@ -14,7 +14,7 @@ from flowcli.flow.drawing import labelled_row
 from flowcli.flow.error_map import colour_error, key
 from flowcli.flow.photometric import photometric_error
 from flowcli.media.frames import lost_frames
-from flowcli.media.pairs import expected_pairs, pairs_of, too_short
+from flowcli.media.pairs import Pairing, pairs_of
 from flowcli.media.pyav import VideoWriter
 from flowcli.media.sources import name_of
 from flowcli.model.resize import Resizing, resized
@@ -72,14 +72,15 @@ def compare_sides(request: Request, sides: tuple[str, str], console: Console) ->
     (path,) = request.inputs
     video, report = plan(request, path)
     first, second = (side_of(text, request) for text in sides)
+    pairing = Pairing(request.skip)
     with source_of(request) as source:
         scale = parse_scale(request.max_flow) or first.scale(source, skip=request.skip)
-        total = expected_pairs(source.meta.frame_count, skip=request.skip)
+        total = pairing.pairs_of(source.meta)
         # Neither side is more than a batch ahead of the other, so that few pairs wait in memory.
-        here, there = tee(pairs_of(source.frames(), skip=request.skip))
+        here, there = tee(pairs_of(source.frames(), pairing))
         followed = console.follow(zip(first.flows(here), second.flows(there), strict=True), total=total, unit="pair")
-        writer = VideoWriter(video, rate=source.meta.rate / request.skip, tick=source.meta.tick)
-        differences = write(writer, followed, (first.label, second.label), scale, path=path, skip=request.skip)
+        writer = VideoWriter(video, rate=pairing.rate_of(source.meta), tick=source.meta.tick)
+        differences = write(writer, followed, (first.label, second.label), scale, path=path, pairing=pairing)
         lost, notes = source.lost, tuple(source.notes)
     record = record_of(request, (first, second), scale, differences)
     write_whole(report, record.text().encode())
@@ -106,7 +107,7 @@ def write(
     scale: ColourScale,
     *,
     path: Path,
-    skip: int,
+    pairing: Pairing,
 ) -> list[Difference]:
     """Draws and measures every pair; the video is complete, partial after a signal, or removed after an error."""
     differences = []
@@ -122,7 +123,7 @@ def write(
                     interruption.number, hint=f"the finished part is in {kept}" if kept else "nothing was finished yet"
                 )
         if not differences:
-            raise too_short(path, skip=skip)
+            raise pairing.too_short(path)
         writer.close()
     except StoppedError:
         raise

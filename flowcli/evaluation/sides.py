@@ -13,7 +13,7 @@ from flowcli.errors import SourceError, UsageError
 from flowcli.flow.colour import ColourScale, magnitude
 from flowcli.flow.formats import FORMATS, format_of, reader, stem_of
 from flowcli.model.weights import find
-from flowcli.pipeline.colour_scale import sampled_scale
+from flowcli.pipeline.colour_scale import sampled_speeds
 from flowcli.pipeline.request import Request
 from flowcli.pipeline.settings import estimator_of
 from flowcli.system.options import declared
@@ -91,7 +91,7 @@ class Computed:
 
     def scale(self, source: Source, *, skip: int) -> ColourScale:
         """A colour scale from a few pairs spread over the source."""
-        return sampled_scale(source, self.estimator, skip=skip)
+        return ColourScale.covering(sampled_speeds(source, self.estimator, skip=skip))
 
     def record(self) -> dict[str, object]:
         """The weights and settings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -27,7 +28,14 @@ _RADIUS = 256
 _ROWS_AT_ONCE = 32
 
 BACKGROUNDS = ("white", "black")
+WHEELS = ("closed", "middlebury")
 MODES = ("video", "frame")
+
+MOVING = 0.5
+"""The speed in pixels per pair from which a pixel counts as moving; noise is slower."""
+_SLOW_SATURATION = 0.4
+_STRONGEST_GAMMA = 1.6
+"""A gamma of 2 shows the blocks of the flow's grid and noise on what stands still."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +43,48 @@ class ColourScale:
     """The mapping from speed to saturation. A video has one for all pairs, so that colours do not flicker.
 
     Saturation is full at `max_flow` pixels; a `gamma` above 1 shows slow motion more strongly. No motion is white, or
-    black if `dark`.
+    black if `dark`. With `seam`, hues are those of Middlebury throughout, which leap to red at the right; else those
+    from magenta to red are spread over the leap, so that a pan to the right shows none.
     """
 
     max_flow: float
     gamma: float = 1.0
     dark: bool = False
+    seam: bool = False
 
     @classmethod
     def covering(cls, magnitudes: Iterable[NDArray[np.float32]]) -> ColourScale:
         """The scale of typical fast motion, from the speeds of a few pairs in pixels."""
         return cls(typical([fast for speeds in magnitudes if (fast := fast_speed(speeds)) is not None]))
 
+    def fitted(self, magnitudes: Iterable[NDArray[np.float32]], *, gamma: bool) -> ColourScale:
+        """This scale with the `max_flow` of typical fast motion, from the speeds of a few pairs in pixels.
+
+        With `gamma`, it has the gamma from 1 to 1.6 that gives slow motion two fifths of full saturation, as far as
+        possible, so that neither the beginning of motion that grows nor slow motion beside fast one is lost in white.
+        """
+        magnitudes = list(magnitudes)
+        max_flow = self.covering(magnitudes).max_flow
+        slow = [float(np.quantile(moving, 0.25)) for speeds in magnitudes if (moving := _moving(speeds)).size]
+        if not gamma or not slow:
+            return replace(self, max_flow=max_flow)
+        fraction = min(float(np.quantile(slow, 0.25)) / max_flow, _SLOW_SATURATION)
+        fitting = math.log(fraction) / math.log(_SLOW_SATURATION)
+        return replace(self, max_flow=max_flow, gamma=round(min(fitting, _STRONGEST_GAMMA), 1))
+
+    def __str__(self) -> str:
+        strengthened = "" if self.gamma == 1 else f", gamma {self.gamma:g}"
+        return f"full colour at {self.max_flow:.3g} px{strengthened}"
+
 
 def fast_speed(speeds: NDArray[np.float32]) -> float | None:
     """The 99th percentile of known speeds; None where no flow is known."""
     known = speeds[speeds <= UNKNOWN]
     return float(np.percentile(known, 99.0)) if known.size else None
+
+
+def _moving(speeds: NDArray[np.float32]) -> NDArray[np.float32]:
+    return speeds[(speeds >= MOVING) & (speeds <= UNKNOWN)]
 
 
 def typical(fast: Collection[float], *, floor: float = 1.0) -> float:
@@ -71,7 +104,7 @@ def colour_flow(
     Motion faster than the scale keeps its hue at full saturation. Unknown flow, NaN or above 1e9, is black, or grey on
     a dark scale.
     """
-    table = _table(scale.gamma, scale.dark)
+    table = _table(scale.gamma, scale.dark, scale.seam)
     unknown = 80 if scale.dark else 0
     image = np.empty((*flow.shape[:2], 3), np.uint8)
     # In bands that fit the cache this takes half the time.
@@ -141,17 +174,21 @@ def _colour_band(
         image[unknown] = grey
 
 
-@lru_cache(maxsize=4)
-def _table(gamma: float, dark: bool) -> NDArray[np.uint8]:
+@lru_cache(maxsize=12)
+def _table(gamma: float, dark: bool, seam: bool) -> NDArray[np.uint8]:
     """The colour of every flow from (-1, -1) to (1, 1), so that angles are computed once, not for every pixel."""
     steps = np.arange(-_RADIUS, _RADIUS + 1) / _RADIUS
     x, y = np.meshgrid(steps, steps)
     hues = _hues()
     turn = np.arctan2(-y, -x) / (2 * np.pi) + 0.5
     place = turn * (len(hues) - 1)
+    if not seam:
+        # The published wheel ends one hue before red. The hues from magenta on move up, the others stay.
+        magenta = sum(_STEPS[:-1])
+        place = np.where(place > magenta, magenta + (place - magenta) * _STEPS[-1] / (_STEPS[-1] - 1), place)
     before = np.floor(place).astype(int)
     fraction = (place - before)[..., None]
-    hue = (1 - fraction) * hues[before] + fraction * hues[(before + 1) % len(hues)]
+    hue = (1 - fraction) * hues[before % len(hues)] + fraction * hues[(before + 1) % len(hues)]
     saturation = (np.minimum(np.hypot(x, y), 1) ** (1 / gamma))[..., None]
     colour = saturation * hue if dark else 1 - saturation * (1 - hue)
     return np.asarray(np.rint(255 * colour), np.uint8)
@@ -167,9 +204,8 @@ def _hues() -> NDArray[np.float64]:
     return np.concatenate(ramps)
 
 
-def parse_scale(text: str, *, gamma: float = 1.0, background: str = "white") -> ColourScale | None:
-    """The scale of the value of --max-flow, None for `auto`; raises UsageError for anything else."""
-    plain = plain_scale(gamma, background)
+def parse_scale(text: str, plain: ColourScale = _PLAIN) -> ColourScale | None:
+    """The scale of the value of --max-flow, else like `plain`; None for `auto`; raises UsageError for anything else."""
     if text == "auto":
         return None
     try:
@@ -190,10 +226,17 @@ def parse_mode(text: str, max_flow: str) -> str:
     return text
 
 
-def plain_scale(gamma: float, background: str) -> ColourScale:
-    """A scale of one pixel with this gamma and background; raises UsageError for unusable ones."""
-    if not 0.1 <= gamma <= 10:
-        raise UsageError(f"--gamma {gamma:g} is not between 0.1 and 10", hint="2 shows slow motion more strongly")
-    if background not in BACKGROUNDS:
-        raise UsageError(f"--background {background} is not known", hint=f"use {' or '.join(BACKGROUNDS)}")
-    return ColourScale(1.0, gamma, dark=background == "black")
+def plain_scale(gamma: str = "1", background: str = "white", wheel: str = "closed") -> ColourScale:
+    """A scale of one pixel with this gamma, 1 for `auto`, background and wheel; raises UsageError for unusable ones."""
+    try:
+        value = 1.0 if gamma == "auto" else float(gamma)
+    except ValueError:
+        value = -1.0
+    if not 0.1 <= value <= 10:
+        raise UsageError(
+            f"--gamma {gamma} is not between 0.1 and 10", hint="2 shows slow motion more strongly; or use auto"
+        )
+    for option, given, known in (("background", background, BACKGROUNDS), ("wheel", wheel, WHEELS)):
+        if given not in known:
+            raise UsageError(f"--{option} {given} is not known", hint=f"use {' or '.join(known)}")
+    return ColourScale(1.0, value, dark=background == "black", seam=wheel == "middlebury")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowcli.flow.camera_motion import camera_motion
+from flowcli.media.frames import FramePair
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     import numpy as np
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from flowcli.flow.colour import ColourScale
-    from flowcli.media.frames import Frame, FramePair
+    from flowcli.media.frames import Frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +30,10 @@ class Estimate:
 
     `forward` (2, height, width) is the displacement first → second in source pixels on the first frame's grid,
     channel 0 right, channel 1 down. `backward` is second → first on the second frame's grid; at least one of them is
-    given. `occluded` (height, width) marks pixels of the first frame that the second does not show. `iterations` counts
-    updates; `warm` says whether they started from an earlier pair's flow. `scale` is this pair's own colour scale, None
-    where the run has one for all.
+    given. `occluded` (height, width) marks pixels of the first frame whose flow leaves the frame or is not confirmed by
+    the backward flow; most of the latter are hidden in the second frame. `iterations` counts updates; `warm` says
+    whether they started from an earlier pair's flow. `scale` is this pair's own colour scale, None where the run has
+    one for all. A `repeated` estimate has the flow of the pair before, for a frame that begins none.
     """
 
     pair: FramePair
@@ -38,11 +43,21 @@ class Estimate:
     backward: Float[Tensor, "2 height width"] | None = None
     occluded: Bool[Tensor, "height width"] | None = None
     scale: ColourScale | None = None
+    repeated: bool = False
 
     @cached_property
     def flow(self) -> NDArray[np.float32]:
         """Forward flow, or backward flow without it, as (height, width, 2) float32 on the CPU, in source pixels."""
         return as_array(self.backward if self.forward is None else self.forward)
+
+    @cached_property
+    def own_flow(self) -> NDArray[np.float32]:
+        """`flow` without the motion of the camera."""
+        return self.flow - camera_motion(self.flow)
+
+    def shown(self, *, stabilise: bool) -> NDArray[np.float32]:
+        """The flow that pictures show: `own_flow` if `stabilise`, else `flow`."""
+        return self.own_flow if stabilise else self.flow
 
     @cached_property
     def finite(self) -> bool:
@@ -66,6 +81,14 @@ class Estimate:
         return None if self.occluded is None else self.occluded.cpu().numpy()
 
 
+def with_repeated(estimates: Iterable[Estimate]) -> Iterator[Estimate]:
+    """The same estimates, the flow of each also for the frames that its pair names; see `Pairing.pad_last`."""
+    for estimate in estimates:
+        yield estimate
+        for frame in estimate.pair.repeated_for:
+            yield replace(estimate, pair=FramePair(frame, frame, continues=False), repeated=True)
+
+
 def as_array(flow: Float[Tensor, "2 height width"] | None) -> NDArray[np.float32]:
     """Flow as a NumPy array (height, width, 2) float32; raises ValueError for None."""
     if flow is None:
@@ -75,12 +98,26 @@ def as_array(flow: Float[Tensor, "2 height width"] | None) -> NDArray[np.float32
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """The record of a pair in reports: its frames, their times in seconds, and how its flow was computed."""
+    """The record of a pair in reports: its frames, their times in seconds, and how its flow was computed.
+
+    Frames and times count from the first selected frame, those of the `source` from its very first. `image` is a
+    frame's file, if it has one, and `name` what outputs are called after it. A `repeated` flow is of the pair before.
+    With `reference`, outputs belong to the second frame, else to the first; see `FramePair.own`.
+    """
 
     first: int
     second: int
     time: Fraction
     second_time: Fraction
+    source_first: int | None
+    source_second: int | None
+    source_time: Fraction
+    source_second_time: Fraction
+    image: str | None
+    second_image: str | None
+    name: str | None
+    repeated: bool
+    reference: bool
     iterations: int
     warm: bool
     cut: bool
@@ -95,17 +132,48 @@ class Stamp:
             second=second.index,
             time=first.time,
             second_time=second.time,
+            source_first=first.source_index,
+            source_second=second.source_index,
+            source_time=first.source_time,
+            source_second_time=second.source_time,
+            image=_absolute(first.path),
+            second_image=_absolute(second.path),
+            name=estimate.pair.own.name,
+            repeated=estimate.repeated,
+            reference=estimate.pair.reference,
             iterations=estimate.iterations,
             warm=estimate.warm,
             cut=estimate.pair.cut,
             finite=estimate.finite,
         )
 
+    @property
+    def own_time(self) -> Fraction:
+        """The time of the frame to which outputs belong."""
+        return self.second_time if self.reference else self.time
+
+    @property
+    def own_index(self) -> int:
+        """The index of the frame to which outputs belong."""
+        return self.second if self.reference else self.first
+
+    @property
+    def own_source_index(self) -> int | None:
+        """Its number in the source; None where it is unknown."""
+        return self.source_second if self.reference else self.source_first
+
     def record(self) -> dict[str, object]:
         """The fields for JSON, times as exact fractions in strings."""
-        return {**asdict(self), "time": str(self.time), "second_time": str(self.second_time)}
+        return {**asdict(self), **{name: str(getattr(self, name)) for name in _TIMES}}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Stamp:
         """The inverse of `record`."""
-        return cls(**{**record, "time": Fraction(record["time"]), "second_time": Fraction(record["second_time"])})
+        return cls(**{**record, **{name: Fraction(record[name]) for name in _TIMES}})
+
+
+_TIMES = ("time", "second_time", "source_time", "source_second_time")
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())

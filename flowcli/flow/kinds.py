@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowcli.system.files import PartFolder
+
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float, UInt8
@@ -15,12 +17,12 @@ if TYPE_CHECKING:
 
     from flowcli.flow.drawing import Style
     from flowcli.flow.estimate import Estimate
-    from flowcli.flow.formats.stack import StackFile
+    from flowcli.flow.formats.stack import Stack, StackFile
     from flowcli.flow.naming import Naming, Part
     from flowcli.media.encoding import Encoding
 
     Flow = Float[NDArray[np.float32], "height width 2"]
-    Image = UInt8[NDArray[np.uint8], "height width 3"]
+    Image = UInt8[NDArray[np.uint8], "height width 3"] | UInt8[NDArray[np.uint8], "height width"]
     Join = Callable[[Sequence[Part], Path], None]
 
 
@@ -45,8 +47,8 @@ class Contents:
 class FlowFile:
     """A format that holds the flow of one direction or, with `save`, all arrays of an estimate.
 
-    `options` names the arguments of its functions: `bound`, the motion in px that planes clip at, `half`, and
-    `channels`, those to read. `contents` says what a file holds besides the flow that is read.
+    `options` names the arguments of its functions: `bound`, the motion in px that planes clip at, `half`, `channels`,
+    those to read, and `y`, the direction in which y grows. `contents` says what a file holds besides its flow.
     """
 
     read: Callable[..., Flow]
@@ -60,9 +62,9 @@ class FlowFile:
         """The function that reads a file; `bound`, in px, is the one that planes were written with."""
         return partial(self.read, **self._of(bound=bound, channels=channels))
 
-    def writer(self, *, bound: float, half: bool) -> Callable[[Path, Flow], None]:
-        """The function that writes a file; `half` stores float16 where the format can."""
-        return partial(self.write, **self._of(bound=bound, half=half))
+    def writer(self, *, bound: float, half: bool, y: str) -> Callable[..., None]:
+        """The function that writes a path and flow; `half` stores float16 where the format can."""
+        return partial(self.write, **self._of(bound=bound, half=half, y=y))
 
     def holds(self, path: Path, *, channels: str | None = None) -> Contents:
         """What a file holds besides the flow that is read."""
@@ -85,11 +87,22 @@ class Records:
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """An output that holds the flow of a whole video, of one direction, in one file; `open` makes its writer."""
+    """An output that holds the flow of a whole video, of one direction, in one array; `open` makes its writer."""
 
-    open: Callable[..., StackFile]
+    open: type[StackFile]
+    read: Callable[[Path], Stack]
     naming: Naming
-    join: Join
+
+    @property
+    def folder(self) -> bool:
+        """Whether the array is a folder of files."""
+        return issubclass(self.open.part, PartFolder)
+
+    def join(self, parts: Sequence[Part], path: Path) -> None:
+        """Concatenates the arrays of several parts."""
+        from flowcli.flow.formats.stack import join_stacks  # noqa: PLC0415 - loads NumPy
+
+        join_stacks(parts, path, self.open)
 
 
 Kind = Picture | FlowFile | Records | ArrayFile

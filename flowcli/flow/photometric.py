@@ -55,7 +55,9 @@ class PhotometricError:
         self.errors: list[tuple[float, float]] = []
 
     def write(self, estimate: Estimate, /) -> None:
-        """Adds one pair."""
+        """Adds one pair; a repeated flow is none."""
+        if estimate.repeated:
+            return
         self.errors.append(photometric_error(estimate.start.image, estimate.end.image, estimate.flow))
 
     def close(self) -> None:

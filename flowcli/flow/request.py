@@ -29,9 +29,13 @@ class ConvertRequest:
         typer.Option(metavar="U,V", help="Channels of an EXR that hold x and y. Default: its forward motion, or R,G."),
     ] = None
     half: options.Half = False
+    quantised: options.Quantise = False
+    y: options.YAxis = "up"
     max_flow: options.MaxFlow = "auto"
-    gamma: options.Gamma = 1.0
+    gamma: options.Gamma = "auto"
     background: options.Background = "white"
+    wheel: options.Wheel = "closed"
+    stabilise: options.Stabilise = False
     legend: options.Legend = False
     fps: Annotated[str | None, typer.Option(metavar="N", help="Frames per second of a video. Default: 25.")] = None
     overwrite: options.Overwrite = False

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.flow.colour import is_unknown, magnitude
+from flowcli.flow.colour import MOVING, is_unknown, magnitude
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from numpy.typing import NDArray
 
-MOVING = 0.5
-"""The speed in pixels per pair from which a pixel counts as moving; noise is slower."""
 STILL = 0.001
 """The fraction of moving pixels below which a pair counts as still."""
 _SECTORS = 36

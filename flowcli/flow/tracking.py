@@ -30,8 +30,9 @@ USUAL_POINTS = 300
 class TrackedFrame:
     """The points visible in one frame: their `numbers`, their `places` (x, y) in px, and why their tracks end here.
 
-    An entry of `ends` is empty while a track continues. Else the point is `hidden` or has `left` the frame in the next
-    one, a `cut` or a `gap` follows, or the video is at its `end`.
+    An entry of `ends` is empty while a track continues. Else the point has `left` the frame in the next one, or its
+    flow is `unconfirmed` by the backward flow, because it is hidden there or the flow is wrong; a `cut` or a `gap`
+    follows; or the video is at its `end`.
     """
 
     frame: Frame
@@ -49,7 +50,7 @@ def follow(
 ) -> Iterator[TrackedFrame]:
     """Tracks points (x, y) of the first frame, in px, along flow of both directions; yields every frame's points.
 
-    A point is hidden in the next frame if |f + b|² > relative · (|f|² + |b|²) + absolute, in px², where b is the
+    A point is not confirmed in the next frame if |f + b|² > relative · (|f|² + |b|²) + absolute, in px², where b is the
     backward flow at the point that f leads to (see `raft_core.consistency`); its track ends there. Stops when no point
     is left. Raises ValueError for an estimate without both directions.
     """
@@ -64,15 +65,15 @@ def follow(
         if pair.cut:
             yield tracked_frame(pair.first, numbers, places, ["cut"] * len(numbers))
             return
-        arrived, hidden = advance(places, estimate, relative=relative, absolute=absolute)
+        arrived, unconfirmed = advance(places, estimate, relative=relative, absolute=absolute)
         height, width = pair.first.image.shape[:2]
         left = ((arrived < 0) | (arrived > torch.tensor([width - 1, height - 1]))).any(dim=1)
         ends = [
-            "left" if out else "hidden" if gone else ""
-            for out, gone in zip(left.tolist(), hidden.tolist(), strict=True)
+            "left" if out else "unconfirmed" if lost else ""
+            for out, lost in zip(left.tolist(), unconfirmed.tolist(), strict=True)
         ]
         yield tracked_frame(pair.first, numbers, places, ends)
-        stays = ~(left | hidden)
+        stays = ~(left | unconfirmed)
         numbers, places, last = numbers[stays], arrived[stays], pair
         if not len(numbers):
             return
@@ -83,7 +84,10 @@ def follow(
 def advance(
     places: Float[Tensor, "points 2"], estimate: Estimate, *, relative: float, absolute: float
 ) -> tuple[Float[Tensor, "points 2"], Bool[Tensor, " points"]]:
-    """Where points are in the second frame, and which of them it hides; raises ValueError without both directions."""
+    """Where points are in the second frame, and which of them the backward flow does not confirm.
+
+    Raises ValueError without both directions.
+    """
     if estimate.forward is None or estimate.backward is None:
         raise ValueError("tracking needs flow of both directions")
     there = at(places, estimate.forward)
@@ -91,7 +95,7 @@ def advance(
     back = at(arrived, estimate.backward)
     disagreement = (there + back).square().sum(dim=1)
     length = there.square().sum(dim=1) + back.square().sum(dim=1)
-    # Negated, so that unknown flow (NaN) hides the point.
+    # Negated, so that unknown flow (NaN) is not confirmed.
     return arrived, ~(disagreement <= relative * length + absolute)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from jaxtyping import Float, UInt8
     from numpy.typing import NDArray
@@ -29,6 +30,8 @@ OUTSIDE = (226, 228, 232)
 SERIES = (BLUE, (214, 84, 20), (32, 140, 80), (140, 70, 190), (200, 40, 110), (20, 140, 160))
 """Colours of lines and pixels."""
 
+NARROWEST = 520
+"""The minimum width in px that a title and its notes have."""
 ROOMY = 14
 """The side in px from which a cell has room for outlined marks."""
 
@@ -44,7 +47,7 @@ def decimal(value: float, digits: int = 2, *, sign: bool = False) -> str:
     return f"{round(float(value), digits) + 0.0:{'+' * sign}.{digits}f}"
 
 
-def vector(values: Sequence[float], digits: int = 2) -> str:
+def vector(values: Iterable[float], digits: int = 2) -> str:
     """A vector as (u, v), with signs and a fixed number of decimals."""
     return f"({', '.join(decimal(value, digits, sign=True) for value in values)})"
 
@@ -88,6 +91,19 @@ def line(text: str, *, size: int = 13, colour: Colour = INK, bold: bool = False,
     return strip
 
 
+@lru_cache(maxsize=64)
+def wrapped(text: str, width: int, *, size: int = 13, bold: bool = False) -> tuple[str, ...]:
+    """The text in lines of at most `width` px, broken between words."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_width(longer, size=size, bold=bold) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return tuple(lines)
+
+
 def titled(image: Image, title: str, note: str = "", *, size: int = 13) -> Image:
     """An image below a bold title and a muted note."""
     lines = [line(title, size=size, bold=True)]
@@ -117,8 +133,10 @@ def tiled(images: Sequence[Image], *, columns: int, gap: int = 12) -> Image:
 
 
 def page(image: Image, title: str, notes: Sequence[str] = (), *, margin: int = 18) -> Image:
-    """A finished picture: an image with margins, below a title and notes."""
-    head = [line(title, size=18, bold=True), *(line(note, size=13, colour=MUTED) for note in notes)]
+    """A finished picture: an image with margins, below a title and notes that are wrapped to its width."""
+    width = max(image.shape[1], NARROWEST)
+    head = [line(part, size=20, bold=True) for part in wrapped(title, width, size=20, bold=True)]
+    head += [line(part, size=15, colour=MUTED) for note in notes for part in wrapped(note, width, size=15)]
     body = column([column(head, gap=1), image], gap=10)
     return np.pad(body, ((margin - 6, margin), (margin, margin), (0, 0)), constant_values=PAPER)
 
@@ -138,6 +156,12 @@ def heat(values: Map, *, low: float, high: float) -> Image:
 def heat_of(values: Map) -> Image:
     """Values as colours, scaled from their minimum to their maximum."""
     return heat(values, low=float(np.nanmin(values)), high=float(np.nanmax(values)))
+
+
+def spread(values: Map) -> Image:
+    """Values as colours from their 1st to their 99th percentile, as outliers would leave the others one colour."""
+    low, high = np.quantile(values, (0.01, 0.99))
+    return heat(values, low=float(low), high=float(high))
 
 
 def enlarged(image: Image, factor: int) -> Image:

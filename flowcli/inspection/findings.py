@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flowcli.inspection.frame_story import frame_story
+from flowcli.inspection.loss import LOSS_DECAY, mean_error
+from flowcli.inspection.story import story_of
 from raft_core.upsample import FACTOR
 
 if TYPE_CHECKING:
@@ -14,19 +18,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.flow.colour import ColourScale
+    from flowcli.inspection.ablation import Ablation
     from flowcli.inspection.channels import Channels
-    from flowcli.inspection.inputs import GroundTruth, Subject
+    from flowcli.inspection.inputs import Subject
     from flowcli.inspection.observation import Observation
-    from flowcli.inspection.reading import Reading
+    from flowcli.inspection.reading import Pixel, Reading
+    from flowcli.inspection.story import Story
     from flowcli.model.weights import Weights
-
-LOSS_DECAY = 0.8
-"""RAFT's loss weights the flow after update i of N by this to the power N - i (Teed and Deng 2020, section 3.4)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """The frames, the run of the model, the readings at pixels, and the channels and colour scale to draw with."""
+    """The frames, the run of the model, the readings at pixels, the channels and colour scale to draw with, and runs
+    with parts of RAFT switched off.
+    """
 
     subject: Subject
     observation: Observation
@@ -34,6 +39,27 @@ class Findings:
     weights: Weights
     channels: Channels
     scale: ColourScale
+    ablations: tuple[Ablation, ...] = ()
+
+    @cached_property
+    def stories(self) -> tuple[Story, ...]:
+        """What happened at every pixel, in sentences."""
+        learned = self.observation.config.upsampling == "convex"
+        return tuple(
+            story_of(reading, learned=learned, truth=self.truth_at(reading.pixel)) for reading in self.readings
+        )
+
+    @cached_property
+    def story(self) -> dict[str, str]:
+        """What happened over the frame, in sentences by step, and how the loss weighs the updates."""
+        return frame_story(self)
+
+    def truth_at(self, pixel: Pixel) -> Float[NDArray[np.float32], " 2"] | None:
+        """The ground truth of a pixel in px; None if it is unknown."""
+        ground_truth = self.subject.ground_truth
+        if ground_truth is None or not ground_truth.valid[pixel.y, pixel.x]:
+            return None
+        return np.asarray(ground_truth.flow[pixel.y, pixel.x])
 
     @property
     def iterations(self) -> int:
@@ -53,15 +79,14 @@ class Findings:
         return LOSS_DECAY ** np.arange(self.iterations - 1, -1, -1, dtype=np.float64)
 
     @property
+    def loss_shares(self) -> NDArray[np.float64]:
+        """The same as shares of their sum."""
+        return np.asarray(self.loss_weights / self.loss_weights.sum())
+
+    @property
     def errors(self) -> NDArray[np.float64] | None:
         """The mean end-point error after each update, in px; None without ground truth."""
         ground_truth = self.subject.ground_truth
         if ground_truth is None:
             return None
         return np.array([mean_error(update.flow, ground_truth) for update in self.observation.updates])
-
-
-def mean_error(flow: Float[NDArray[np.float32], "height width 2"], ground_truth: GroundTruth) -> float:
-    """The mean end-point error over the pixels with ground truth, in px; NaN if there are none."""
-    error = np.linalg.norm(flow - ground_truth.flow, axis=2)[ground_truth.valid]
-    return float(error.mean()) if error.size else float("nan")

@@ -11,7 +11,7 @@ import numpy as np
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.colour import is_unknown
 from flowcli.flow.formats import flo, npz
-from flowcli.media.demo_clip import fan_flow, fan_frames
+from flowcli.media.demo_clip import fan_flow, fan_frames_at
 from flowcli.media.images import read_images
 from flowcli.media.sources import open_source
 
@@ -26,15 +26,21 @@ if TYPE_CHECKING:
     Image = UInt8[NDArray[np.uint8], "height width 3"]
 
 DEMO = "demo"
-FAN_SIZE = (288, 384)
+FAN_SIZE = (480, 640)
+FAN_START, FAN_STEP = 10, 3
+"""The frames of the demo: three apart, so that the blades move by up to 6 cells, as in the article."""
 
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """The exact flow in px, and the pixels where it is known; unknown flow is 0."""
+    """The exact flow in px, and the pixels where it is known; unknown flow is 0.
+
+    `visible` states, if known, which pixels the second frame shows.
+    """
 
     flow: Float[NDArray[np.float32], "height width 2"]
     valid: Bool[NDArray[np.bool_], "height width"]
+    visible: Bool[NDArray[np.bool_], "height width"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +79,9 @@ def opened(inputs: Sequence[str], *, frame: int | None, skip: int | None) -> Sub
         return between(*map(Path, inputs))
     if len(inputs) != 1:
         raise UsageError(f"{len(inputs)} inputs are too many", hint="give two images, one video, or demo")
-    start, step = frame or 0, skip or 1
     if inputs[0] == DEMO:
-        return fan(start, step)
-    return from_video(Path(inputs[0]), start, step)
+        return fan(FAN_START if frame is None else frame, skip or FAN_STEP)
+    return from_video(Path(inputs[0]), frame or 0, skip or 1)
 
 
 def between(first: Path, second: Path) -> Subject:
@@ -98,9 +103,10 @@ def from_video(path: Path, start: int, step: int) -> Subject:
 def fan(start: int, step: int) -> Subject:
     """The subject of frames `start` and `start + step` of the demo, a turning fan with ground truth."""
     height, width = FAN_SIZE
-    found = pick(fan_frames(start + step + 1, height, width), start, step)
-    flow = fan_flow(start, step, height=height, width=width).flow
-    ground_truth = GroundTruth(flow, np.ones(flow.shape[:2], np.bool_))
+    indices = [index for index in (start - step, start, start + step) if index >= 0]
+    found = {frame.index: frame.image for frame in fan_frames_at(indices, height, width)}
+    truth = fan_flow(start, step, height=height, width=width)
+    ground_truth = GroundTruth(truth.flow, np.ones(truth.visible.shape, np.bool_), truth.visible)
     frames = (start, start + step)
     return Subject("fan", (), found[start], found[start + step], frames, found.get(start - step), ground_truth)
 

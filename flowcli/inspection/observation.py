@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from flowcli.inspection.grid import Grid
+from flowcli.inspection.proposals import strongest_offsets
 from flowcli.media.frames import Frame
 from flowcli.model.device import autocast
 from raft_core.raft import last
-from raft_core.upsample import upsample_bilinear
+from raft_core.upsample import convex_weights, upsample_bilinear
 from raft_core.warm_start import carry_forward
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 class ObservedUpdate:
     """The values of one update on the padded 1/8 grid, vectors in cells (x, y).
 
-    `centers` are the points of the lookup, `coarse_flow` is the flow after the update, `flow` the same upsampled to the
-    source's size, in px.
+    `centers` are the points of the lookup, `proposals` its strongest offsets (see `strongest_offsets`).
+    `coarse_flow` is the flow after the update, `flow` the same upsampled to the source's size, in px.
     """
 
     centers: Float[NDArray[np.float32], "2 rows columns"]
+    proposals: Float[NDArray[np.float32], "levels 2 rows columns"]
     motion_features: Float[NDArray[np.float32], "motion rows columns"]
     hidden: Float[NDArray[np.float32], "hidden rows columns"]
     delta: Float[NDArray[np.float32], "2 rows columns"]
@@ -48,12 +50,13 @@ class ObservedUpdate:
 class Observation:
     """One run of `model`: `hidden` is the state before the first update, `last` the last update as tensors.
 
-    `warm` states whether the run used a warm start. `refined` is the flow after refinement in px, or None for
-    weights whose flow `flowcli pair` does not refine.
+    `second_input` is the second frame as the model's input. `warm` states whether the run used a warm start. `refined`
+    is the flow after refinement in px, or None for weights whose flow `flowcli pair` does not refine.
     """
 
     model: RAFT
     grid: Grid
+    second_input: Float[Tensor, "1 3 height width"]
     first_features: Float[NDArray[np.float32], "channels rows columns"]
     second_features: Float[NDArray[np.float32], "channels rows columns"]
     hidden: Float[NDArray[np.float32], "hidden rows columns"]
@@ -81,6 +84,13 @@ class Observation:
         with torch.inference_mode():
             return array(self.grid.padding.crop(upsample_bilinear(self.last.flow))[0].permute(1, 2, 0))
 
+    def upsampling_weights(self) -> Float[NDArray[np.float32], "9 8 8 rows columns"] | None:
+        """The weights of the 3 x 3 cells around every pixel's own, as of `convex_weights`; None if bilinear."""
+        if self.last.mask_head is None:
+            return None
+        with torch.inference_mode():
+            return array(convex_weights(self.last.mask_head(self.last.hidden).float())[0])
+
 
 def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = False) -> Observation:
     """Runs the estimator's number of iterations on the subject and keeps all intermediate values.
@@ -100,7 +110,7 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
             initial = carry_forward(last(model.updates(before, model.read_context(earlier)), settings.iterations).flow)
         updates = []
         for update in model.updates(started.correlation, started.context, initial_flow=initial):
-            updates.append(observed(update, grid))
+            updates.append(observed(update, grid, model.config))
             if len(updates) == settings.iterations:
                 break
         refined = None
@@ -111,6 +121,7 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
     return Observation(
         model=model,
         grid=grid,
+        second_input=second,
         first_features=array(started.first_features[0]),
         second_features=array(started.second_features[0]),
         hidden=array(started.context.hidden[0]),
@@ -124,10 +135,11 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
     )
 
 
-def observed(update: Update, grid: Grid) -> ObservedUpdate:
+def observed(update: Update, grid: Grid, config: RaftConfig) -> ObservedUpdate:
     """An update as arrays."""
     return ObservedUpdate(
         centers=array(update.centers[0]),
+        proposals=array(strongest_offsets(update.correlation_features[0], update.centers[0], config)),
         motion_features=array(update.motion_features[0]),
         hidden=array(update.hidden[0]),
         delta=array(update.delta[0]),

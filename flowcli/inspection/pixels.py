@@ -1,30 +1,39 @@
-"""Chooses the pixels to inspect: the requested ones, and others by motion and ambiguity."""
+"""Chooses the pixels to inspect: the requested ones, fast ones that are matched well, and the hardest."""
 
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flowcli.errors import UsageError
-from flowcli.flow.colour import magnitude
 from flowcli.flow.points import file_of, parse_points
 from flowcli.inspection.grid import Cell
+from flowcli.inspection.hardest import hardest_pixel
+from flowcli.inspection.peaks import peak_of
 from flowcli.inspection.reading import Pixel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from jaxtyping import Float
     from numpy.typing import NDArray
 
-    from flowcli.inspection.grid import Grid
+    from flowcli.inspection.inputs import Subject
     from flowcli.inspection.observation import Observation
 
-MOST = 4
-"""The number of pixels that can be chosen automatically."""
-CELLS_TRIED = 2000
-"""The maximum number of cells among which the most ambiguous is sought; of more, evenly spaced ones are taken."""
+FAST = 3
+"""The number of fast pixels that can be chosen automatically; the next one is the hardest."""
+FASTEST = 0.1
+"""The share of cells among which fast pixels are chosen."""
+NEAR = 1.0
+"""How far level 0's peak may lie from the flow's end along either axis, in cells."""
+CALM = 1.5
+"""How much the flow of the 8 cells around may differ, in cells."""
+APART = 50.0
+"""The angle between the directions of two fast pixels, in degrees."""
 
 
 def parse_pixels(texts: Sequence[str], *, height: int, width: int) -> list[Pixel]:
@@ -51,52 +60,87 @@ def parse_pixels(texts: Sequence[str], *, height: int, width: int) -> list[Pixel
     return list(dict.fromkeys(pixels))
 
 
-def choose_pixels(observation: Observation, count: int, *, besides: Sequence[Pixel] = ()) -> list[Pixel]:
-    """The first `count` of: largest, median and smallest motion, most ambiguous correlation; no two in one cell.
+def choose_pixels(
+    observation: Observation, subject: Subject, count: int, *, besides: Sequence[Pixel] = ()
+) -> list[Pixel]:
+    """The first `count` of: up to three fast pixels that are matched well, and the hardest; no two in one cell.
 
-    None lies in a cell of the pixels in `besides`. A frame with too few cells gives fewer pixels.
+    None lies in a cell of the pixels in `besides`. See `well_matched` and `hardest_pixel` for the rules; if no cell
+    passes that of fast pixels, the fastest takes their place and says so.
     """
     grid = observation.grid
     taken = {grid.cell_at(pixel.x, pixel.y) for pixel in besides}
-    speed = magnitude(observation.flow).ravel()
-    fastest = np.argsort(-speed, kind="stable")
-    typical = np.argsort(np.abs(speed - np.median(speed)), kind="stable")
-    orders: list[tuple[str, Iterable[tuple[int, int]]]] = [
-        ("largest motion", in_frame(fastest, grid)),
-        ("median motion", in_frame(typical, grid)),
-        ("smallest motion", in_frame(fastest[::-1], grid)),
-        ("most ambiguous correlation", (grid.pixel_in(cell) for cell in most_ambiguous(observation))),
+    if count == 0:
+        return []
+    free = ((cell, why) for cell, why in well_matched(observation) if cell not in taken)
+    chosen = [
+        Pixel(*grid.pixel_in(cell), why, "fast") for cell, why in islice(apart(free, observation), min(count, FAST))
     ]
-    chosen = []
-    for why, order in orders[:count]:
-        found = next(((x, y) for x, y in order if grid.cell_at(x, y) not in taken), None)
-        if found is not None:
-            taken.add(grid.cell_at(*found))
-            chosen.append(Pixel(*found, why))
-    return chosen
+    if not chosen:
+        chosen = [
+            Pixel(
+                *grid.pixel_in(cell),
+                "fastest: no fast cell has level 0's peak at the flow's end and calm neighbours",
+                "fallback",
+            )
+            for cell in islice((cell for cell in fastest(observation) if cell not in taken), 1)
+        ]
+    taken |= {grid.cell_at(pixel.x, pixel.y) for pixel in chosen}
+    hardest = hardest_pixel(observation, subject, taken=taken) if count > FAST else None
+    return chosen if hardest is None else [*chosen, hardest]
 
 
-def in_frame(order: NDArray[np.intp], grid: Grid) -> Iterable[tuple[int, int]]:
-    """Flat pixel indices as (x, y)."""
-    return ((int(number) % grid.width, int(number) // grid.width) for number in order)
+def well_matched(observation: Observation) -> Iterator[tuple[Cell, str]]:
+    """The cells from which a reader learns how RAFT finds a match, the fastest first, and why each is one.
 
-
-def most_ambiguous(observation: Observation) -> list[Cell]:
-    """Visible cells in order of increasing `margin`: the most ambiguous first."""
-    rows, columns = observation.grid.visible
-    cells = [Cell(row, column) for row in range(rows.start, rows.stop) for column in range(columns.start, columns.stop)]
-    cells = cells[:: -(-len(cells) // CELLS_TRIED)]
-    return sorted(cells, key=lambda cell: margin(observation, cell))
-
-
-def margin(observation: Observation, cell: Cell) -> float:
-    """The difference between a cell's best match and the best one outside a lookup window around it.
-
-    It is in standard deviations of the cell's response at level 0.
+    They are in the fastest tenth, the strongest response of level 0 lies within a cell of where the flow ends, and the
+    flow of the 8 cells around differs by at most 1.5 cells.
     """
-    response = observation.correlation.response((cell.row, cell.column), 0).float().cpu().numpy()
-    radius = observation.config.lookup_radius
-    row, column = np.unravel_index(np.argmax(response), response.shape)
-    elsewhere = response.copy()
-    elsewhere[max(0, row - radius) : row + radius + 1, max(0, column - radius) : column + radius + 1] = -np.inf
-    return float((response[row, column] - elsewhere.max()) / max(float(response.std()), 1e-12))
+    flow = observation.updates[-1].coarse_flow
+    variation = variation_of(flow)
+    rows, columns = observation.grid.visible
+    visible = (rows.stop - rows.start) * (columns.stop - columns.start)
+    for cell in islice(fastest(observation), max(1, round(FASTEST * visible))):
+        here = (cell.row, cell.column)
+        if variation[here] > CALM:
+            continue
+        response = observation.correlation.response(here, 0).float().cpu().numpy()
+        peak = peak_of(response, 0, radius=observation.config.lookup_radius)
+        distance = peak.distance((cell.column, cell.row) + flow[:, *here])
+        if distance <= NEAR:
+            yield (
+                cell,
+                (
+                    f"fast and well matched: level 0 peaks {distance:.1f} cells from the flow's end, the "
+                    f"neighbours' flow differs by {variation[here]:.1f}"
+                ),
+            )
+
+
+def fastest(observation: Observation) -> Iterator[Cell]:
+    """The visible cells in order of decreasing speed."""
+    rows, columns = observation.grid.visible
+    speed = np.linalg.norm(observation.updates[-1].coarse_flow[:, rows, columns], axis=0)
+    for number in np.argsort(-speed, axis=None, kind="stable").tolist():
+        row, column = divmod(number, speed.shape[1])
+        yield Cell(rows.start + row, columns.start + column)
+
+
+def variation_of(flow: Float[NDArray[np.float32], "2 rows columns"]) -> Float[NDArray[np.float32], "rows columns"]:
+    """The largest difference between the flow of a cell and that of the 8 around it, in cells."""
+    rows, columns = flow.shape[1:]
+    padded = np.pad(flow, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    around = [padded[:, y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
+    return np.asarray(np.max([np.linalg.norm(other - flow, axis=0) for other in around], axis=0), np.float32)
+
+
+def apart(cells: Iterator[tuple[Cell, str]], observation: Observation) -> Iterator[tuple[Cell, str]]:
+    """Those cells whose flow has another direction than that of all before it: at least 50 degrees apart."""
+    flow = observation.updates[-1].coarse_flow
+    directions: list[complex] = []
+    for cell, why in cells:
+        u, v = flow[:, cell.row, cell.column]
+        direction = complex(u, v)
+        if all(abs(np.angle(direction * other.conjugate(), deg=True)) >= APART for other in directions):
+            directions.append(direction)
+            yield cell, why

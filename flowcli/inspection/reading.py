@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from flowcli.inspection.gates import gates_at
 from flowcli.inspection.grid import Cell
+from flowcli.inspection.peaks import Peak, peak_of
 from raft_core.correlation import window
 from raft_core.upsample import FACTOR, convex_weights
 
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pixel:
-    """A pixel of the first frame, and why it was chosen."""
+    """A pixel of the first frame, and why it was chosen: `kind` is requested, fast, fallback or hardest."""
 
     x: int
     y: int
     why: str
+    kind: str = "requested"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,9 @@ class Reading:
     `trajectory` holds the center of every lookup and the correspondence after the last update, (x, y) in cells of
     level 0. `flow` is the pixel's flow after every update in source px; `coarse_flow` and `deltas` are the flow and the
     updates of its cell, in cells. The pixel's last flow is the sum of `around`, the flow of the 3×3 cells around its
-    own in source px (NaN outside the grid, where it counts as 0), times `weights`.
+    own in source px (NaN outside the grid, where it counts as 0), times `weights`; `bilinear` is what bilinear
+    upsampling gives. `likeness` is the mean cosine of the cell's features with those of the cells around it. `motion`
+    and `hidden` are the values of the cell, the hidden state also before the first update; for gates see `gates_at`.
     """
 
     pixel: Pixel
@@ -79,6 +84,18 @@ class Reading:
     deltas: Float[NDArray[np.float32], "updates 2"]
     weights: Float[NDArray[np.float32], "3 3"]
     around: Float[NDArray[np.float32], "3 3 2"]
+    bilinear: Float[NDArray[np.float32], " 2"]
+    likeness: float
+    motion: Float[NDArray[np.float32], "updates motion"]
+    hidden: Float[NDArray[np.float32], "updates_plus_1 hidden"]
+    update_gate: Float[NDArray[np.float32], "updates passes hidden"]
+    reset_gate: Float[NDArray[np.float32], "updates passes hidden"]
+
+    @property
+    def peaks(self) -> tuple[Peak, ...]:
+        """The strongest response of every level in the whole second frame."""
+        radius = self.lookups[0][0].radius
+        return tuple(peak_of(response, level, radius=radius) for level, response in enumerate(self.responses))
 
     def lookup_range(self, level: int) -> tuple[float, float]:
         """The minimum and maximum response that the updates read at a level."""
@@ -95,6 +112,7 @@ def read(observation: Observation, pixel: Pixel) -> Reading:
     centers = np.stack([update.centers[here] for update in observation.updates])
     end = observation.updates[-1]
     radius = observation.config.lookup_radius
+    update_gate, reset_gate = gates_at(observation, cell)
     return Reading(
         pixel=pixel,
         cell=cell,
@@ -109,7 +127,22 @@ def read(observation: Observation, pixel: Pixel) -> Reading:
         deltas=np.stack([update.delta[here] for update in observation.updates]),
         weights=weights_at(observation, pixel),
         around=flow_around(end.coarse_flow, cell),
+        bilinear=observation.bilinear_flow[pixel.y, pixel.x],
+        likeness=likeness_at(observation.first_features, cell),
+        motion=np.stack([update.motion_features[here] for update in observation.updates]),
+        hidden=np.stack([observation.hidden[here], *(update.hidden[here] for update in observation.updates)]),
+        update_gate=update_gate,
+        reset_gate=reset_gate,
     )
+
+
+def likeness_at(features: Float[NDArray[np.float32], "channels rows columns"], cell: Cell) -> float:
+    """The mean cosine of a cell's features with those of the cells around it; 1 if there are none."""
+    rows = slice(max(0, cell.row - 1), cell.row + 2)
+    columns = slice(max(0, cell.column - 1), cell.column + 2)
+    unit = features[:, rows, columns] / np.maximum(np.linalg.norm(features[:, rows, columns], axis=0), 1e-12)
+    cosines = np.tensordot(unit[:, cell.row - rows.start, cell.column - columns.start], unit, axes=1)
+    return float((cosines.sum() - 1) / (cosines.size - 1)) if cosines.size > 1 else 1.0
 
 
 def look_up(response: torch.Tensor, center: NDArray[np.float32], level: int, radius: int) -> Lookup:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flowcli.inspection.architecture import parts_of
 from flowcli.inspection.explorer import averaging
-from flowcli.inspection.findings import mean_error
+from flowcli.inspection.figures import FIGURES, figure_of
+from flowcli.inspection.loss import mean_error
 from flowcli.inspection.maps import feature_maps, hidden_sequences, motion_sequences, upsampling_difference
 from flowcli.inspection.reading import zoom
+from flowcli.inspection.summary import ablation_sentence
 from flowcli.system.json_text import Json
 from flowcli.version import __version__
 from raft_core.images import STRIDE
@@ -17,10 +20,14 @@ from raft_core.images import STRIDE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from flowcli.inspection.ablation import Ablation
+    from flowcli.inspection.architecture import Part
     from flowcli.inspection.findings import Findings
     from flowcli.inspection.maps import ChannelSequence, Maps
     from flowcli.inspection.observation import Observation
+    from flowcli.inspection.peaks import Peak
     from flowcli.inspection.reading import Lookup, Reading
+    from flowcli.inspection.story import Story
 
 SCHEMA = 1
 DIGITS = 7
@@ -57,9 +64,12 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
             "padding": {"left": padding.left, "right": padding.right, "top": padding.top, "bottom": padding.bottom},
         },
         "max_flow": number(findings.scale.max_flow),
+        "story": findings.story,
+        "architecture": [part_record(part) for part in parts_of(config, grid)],
         "convergence": {
             "mean_update": numbers(findings.mean_updates),
             "loss_weight": numbers(findings.loss_weights),
+            "share_of_loss": numbers(findings.loss_shares),
             "epe": None if findings.errors is None else numbers(findings.errors),
         },
         "features": {name: feature_record(maps) for name, maps in feature_maps(observation).items()},
@@ -67,7 +77,12 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
         "hidden_state": [sequence_record(sequence) for sequence in hidden_sequences(observation, findings.channels)],
         "upsampling": upsampling_record(observation),
         "refinement": refinement_record(findings),
-        "pixels": [pixel_record(reading, findings) for reading in findings.readings],
+        "ablations": [ablation_record(ablation, findings) for ablation in findings.ablations],
+        "pixels": [
+            pixel_record(reading, story, findings)
+            for reading, story in zip(findings.readings, findings.stories, strict=True)
+        ],
+        "figures": figure_records(files),
         "explorer": {"features": "16-bit fixed point", "averaged_over": averaging(observation)},
         "files": list(files),
     }
@@ -107,23 +122,63 @@ def refinement_record(findings: Findings) -> dict[str, object] | None:
     }
 
 
-def pixel_record(reading: Reading, findings: Findings) -> dict[str, object]:
-    """The record of one pixel."""
-    ground_truth = findings.subject.ground_truth
-    x, y = reading.pixel.x, reading.pixel.y
-    known = ground_truth is not None and bool(ground_truth.valid[y, x])
+def part_record(part: Part) -> dict[str, object]:
+    """A box of the diagram."""
+    return {"name": part.name, "step": part.step, "title": part.title, "layers": part.layers, "output": part.output}
+
+
+def ablation_record(ablation: Ablation, findings: Findings) -> dict[str, object]:
+    """A run with parts switched off."""
     return {
-        "x": x,
-        "y": y,
+        "without": list(ablation.switches.parts),
+        "radius": ablation.switches.radius,
+        "change": numbers(ablation.changes),
+        "epe": None if ablation.errors is None else numbers(ablation.errors),
+        "sentence": ablation_sentence(ablation, findings),
+    }
+
+
+def figure_records(files: Sequence[str]) -> list[dict[str, object]]:
+    """The figures that there are, each with its files."""
+    records = []
+    for figure in FIGURES.values():
+        own = [file for file in files if figure_of(file) == figure]
+        if own:
+            facts = {"number": figure.number, "title": figure.title, "caption": figure.caption}
+            records.append({**facts, "article": figure.article, "files": own})
+    return records
+
+
+def pixel_record(reading: Reading, story: Story, findings: Findings) -> dict[str, object]:
+    """The record of one pixel."""
+    truth = findings.truth_at(reading.pixel)
+    return {
+        "x": reading.pixel.x,
+        "y": reading.pixel.y,
+        "kind": reading.pixel.kind,
         "why": reading.pixel.why,
+        "story": story.steps,
         "cell": {"row": reading.cell.row, "column": reading.cell.column},
         "flow": numbers(reading.flow[-1]),
-        "truth": numbers(ground_truth.flow[y, x]) if ground_truth is not None and known else None,
+        "truth": None if truth is None else numbers(truth),
+        "error": None if truth is None else numbers(np.linalg.norm(reading.flow - truth, axis=1)),
+        "peaks": [peak_record(peak, reading) for peak in reading.peaks],
         "levels": [level_record(reading, level) for level in range(len(reading.responses))],
-        "updates": [update_record(reading, update) for update in range(len(reading.flow))],
+        "updates": [update_record(reading, story, update) for update in range(len(reading.flow))],
         "end": numbers(reading.trajectory[-1]),
         "upsampling_weights": numbers(reading.weights),
         "upsampling_flow": numbers(reading.around),
+    }
+
+
+def peak_record(peak: Peak, reading: Reading) -> dict[str, object]:
+    """The peak of a level, as an offset from the cell, and how far it is from where the flow ends."""
+    x, y = peak.place
+    return {
+        "level": peak.level,
+        "offset": [number(x - reading.cell.column), number(y - reading.cell.row)],
+        "distance": number(peak.distance(reading.trajectory[-1])),
+        "runner_up": number(peak.runner_up),
     }
 
 
@@ -143,14 +198,18 @@ def level_record(reading: Reading, level: int) -> dict[str, object]:
     }
 
 
-def update_record(reading: Reading, update: int) -> dict[str, object]:
-    """One update at one pixel, numbered from 1: its lookups, and the resulting flow."""
+def update_record(reading: Reading, story: Story, update: int) -> dict[str, object]:
+    """One update at one pixel, numbered from 1: its lookups, what the GRU did with them, and the resulting flow."""
     return {
         "update": update + 1,
         "center": numbers(reading.trajectory[update]),
         "delta": numbers(reading.deltas[update]),
         "cell_flow": numbers(reading.coarse_flow[update]),
         "flow": numbers(reading.flow[update]),
+        "sentence": story.updates[update],
+        "motion_features": numbers(reading.motion[update]),
+        "gates": {"update": numbers(reading.update_gate[update]), "reset": numbers(reading.reset_gate[update])},
+        "hidden": numbers(reading.hidden[update + 1]),
         "lookups": [lookup_record(lookup, reading) for lookup in reading.lookups[update]],
     }
 

@@ -22,17 +22,19 @@ class InspectRequest:
         typer.Option(
             "--auto",
             metavar="N",
-            help="Choose the first N of: largest, median, smallest motion, most ambiguous correlation. "
+            help="Choose N pixels: up to three fast ones that are matched well, and the hardest. "
             "Default: all four, or none with --at.",
             min=0,
             max=4,
         ),
     ] = None
     frame: Annotated[
-        int | None, typer.Option(metavar="T", help="Of a video: the first frame, from 0. Default: 0.", min=0)
+        int | None,
+        typer.Option(metavar="T", help="Of a video: the first frame, from 0. Default: 0; of demo: 10.", min=0),
     ] = None
     skip: Annotated[
-        int | None, typer.Option(metavar="N", help="Of a video: the second is frame T+N. Default: 1.", min=1)
+        int | None,
+        typer.Option(metavar="N", help="Of a video: the second is frame T+N. Default: 1; of demo: 3.", min=1),
     ] = None
     output: Annotated[
         Path | None,
@@ -45,7 +47,23 @@ class InspectRequest:
         typer.Option("--gt", metavar="FILE", help="Ground truth, .flo or .npz: gives the error after every update."),
     ] = None
     weights: options.Weights = "raft-small-convex"
-    iterations: options.Iterations = 12
+    iterations: Annotated[
+        int | None,
+        typer.Option("--iters", metavar="N", help="Updates of the flow. Default: 12; of demo: 15.", min=1),
+    ] = None
+    without: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Also run without these parts, one run for each: context, hidden (the initial state), motion (the "
+            "motion features), level0 to level3; + joins parts of one run; none. Default: none; of demo: "
+            "context,level3,motion.",
+        ),
+    ] = None
+    radius: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Also run with lookups that read only up to N cells around.", min=0),
+    ] = None
     warm_start: Annotated[
         bool,
         typer.Option(

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
 from flowcli.flow.colour import ColourScale, magnitude, parse_scale
-from flowcli.inspection import explorer
+from flowcli.inspection import diagram, explorer
+from flowcli.inspection.ablation import ablate, parse_switches
 from flowcli.inspection.channels import Channels, parse_channels
 from flowcli.inspection.findings import Findings
 from flowcli.inspection.folder import GUIDE, RECORD, atomic_folder, check_folder
-from flowcli.inspection.inputs import open_subject
+from flowcli.inspection.inputs import DEMO, open_subject
 from flowcli.inspection.observation import observe
 from flowcli.inspection.pictures import draw_all
-from flowcli.inspection.pixels import choose_pixels, parse_pixels
+from flowcli.inspection.pixels import FAST, choose_pixels, parse_pixels
 from flowcli.inspection.reading import read
 from flowcli.inspection.record import record_of
+from flowcli.inspection.summary import story_lines, summary
 from flowcli.model.device import keep_memory
 from flowcli.model.estimator import estimator_for
 from flowcli.model.quality import Effort
@@ -36,8 +38,11 @@ if TYPE_CHECKING:
     from flowcli.system.console import Console
     from raft_core.config import RaftConfig
 
-AUTOMATIC = 4
+AUTOMATIC = FAST + 1
 """The number of pixels that are chosen automatically if none is requested."""
+ITERATIONS, DEMO_ITERATIONS = 12, 15
+DEMO_WITHOUT = "context,level3,motion"
+NONE = "none"
 
 
 def inspect(request: InspectRequest, console: Console) -> Result:
@@ -46,6 +51,7 @@ def inspect(request: InspectRequest, console: Console) -> Result:
     Raises UsageError for invalid options, SourceError for unreadable input, OutputError if it cannot write the folder.
     """
     started = time.monotonic()
+    demo = list(request.inputs) == [DEMO]
     subject = open_subject(request.inputs, frame=request.frame, skip=request.skip, ground_truth=request.ground_truth)
     height, width = subject.first.shape[:2]
     requested = parse_pixels(request.at, height=height, width=width)
@@ -58,13 +64,16 @@ def inspect(request: InspectRequest, console: Console) -> Result:
     fixed_scale = parse_scale(request.max_flow)
     weights = find(request.weights)
     keep_memory()
-    effort = Effort(iterations=str(request.iterations), scale=1, precision=request.precision)
+    iterations = request.iterations or (DEMO_ITERATIONS if demo else ITERATIONS)
+    effort = Effort(iterations=str(iterations), scale=1, precision=request.precision)
     estimator = estimator_for(weights, device=request.device, effort=effort)
     channels = channels_of(request, estimator.model.config)
+    without = request.without if request.without is not None else DEMO_WITHOUT if demo else NONE
+    switches = parse_switches("" if without == NONE else without, request.radius, estimator.model.config)
     with atomic_folder(folder) as place:
         observation = observe(estimator, subject, warm_start=request.warm_start)
         automatic = request.automatic if request.automatic is not None else 0 if requested else AUTOMATIC
-        pixels = [*requested, *choose_pixels(observation, automatic, besides=requested)]
+        pixels = [*requested, *choose_pixels(observation, subject, automatic, besides=requested)]
         findings = Findings(
             subject=subject,
             observation=observation,
@@ -72,15 +81,19 @@ def inspect(request: InspectRequest, console: Console) -> Result:
             weights=weights,
             channels=channels.chosen_for(observation),
             scale=fixed_scale or ColourScale.covering([magnitude(observation.flow)]),
+            ablations=tuple(ablate(observation, estimator, run, subject.ground_truth) for run in switches),
         )
         pictures = console.follow(draw_all(findings), total=None, unit="picture")
         files = [written(picture, place) for picture in pictures]
+        write_whole(place / diagram.NAME, diagram.svg(findings).encode())
         write_whole(place / explorer.NAME, explorer.explorer(findings).encode())
         write_whole(place / GUIDE, guide().encode())
-        files += [explorer.NAME, GUIDE]
+        files += [diagram.NAME, explorer.NAME, GUIDE]
         record = record_of(findings, settings=settings_of(request, estimator, observation), files=files)
         write_whole(place / RECORD, record.text().encode())
-    return Result((folder,), summary(findings, folder, time.monotonic() - started), record)
+    for sentence in story_lines(findings):
+        console.say(sentence)
+    return Result((folder,), summary(findings, folder / explorer.NAME, time.monotonic() - started), record)
 
 
 def guide() -> str:
@@ -113,20 +126,9 @@ def channels_of(request: InspectRequest, config: RaftConfig) -> Channels:
 def settings_of(request: InspectRequest, estimator: FlowEstimator, observation: Observation) -> dict[str, object]:
     """The resolved settings, for the record."""
     return {
-        "iterations": request.iterations,
+        "iterations": len(observation.updates),
         "warm_start": observation.warm,
         "correlation": "on demand" if observation.on_demand else "all pairs",
         "device": str(estimator.device),
         "precision": str(estimator.settings.precision).removeprefix("torch."),
     }
-
-
-def summary(findings: Findings, folder: Path, seconds: float) -> str:
-    """One line: the number of updates and pixels, the time, the mean error if known, and the page to open."""
-    count = len(findings.readings)
-    line = f"{findings.iterations} updates at {count} pixel{'s' * (count != 1)} in {seconds:.1f} s"
-    if findings.errors is not None:
-        line += (
-            f"; mean error {findings.errors[0]:.2f} px after the first update, {findings.errors[-1]:.2f} px at the end"
-        )
-    return f"{line}; open {folder / explorer.NAME}"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flowcli.media.device_image import DeviceImage
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from numpy.typing import NDArray
 
@@ -31,7 +32,7 @@ _PRECEDING = 5
 _NOISE = 6.0
 
 
-def number_shots(frames: Iterator[Frame]) -> Iterator[Frame]:
+def number_shots(frames: Iterator[Frame]) -> Generator[Frame]:
     """The same frames, each with the number of its shot, from 0; only hard cuts begin a shot."""
     shot = 0
     before: NDArray[np.float32] | None = None
@@ -51,7 +52,10 @@ def number_shots(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 
 def _signature(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    small = cv2.resize(image, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
+    if isinstance(image, DeviceImage):
+        small = image.reduced(_HEIGHT, _WIDTH)
+    else:
+        small = cv2.resize(image, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5), np.float32)
 
 

@@ -60,8 +60,9 @@ CODECS = {
 
 @dataclass(frozen=True)
 class Encoding:
-    """How outputs are encoded; None means the codec's default. `half` stores flow as float16 in formats that allow it.
+    """How outputs are encoded; None means the codec's default.
 
+    `half` stores flow as float16, and `quantised` as int16 in steps of 1/64 px, in formats that allow it.
     `bound` is the motion in px that planes show as white, `y` the direction in which y grows in film EXR. Raises
     UsageError where a value is unknown or does not fit.
     """
@@ -71,6 +72,7 @@ class Encoding:
     preset: str | None = None
     pixel_format: str | None = None
     half: bool = False
+    quantised: bool = False
     bound: float = 20.0
     y: str = "up"
 
@@ -86,8 +88,8 @@ class Encoding:
                 default, largest = codec.crf
                 raise UsageError(f"--crf {self.crf} is not between 0 and {largest}", hint=f"the default is {default}")
         check_bound(self.bound)
-        if self.y not in {"up", "down"}:
-            raise UsageError(f"--y-axis {self.y} is not known", hint="use up or down")
+        check_precision(half=self.half, quantised=self.quantised)
+        check_y(self.y)
         self._check("--preset", self.preset, codec.presets)
         self._check("--pix-fmt", self.pixel_format, codec.pixel_formats)
 
@@ -127,6 +129,18 @@ def check_bound(bound: float) -> None:
     """Raises UsageError unless `bound` is a motion in px that planes can end at."""
     if not 0 < bound < math.inf:
         raise UsageError(f"--bound {bound} is no motion in px", hint="give a number above 0, such as 20")
+
+
+def check_y(y: str) -> None:
+    """Raises UsageError unless `y` is a direction in which y can grow."""
+    if y not in {"up", "down"}:
+        raise UsageError(f"--y-axis {y} is not known", hint="use up or down")
+
+
+def check_precision(*, half: bool, quantised: bool) -> None:
+    """Raises UsageError for flow that is to be stored both as float16 and as int16."""
+    if half and quantised:
+        raise UsageError("--half and --quantise are two forms of one array", hint="use one of them")
 
 
 DEFAULT = Encoding()

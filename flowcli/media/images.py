@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 EXTENSIONS = frozenset({
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif",
-    ".jp2", ".ppm", ".pgm", ".pnm", ".pbm", ".pam", ".exr", ".dpx", ".tga",
+    ".jp2", ".j2k", ".j2c", ".ppm", ".pgm", ".pnm", ".pbm", ".pam", ".exr", ".dpx", ".tga",
 })  # fmt: skip
 """The extensions of images, in lower case."""
 LARGEST_BYTES = 2**31
@@ -52,8 +52,8 @@ class Stored:
 
     samples: Shaped[NDArray[Any], "height width *channels"]
     full: Levels = UNIT
-    plain: Callable[[], Image] | None = None
     linear: bool = False
+    plain: Callable[[], Image] | None = None
 
     @property
     def is_deep(self) -> bool:
@@ -91,17 +91,25 @@ def read_stored(path: Path) -> Stored:
 
 def decode_stored(path: Path, data: bytes | NDArray[np.uint8]) -> Stored:
     """The image in a file's bytes, the first page of a TIFF; raises SourceError where it cannot be decoded."""
-    from flowcli.media.pyav.stills import decode_still, is_still  # noqa: PLC0415 - most images do not need PyAV
+    from flowcli.media.pyav.stills import (  # noqa: PLC0415 - most images do not need PyAV
+        decode_still,
+        is_still,
+        is_whole_jpeg_2000,
+    )
 
     if is_still(path, data):
-        samples, full, linear = decode_still(path, bytes(data))
-        return Stored(samples, full, linear=linear)
-    samples = _rgb(_decoded(path, data))
+        return Stored(*decode_still(path, bytes(data)))
+    try:
+        samples = _rgb(_decoded(path, data))
+    except SourceError:
+        if not is_whole_jpeg_2000(bytes(data)):
+            raise
+        return Stored(*decode_still(path, bytes(data)))
     if samples.dtype == np.uint8:
         return Stored(samples, plain=lambda: samples.astype(np.uint8, copy=False))
     full = _FULL.get(samples.dtype.name, UNIT)
     linear = bytes(data[:10]) == b"#?RADIANCE"
-    return Stored(samples, full, partial(_plain, path, data) if full.span > 1 else None, linear=linear)
+    return Stored(samples, full, linear, partial(_plain, path, data) if full.span > 1 else None)
 
 
 def read_images(first: Path, second: Path, *, levels: Levels | Mode = "auto") -> tuple[Image, Image, Levels | None]:

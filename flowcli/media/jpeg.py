@@ -6,6 +6,8 @@ import re
 
 START = b"\xff\xd8\xff"
 """The first bytes of a JPEG."""
+END = b"\xff\xd9"
+"""The last bytes of a JPEG."""
 
 # In coded data FF is followed by 00, or by a restart marker. Damaged data can hold markers that do not exist.
 _MARKER = re.compile(rb"\xff+([\xc0-\xcf\xd9-\xdd\xe0-\xef\xfe])")

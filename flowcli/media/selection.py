@@ -86,12 +86,21 @@ def selected(frames: Iterable[Frame], selection: Selection) -> Iterator[Frame]:
         yield frame
 
 
-def renumbered(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The same frames, with indices and times that count from the first of them."""
+def renumbered(frames: Iterable[Frame], *, sought: bool = False, skipped: int | None = None) -> Iterator[Frame]:
+    """The same frames, with indices and times that count from the first of them.
+
+    Its index is that in the source, unless frames were `sought`: then `skipped` frames come before it, None if unknown.
+    """
     first: Frame | None = None
     for frame in frames:
         first = first or frame
-        yield replace(frame, index=frame.index - first.index, time=frame.time - first.time)
+        yield replace(
+            frame,
+            index=frame.index - first.index,
+            time=frame.time - first.time,
+            skipped=skipped if sought else first.index,
+            start=first.time,
+        )
 
 
 def nothing_selected(path: Path, selection: Selection) -> UsageError:
@@ -131,10 +140,10 @@ def parse_moment(text: str, option: str) -> Moment:
     return Moment(seconds=int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds))
 
 
-def parse_rate(text: str | None) -> Fraction | None:
+def parse_rate(text: str | None, option: str = "--fps") -> Fraction | None:
     """The exact frames per second that `30`, `23.976` or `24000/1001` stands for.
 
-    Raises UsageError for any other text, and for a rate above MAX_RATE.
+    Raises UsageError, which names `option`, for any other text, and for a rate above MAX_RATE.
     """
     if text is None:
         return None
@@ -143,7 +152,7 @@ def parse_rate(text: str | None) -> Fraction | None:
     rate = Fraction(match[1]) / divisor if match and divisor else Fraction(0)
     if not 0 < rate <= MAX_RATE:
         limit = f"at most {MAX_RATE:,} are possible" if rate else "write 30, 29.97 or 30000/1001"
-        raise UsageError(f"--fps {text} is not a frame rate", hint=limit)
+        raise UsageError(f"{option} {text} is not a frame rate", hint=limit)
     return rate
 
 

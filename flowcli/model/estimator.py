@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,15 +15,15 @@ from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import Frame, FramePair
 from flowcli.model.device import autocast, choose_device, free_bytes
 from flowcli.model.memory import Encoded, Memory, carried
-from flowcli.model.memory_plan import MOST_PAIRS, Plan, demand_of, make_plan
+from flowcli.model.memory_plan import MOST_AT_ONCE, Plan, demand_of, make_cpu_plan, make_plan
+from flowcli.model.parallel import on_cores
 from flowcli.model.quality import Effort
 from flowcli.model.recovery import Recovery
 from flowcli.model.refinement import bytes_of_a_pixel
-from flowcli.model.resize import Resizing, resized
+from flowcli.model.resize import Resizing, grey_on, resized_on
 from flowcli.model.second_look import MOST_UPDATES, blended, enlargement
 from flowcli.model.settings import Settings
 from flowcli.model.weights import Weights, load
-from flowcli.system.opencv import cv2
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
 from raft_core.images import Padding, to_model_range
@@ -84,20 +85,20 @@ class FlowEstimator:
         budget = free_bytes(self.device)
         if settings.memory is not None:
             budget = min(settings.memory, budget or settings.memory)
-        # On a CPU a larger batch only takes memory: one pair occupies all cores.
-        most = 1 if self.device.type == "cpu" else MOST_PAIRS
-        size = settings.resizing.size(height, width)
-        both = settings.direction == "both"
-        return make_plan(
-            *size,
+        make = partial(make_cpu_plan, at_once=self.at_once()) if self.device.type == "cpu" else make_plan
+        return make(
+            *settings.resizing.size(height, width),
             config=self.model.config,
-            both=both,
+            both=settings.direction == "both",
             budget=budget,
             batch=settings.batch,
             on_demand=settings.on_demand,
-            most=most,
             extra=self.extra_bytes(height, width),
         )
+
+    def at_once(self) -> int:
+        """How many pairs a CPU may compute at the same time; those that start from each other's flow, one by one."""
+        return 1 if self.settings.warm_start else min(torch.get_num_threads(), MOST_AT_ONCE)
 
     def extra_bytes(self, height: int, width: int) -> int:
         """The memory of refinement and of a second look for one pair."""
@@ -120,26 +121,37 @@ class FlowEstimator:
 
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of consecutive pairs; reads and updates `memory`."""
-        settings = self.settings
         frames = frames_of(batch)
-        memory.keep([frame.index for frame in frames])
-        self.encode([frame for frame in frames if not memory.holds(frame)], memory)
+        memory.keep(batch)
+        missing = [frame for frame in frames if not memory.holds(frame)]
+        if plan.at_once is None or self.settings.warm_start:
+            self.encode(missing, memory)
+            return self.estimate_together(batch, memory, plan)
+        on_cores(lambda frame: self.encode([frame], memory), missing, at_once=plan.at_once)
+        estimates = on_cores(lambda pair: self.estimate_together([pair], memory, plan), batch, at_once=plan.at_once)
+        return [estimate for (estimate,) in estimates]
+
+    def estimate_together(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
+        """The flow of consecutive pairs whose frames are encoded, in one batch of tensors."""
+        settings = self.settings
         firsts, seconds = memory.ends(batch)
         features = [torch.cat([encoded.features for encoded in end]) for end in (firsts, seconds)]
         warm = settings.warm_start and batch[0].continues and memory.last is not None
         offsets = memory.offsets_to(batch) if warm else []
+        given = self.initial_flow(batch)
         forward = backward = occluded = None
         taken = [0] * len(batch)
         if settings.direction == "backward":
             correlation = self.model.correlate(*reversed(features), on_demand=plan.on_demand)
         else:
             correlation = self.model.correlate(*features, on_demand=plan.on_demand)
-            start = carried(memory.forward, offsets)
+            start = carried(memory.forward, offsets) if given is None else given
             memory.forward, forward, taken = self.update(correlation, start, firsts, seconds)
         if settings.direction == "both":
             correlation = correlation.transposed()
         if settings.direction != "forward":
             start = carried(memory.backward, [-offset for offset in offsets])
+            start = given if settings.direction == "backward" and given is not None else start
             memory.backward, backward, others = self.update(correlation, start, seconds, firsts)
             taken = [max(both) for both in zip(taken, others, strict=True)]
         if settings.second_look:
@@ -218,6 +230,14 @@ class FlowEstimator:
         settings = replace(settings, resizing=resizing, iterations=min(MOST_UPDATES, settings.iterations))
         return FlowEstimator(self.model, device=self.device, settings=replace(settings, second_look=False))
 
+    def initial_flow(self, batch: Sequence[FramePair]) -> Float[Tensor, "batch 2 rows columns"] | None:
+        """The flow that the pairs of a batch are to start from, in cells, 0 where it is unknown; None without any."""
+        given = [pair.initial_flow for pair in batch if pair.initial_flow is not None]
+        if len(given) < len(batch):
+            return None
+        flow = torch.stack(given).to(self.device, torch.float32)
+        return self.coarse(torch.where(flow.isfinite().all(dim=1, keepdim=True), flow, 0))
+
     def coarse(self, flow: Float[Tensor, "batch 2 height width"]) -> Float[Tensor, "batch 2 rows columns"]:
         """Flow at the source's size as updates start from it: averaged over cells of the 1/8 grid, in cells."""
         rows, columns = self.settings.resizing.size(*flow.shape[-2:])
@@ -238,20 +258,19 @@ class FlowEstimator:
     def upload(self, frame: Frame) -> Float[Tensor, "1 3 height width"]:
         """A frame on the device, resized, padded and in [-1, 1]."""
         size = self.settings.resizing.size(*frame.image.shape[:2])
-        # Copied because torch takes neither a mirrored array nor, without a warning, a read-only one.
-        pixels = torch.from_numpy(resized(frame.image, size).copy()).to(self.device).permute(2, 0, 1)[None]
+        pixels = resized_on(self.device, frame.image, size)
         return Padding.for_size(*size, placement=self.settings.placement).pad(to_model_range(pixels))
 
     def grey(self, frame: Frame) -> Float[Tensor, "1 1 rows columns"]:
         """A frame on the device in grey values from 0 to 255, at the size to refine at."""
-        image = resized(frame.image, self.settings.resizing.larger_size(*frame.image.shape[:2]))
-        return torch.from_numpy(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)).to(self.device).float()[None, None]
+        return grey_on(self.device, frame.image, self.settings.resizing.larger_size(*frame.image.shape[:2]))
 
     def contexts(self, frames: Sequence[Encoded]) -> Context:
         """The context of each frame, computed at its first use."""
         for encoded in frames:
-            if encoded.context is None:
-                encoded.context = self.model.read_context(encoded.image)
+            with encoded.reading:
+                if encoded.context is None:
+                    encoded.context = self.model.read_context(encoded.image)
         contexts = [encoded.context for encoded in frames if encoded.context is not None]
         return Context(
             torch.cat([context.hidden for context in contexts]), torch.cat([context.context for context in contexts])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 class Encoded:
     """A frame on the device: padded, in [-1, 1], with its features; `source` is the image it was made from.
 
-    `grey` is the source in grey values from 0 to 255, for refinement.
+    `grey` is the source in grey values from 0 to 255, for refinement. Pairs that share a frame may be computed at the
+    same time; `reading` is held while its context is computed.
     """
 
     source: NDArray[np.uint8]
@@ -34,6 +36,7 @@ class Encoded:
     image: Float[Tensor, "1 3 height width"]
     features: Float[Tensor, "1 channels rows columns"]
     context: Context | None = None
+    reading: Lock = field(default_factory=Lock)
 
 
 class Memory:
@@ -57,9 +60,13 @@ class Memory:
         """Clears the encoded frames, as in a run that starts here; keeps the flow for warm start."""
         self.frames.clear()
 
-    def keep(self, indices: list[int]) -> None:
-        """Drops every frame outside the range of `indices`; sliding pairs need those within it later."""
-        wanted = range(min(indices), max(indices) + 1)
+    def keep(self, batch: list[FramePair]) -> None:
+        """Drops every frame outside the range of these pairs; sliding pairs need those within it later.
+
+        Pairs of a reference need none but their own.
+        """
+        indices = {frame.index for pair in batch for frame in (pair.first, pair.second)}
+        wanted = indices if batch[0].reference else range(min(indices), max(indices) + 1)
         self.frames = {index: encoded for index, encoded in self.frames.items() if index in wanted}
 
     def holds(self, frame: Frame) -> bool:

@@ -42,7 +42,7 @@ class Quality:
 
 QUALITIES = {
     # Half size, for previews and very long jobs.
-    "fast": Quality(tolerance=1.0, scale=0.5, smallest=192 * 144, refinement=Refinement(passes=(4, 2, 1))),
+    "fast": Quality(tolerance=1.0, scale=0.5, smallest=192 * 144, refinement=Refinement(passes=(6, 4, 0))),
     BALANCED: Quality(),
     "best": Quality(refinement=Refinement(passes=(2, 2)), second_look=True),
     # The published algorithm.

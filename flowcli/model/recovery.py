@@ -66,7 +66,8 @@ class Recovery:
         self._forget()
         torch.cuda.empty_cache()
         if len(batch) > 1:
-            smaller = replace(plan, batch=len(batch) // 2)
+            pairs = len(batch) // 2
+            smaller = replace(plan, batch=pairs, at_once=plan.at_once and min(plan.at_once, pairs))
         elif not plan.on_demand:
             smaller = replace(plan, batch=1, on_demand=True)
         else:
@@ -77,7 +78,7 @@ class Recovery:
             )
         self._note(
             f"memory ran out: continued with {smaller.batch} pair{'s' * (smaller.batch != 1)} at once"
-            + ", correlation on demand" * smaller.on_demand
+            + ", correlation on demand" * (smaller.on_demand != plan.on_demand)
         )
         return smaller
 

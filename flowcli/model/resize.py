@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
 
+from flowcli.media.device_image import DeviceImage
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
-    from jaxtyping import UInt8
+    from jaxtyping import Float, UInt8
     from numpy.typing import NDArray
+    from torch import Tensor
 
 MOST_ENLARGED = 4.0
 """The greatest factor by which small frames are enlarged automatically."""
@@ -43,6 +47,51 @@ class Resizing:
     def larger_size(self, height: int, width: int) -> tuple[int, int]:
         """The height and width to refine at: those to compute at, or the frame's if they are larger."""
         return self.size(height, width) if self.factor(height, width) > 1 else (height, width)
+
+
+def resized_on(
+    device: torch.device, image: UInt8[NDArray[np.uint8], "height width 3"], size: tuple[int, int]
+) -> UInt8[Tensor, "1 3 rows columns"]:
+    """The image at `size` (height, width) on a device; one that is there already does not leave it."""
+    if isinstance(image, DeviceImage):
+        return _resized_tensor(image.tensor.to(device)[None], size)
+    # Copied because torch takes neither a mirrored array nor, without a warning, a read-only one.
+    return torch.from_numpy(resized(image, size).copy()).to(device).permute(2, 0, 1)[None]
+
+
+def grey_on(
+    device: torch.device, image: UInt8[NDArray[np.uint8], "height width 3"], size: tuple[int, int]
+) -> Float[Tensor, "1 1 rows columns"]:
+    """The image at `size` (height, width) on a device, in grey values from 0 to 255."""
+    if isinstance(image, DeviceImage):
+        red, green, blue = resized_on(device, image, size).int().unbind(1)
+        # As OpenCV does, to the bit.
+        return ((9798 * red + 19235 * green + 3735 * blue + 2**14) >> 15).float()[None]
+    grey = cv2.cvtColor(resized(image, size), cv2.COLOR_RGB2GRAY)
+    return torch.from_numpy(grey).to(device).float()[None, None]
+
+
+def _resized_tensor(
+    image: UInt8[Tensor, "1 3 height width"], size: tuple[int, int]
+) -> UInt8[Tensor, "1 3 rows columns"]:
+    """As `resized`, to within rounding."""
+    height, width = image.shape[-2:]
+    if (height, width) == size:
+        return image
+    if size[0] * size[1] > height * width:
+        scaled = F.interpolate(image.float(), size, mode="bicubic", align_corners=False)
+    else:
+        rows, columns = (_shares(old, new, image.device) for old, new in ((height, size[0]), (width, size[1])))
+        scaled = rows @ image.float() @ columns.T
+    return scaled.round().clamp(0, 255).byte()
+
+
+def _shares(old: int, new: int, device: torch.device) -> Float[Tensor, "new old"]:
+    """The part of each of `new` pixels that each of `old` ones covers."""
+    edges = torch.arange(new + 1, device=device) * (old / new)
+    cells = torch.arange(old, device=device)
+    covered = torch.minimum(edges[1:, None], cells + 1) - torch.maximum(edges[:-1, None], cells)
+    return covered.clamp(min=0) * (new / old)
 
 
 def resized(

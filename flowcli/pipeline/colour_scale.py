@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from flowcli.flow.camera_motion import camera_motion
 from flowcli.flow.colour import (
     ColourScale,
     fast_speed,
@@ -21,14 +24,19 @@ from flowcli.flow.kinds import Picture
 from flowcli.model.resize import Resizing, resized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
+
+    from jaxtyping import Float
+    from numpy.typing import NDArray
 
     from flowcli.flow.estimate import Estimate
     from flowcli.flow.outputs import Output
     from flowcli.media.sources import Source
     from flowcli.model.estimator import FlowEstimator
     from flowcli.pipeline.request import Request
+
+    Speeds = Float[NDArray[np.float32], "height width"]
 
 # The scale of a video is measured on this many pairs, reduced to this many pixels on the longer side.
 SAMPLED_PAIRS = 5
@@ -46,9 +54,9 @@ class Colours:
     changing: Callable[[Iterable[Estimate]], Iterator[Estimate]] | None = None
 
     @property
-    def max_flow(self) -> float | None:
-        """The speed drawn in full colour, in px; None if it changes from pair to pair."""
-        return None if self.changing else self.scale.max_flow
+    def constant(self) -> ColourScale | None:
+        """The scale of all pairs; None if it changes from pair to pair."""
+        return None if self.changing else self.scale
 
     def scaled(self, estimates: Iterator[Estimate]) -> Iterator[Estimate]:
         """The same estimates, each with its own scale if the scale is changing."""
@@ -59,43 +67,52 @@ def colours_of(
     request: Request,
     outputs: Collection[Output],
     *,
-    sampled: Callable[[], ColourScale],
+    sampled: Callable[[], Sequence[Speeds]],
     seekable: bool = True,
     resolved: Mapping[str, Any] | None = None,
 ) -> Colours:
-    """The colour scale of a run; `sampled` measures one on a few pairs and is called only if needed.
+    """The colour scale of a run; `sampled` measures the speeds of a few pairs and is called only if needed.
 
     A source that is not `seekable` is sampled only at its start, so its scale changes with the motion. The scale that
     an earlier process `resolved` is kept. Raises UsageError for invalid options.
     """
-    plain = plain_scale(request.gamma, request.background)
-    fixed = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+    plain = plain_scale(request.gamma, request.background, request.wheel)
+    fixed = parse_scale(request.max_flow, plain)
+    fit = partial(plain.fitted, gamma=request.gamma == "auto")
     if parse_mode(request.scale_mode, request.max_flow) == "frame":
-        return Colours(plain, partial(scale_by_pair, like=plain))
+        return Colours(plain, ScaleByPair(fit, stabilise=request.stabilise))
     if resolved is not None:
-        return Colours(replace(plain, max_flow=resolved["max_flow"]))
+        return Colours(replace(plain, max_flow=resolved["max_flow"], gamma=resolved["gamma"]))
     if fixed or not any(isinstance(output.kind, Picture) for output in outputs):
         return Colours(fixed or plain)
-    scale = replace(plain, max_flow=sampled().max_flow)
-    return Colours(scale, None if seekable else ScaleByPast(scale))
+    scale = fit(sampled())
+    return Colours(scale, None if seekable else ScaleByPast(scale, stabilise=request.stabilise))
 
 
-def sampled_scale(source: Source, estimator: FlowEstimator, *, skip: int) -> ColourScale:
-    """One colour scale for a whole video, measured on a few pairs, spread over it if the source is seekable."""
+def sampled_speeds(source: Source, estimator: FlowEstimator, *, skip: int, stabilise: bool = False) -> list[Speeds]:
+    """The speeds of a few pairs of a video, spread over it if the source is seekable; `stabilise` as in `speeds_of`."""
     speeds = []
     for pair in source.sample_pairs(count=SAMPLED_PAIRS, skip=skip):
         height, width = pair.first.image.shape[:2]
         size = Resizing(max_side=SAMPLED_SIDE).size(height, width)
         first, second = (resized(frame.image, size) for frame in (pair.first, pair.second))
-        speeds.append(magnitude(estimator.flow_between(first, second)) * max(height, width) / max(size))
-    return ColourScale.covering(speeds)
+        flow = estimator.flow_between(first, second)
+        own = flow - camera_motion(flow) if stabilise else flow
+        speeds.append(magnitude(own) * max(height, width) / max(size))
+    return speeds
 
 
-def scale_by_pair(estimates: Iterable[Estimate], like: ColourScale) -> Iterator[Estimate]:
-    """The same estimates, each with the scale of its own motion and the gamma and background of `like`."""
-    for estimate in estimates:
-        fast = fast_speed_of(estimate)
-        yield replace(estimate, scale=replace(like, max_flow=typical([] if fast is None else [fast])))
+@dataclass(frozen=True)
+class ScaleByPair:
+    """Assigns each estimate the scale that `fit` finds for its own speeds."""
+
+    fit: Callable[[Sequence[Speeds]], ColourScale]
+    stabilise: bool = False
+
+    def __call__(self, estimates: Iterable[Estimate]) -> Iterator[Estimate]:
+        """The same estimates, each with the scale of its own motion."""
+        for estimate in estimates:
+            yield replace(estimate, scale=self.fit([speeds_of(estimate, stabilise=self.stabilise)]))
 
 
 class ScaleByPast:
@@ -104,23 +121,25 @@ class ScaleByPast:
     The scale starts from `first`. A few fast pairs change it little.
     """
 
-    def __init__(self, first: ColourScale) -> None:
+    def __init__(self, first: ColourScale, *, stabilise: bool = False) -> None:
         self._first = first
+        self._stabilise = stabilise
         self._fast = deque([first.max_flow], maxlen=_PAST_PAIRS)
 
     def __call__(self, estimates: Iterable[Estimate]) -> Iterator[Estimate]:
         """The same estimates, each with a scale that depends only on it and earlier ones."""
         for estimate in estimates:
-            fast = fast_speed_of(estimate)
+            fast = fast_speed(speeds_of(estimate, stabilise=self._stabilise))
             if fast is not None and not estimate.pair.cut:
                 self._fast.append(fast)
             yield replace(estimate, scale=replace(self._first, max_flow=typical(self._fast)))
 
 
-def fast_speed_of(estimate: Estimate) -> float | None:
-    """The speed of the fast pixels of a pair, in px; None if it has no flow or no known pixel."""
+def speeds_of(estimate: Estimate, *, stabilise: bool = False) -> Speeds:
+    """The speeds of a pair in px on a grid of its pixels; with `stabilise`, without the motion of the camera."""
     flow = estimate.backward if estimate.forward is None else estimate.forward
     if flow is None:
-        return None
+        raise ValueError("this estimate has neither forward nor backward flow")
     step = max(1, min(flow.shape[-2:]) // _SAMPLES_PER_SIDE)
-    return fast_speed(magnitude(as_array(flow[:, ::step, ::step])))
+    sampled = estimate.own_flow[::step, ::step] if stabilise else as_array(flow[:, ::step, ::step])
+    return magnitude(np.ascontiguousarray(sampled))

@@ -9,14 +9,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowcli.errors import DeviceError
-from flowcli.flow.colour import parse_mode, parse_scale
+from flowcli.flow.colour import parse_mode, parse_scale, plain_scale
 from flowcli.flow.outputs import check_outputs
-from flowcli.media.pairs import expected_pairs, pair_up, too_short
+from flowcli.media.pairs import pair_up
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import amount
 from flowcli.model.quality import QUALITIES
 from flowcli.pipeline.pair import read_pair
-from flowcli.pipeline.settings import estimator_of, settings_record, settle
+from flowcli.pipeline.settings import estimator_of, pairing_of, settings_record, settle
 from flowcli.pipeline.task import Task
 from flowcli.pipeline.video import source_of
 from flowcli.system.json_text import json_text
@@ -114,8 +114,9 @@ def plan_video(request: Request) -> DryRun:
     """The plan of `flowcli video`; raises the errors that the run would raise before it computes."""
     task = Task.of(request)
     with source_of(request) as source:
+        task = task.of_images(source.meta.names)
         check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
-        pairs = pair_up(source.frames(), skip=request.skip, sliding=request.sliding)
+        pairs = pair_up(source.frames(), pairing_of(request))
         return plan("video", task, source.meta, list(islice(pairs, 2)))
 
 
@@ -134,11 +135,11 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
     """
     request = task.request
     if not pairs:
-        raise too_short(task.path, skip=request.skip)
+        raise pairing_of(request).too_short(task.path)
     estimator = estimator_of(request, task.weights, saved=task.saved)
     settle(estimator, (meta.width, meta.height), None)
     parse_mode(request.scale_mode, request.max_flow)
-    scale = parse_scale(request.max_flow, gamma=request.gamma, background=request.background)
+    scale = parse_scale(request.max_flow, plain_scale(request.gamma, request.background, request.wheel))
     memory_plan = estimator.plan(meta.height, meta.width)
     return DryRun(
         command=command,
@@ -147,10 +148,8 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
         computed=estimator.computed_size(meta.width, meta.height),
         memory_bytes=memory_plan.bytes,
         weights=task.weights,
-        settings=settings_record(
-            request, estimator, size=(meta.width, meta.height), max_flow=None if scale is None else scale.max_flow
-        ),
-        flows=expected_pairs(meta.frame_count, skip=request.skip, sliding=request.sliding),
+        settings=settings_record(request, estimator, size=(meta.width, meta.height), scale=scale),
+        flows=pairing_of(request).flows_of(meta),
         seconds_per_flow=seconds_of_last(estimator, pairs),
         others=seconds_of_others(task, estimator.model, pairs),
         outputs=(*(output.path for output in task.outputs), task.report),

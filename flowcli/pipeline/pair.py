@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from flowcli.flow.colour import ColourScale, magnitude
+from flowcli.flow.colour import magnitude
 from flowcli.flow.outputs import check_outputs
 from flowcli.media.frames import Frame, FramePair, VideoMeta
 from flowcli.media.images import read_images
@@ -35,7 +35,9 @@ def estimate_pair(request: Request, console: Console) -> Result:
     settle(estimator, (meta.width, meta.height), None)
     started = time.monotonic()
     (estimate,) = estimator.estimate([pair])
-    colours = colours_of(request, task.outputs, sampled=lambda: ColourScale.covering([magnitude(estimate.flow)]))
+    colours = colours_of(
+        request, task.outputs, sampled=lambda: [magnitude(estimate.shown(stabilise=request.stabilise))]
+    )
     run = Run(task, meta, estimator, colours)
     run.detail(console)
     with removing_empty_folders(task.outputs), Interruption() as interruption:
@@ -52,7 +54,9 @@ def read_pair(request: Request) -> tuple[FramePair, VideoMeta]:
     Raises UsageError if they differ in size.
     """
     first, second, levels = read_images(*request.inputs, levels=parse_levels(request.levels))
+    images = zip((first, second), request.inputs, strict=True)
     height, width = first.shape[:2]
     name = request.inputs[0].name
     meta = VideoMeta(name, width, height, Fraction(1), 2, tick=Fraction(1), counted=True, levels=levels)
-    return FramePair(Frame(0, Fraction(0), first), Frame(1, Fraction(0), second), continues=False), meta
+    frames = [Frame(index, Fraction(0), image, path=path) for index, (image, path) in enumerate(images)]
+    return FramePair(frames[0], frames[1], continues=False), meta

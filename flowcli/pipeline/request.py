@@ -32,6 +32,34 @@ class Request:
     sliding: Annotated[
         bool, typer.Option("--sliding", metavar="", help="Start a pair at every frame, not only at every N-th."), VIDEO
     ] = False
+    sample_fps: Annotated[
+        str | None,
+        typer.Option(
+            "--sample-fps",
+            metavar="N",
+            help="Take N frames per second of any video, those nearest to every 1/N s, and count --skip in them.",
+        ),
+        VIDEO,
+    ] = None
+    pad_last: Annotated[
+        bool,
+        typer.Option(
+            "--pad-last",
+            metavar="",
+            help="Repeat the last flow for the frames that begin no pair: n flows of n frames.",
+        ),
+        VIDEO,
+    ] = False
+    reference: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Flow from the selected frame numbered N, from 0, to every other one; large motion gains from "
+            "--warm-start.",
+            min=0,
+        ),
+        VIDEO,
+    ] = None
     start: Annotated[
         str | None,
         typer.Option(
@@ -90,7 +118,7 @@ class Request:
         ),
     ] = "forward"
     occlusion_relative: Annotated[
-        float, typer.Option(metavar="X", help="Occluded: |f+b|² above X times |f|²+|b|² ...")
+        float, typer.Option(metavar="X", help="Not confirmed: |f+b|² above X times |f|²+|b|² ...")
     ] = 0.01
     occlusion_absolute: Annotated[float, typer.Option(metavar="X", help="... plus X, in px².")] = 0.5
     warm_start: Annotated[
@@ -139,8 +167,10 @@ class Request:
         ),
         VIDEO,
     ] = "video"
-    gamma: options.Gamma = 1.0
+    gamma: options.Gamma = "auto"
     background: options.Background = "white"
+    wheel: options.Wheel = "closed"
+    stabilise: options.Stabilise = False
     legend: options.Legend = False
     arrow_grid: Annotated[
         int | None,
@@ -201,17 +231,20 @@ class Request:
         ),
         VIDEO,
     ] = False
-    half: options.Half = False
-    bound: options.Bound = 20.0
-    y: Annotated[
+    names: Annotated[
         str,
         typer.Option(
-            "--y-axis",
             metavar="NAME",
-            help="Where y grows in the EXR of --save film: up, as compositing programs count, or down.",
+            help="What files of single flows are called: index, from 0 on; frame, its number in the whole input; or "
+            "source, the image's own name, where it has one.",
             rich_help_panel=ENCODING,
         ),
-    ] = "up"
+        VIDEO,
+    ] = "index"
+    half: options.Half = False
+    quantised: options.Quantise = False
+    bound: options.Bound = 20.0
+    y: options.YAxis = "up"
     overwrite: Annotated[options.Overwrite, WORK] = False
     resume: Annotated[
         bool,

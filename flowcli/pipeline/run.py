@@ -9,13 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.drawing import Style
+from flowcli.flow.estimate import with_repeated
+from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs import join_parts, missing_folders, open_writers, remove_stale
 from flowcli.flow.photometric import mean_error
-from flowcli.media.pairs import too_short
 from flowcli.pipeline.report import Report, problem_of
 from flowcli.pipeline.segments import Segment, in_segments, part_of
-from flowcli.pipeline.settings import resolved_of, settings_record
+from flowcli.pipeline.settings import pairing_of, resolved_of, settings_record
 from flowcli.pipeline.writing import write_estimates
 from flowcli.system.console import Result
 from flowcli.system.files import partial_name, write_whole
@@ -25,6 +26,7 @@ from flowcli.system.signals import Interruption, StoppedError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from flowcli.flow.colour import ColourScale
     from flowcli.flow.estimate import Estimate
     from flowcli.flow.outputs import Output, OutputWriter
     from flowcli.media.frames import Audio, FramePair, VideoMeta
@@ -59,13 +61,23 @@ class Run:
     @property
     def resolved(self) -> dict[str, Any]:
         """The settings that a process resuming the run needs for the same arithmetic and colours."""
-        return {**resolved_of(self.estimator), "max_flow": self.colours.scale.max_flow}
+        return {
+            **resolved_of(self.estimator),
+            "max_flow": self.colours.scale.max_flow,
+            "gamma": self.colours.scale.gamma,
+        }
+
+    @property
+    def drawn(self) -> ColourScale | None:
+        """The colour scale of all pictures; None without any, or if each has its own."""
+        pictures = any(isinstance(output.kind, Picture) for output in self.task.outputs)
+        return self.colours.constant if pictures else None
 
     @property
     def settings(self) -> dict[str, object]:
         """The resolved settings, for the report."""
         size = (self.meta.width, self.meta.height)
-        return settings_record(self.task.request, self.estimator, size=size, max_flow=self.colours.max_flow)
+        return settings_record(self.task.request, self.estimator, size=size, scale=self.colours.constant)
 
     def write_pairs(
         self, pairs: Iterator[FramePair], outputs: Sequence[Output], interruption: Interruption, *, memory: Memory
@@ -79,13 +91,14 @@ class Run:
         opened = partial(
             open_writers,
             outputs,
-            style=Style(self.colours.scale, request.legend, request.arrow_grid, request.arrow_min),
+            style=Style(self.colours.scale, request.legend, request.stabilise, request.arrow_grid, request.arrow_min),
             encoding=self.task.encoding,
-            rate=meta.rate / (1 if request.sliding else request.skip),
+            rate=pairing_of(request).rate_of(meta),
             tick=meta.tick,
             pixel_aspect=meta.pixel_aspect,
         )
-        return write_estimates(self.colours.scaled(estimates), lambda: [*opened(), *self.watchers], interruption)
+        estimates = self.colours.scaled(with_repeated(estimates))
+        return write_estimates(estimates, lambda: [*opened(), *self.watchers], interruption)
 
     def write_segments(self, pairs: Iterator[FramePair], journal: Journal) -> None:
         """Computes the remaining pairs segment by segment and joins the outputs.
@@ -123,7 +136,7 @@ class Run:
             parts = journal.parts(output)
             if unfinished.stamps:
                 path = part_of(journal.folder, output, len(journal.closed)).path
-                parts.append(Part(partial_name(path), unfinished.stamps[0].time))
+                parts.append(Part(partial_name(path), unfinished.stamps[0].own_time))
             kept.append(join_parts(output, parts, partial=True, audio=self.audio))
         there = [str(path) for path in kept if path]
         journal.kept |= bool(there)
@@ -132,12 +145,12 @@ class Run:
 
     def join(self, journal: Journal) -> None:
         """Joins the segments of every output; raises SourceError if they hold no pair."""
-        indices = {stamp.first for stamp in journal.done.stamps}
-        if not indices:
-            raise too_short(self.task.path, skip=self.task.request.skip)
+        stamps = journal.done.stamps
+        if not stamps:
+            raise pairing_of(self.task.request).too_short(self.task.path)
         for output in self.task.all_outputs:
             if output.numbered:
-                remove_stale(output, indices)
+                remove_stale(output, {output.stem_of(stamp) for stamp in stamps})
             else:
                 join_parts(output, journal.parts(output), audio=self.audio)
 
@@ -166,13 +179,15 @@ class Run:
         ).json()
         write_whole(self.task.report, report.text().encode())
         problem = problem_of(report.content, self.task.path)
-        return Result(self.task.paths, summary(done, error), report, problem, notes)
+        return Result(self.task.paths, summary(done, error, self.drawn), report, problem, notes)
 
 
-def summary(done: Segment, error: tuple[float, float] | None) -> str:
-    """One line: the number of flows, the time, and the photometric error before and after warping."""
+def summary(done: Segment, error: tuple[float, float] | None, scale: ColourScale | None) -> str:
+    """One line: the number of flows, the time, the colour scale, and the photometric error before and after warping."""
     count = len(done.stamps)
     line = f"{count} flow{'s' * (count != 1)} in {done.seconds:.1f} s"
+    if scale:
+        line += f"; {scale}"
     if error:
         before, after = error
         line += f"; mean photometric error {before:.1f} grey levels, {after:.1f} after warping by the flow"

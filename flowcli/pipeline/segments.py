@@ -95,7 +95,7 @@ class Journal:
     def parts(self, output: Output) -> list[Part]:
         """The parts of an output that is one file, from the closed segments that have pairs."""
         return [
-            Part(part_of(self.folder, output, number).path, done.stamps[0].time)
+            Part(part_of(self.folder, output, number).path, done.stamps[0].own_time)
             for number, done in enumerate(self.closed)
             if done.stamps
         ]
@@ -210,8 +210,8 @@ def joined(segments: Sequence[Segment]) -> Segment:
 def check_journal(folder: Path, job: Mapping[str, object], *, resume: bool, overwrite: bool) -> bool:
     """Whether an unfinished run in `folder` is to be resumed; changes no file.
 
-    Raises UsageError if there is one and neither `resume` nor `overwrite` is set, or if it is to be resumed and its
-    job differs.
+    Raises UsageError if there is one and neither `resume` nor `overwrite` is set, or if it is to be resumed, its job
+    differs and `overwrite` is not set.
     """
     earlier = read_manifest(folder)
     if earlier is None:
@@ -220,12 +220,13 @@ def check_journal(folder: Path, job: Mapping[str, object], *, resume: bool, over
         raise UsageError(
             f"an unfinished run of the same name is in {folder}", hint="--resume continues it, -y starts over"
         )
-    if resume and (difference := differing(earlier["job"], job)):
+    difference = differing(earlier["job"], job)
+    if resume and difference and not overwrite:
         raise UsageError(
             f"the unfinished run in {folder} differs: {difference}",
-            hint="repeat its command to continue it, or use -y without --resume to start over",
+            hint="repeat its command to continue it, or use -y to start over",
         )
-    return resume
+    return resume and not difference
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ import torch
 
 from flowcli.errors import UsageError
 from flowcli.media.encoding import Encoding
+from flowcli.media.pairs import Pairing
+from flowcli.media.selection import parse_rate
 from flowcli.model.device import keep_memory
 from flowcli.model.estimator import estimator_for
 from flowcli.model.memory_plan import parse_size
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
+    from flowcli.flow.colour import ColourScale
     from flowcli.model.estimator import FlowEstimator
     from flowcli.model.weights import Weights
     from flowcli.pipeline.request import Request
@@ -46,6 +49,12 @@ def resolve(request: Request, *, saved: Collection[str]) -> Settings:
 def effort_of(request: Request) -> Effort:
     """The options of a request that decide error and time."""
     return Effort(**{field.name: getattr(request, field.name) for field in fields(Effort)})
+
+
+def pairing_of(request: Request) -> Pairing:
+    """Which frames make pairs; raises UsageError where --sample-fps is not a rate, and for what cannot be combined."""
+    sample_fps = parse_rate(request.sample_fps, "--sample-fps")
+    return Pairing(request.skip, request.sliding, sample_fps, request.pad_last, request.reference)
 
 
 def estimator_of(
@@ -89,11 +98,11 @@ def resolved_of(estimator: FlowEstimator) -> dict[str, Any]:
 
 
 def settings_record(
-    request: Request, estimator: FlowEstimator, *, size: tuple[int, int], max_flow: float | None
+    request: Request, estimator: FlowEstimator, *, size: tuple[int, int], scale: ColourScale | None
 ) -> dict[str, object]:
     """The resolved settings, for reports on frames of `size` (width, height).
 
-    `max_flow` is in px if one colour scale serves the whole run, else None.
+    `scale` is the colour scale if one serves the whole run, else None.
     """
     settings = estimator.settings
     return {
@@ -115,11 +124,16 @@ def settings_record(
         "occlusion": {"relative": settings.occlusion.relative, "absolute": settings.occlusion.absolute},
         "skip": request.skip,
         "sliding": request.sliding,
+        "sample_fps": request.sample_fps,
+        "pad_last": request.pad_last,
+        "names": request.names,
         "save": request.save,
-        "max_flow": None if max_flow is None else round(max_flow, 3),
+        "max_flow": None if scale is None else round(scale.max_flow, 3),
         "scale_mode": request.scale_mode,
-        "gamma": request.gamma,
+        "gamma": None if scale is None else scale.gamma,
         "background": request.background,
+        "wheel": request.wheel,
+        "stabilise": request.stabilise,
     }
 
 
@@ -131,6 +145,7 @@ def encoding_of(request: Request) -> Encoding:
         request.preset,
         request.pixel_format,
         half=request.half,
+        quantised=request.quantised,
         bound=request.bound,
         y=request.y,
     )
@@ -142,14 +157,15 @@ def batch_of(text: str) -> int | None:
 
 
 def direction_of(text: str, saved: Collection[str]) -> Direction:
-    """The requested direction, or both if `saved` contains occlusion, which needs both.
+    """The requested direction, or both if `saved` contains pictures of occlusion, which need both.
 
     Raises UsageError for an unknown direction, and for occlusion of backward flow.
     """
     if text not in get_args(Direction):
         raise UsageError(f"--direction {text} is not known", hint=f"use {', '.join(get_args(Direction))}")
-    if "occlusion" in saved:
-        if text == "backward":
-            raise UsageError("--save occlusion needs both directions", hint="omit --direction, or use both")
-        return "both"
+    for name in ("occlusion", "occlusion_png"):
+        if name in saved:
+            if text == "backward":
+                raise UsageError(f"--save {name} needs both directions", hint="omit --direction, or use both")
+            return "both"
     return text  # type: ignore[return-value]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -58,8 +58,15 @@ class Task:
             name=request.name,
             direction=direction_of(request.direction, saved),
             containers=encoding.containers,
+            names=request.names,
         )
         return cls(request, tuple(outputs), find(request.weights), encoding, internal)
+
+    def of_images(self, names: tuple[str, ...]) -> Task:
+        """The same task for an input whose images have these names, which outputs may be called after."""
+        if self.request.names != "source":
+            return self
+        return replace(self, outputs=tuple(replace(output, images=names) for output in self.outputs))
 
     @property
     def all_outputs(self) -> tuple[Output, ...]:

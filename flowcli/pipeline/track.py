@@ -10,7 +10,7 @@ from flowcli.flow.points import parse_points
 from flowcli.flow.track_files import TrackVideo, record, table
 from flowcli.flow.tracking import follow, grid_points
 from flowcli.media.frames import lost_frames
-from flowcli.media.pairs import expected_pairs, pairs_of, too_short
+from flowcli.media.pairs import Pairing, pairs_of
 from flowcli.media.sources import name_of
 from flowcli.model.weights import find
 from flowcli.pipeline.settings import estimator_of
@@ -51,9 +51,9 @@ def track(request: Request, console: Console, *, points: str | None, spacing: fl
         else:
             starts = parse_points(points, height=height, width=width)
         estimator = estimator_of(request, weights)
-        pairs = pairs_of(source.frames(), skip=request.skip)
-        total = expected_pairs(source.meta.frame_count, skip=request.skip)
-        estimates = console.follow(estimator.estimate(pairs), total=total, unit="pair")
+        pairing = Pairing(request.skip)
+        pairs = pairs_of(source.frames(), pairing)
+        estimates = console.follow(estimator.estimate(pairs), total=pairing.pairs_of(source.meta), unit="pair")
         limits = estimator.settings.occlusion
         followed = follow(starts, estimates, relative=limits.relative, absolute=limits.absolute)
         ends, shown = write(followed, outputs, source, facts(request, source, weights, len(starts)), request)
@@ -132,7 +132,7 @@ def write(
             kept = [str(path) for file in files if (path := file.finish_partial())]
             raise StoppedError(interruption.number, hint=f"finished tracks are in {', '.join(kept)}")
         if not shown:
-            raise too_short(request.inputs[0], skip=request.skip)
+            raise Pairing(request.skip).too_short(request.inputs[0])
         for file in files:
             file.close()
     return ends, shown
@@ -140,6 +140,11 @@ def write(
 
 def summary(points: int, frames: int, ends: Counter[str]) -> str:
     """One line: how many points are tracked to the last frame, and why the others end."""
-    words = {"hidden": "occluded", "left": "left the frame", "cut": "ended at a cut", "gap": "ended at lost frames"}
+    words = {
+        "unconfirmed": "not confirmed by the backward flow",
+        "left": "left the frame",
+        "cut": "ended at a cut",
+        "gap": "ended at lost frames",
+    }
     tracked = f"{ends['end']} of {points} points tracked through {frames} frames"
     return "; ".join([tracked, *(f"{ends[end]} {text}" for end, text in words.items() if ends[end])])

@@ -10,14 +10,14 @@ from flowcli.errors import UsageError
 from flowcli.flow.outputs import MP4, check_outputs
 from flowcli.media.decoding import Decoding
 from flowcli.media.levels import parse_levels
-from flowcli.media.pairs import expected_pairs, pairs_of
+from flowcli.media.pairs import pairs_in
 from flowcli.media.pyav import has_audio
 from flowcli.media.selection import parse_rate, parse_selection
-from flowcli.media.sources import is_pipe, open_source
-from flowcli.pipeline.colour_scale import colours_of, sampled_scale
+from flowcli.media.sources import is_pipe, open_pair, open_source
+from flowcli.pipeline.colour_scale import colours_of, sampled_speeds
 from flowcli.pipeline.run import Run, removing_empty_folders
 from flowcli.pipeline.segments import Journal, check_journal
-from flowcli.pipeline.settings import estimator_of, settle
+from flowcli.pipeline.settings import estimator_of, pairing_of, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,21 +51,24 @@ def estimate_video(
         open_run(task, frames, console, watchers=watchers, model=model) as (run, journal),
     ):
         run.write_segments(pairs_left(frames, task.request, console, journal), journal)
-        result = run.conclude("video", journal.done, source=frames)
+        result = run.conclude("video" if len(task.request.inputs) == 1 else "pair", journal.done, source=frames)
         journal.remove()
     return result
 
 
 def source_of(request: Request) -> Source:
-    """Opens the input of a request with its selection of frames.
+    """Opens the input of a request with its selection of frames, or its two images as a video of two frames.
 
     Raises UsageError for invalid options, SourceError if the input cannot be read.
     """
     selection = parse_selection(request.start, request.end, request.max_frames)
     rate = parse_rate(request.fps)
-    if request.resume and is_pipe(request.inputs[0]):
-        raise UsageError("input from a pipe cannot be resumed", hint="save it to a file first")
+    if is_pipe(request.inputs[0]) and (request.resume or request.reference is not None):
+        done = "resumed" if request.resume else "read twice, as --reference does"
+        raise UsageError(f"input from a pipe cannot be {done}", hint="save it to a file first")
     decoding = Decoding(request.deinterlace, parse_levels(request.levels), request.video_stream)
+    if len(request.inputs) == 2:
+        return open_pair(*request.inputs, rate=rate, decoding=decoding)
     return open_source(request.inputs[0], rate=rate, selection=selection, decoding=decoding)
 
 
@@ -77,7 +80,7 @@ def open_run(
 
     Raises UsageError if outputs exist and must not be overwritten, and for an unfinished run of another job.
     """
-    request = task.request
+    request, task = task.request, task.of_images(source.meta.names)
     resumes = check_journal(task.journal, task.job, resume=request.resume, overwrite=request.overwrite)
     check_outputs(task.outputs, request.inputs, overwrite=request.overwrite or resumes)
     with removing_empty_folders(task.all_outputs), Journal.open(task.journal, task.job, resume=resumes) as journal:
@@ -110,7 +113,9 @@ def run_of(
     colours = colours_of(
         request,
         task.all_outputs,
-        sampled=lambda: sampled_scale(source, estimator, skip=request.skip),
+        sampled=lambda: sampled_speeds(
+            source, estimator, skip=pairing_of(request).frames_apart(meta), stabilise=request.stabilise
+        ),
         seekable=meta.seekable,
         resolved=resolved,
     )
@@ -119,9 +124,10 @@ def run_of(
 
 def pairs_left(source: Source, request: Request, console: Console, journal: Journal) -> Iterator[FramePair]:
     """The pairs after those of the closed segments, which are decoded again so that cuts and gaps are the same."""
-    pairs = pairs_of(source.frames(), skip=request.skip, sliding=request.sliding)
-    done = len(journal.done.stamps)
-    total = expected_pairs(source.meta.frame_count, skip=request.skip, sliding=request.sliding)
+    pairing = pairing_of(request)
+    pairs = pairs_in(source, pairing)
+    done = sum(not stamp.repeated for stamp in journal.done.stamps)
+    total = pairing.pairs_of(source.meta)
     return console.follow(islice(pairs, done, None), total=None if total is None else total - done, unit="pair")
 
 

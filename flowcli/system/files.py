@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,10 @@ class PartFile:
         self.path = final.with_name(f".{final.stem}.part{final.suffix}")
         with reported(final):
             final.parent.mkdir(parents=True, exist_ok=True)
-            self.path.open("wb").close()
+            self._make()
+
+    def _make(self) -> None:
+        self.path.open("wb").close()
 
     def commit(self) -> Path:
         """Flushes the file to disk, then gives it its final name."""
@@ -45,6 +49,25 @@ class PartFile:
         with reported(self.final):
             with self.path.open("rb+") as file:
                 os.fsync(file.fileno())
+            self.path.replace(name)
+        return name
+
+
+class PartFolder(PartFile):
+    """An incomplete folder of files, as PartFile is an incomplete file."""
+
+    def _make(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir()
+
+    def discard(self) -> None:
+        """Removes the incomplete folder; does nothing after a commit."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _rename(self, name: Path) -> Path:
+        with reported(self.final):
+            if name.is_dir():
+                shutil.rmtree(name)
             self.path.replace(name)
         return name
 

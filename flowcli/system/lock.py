@@ -43,8 +43,18 @@ class Lock:
         self._lock.release()
 
 
-def wait_until_free(folder: Path, *, seconds: float) -> None:
-    """Waits until no process holds the lock of `folder`, for at most `seconds`."""
-    if folder.exists():
-        with contextlib.suppress(Timeout), FileLock(folder / "lock", timeout=seconds):
-            pass
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the lock of `folder`."""
+    if not folder.exists():
+        return False
+    try:
+        with FileLock(folder / "lock", blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
+def wait_until_free(folder: Path) -> None:
+    """Waits until no process holds the lock of `folder`."""
+    with FileLock(folder / "lock"):
+        pass

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# OpenCV reads its limits, and sets paths of its windows' libraries; a program that imports flowcli keeps its own.
+_before = dict(os.environ)
 # A PNG of 100 kB can decode to gigabytes (opencv/opencv#17242). This is Pillow's limit, 179 megapixels.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "178956970")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -25,8 +27,13 @@ try:
 except ImportError as error:
     raise DeviceError(
         f"OpenCV cannot be loaded: {error}",
-        hint="without a desktop: pip uninstall opencv-python, then pip install opencv-python-headless",
+        hint="pip uninstall -y opencv-python opencv-contrib-python, then "
+        "pip install --force-reinstall opencv-python-headless, which needs no desktop",
     ) from error
+finally:
+    for _name in os.environ.keys() - _before.keys():
+        del os.environ[_name]
+    os.environ.update(_before)
 
 __all__ = ["cv2", "decode"]
 
@@ -51,7 +58,8 @@ def decode(path: Path, data: bytes | NDArray[np.uint8], mode: int = cv2.IMREAD_C
 
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Writes a (height, width, 3) RGB image; raises OutputError where that fails."""
+    """Writes a (height, width, 3) RGB image, or a grey one (height, width); raises OutputError where that fails."""
     # Encoded to memory: OpenCV's own file writing hides a full disk, and crashes on names that are not UTF-8.
-    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    stored = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".png", stored)
     write_whole(path, data.data)

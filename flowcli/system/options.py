@@ -70,9 +70,28 @@ MaxFlow = Annotated[
     ),
 ]
 Gamma = Annotated[
-    float,
+    str,
     typer.Option(
-        metavar="X", help="Above 1, small displacements are drawn in stronger colours.", rich_help_panel=DRAWING
+        metavar="X",
+        help="Above 1, small displacements are drawn in stronger colours; auto: 1 to 1.6, as the clip needs.",
+        rich_help_panel=DRAWING,
+    ),
+]
+Wheel = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="closed, or middlebury, whose published colours have a seam at the right.",
+        rich_help_panel=DRAWING,
+    ),
+]
+Stabilise = Annotated[
+    bool,
+    typer.Option(
+        "--stabilise",
+        metavar="",
+        help="Draw flow without the camera's motion, for hand-held clips; flow files keep it.",
+        rich_help_panel=DRAWING,
     ),
 ]
 Background = Annotated[
@@ -89,7 +108,16 @@ Half = Annotated[
     typer.Option(
         "--half",
         metavar="",
-        help="Store flow in npz, npy of videos, exr and film as float16: half the size.",
+        help="Store flow in npz, exr, film and the arrays of videos as float16: half the size.",
+        rich_help_panel=ENCODING,
+    ),
+]
+Quantise = Annotated[
+    bool,
+    typer.Option(
+        "--quantise",
+        metavar="",
+        help="Store flow in hdf5, zarr and npz_video as int16: exact to 1/128 px, up to 512 px.",
         rich_help_panel=ENCODING,
     ),
 ]
@@ -98,6 +126,15 @@ Bound = Annotated[
     typer.Option(
         metavar="PX",
         help="Motion that planes show as black and as white; faster motion is cut.",
+        rich_help_panel=ENCODING,
+    ),
+]
+YAxis = Annotated[
+    str,
+    typer.Option(
+        "--y-axis",
+        metavar="NAME",
+        help="Where y grows in film and stmap: up, as compositing programs count, or down.",
         rich_help_panel=ENCODING,
     ),
 ]

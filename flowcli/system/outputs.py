@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def refuse_output(path: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
-    """Raises UsageError where `path` is a folder, is one of `inputs`, or exists and `overwrite` is false."""
-    if path.is_dir():
+def refuse_output(path: Path, inputs: Iterable[Path], *, overwrite: bool, folder: bool = False) -> None:
+    """Raises UsageError where `path` is one of `inputs`, exists and `overwrite` is false, or is a folder by mistake."""
+    if path.is_dir() and not folder:
         raise UsageError(f"{path} is a folder", hint="name a file to write")
     if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
         raise UsageError(f"{path} is the input itself", hint="write somewhere else")

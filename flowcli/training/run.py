@@ -22,12 +22,14 @@ from flowcli.model.device import choose_device, choose_precision, keep_memory
 from flowcli.model.weights import find, load
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.training.batches import open_batches
+from flowcli.training.dataset_batches import Mixture
 from flowcli.training.distributed import Group
 from flowcli.training.loop import Progress, TrainingState, compile_update, train_steps, validate
 from flowcli.training.mask_head import with_mask_head
 from flowcli.training.options import TrainingOptions, TrainingRun
 from flowcli.training.recipes import Recipe, find_recipe
 from flowcli.training.run_folder import RunFolder
+from flowcli.training.synthesis.textures import image_files
 from flowcli.training.tensorboard import TensorBoardLog
 from raft_core.config import LARGE, SMALL, SMALL_CONVEX
 from raft_core.raft import RAFT
@@ -95,9 +97,12 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
     if options.validation:
         # Raises for an unusable folder now rather than at the first validation.
         datasets.samples(*validation_data(options.validation))
+    check_data(options, recipe)
     keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
+    weights = find(options.weights) if options.weights else None
+    first = load(weights) if weights else None
     board = TensorBoardLog(options.run / "tensorboard") if options.tensorboard and group.leads else None
     folder = RunFolder(options.run, board)
     if group.leads:
@@ -107,8 +112,7 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
             f"{options.run} continues from its own state", hint="leave --weights out, or choose another --run"
         )
     torch.manual_seed(recipe.seed)
-    weights = find(options.weights) if options.weights else None
-    state = TrainingState.begin(first_model(load(weights) if weights else None, recipe), device=device)
+    state = TrainingState.begin(first_model(first, recipe), device=device)
     refuse_what_does_not_fit(state.model, recipe, options.recipe)
     if weights and group.leads:
         folder.log({"begun_with": weights.name, "sha256": weights.sha256})
@@ -118,6 +122,14 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
     if group.leads:
         folder.truncate_log(state.step)
     return TrainingRun(options, recipe, device, folder, state, group)
+
+
+def check_data(options: TrainingOptions, recipe: Recipe) -> None:
+    """Raises UsageError or SourceError for unusable folders of training data, before the run's folder records them."""
+    if recipe.data:
+        Mixture(recipe, options.data)
+    elif options.textures:
+        image_files(options.textures)
 
 
 def first_model(model: RAFT | None, recipe: Recipe) -> RAFT:

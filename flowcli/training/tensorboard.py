@@ -18,9 +18,7 @@ class TensorBoardLog:
         try:
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an extra
         except ImportError as error:
-            raise UsageError(
-                "--tensorboard needs a package that is missing", hint="pip install 'flowcli-raft[tensorboard]'"
-            ) from error
+            raise UsageError("--tensorboard needs a package that is missing", hint="pip install tensorboard") from error
         self._writer = SummaryWriter(str(folder))
 
     def show(self, record: Mapping[str, object]) -> None:

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,27 @@ def test_what_failed_is_tried_again_when_something_else_is_asked(compute, clips:
     assert (items()["night/shots"]["status"], items()["night/shots"]["flows"]) == ("done", 1)
 
 
+def test_failures_by_older_outputs_alone_are_told_how_to_be_overcome(compute, clips: Path) -> None:
+    line = ("batch", clips, *SAVE, "--include", "*.mkv", "--segment", 1)
+    assert compute(*line).code == 0
+    ended = compute(*line, "--skip", 2)
+    assert (ended.code, ended.err[-1]) == (
+        4,
+        "hint: their outputs are of other options: -y overwrites them, -o writes elsewhere",
+    )
+    assert compute(*line, "--skip", 2, "-y").code == 0
+
+
+def test_a_clip_that_another_process_writes_is_waited_for(compute, clips: Path) -> None:
+    lock = Lock(Path("out/day/.a_flow.run"))
+    released = threading.Timer(1.0, lock.release)
+    released.start()
+    started = time.monotonic()
+    assert compute("batch", clips, *SAVE, "--include", "*.mkv").code == 0
+    assert time.monotonic() - started > 1
+    assert items()["day/a.mkv"]["status"] == "done"
+
+
 def test_a_clip_with_lost_frames_stays_partial(compute, place: Path, make_images) -> None:
     (make_images("clips", count=5) / "2.png").write_bytes(b"no picture")
     Path("all").mkdir()
@@ -223,7 +245,7 @@ def test_ray_that_is_not_installed_is_named(compute, clips: Path, monkeypatch: p
     assert (ended.code, *ended.err) == (
         2,
         "error: --engine ray needs Ray",
-        "hint: pip install 'flowcli-raft[ray]'",
+        "hint: pip install ray",
     )
 
 

@@ -56,7 +56,7 @@ def cluster():
 
 
 def batch(weights: Path, output: str, *more: str, **options: Any) -> subprocess.Popen[bytes]:
-    line = [sys.executable, "-m", "flowcli", "batch", "clips", "-o", output, "--save", "flo", "--iters", "12"]
+    line = [sys.executable, "-m", "flowcli", "batch", "clips", "-o", output, "--save", "flo,stats", "--iters", "12"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([*line, "--weights", str(weights), *more], env=environment, **options)
 
@@ -86,7 +86,7 @@ def test_a_node_that_dies_loses_nothing(cluster, make_video, weights: Path, more
     assert running.wait() == 4, running.stderr and running.stderr.read()
     flows = [name for name in files_below("local") if name.endswith(".flo")]
     assert len(flows) == 190
-    assert all(Path("ray", name).read_bytes() == Path("local", name).read_bytes() for name in flows)
+    assert all(Path("ray", name).read_bytes() == Path("local", name).read_bytes() for name in [*flows, "motion.csv"])
     assert {name: item["status"] for name, item in items("ray").items()} == {
         **{f"{number}.mp4": "done" for number in range(10)},
         "broken.mp4": "failed",

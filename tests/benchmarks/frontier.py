@@ -25,6 +25,7 @@ from flowcli.evaluation.summary import score
 from flowcli.model.device import keep_memory
 from flowcli.model.estimator import estimator_for
 from flowcli.model.quality import QUALITIES, Effort
+from flowcli.model.settings import Settings
 from flowcli.model.weights import DEFAULT, find
 from raft_core.images import Padding, to_model_range
 from tests.benchmarks.chart import Point, chart
@@ -32,7 +33,7 @@ from tests.benchmarks.models import Peer, fan, ours, pairs_of, tensor, theirs
 
 Image = NDArray[np.uint8]
 Estimate = Callable[[Image, Image], NDArray[np.float32]]
-FRAMES, ROUNDS = 4, 5
+FRAMES, ROUNDS = 5, 5
 """A method's time in a round is that of a pair of a video of so many frames, on average."""
 REFERENCE = "DIS medium"
 
@@ -65,7 +66,9 @@ def times() -> dict[str, float]:
     for name, estimate in classical():
         calls[name] = lambda estimate=estimate: [estimate(*pair) for pair in pairwise(images)]
     for name in QUALITIES:
-        estimator = estimator_for(find(DEFAULT), device="cpu", effort=Effort(quality=name))
+        estimator = estimator_for(
+            find(DEFAULT), device="cpu", effort=Effort(quality=name), settings=Settings(batch=None)
+        )
         calls[name] = lambda estimator=estimator: list(estimator.estimate(pairs_of(frames)))
     with ExitStack() as stack:
         padding = Padding.for_size(*images[0].shape[:2])

@@ -44,17 +44,17 @@ def fan(count: int) -> Sequence:
     )
 
 
-def layered(name: str, *, speed: float, count: int, seed: int) -> Sequence:
+def layered(name: str, *, speed: float, count: int, seed: int, height: int = HEIGHT, width: int = WIDTH) -> Sequence:
     """Three ellipses and the wall behind, at constant velocities of 0.5 to 1.2 times `speed` px a frame."""
     dice = np.random.default_rng(seed)
     velocities = [speed * factor * direction(dice) for factor in (0.5, 0.8, 1.0, 1.2)]
     textures = [texture(dice) for _ in velocities]
-    ellipses = [ellipse(dice, velocity, count) for velocity in velocities[1:]]
-    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    ellipses = [ellipse(dice, velocity, count, (width, height)) for velocity in velocities[1:]]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     frames, tops = [], []
     for index in range(count):
         image = sampled(textures[0], x - index * velocities[0][0], y - index * velocities[0][1])
-        top = np.zeros((HEIGHT, WIDTH), int)
+        top = np.zeros((height, width), int)
         for layer, (centre, radii) in enumerate(ellipses, start=1):
             u, v = velocities[layer]
             offset = np.hypot((x - centre[0] - index * u) / radii[0], (y - centre[1] - index * v) / radii[1])
@@ -63,7 +63,7 @@ def layered(name: str, *, speed: float, count: int, seed: int) -> Sequence:
             top[alpha[..., 0] > 0.5] = layer
         frames.append(Frame(index, Fraction(index, 24), np.rint(image).clip(0, 255).astype(np.uint8)))
         tops.append(top)
-    everywhere = np.ones((HEIGHT, WIDTH), bool)
+    everywhere = np.ones((height, width), bool)
     ground_truths = [(np.array(velocities, np.float32)[top], everywhere) for top in tops[:-1]]
     return Sequence(name, frames, ground_truths)
 
@@ -93,9 +93,9 @@ def direction(dice: np.random.Generator) -> Point:
     return np.array([np.cos(angle), np.sin(angle)])
 
 
-def ellipse(dice: np.random.Generator, velocity: Point, count: int) -> tuple[Point, Point]:
+def ellipse(dice: np.random.Generator, velocity: Point, count: int, size: tuple[int, int]) -> tuple[Point, Point]:
     """An ellipse's first centre, from which it is near the middle half-way through, and its radii, both (x, y)."""
-    middle = np.array([WIDTH, HEIGHT]) * dice.uniform(0.3, 0.7, 2)
+    middle = np.array(size) * dice.uniform(0.3, 0.7, 2)
     return middle - velocity * count / 2, dice.uniform(40, 90, 2)
 
 

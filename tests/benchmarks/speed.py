@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,16 +13,19 @@ import torch
 
 from flowcli.flow.estimate import Estimate
 from flowcli.media.demo_clip import fan_flow
+from flowcli.media.frames import Frame
 from flowcli.model.device import autocast, keep_memory
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.quality import Effort
 from flowcli.model.settings import Settings
+from flowcli.model.weights import DEFAULT, find, load
 from raft_core.raft import RAFT
 from tests.benchmarks.figures import Figure, medians
 from tests.benchmarks.models import HEIGHT, WIDTH, Peer, fan, ours, pairs_of, tensor
+from tests.benchmarks.sequences import layered
 
 CPU = torch.device("cpu")
-PAIRS = 8
+PAIRS, PEER_PAIRS, ROUNDS = 8, 2, 4
 MATRIX = 4096
 SIZES = ("small", "large")
 
@@ -50,44 +54,64 @@ def one_pair(size: str) -> Iterator[Figure]:
 
 
 def video() -> Iterator[Figure]:
-    """The time of a video's pairs after the first: in float32 with 12 updates, and with the defaults."""
+    """The time of a video's pairs after the first: in float32 with 12 updates, and by default with both qualities."""
     keep_memory()
     for size in SIZES:
-        seconds, estimates, peer_seconds = steady(ours(size), Settings(iterations=12))
-        yield Figure(f"video, float32, 12 updates, a pair, {size}", seconds, "s", "torchvision", peer_seconds, 0.60)
-        if size == "small":  # random weights, of the large model, do not converge
-            yield from by_default(exact=epe(estimates))
+        run = steady(ours(size), Settings(iterations=12, batch=None), fan(PAIRS + 1))
+        yield Figure(f"video, float32, 12 updates, a pair, {size}", run.seconds, "s", "torchvision", run.peer, 0.50)
+        if size == "small":
+            exact = epe(run.estimates)
+    # Random weights, of the large model, do not converge.
+    calm = layered("calm", speed=3, count=PAIRS + 1, seed=1, height=HEIGHT, width=WIDTH).frames
+    yield from by_default("balanced", "a calm video", calm, aim=0.15)
+    yield from by_default("fast", "a calm video", calm, aim=0.05)
+    yield from by_default("balanced", "the fan", fan(PAIRS + 1), aim=0.35, exact=exact)
 
 
-def by_default(*, exact: float) -> Iterator[Figure]:
-    """The time and EPE of `flowcli video` without options, against the EPE of 12 updates in float32."""
-    model = ours("small")
-    settings = Effort().applied_to(Settings(), CPU, stated=model.metadata)
-    seconds, estimates, peer_seconds = steady(model, settings)
-    yield Figure("video, defaults, a pair", seconds, "s", "torchvision", peer_seconds, 0.20)
-    updates = statistics.fmean(estimate.iterations for estimate in estimates)
+def by_default(
+    quality: str, name: str, frames: list[Frame], *, aim: float, exact: float | None = None
+) -> Iterator[Figure]:
+    """The time of `flowcli video` by quality; with `exact`, the EPE of 12 updates on the fan, its EPE too."""
+    model = load(find(DEFAULT))
+    settings = Effort(quality=quality).applied_to(Settings(batch=None), CPU, stated=model.metadata)
+    run = steady(model, settings, frames)
+    yield Figure(f"{name}, {quality}, a pair", run.seconds, "s", "torchvision", run.peer, aim)
+    updates = statistics.fmean(estimate.iterations for estimate in run.estimates)
     yield Figure("  updates", updates, "", str(settings.precision))
-    yield Figure("  EPE on the fan", epe(estimates), "px", "float32, 12 updates", exact, 1.02)
-    frames = [cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in fan(2)]
+    if exact is not None:
+        yield Figure("  EPE", epe(run.estimates), "px", "float32, 12 updates", exact, 1.0)
+    images = [cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in frames[:2]]
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    yield Figure("  against DIS, medium", seconds, "s", "DIS", medians(dis=lambda: dis.calc(*frames, None))["dis"])
+    yield Figure("  against DIS, medium", run.seconds, "s", "DIS", medians(dis=lambda: dis.calc(*images, None))["dis"])
 
 
-def steady(model: RAFT, settings: Settings) -> tuple[float, list[Estimate], float | None]:
-    """The median seconds of all pairs but the first, all estimates, and torchvision's median seconds between them."""
-    frames = fan(PAIRS + 1)
-    estimates, taken, peer_taken = [], [], []
-    with Peer(model, [tensor(frame) for frame in frames[:2]]) as peer:
-        flows = FlowEstimator(model, device=CPU, settings=settings).estimate(pairs_of(frames))
-        for _ in range(PAIRS):
+@dataclass(frozen=True)
+class Steady:
+    """The seconds of a pair of a video, torchvision's of a pair with 12 updates, and the last round's estimates."""
+
+    seconds: float
+    peer: float | None
+    estimates: list[Estimate]
+
+
+def steady(model: RAFT, settings: Settings, frames: list[Frame]) -> Steady:
+    """The medians of rounds of a whole video and of a few pairs by torchvision, in turns, after a round of warm-up."""
+    taken, peer_taken = [], []
+    estimator = FlowEstimator(model, device=CPU, settings=settings)
+    with Peer(
+        ours("large" if model.config.name == "raft-large" else "small"), [tensor(frame) for frame in frames[:2]]
+    ) as peer:
+        for _ in range(ROUNDS):
             started = time.perf_counter()
-            estimates.append(next(flows))
-            taken.append(time.perf_counter() - started)
+            estimates = list(estimator.estimate(pairs_of(frames)))
+            taken.append((time.perf_counter() - started) / PAIRS)
             if peer.installed:
-                started = time.perf_counter()
-                peer.compute()
-                peer_taken.append(time.perf_counter() - started)
-    return statistics.median(taken[1:]), estimates, statistics.median(peer_taken[1:]) if peer_taken else None
+                for _ in range(PEER_PAIRS):
+                    started = time.perf_counter()
+                    peer.compute()
+                    peer_taken.append(time.perf_counter() - started)
+    peer_seconds = statistics.median(peer_taken[PEER_PAIRS:]) if peer_taken else None
+    return Steady(statistics.median(taken[1:]), peer_seconds, estimates)
 
 
 def epe(estimates: list[Estimate]) -> float:

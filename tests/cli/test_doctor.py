@@ -20,8 +20,8 @@ from raft_core.config import LARGE, SMALL
 HEADINGS = ["flowcli", "python", "system", "torch", "devices", "auto", "frames", "opencv", "av", "weights", "cache"]
 
 
-def doctor_in_new_process(*arguments: str, **environment: str) -> list[str]:
-    """The output of flowcli doctor in a new process."""
+def doctor_in_new_process(*arguments: str, lacks: str, **environment: str) -> list[str]:
+    """The output of flowcli doctor in a new process, which ends with an error about the packages that it lacks."""
     ended = subprocess.run(
         [sys.executable, "-m", "flowcli", "doctor", *arguments],
         env={**os.environ, **environment},
@@ -29,7 +29,11 @@ def doctor_in_new_process(*arguments: str, **environment: str) -> list[str]:
         text=True,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.returncode == 6
+    assert ended.stderr.splitlines() == [
+        f"error: {lacks} cannot be loaded",
+        "hint: the problems listed above state the fixes",
+    ]
     return ended.stdout.splitlines()
 
 
@@ -53,31 +57,36 @@ def test_json_has_the_same_headings(flowcli) -> None:
 
 def test_the_frame_sizes_that_fit_are_those_of_the_memory_plan() -> None:
     found = Diagnosis()
-    doctor.check_sizes(found, 2 << 30)
+    doctor.check_sizes(found, 2 << 30, on_cpu=False)
     for config in (SMALL, LARGE):
         plans = {}
         for width, height in doctor.SIZES:
             with contextlib.suppress(DeviceError):
-                plan = make_plan(height, width, config=config, both=False, budget=2 << 30, batch=1, most=1)
+                plan = make_plan(height, width, config=config, both=False, budget=2 << 30, batch=1)
                 plans[f"{width} x {height}"] = plan.on_demand
         largest = [[size for size, on_demand in plans.items() if on_demand == way][-1] for way in (False, True)]
         assert f"{config.name} up to {largest[0]} (all pairs), {largest[1]} (on demand)" in found.lines["frames"]
-    doctor.check_sizes(found, 1000)
+    doctor.check_sizes(found, 2 << 30, on_cpu=True)
+    assert "all pairs" not in found.lines["frames"]
+    doctor.check_sizes(found, 1000, on_cpu=True)
     assert found.lines["frames"] == "raft-small up to nothing; raft-large up to nothing"
 
 
-def test_an_opencv_without_libgl_is_a_problem_with_a_fix(tmp_path: Path) -> None:
+def test_an_opencv_without_libgl_is_a_problem_of_opencv_alone_with_a_fix(tmp_path: Path) -> None:
     (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
-    lines = doctor_in_new_process(PYTHONPATH=str(tmp_path))
+    lines = doctor_in_new_process(lacks="opencv", PYTHONPATH=str(tmp_path))
     (problem,) = [line for line in lines if "libGL" in line]
     assert problem.startswith("problem ")
-    assert "pip install opencv-python-headless" in problem
+    assert "pip install --force-reinstall opencv-python-headless" in problem
     assert any(line.startswith("torch ") and torch.__version__ in line for line in lines)
+    assert any(line.startswith("av ") and "encodes H.264" in line for line in lines)
+    assert any(line.startswith("weights ") and "raft-small (checksum right" in line for line in lines)
 
 
 def test_a_torch_that_cannot_be_loaded_is_a_problem_and_stops_no_other_check(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so.13: cannot open shared object file')")
-    record = json.loads("\n".join(doctor_in_new_process("--json", PYTHONPATH=str(tmp_path))))
+    lines = doctor_in_new_process("--json", lacks="torch, weights", PYTHONPATH=str(tmp_path))
+    record = json.loads("\n".join(lines))
     assert record["problems"][0] == {
         "what": "torch cannot be loaded: libcudart.so.13: cannot open shared object file",
         "fix": "pip install --force-reinstall torch",
@@ -92,7 +101,9 @@ def test_two_packages_of_opencv_are_a_problem(monkeypatch: pytest.MonkeyPatch) -
     doctor.check_opencv(found)
     (problem,) = found.problems
     assert problem.what == "opencv-python and opencv-python-headless install the same files"
-    assert problem.fix == "pip uninstall -y opencv-python opencv-python-headless, then pip install opencv-python"
+    assert (
+        problem.fix == "pip uninstall -y opencv-python opencv-python-headless, then pip install opencv-python-headless"
+    )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="simulates a machine without a GPU")

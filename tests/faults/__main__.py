@@ -9,7 +9,7 @@ import torch
 
 from raft_core import checkpoint
 from raft_core.raft import RAFT
-from tests.faults import checkpoints, kinds, notes, pictures, surroundings, system, videos  # noqa: F401 - they register their faults
+from tests.faults import checkpoints, kinds, notes, pictures, surroundings, system, times, videos  # noqa: F401 - they register their faults
 from tests.faults.registry import FAULTS
 from tests.faults.running import run_fault
 
@@ -21,6 +21,7 @@ SECTIONS = {
     "4.5": "the system",
     "4.6": "lists, records and inspect",
     "4.7": "kinds of image, colour and stream",
+    "4.8": "times, counts and orders",
 }
 # Similar faults that others pass, as measured for ../shared/reliability.md, section 1.
 PEERS = "motionflow 0.1.0: 52 of 82; ffmpeg 9.0.2: 12 of 14; princeton-vl's .flo reader: 0 of 8; OpenCV's: 7 of 8"

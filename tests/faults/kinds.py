@@ -72,10 +72,28 @@ def ipt() -> str:
     return "video a.mkv -o out"
 
 
-@fault("4.7", "HDR", code=0, says="tone-mapped")
-def hdr() -> str:
-    _tag(9, 16)
-    return "video a.mkv -o out"
+for _name, _transfer in (("PQ", 16), ("HLG", 18)):
+
+    @fault("4.7", f"HDR ({_name})", code=0, says="tone-mapped")
+    def hdr(transfer: int = _transfer) -> str:
+        _tag(9, transfer)
+        return "video a.mkv -o out"
+
+
+for _matrix in (0, 2, 3, 10, 14, 16, 255):
+
+    @fault("4.7", f"colour matrix {_matrix}", code=0, says="^(?!.*Traceback)")
+    def matrix(number: int = _matrix) -> str:
+        _tag(number)
+        return "video a.mkv -o out"
+
+
+for _value, _says in (("full", "^(?!.*are shown as)"), ("3200,3300", "values from 3200 to 3300 are shown")):
+
+    @fault("4.7", f"levels {_value}", code=0, says=_says)
+    def levels(value: str = _value) -> str:
+        narrow_range()
+        return f"video a --levels {value} -o out"
 
 
 for _given, _says in (("rtsp://camera/1", "is an address"), ("0", "webcams are read through a pipe")):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import checkpoints, kinds, notes, pictures, surroundings, system, videos  # noqa: F401 - they register their faults
+from tests.faults import checkpoints, kinds, notes, pictures, surroundings, system, times, videos  # noqa: F401 - they register their faults
 from tests.faults.registry import FAULTS, Fault
 from tests.faults.running import run_fault
 

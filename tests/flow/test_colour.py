@@ -33,20 +33,39 @@ def _baker(u: float, v: float) -> tuple[int, ...]:
     return tuple(colour)
 
 
-def _one(u, v, *, scale=1.0):
-    return colour_flow(np.array([[[u, v]]], np.float32), scale=ColourScale(scale))[0, 0].astype(int)
+def _one(u, v, *, scale=1.0, seam=False):
+    return colour_flow(np.array([[[u, v]]], np.float32), scale=ColourScale(scale, seam=seam))[0, 0].astype(int)
 
 
-def test_colours_are_those_of_the_formula():
+@pytest.mark.parametrize("seam", [False, True])
+def test_colours_are_those_of_the_formula(seam):
     random = np.random.default_rng(0)
     for _ in range(500):
         angle, radius = random.uniform(-math.pi, math.pi), random.uniform(0, 1)
         u, v = radius * math.cos(angle), radius * math.sin(angle)
         if u > 0 and abs(v) < 1 / 128:
             continue  # here the formula jumps from the last hue to the first, which the table smooths
-        assert np.abs(_one(7 * u, 7 * v, scale=7) - _baker(u, v)).max() <= 5, (u, v)
+        if not seam and 0 < -v < math.tan(2 * math.pi * 5 / 54) * u:
+            continue  # from magenta to red, where the jump is spread
+        assert np.abs(_one(7 * u, 7 * v, scale=7, seam=seam) - _baker(u, v)).max() <= 5, (u, v)
 
 
+def _steps(*, seam):
+    """The changes of colour from half a degree to the next, and whether they lie within 2 degrees of the right."""
+    angles = np.radians(np.arange(-180, 180, 0.5))
+    flow = 90 * np.dstack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+    row = colour_flow(flow, scale=ColourScale(90, seam=seam))[0].astype(int)
+    return np.abs(np.diff(row, axis=0)).sum(axis=1), np.abs(angles[1:]) < np.radians(2)
+
+
+def test_colours_change_no_faster_at_the_right_than_elsewhere():
+    steps, right = _steps(seam=False)
+    assert steps[right].max() <= steps[~right].max()
+    steps, right = _steps(seam=True)
+    assert steps[right].max() > 3 * steps[~right].max()
+
+
+@pytest.mark.parametrize("seam", [False, True])
 @pytest.mark.parametrize(
     ("u", "v", "colour"),
     [
@@ -57,8 +76,8 @@ def test_colours_are_those_of_the_formula():
     ],
     ids=["right is red", "down is yellow", "left is cyan", "up is violet"],
 )
-def test_directions_have_their_colours(u, v, colour):
-    assert np.abs(_one(u, v) - colour).max() <= 12, _one(u, v)
+def test_directions_have_their_colours(u, v, colour, seam):
+    assert np.abs(_one(u, v, seam=seam) - colour).max() <= 12, _one(u, v, seam=seam)
 
 
 def test_no_motion_is_white():
@@ -107,6 +126,33 @@ def test_a_gamma_above_1_shows_slow_motion_more_strongly_and_leaves_the_fastest(
     for speed in (0.5, 1, 2, 4):
         assert saturation(speed, 2) == pytest.approx((speed / 4) ** 0.5, abs=0.02)
         assert saturation(speed, 0.5) == pytest.approx((speed / 4) ** 2, abs=0.02)
+
+
+def _fitted(*speeds):
+    return ColourScale(1).fitted([np.full(400, speed, np.float32) for speed in speeds], gamma=True)
+
+
+def test_a_fitted_scale_shows_the_beginning_of_motion_that_grows():
+    scale = _fitted(1, 2, 4, 8, 12)
+    assert scale.max_flow == 8
+
+    def saturation(scale):
+        return 255 - int(colour_flow(np.array([[[1, 0]]], np.float32), scale=scale)[0, 0, 1])
+
+    assert saturation(scale) > 1.9 * saturation(ColourScale(8))
+
+
+def test_a_fitted_scale_shows_slow_motion_beside_fast_motion():
+    window, face, still = np.full(100, 8), np.full(500, 1.2), np.full(400, 0.1)
+    frame = np.concatenate([window, face, still]).astype(np.float32)
+    assert ColourScale(1).fitted([frame] * 5, gamma=True) == ColourScale(8, gamma=1.6)
+
+
+def test_a_fitted_scale_is_linear_where_motion_is_even_or_absent_or_the_gamma_is_given():
+    assert _fitted(5, 6, 6, 6, 6).gamma == 1
+    assert _fitted(0.1, 0.2, 0.1) == ColourScale(1)
+    assert ColourScale(1, gamma=3).fitted([np.arange(9, dtype=np.float32)], gamma=False).gamma == 3
+    assert _fitted(math.nan, 1e10, 4) == ColourScale(4)
 
 
 def test_on_a_dark_scale_no_motion_is_black_and_unknown_flow_grey():

@@ -160,7 +160,7 @@ REFUSALS = [
     ("picture.png x.flo", 3, "picture.png is not a known flow file"),
     ("cut.flo x.npz", 3, "cut.flo is not a .flo file"),
     ("in_flow x.bin", 2, "x.bin does not name a format"),
-    ("in_flow x.npz", 2, "x.npz is one file, and in_flow holds 6"),
+    ("in_flow x.pfm", 2, "x.pfm is one file, and in_flow holds 6"),
     ("in_flow x --to jpeg", 2, "--to jpeg is not known"),
     ("in_flow x --to npz --from exr", 3, "in_flow holds no exr files"),
     ("in_flow x --to npz --from raw", 2, "--from raw is not known"),
@@ -172,6 +172,8 @@ REFUSALS = [
     ("in_flow/000000.flo x.jpg --to planes", 2, "x.jpg does not end with _x.jpg"),
     ("in_flow/000000.flo x.png --gamma 0", 2, "--gamma 0 is not between 0.1 and 10"),
     ("in_flow/000000.flo x_x.jpg --bound 0", 2, "--bound 0.0 is no motion in px"),
+    ("in_flow x --to film --y-axis left", 2, "--y-axis left is not known"),
+    ("in_flow x.npz --half --quantise", 2, "--half and --quantise are two forms of one array"),
 ]
 
 
@@ -220,4 +222,7 @@ def test_a_folder_of_folders_keeps_its_folders(flowcli) -> None:
     assert flowcli("convert", "tree", "drawn", "--to", "png").code == 0
     assert len(list(Path("drawn").rglob("*.png"))) == 4
     for output in ("all.npy", "all.mp4"):
-        assert flowcli("convert", "tree", output).err[0] == "error: tree holds folders of flow"
+        said = f"error: {output} is one file, and tree holds 2 folders of flow"
+        assert flowcli("convert", "tree", output).err[0] == said
+    assert flowcli("convert", "tree", "videos", "--to", "video").err[0].startswith("4 files drawn, full colour at ")
+    assert [str(path) for path in sorted(Path("videos").rglob("*.mp4"))] == ["videos/a.mp4", "videos/b/deep.mp4"]

@@ -24,8 +24,8 @@ UNKNOWN = FLOW.copy()
 UNKNOWN[1, 1] = np.nan
 UNKNOWN[2, 3] = 1e10
 FORMATS = [name for name in output_names() if isinstance(kind_of(name), FlowFile) and "planes" not in name]
-# The quantisation of lossy formats, in px.
-STEP = {"kitti": 1 / 64}
+# The steps of lossy formats, in px; an STMap stores places in such small frames as here.
+STEP = {"kitti": 1 / 64, "stmap": 1e-5}
 
 
 def _path(folder, name):

@@ -27,7 +27,10 @@ def test_outputs_of_a_video_have_their_documented_names():
         "in/clip_warp.mp4",
     ]
     numbered = plan_outputs(["png", "flo"], Path("in/clip.mp4"), video=True)
-    assert [str(output.file_for(7)) for output in numbered] == ["in/clip_flow/000007.png", "in/clip_flow/000007.flo"]
+    assert [str(output.file_of("000007")) for output in numbered] == [
+        "in/clip_flow/000007.png",
+        "in/clip_flow/000007.flo",
+    ]
 
 
 def test_outputs_of_a_pair_have_their_documented_names():
@@ -62,7 +65,7 @@ def test_flow_files_come_in_both_directions_and_pictures_in_one():
     assert names == ["a_flow_backward.flo", "a_flow_backward.npz", "a_flow_backward.png"]
     assert _names(["video"], "a.mp4", direction="backward", video=True) == ["a_flow_backward.mp4"]
     outputs = plan_outputs(["kitti"], Path("a.mp4"), video=True, direction="both")
-    assert [str(output.file_for(7)) for output in outputs] == [
+    assert [str(output.file_of("000007")) for output in outputs] == [
         "a_flow/000007_kitti.png",
         "a_flow/000007_backward_kitti.png",
     ]

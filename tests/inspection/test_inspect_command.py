@@ -81,9 +81,10 @@ def test_a_video_is_inspected_between_two_of_its_frames(compute, make_video) -> 
 
 
 def test_the_demo_knows_its_truth(compute) -> None:
-    ended = compute("inspect", "demo", "--auto", 1)
+    ended = compute("inspect", "demo", "--auto", 1, "--iters", 2, "--without", "none")
     assert ended.out == ["fan_inspect"]
     record = json.loads(Path("fan_inspect/inspect.json").read_text())
+    assert (record["width"], record["height"], record["frames"]) == (640, 480, [10, 13])
     assert record["convergence"]["epe"][0] > 0
     assert record["pixels"][0]["truth"] is not None
 
@@ -114,6 +115,17 @@ def test_tiny_pictures_can_be_inspected(compute, tmp_path, size) -> None:
         (["b.png"], "3 inputs are too many", "give two images, one video, or demo"),
         (["--gt", "a.png"], "--gt a.png is not a .flo or .npz file", "convert it with flowcli convert"),
         (["--gt", "no.npz"], "no.npz does not exist", "check the path"),
+        (
+            ["--without", "context,level4"],
+            "--without context,level4: level4 is not a part that can be switched off",
+            "choose among context, hidden, motion, level0, level1, level2, level3; "
+            "a comma separates runs, + joins parts of one run",
+        ),
+        (
+            ["--radius", "3"],
+            "--radius 3 is not smaller than 3, the radius of these weights",
+            "a lookup can be cut down, but its weights know no further offsets",
+        ),
         (
             ["--motion-channels", "3,82"],
             "--motion-channels 3,82: 82 is not a channel",
@@ -148,7 +160,7 @@ def test_an_existing_inspection_is_replaced_only_when_asked(compute, pair) -> No
     assert compute("inspect", *pair, "--auto", 1).code == 0
     ended = compute("inspect", *pair, "--auto", 1)
     assert (ended.code, ended.err[0].endswith("a_inspect exists already")) == (2, True)
-    assert compute("inspect", *pair, "--auto", 2, "-y").code == 0
+    assert compute("inspect", *pair, "--at", "9,9", "--at", "99,9", "-y").code == 0
     assert len(json.loads(Path("a_inspect/inspect.json").read_text())["pixels"]) == 2
     Path("a_inspect/mine.txt").write_text("notes")
     ended = compute("inspect", *pair, "-y")

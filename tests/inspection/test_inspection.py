@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,9 +11,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from flowcli.inspection.grid import Cell, Grid
-from flowcli.inspection.inputs import Subject
+from flowcli.inspection.hardest import hardest_pixel
+from flowcli.inspection.inputs import GroundTruth, Subject
 from flowcli.inspection.observation import Observation, observe
-from flowcli.inspection.pixels import choose_pixels, parse_pixels
+from flowcli.inspection.pixels import choose_pixels, parse_pixels, well_matched
 from flowcli.inspection.reading import Lookup, Pixel, read, zoom
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
@@ -194,29 +197,97 @@ def test_the_flow_of_a_pixel_is_made_of_nine_cells_by_its_weights(observation) -
 # Choosing
 
 
-def test_pixels_chosen_by_themselves_stand_out(small) -> None:
-    chosen = {pixel.why: pixel for pixel in choose_pixels(small, 4)}
-    speed = np.linalg.norm(small.flow, axis=2)
-    assert speed[chosen["largest motion"].y, chosen["largest motion"].x] == speed.max()
-    assert speed[chosen["smallest motion"].y, chosen["smallest motion"].x] == speed.min()
-    median = chosen["median motion"]
-    assert (speed < speed[median.y, median.x]).mean() == pytest.approx(0.5, abs=0.01)
-    assert len({small.grid.cell_at(pixel.x, pixel.y) for pixel in chosen.values()}) == 4
+def shifted(size: tuple[int, int] = (128, 160), *, by: int = 2) -> Observation:
+    """A run whose features are unique and move by two cells to the right, and whose flow says so, on the left half
+    faster, in the opposite direction and wrong.
+    """
+    run = observed(size=size)
+    rows, columns = run.grid.rows, run.grid.columns
+    features = torch.from_numpy(np.random.default_rng(1).normal(size=(64, rows, columns)).astype(np.float32))
+    flow = np.zeros((2, rows, columns), np.float32)
+    flow[0, :, columns // 2 :] = by
+    flow[0, :, : columns // 2] = -by
+    second = torch.roll(features, by, dims=2)
+    correlation = type(run.correlation)(features[None], second[None], radius=3)
+    return replace(
+        run, correlation=correlation, updates=(*run.updates[:-1], replace(run.updates[-1], coarse_flow=flow))
+    )
 
 
-def test_the_most_ambiguous_cell_matches_two_places() -> None:
-    observation = observed(size=(128, 160))
-    features = np.random.default_rng(1).normal(size=(2, 64, 16, 20)).astype(np.float32)
-    first, second = torch.from_numpy(features)
-    second = 0.1 * second
-    for cell in range(320):
-        second[:, cell // 20, cell % 20] += first[:, cell // 20, cell % 20]
-    second[:, 14, 17] = second[:, 3, 4]
-    twice = observation.correlation.__class__(first[None], second[None], radius=3)
-    object.__setattr__(observation, "correlation", twice)
-    *_, ambiguous = choose_pixels(observation, 4)
-    assert ambiguous.why == "most ambiguous correlation"
-    assert observation.grid.cell_at(ambiguous.x, ambiguous.y) in {Cell(3, 4), Cell(14, 17)}
+def test_fast_pixels_are_matched_where_their_flow_ends_and_amid_others_alike() -> None:
+    run = shifted()
+    cells = [cell for cell, _ in well_matched(run)]
+    assert all(cell.column >= run.grid.columns // 2 + 1 for cell in cells)
+    (pixel,) = choose_pixels(run, Subject("", (), *pictures(128, 160)), 3)
+    assert (pixel.kind, run.grid.cell_at(pixel.x, pixel.y)) == ("fast", cells[0])
+    assert (
+        pixel.why
+        == "fast and well matched: level 0 peaks 0.0 cells from the flow's end, the neighbours' flow differs by 0.0"
+    )
+
+
+def test_a_run_without_matches_gives_its_fastest_cell_and_says_so() -> None:
+    run = shifted()
+    wrong = replace(run.updates[-1], coarse_flow=-2 * run.updates[-1].coarse_flow)
+    (pixel,) = choose_pixels(replace(run, updates=(*run.updates[:-1], wrong)), Subject("", (), *pictures(128, 160)), 3)
+    assert pixel.kind == "fallback"
+    assert pixel.why.startswith("fastest: no fast cell has level 0's peak at the flow's end")
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        ("leaves", "leaves the frame, by 900 px"),
+        ("hidden", "hidden, the second frame does not show it"),
+        ("flat", "textureless, the 24 x 24 px around it vary by 0.0 grey levels"),
+        ("repeated", "repeated, a place 6 cells away matches better than the true one"),
+        ("unique", "none of the rules explains it: it is visible, textured and unique"),
+    ],
+)
+def test_the_hardest_pixel_is_the_one_of_largest_error_and_says_why(case: str, reason: str) -> None:
+    run = shifted()
+    first, second = (np.array(picture) for picture in pictures(128, 160))
+    x, y = run.grid.pixel_in(Cell(8, 10))
+    flow = run.flow.copy()
+    flow[y, x] = (900 + 159 - x, 0) if case == "leaves" else (16, 0)
+    wrong = flow.copy()
+    wrong[y, x] += 50
+    run = replace(run, updates=(*run.updates[:-1], replace(run.updates[-1], flow=wrong)))
+    visible = np.full((128, 160), case != "hidden")
+    if case == "flat":
+        first[y - 12 : y + 12, x - 12 : x + 12] = 90
+    if case == "repeated":
+        copied = run.correlation.second.clone()
+        copied[0, :, 8, 18] = 2 * copied[0, :, 8, 12]
+        run = replace(run, correlation=type(run.correlation)(run.correlation.first, copied, radius=3))
+    truth = GroundTruth(flow, np.ones((128, 160), bool), visible)
+    pixel = hardest_pixel(run, Subject("", (), first, second, ground_truth=truth), taken=[])
+    assert pixel is not None
+    assert (pixel.x, pixel.y, pixel.kind) == (x, y, "hardest")
+    assert pixel.why.endswith(f": {reason}")
+
+
+# The GRU, and proposals
+
+
+def test_gates_at_a_cell_are_those_of_the_whole_map(observation) -> None:
+    reading = read(observation, Pixel(3, 70, ""))
+    gru = observation.model.update_block.passes()[0]
+    states = [observation.hidden, *(update.hidden for update in observation.updates)]
+    for number, update in enumerate(observation.updates):
+        inputs = np.concatenate([states[number], observation.context, update.motion_features])
+        with torch.no_grad():
+            for gate, read_gate in ((gru.update_gate, reading.update_gate), (gru.reset_gate, reading.reset_gate)):
+                whole = torch.sigmoid(gate(torch.from_numpy(inputs)[None]))[0, :, reading.cell.row, reading.cell.column]
+                assert np.allclose(read_gate[number, 0], whole.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("at", [(100, 70), (0, 0), (202, 139)])
+def test_proposals_of_all_cells_are_the_strongest_offsets_of_each(observation, at) -> None:
+    reading = read(observation, Pixel(*at, ""))
+    for update, lookups in zip(observation.updates, reading.lookups, strict=True):
+        found = update.proposals[:, :, reading.cell.row, reading.cell.column].tolist()
+        assert [tuple(offset) for offset in found] == [lookup.strongest for lookup in lookups]
 
 
 def test_a_pixel_is_given_once() -> None:

@@ -13,6 +13,7 @@ import torch
 
 from flowcli.cli.app import run
 from flowcli.flow.formats import flo
+from flowcli.inspection.figures import FIGURES, figure_of
 from flowcli.model.refinement import STATED
 from raft_core import checkpoint
 from raft_core.config import LARGE
@@ -29,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         checkpoint.save(RAFT(LARGE), place / "large.safetensors", metadata=STATED)
     flo.write(place / "truth.flo", np.full((*SIZE, 2), (6, 0), np.float32))
     first, second = map(str, write_pair(place))
-    options = ["--at", "100,70", "--at", "0,139", "--gt", f"{place}/truth.flo", "--iters", "2"]
+    options = ["--at", "100,70", "--at", "0,139", "--gt", f"{place}/truth.flo", "--iters", "2", "--without", "context"]
     assert run(["inspect", first, second, *options, "--weights", f"{place}/large.safetensors"]) == 0
     return place / "a_inspect"
 
@@ -46,22 +47,35 @@ def keys(value: object, path: str = "") -> Iterator[str]:
         yield path
 
 
-def first_cells(text: str) -> set[str]:
-    """The names in the first column of the tables."""
-    rows = [line for line in text.splitlines() if line.startswith("| `")]
-    return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+def names_in(text: str, *, column: int) -> set[str]:
+    """The names in a column of the tables, from 1."""
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| ")]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row[column])}
 
 
 def test_the_guide_names_every_key_of_the_record_and_the_reverse(folder: Path) -> None:
     _, tables = (folder / "README.md").read_text().split("# inspect.json\n")
-    assert first_cells(tables) == set(keys(json.loads((folder / "inspect.json").read_text())))
+    assert names_in(tables, column=1) == set(keys(json.loads((folder / "inspect.json").read_text())))
 
 
 def test_the_guide_names_every_file_and_the_reverse(folder: Path) -> None:
     files, _ = (folder / "README.md").read_text().split("# inspect.json\n")
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     general = {re.sub(r"level_\d", "level_N", re.sub(r"pixel_\d+_\d+", "pixel_X_Y", name)) for name in found}
-    assert first_cells(files) == general
+    assert names_in(files, column=2) == general
+
+
+def test_the_guide_numbers_the_figures_as_the_pictures_and_the_record_do(folder: Path) -> None:
+    rows = re.findall(r"^\| (\d+) \| `([^`]+)`.*\|\s*([^|]*?)\s*\|$", (folder / "README.md").read_text(), re.MULTILINE)
+    guide = {
+        figure_of(name.replace("X_Y", "1_2").replace("N", "1")): (int(number), article)
+        for number, name, article in rows
+    }
+    assert guide == {figure: (figure.number, figure.article or "") for figure in FIGURES.values()}
+    record = json.loads((folder / "inspect.json").read_text())
+    assert [figure["number"] for figure in record["figures"]] == list(range(1, len(FIGURES) + 1))
+    pictures = {name for name in record["files"] if not name.endswith((".html", ".md"))}
+    assert {name for figure in record["figures"] for name in figure["files"]} == pictures
 
 
 def test_the_guides_example_reads_the_record(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -18,6 +18,8 @@ from tests.inspection.test_inspect_command import write_pair
 
 OWN = ["pyramid.png", "search.png", "lookup.png", "lookup.gif", *(f"level_{level}.gif" for level in range(4))]
 SHARED = [
+    "architecture.png",
+    "context.png",
     "convergence.png",
     "features.gif",
     "features.png",
@@ -26,6 +28,7 @@ SHARED = [
     "hidden_state.png",
     "motion_features.gif",
     "motion_features.png",
+    "steps.png",
     "upsampling.png",
 ]
 

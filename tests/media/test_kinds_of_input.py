@@ -31,10 +31,15 @@ def encoded(codec: str, pix_fmt: str, samples: np.ndarray, **options: str) -> by
     """An image file of one frame, by FFmpeg's encoder of that name."""
     import av
 
+    return encoded_frame(codec, av.VideoFrame.from_ndarray(np.ascontiguousarray(samples), format=pix_fmt), **options)
+
+
+def encoded_frame(codec: str, frame: Any, **options: str) -> bytes:
+    import av
+
     encoder: Any = av.CodecContext.create(codec, "w")
-    encoder.height, encoder.width = samples.shape[:2]
-    encoder.pix_fmt, encoder.time_base, encoder.options = pix_fmt, Fraction(1), options
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(samples), format=pix_fmt)
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, frame.format.name
+    encoder.time_base, encoder.options = Fraction(1), options
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 
@@ -115,6 +120,26 @@ def test_film_frames_are_read(tmp_path, codec, pix_fmt):
     with open_source(folder) as source:
         assert np.abs(next(iter(source.frames())).image.astype(int) - IMAGE).max() <= 1
     assert source.meta.levels is None
+
+
+@pytest.mark.parametrize("ending", [".jp2", ".j2k"])
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", "rgb24"])
+def test_jpeg_2000_of_any_colours_is_read_unless_it_is_cut_off(tmp_path, ending, pix_fmt):
+    import av
+
+    frame = av.VideoFrame.from_ndarray(IMAGE, format="rgb24").reformat(format=pix_fmt)
+    samples = (
+        frame.to_ndarray() if pix_fmt == "rgb24" else np.stack([np.asarray(plane) for plane in frame.to_ndarray()])
+    )
+    data = encoded("jpeg2000", pix_fmt, samples, format=ending[1:], pred="1")
+    path = tmp_path / f"shot{ending}"
+    path.write_bytes(data)
+    assert np.abs(read_image(path).astype(int) - IMAGE).max() <= 6
+    with pytest.raises(SourceError, match="is an image, not a video"):
+        open_source(path)
+    path.write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(SourceError):
+        read_image(path)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int16, np.uint16])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowcli.media.frames import Frame
-from flowcli.media.pairs import pair_up
+from flowcli.media.frames import Frame, VideoMeta
+from flowcli.media.pairs import Pairing, pair_up
 
 
 def _frames(indices):
@@ -17,7 +17,7 @@ def _frames(indices):
 
 
 def _pairs(indices, **options):
-    return [(pair.first.index, pair.second.index) for pair in pair_up(_frames(indices), **options)]
+    return [(pair.first.index, pair.second.index) for pair in pair_up(_frames(indices), Pairing(**options))]
 
 
 @given(n=st.integers(0, 40), skip=st.integers(1, 9))
@@ -46,7 +46,7 @@ def test_sliding_begins_a_pair_at_every_frame():
     ],
 )
 def test_a_pair_continues_when_the_previous_one_reaches_it(indices, options, expected):
-    assert [pair.continues for pair in pair_up(_frames(indices), **options)] == expected
+    assert [pair.continues for pair in pair_up(_frames(indices), Pairing(**options))] == expected
 
 
 def test_a_lost_frame_leaves_out_its_pairs():
@@ -65,6 +65,60 @@ def test_only_needed_frames_are_held(sliding):
             alive.add(frame)
             yield frame
 
-    for pair in pair_up(frames(), skip=4, sliding=sliding):
+    for pair in pair_up(frames(), Pairing(skip=4, sliding=sliding)):
         assert len(alive) <= 6
         del pair
+
+
+def _timed(times):
+    return [Frame(index, time, np.zeros((1, 1, 3), np.uint8)) for index, time in enumerate(times)]
+
+
+RATES = {
+    **{
+        name: [Fraction(n) / Fraction(name) for n in range(round(Fraction(name)))]
+        for name in ("20", "24", "25", "30", "60")
+    },
+    "59.94": [Fraction(1001 * n, 60000) for n in range(60)],
+    "variable": [
+        Fraction(n, 1000) for n in (0, 40, 47, 95, 104, 160, 210, 290, 310, 380, 405, 490, 520, 601, 700, 790, 900)
+    ],
+}
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize(("skip", "sliding", "count"), [(1, False, 9), (2, False, 4), (2, True, 8)])
+def test_sampled_pairs_are_the_same_at_every_rate(rate, skip, sliding, count):
+    pairing = Pairing(skip, sliding, sample_fps=Fraction(10))
+    pairs = list(pair_up(_timed(RATES[rate]), pairing))
+    assert len(pairs) == count
+    half_a_frame = Fraction(1, 2 * (20 if rate == "variable" else round(Fraction(rate))))
+    for number, pair in enumerate(pairs):
+        first = Fraction(number if sliding else number * skip, 10)
+        assert abs(pair.first.time - first) <= half_a_frame
+        assert abs(pair.second.time - first - Fraction(skip, 10)) <= half_a_frame
+
+
+@given(n=st.integers(0, 90), rate=st.sampled_from([24, 25, 30, 60]), fps=st.integers(1, 24), skip=st.integers(1, 3))
+def test_the_number_of_sampled_pairs_is_known_before(n, rate, fps, skip):
+    pairing = Pairing(skip, sample_fps=Fraction(fps), pad_last=True)
+    meta = VideoMeta("clip", 1, 1, Fraction(rate), n)
+    pairs = list(pair_up(_timed([Fraction(index, rate) for index in range(n)]), pairing))
+    assert len(pairs) == pairing.pairs_of(meta)
+    assert len(pairs) + sum(len(pair.repeated_for) for pair in pairs) == pairing.flows_of(meta)
+
+
+def test_a_moment_without_a_frame_of_its_own_leaves_out_its_pairs():
+    times = [Fraction(n, 10) for n in (0, 1, 2, 6, 7)]
+    pairs = pair_up(_timed(times), Pairing(sample_fps=Fraction(10)))
+    assert [(pair.first.index, pair.second.index) for pair in pairs] == [(0, 1), (1, 2), (3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("options", "repeated"), [({}, [4]), ({"skip": 2}, [4]), ({"skip": 3}, [3]), ({"skip": 2, "sliding": True}, [3, 4])]
+)
+def test_padding_repeats_the_last_flow_for_frames_that_begin_no_pair(options, repeated):
+    *earlier, last = pair_up(_frames(range(5)), Pairing(**options, pad_last=True))
+    assert [frame.index for frame in last.repeated_for] == repeated
+    assert not any(pair.repeated_for for pair in earlier)
+    assert list(pair_up(_frames([0]), Pairing(pad_last=True))) == []

@@ -75,6 +75,9 @@ def check(path: Path, *options: str | int | None) -> None:
     assert [frame.index for frame in frames] == list(range(len(wanted)))
     assert [frame.time for frame in frames] == [time - wanted[0][1] for _, time, _ in wanted]
     assert [frame.image.tobytes() for frame in frames] == [data for *_, data in wanted]
+    known = [frame.source_index for frame in frames]
+    assert known in ([number for number, *_ in wanted], [None] * len(wanted))
+    assert [frame.source_time for frame in frames] == [time for _, time, _ in wanted]
 
 
 CODINGS = {

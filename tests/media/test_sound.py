@@ -95,6 +95,19 @@ def test_audio_stays_in_sync_with_its_frames_and_ends_with_them(compute, clickin
     assert abs(ends[0] - ends[1]) < 0.06
 
 
+@pytest.mark.parametrize("starts", [(0, 500), (500, 0), (0, 0), (0, 12), (30, 500, 30)], ids=str)
+@pytest.mark.parametrize("options", [[], ["--start", "#30"]], ids=str)
+def test_audio_stays_in_sync_where_the_clock_restarts(compute, clicking, starts, options) -> None:
+    parts = [clicking(f"{n}.ts", frames=25, start=start).read_bytes() for n, start in enumerate(starts)]
+    Path("joined.ts").write_bytes(b"".join(parts))
+    assert compute("video", "joined.ts", "--audio", "--max-flow", 4, *options).code == 0
+    clicks = _clicks(Path("joined_flow.mp4"))
+    first = 1.2 if options else 0
+    wanted = {number for number in range(10 * len(starts) - round(10 * first)) if (number + 10 * first) % 10 < 9}
+    assert {round(click * 10) for click in clicks} >= wanted - {0}
+    assert all(abs(click * 10 - round(click * 10)) < 0.3 for click in clicks), clicks
+
+
 def test_audio_is_not_copied_by_default(compute, clicking) -> None:
     clicking()
     assert compute("video", "clicks.mp4", "--max-flow", 4).code == 0

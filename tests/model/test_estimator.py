@@ -14,9 +14,10 @@ from torch import Tensor
 
 from flowcli.flow.estimate import as_array
 from flowcli.media.frames import Frame, FramePair
-from flowcli.media.pairs import pair_up
+from flowcli.media.pairs import Pairing, pair_up
 from flowcli.model.estimator import Estimate, FlowEstimator, in_batches
 from flowcli.model.memory_plan import Plan
+from flowcli.model.parallel import threads_of
 from flowcli.model.resize import Resizing, resized
 from flowcli.model.settings import Occlusion, Settings
 from raft_core.config import CONFIGS, SMALL, RaftConfig
@@ -73,7 +74,7 @@ def test_each_frame_is_encoded_once_for_all_its_pairs(batch: int) -> None:
     model = make()
     counts = encoded_images(model)
     for skip, sliding, pairs in [(1, False, 4), (2, False, 2), (3, False, 1), (1, True, 4), (2, True, 3), (3, True, 2)]:
-        taken = list(pair_up(frames(5), skip=skip, sliding=sliding))
+        taken = list(pair_up(frames(5), Pairing(skip=skip, sliding=sliding)))
         assert len(list(estimator(model, batch=batch, iterations=1).estimate(taken))) == pairs
         assert sum(counts) == len({frame.index for pair in taken for frame in (pair.first, pair.second)})
         counts.clear()
@@ -85,7 +86,7 @@ def test_features_of_at_most_skip_plus_one_frames_are_kept(skip: int, sliding: b
     model = make()
     features: list[weakref.ref[Tensor]] = []
     model.feature_encoder.register_forward_hook(lambda _, __, output: features.append(weakref.ref(output)))
-    pairs = list(pair_up(frames(6), skip=skip, sliding=sliding))
+    pairs = list(pair_up(frames(6), Pairing(skip=skip, sliding=sliding)))
     if reverse:
         pairs = [FramePair(pair.second, pair.first, continues=False) for pair in reversed(pairs)]
     for _ in estimator(model, iterations=1).estimate(pairs):
@@ -93,7 +94,7 @@ def test_features_of_at_most_skip_plus_one_frames_are_kept(skip: int, sliding: b
 
 
 def test_skipped_and_sliding_pairs_get_their_own_flow() -> None:
-    taken = list(pair_up(frames(5), skip=2, sliding=True))
+    taken = list(pair_up(frames(5), Pairing(skip=2, sliding=True)))
     for estimate, pair in zip(estimator(warm_start=False).estimate(taken), taken, strict=True):
         assert estimate.pair is pair
         alone = estimator().flow_between(pair.first.image, pair.second.image)
@@ -141,6 +142,27 @@ def test_batched_flow_equals_unbatched_flow() -> None:
     batched = estimator(warm_start=False, batch=4).estimate(taken)
     for alone, together in zip(one_by_one, batched, strict=True):
         torch.testing.assert_close(together.forward, alone.forward, rtol=0, atol=1e-4)
+
+
+def test_a_cpu_computes_pairs_at_once_with_equal_cores_whatever_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = list(pair_up(frames(6)))
+    planned = [Plan(batch=size, on_demand=True, bytes=0, at_once=2) for size in (4, 2)]
+    found = []
+    for plan in planned:
+        monkeypatch.setattr(FlowEstimator, "plan", lambda *_, plan=plan: plan)
+        with threads_of(4):
+            found.append(list(estimator(warm_start=False, batch=None).estimate(taken)))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one.forward, other.forward)
+
+
+def test_both_directions_of_pairs_at_once_equal_those_alone() -> None:
+    taken = list(pair_up(frames(6)))
+    alone = estimator(warm_start=False, direction="both").estimate(taken)
+    together = estimator(warm_start=False, direction="both", batch=4).estimate(taken)
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(one.forward, other.forward, rtol=0, atol=1e-4)
+        torch.testing.assert_close(one.backward, other.backward, rtol=0, atol=1e-4)
 
 
 def test_a_gap_ends_a_batch() -> None:
@@ -273,7 +295,7 @@ def test_a_warm_backward_pair_starts_from_the_last_flow_carried_against_itself()
 
 
 def test_a_sliding_pair_starts_from_the_last_flow_carried_by_a_fraction() -> None:
-    first, second = estimator().estimate(pair_up(frames(4), skip=2, sliding=True))
+    first, second = estimator().estimate(pair_up(frames(4), Pairing(skip=2, sliding=True)))
     initial = carry_forward(coarse(first.pair), scale=0.5)
     torch.testing.assert_close(second.forward[None], upsample_bilinear(coarse(second.pair, initial)), rtol=0, atol=1e-4)
 

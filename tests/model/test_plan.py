@@ -8,14 +8,14 @@ import pytest
 
 from flowcli.errors import DeviceError, UsageError
 from flowcli.model.device import left_in_container
-from flowcli.model.memory_plan import Plan, amount, make_plan, parse_size
+from flowcli.model.memory_plan import Plan, amount, make_cpu_plan, make_plan, parse_size
 from raft_core.config import LARGE, SMALL
 
 GIB = 2**30
 
 
 def plan(height: int, width: int, *, budget: int | None, batch: int | None = 1, both: bool = False) -> Plan:
-    return make_plan(height, width, config=SMALL, both=both, budget=budget, batch=batch, most=16)
+    return make_plan(height, width, config=SMALL, both=both, budget=budget, batch=batch)
 
 
 def test_small_frames_keep_the_volume_of_all_pairs() -> None:
@@ -49,10 +49,31 @@ def test_both_directions_take_the_volume_twice() -> None:
     assert two - one == 4 * (90 * 160) ** 2 * 4 // 3
 
 
+def on_cpu(height: int, width: int, *, budget: int | None = None, batch: int | None = None, at_once: int = 8) -> Plan:
+    return make_cpu_plan(height, width, config=SMALL, both=False, budget=budget, batch=batch, at_once=at_once)
+
+
+def test_a_cpu_computes_several_small_pairs_at_once_and_large_ones_alone() -> None:
+    together = [on_cpu(*size).at_once for size in ((64, 64), (436, 1024), (1080, 1920), (2160, 3840))]
+    assert together == sorted(together, reverse=True)
+    assert (together[0], together[-2:]) == (8, [1, 1])
+    assert on_cpu(436, 1024).bytes <= 2 * GIB
+
+
+def test_a_cpu_takes_no_more_pairs_at_once_than_the_batch_the_budget_and_the_threads_allow() -> None:
+    alone = on_cpu(436, 1024, at_once=1)
+    assert (alone.batch, alone.at_once, alone.on_demand) == (1, 1, True)
+    assert on_cpu(436, 1024, budget=alone.bytes).at_once == 1
+    assert on_cpu(436, 1024, batch=1).at_once == 1
+    assert on_cpu(436, 1024, at_once=2).at_once == 2
+    with pytest.raises(DeviceError, match=r"computing at 1024 x 436 takes .*, and 1 MiB may be used"):
+        on_cpu(436, 1024, budget=2**20)
+
+
 def test_the_volume_has_the_size_of_the_correlation_pyramid() -> None:
     """Its pyramid takes 0.24 GiB at 436 x 1024 and 5.18 GiB at 1080p; the rest is below 1.5 GiB."""
     for height, width, expected in ((436, 1024, 0.24), (1080, 1920, 5.18)):
-        with_volume = make_plan(height, width, config=LARGE, both=False, budget=None, batch=1, most=1).bytes
+        with_volume = make_plan(height, width, config=LARGE, both=False, budget=None, batch=1).bytes
         assert expected < with_volume / GIB < expected + 1.5
 
 

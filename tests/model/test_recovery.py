@@ -59,7 +59,7 @@ def expected() -> list[np.ndarray]:
 def test_a_batch_that_does_not_fit_is_halved_and_the_flow_is_the_same(limited, expected) -> None:
     done = limited(2)
     found, notes = flows(batch=4)
-    assert done == [(2, False), (2, False), (1, False)]
+    assert done == [(2, True), (2, True), (1, True)]
     assert notes == ["memory ran out: continued with 2 pairs at once"]
     for flow, same in zip(found, expected, strict=True):
         np.testing.assert_allclose(flow, same, atol=1e-3)
@@ -67,7 +67,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_flow_is_the_same(limited, e
 
 def test_where_one_pair_does_not_fit_correlation_is_on_demand(limited, expected) -> None:
     done = limited(1, volume=False)
-    found, notes = flows(batch=2)
+    found, notes = flows(batch=2, on_demand=False)
     assert set(done) == {(1, True)}
     assert notes == [
         "memory ran out: continued with 1 pair at once",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import islice
 
 import numpy as np
@@ -8,11 +9,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from flowcli.api import pair_of
 from flowcli.errors import UsageError
 from flowcli.media.demo_clip import fan_flow
 from flowcli.media.demo_clip.source import FanSource
-from flowcli.media.frames import Frame
+from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import pair_up
 from flowcli.model import refinement, variational
 from flowcli.model.estimator import estimator_for
@@ -115,9 +115,13 @@ def test_each_direction_is_refined(models) -> None:
     effort = Effort(iterations="2", scale=1.0, precision="fp32")
     settings = Settings(direction="both")
     both = estimator_for(models["trained here"], device="cpu", effort=effort, settings=settings)
-    (estimate,) = both.estimate([pair_of(image(4), image(5))])
+
+    def frame(number: int) -> Frame:
+        return Frame(number, Fraction(number), image(number))
+
+    (estimate,) = both.estimate([FramePair(frame(4), frame(5), continues=False)])
     np.testing.assert_allclose(estimate.flow, flow_of(models["trained here"]), atol=1e-4)
-    (reverse,) = both.estimate([pair_of(image(5), image(4))])
+    (reverse,) = both.estimate([FramePair(frame(5), frame(4), continues=False)])
     torch.testing.assert_close(estimate.backward, reverse.forward, atol=1e-4, rtol=0)
 
 

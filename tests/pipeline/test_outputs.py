@@ -11,22 +11,23 @@ import numpy as np
 import pytest
 
 from flowcli.flow.formats import flo, planes
-from flowcli.flow.kinds import Picture
+from flowcli.flow.formats.stack import read_stack
+from flowcli.flow.kinds import ArrayFile, Picture
 from flowcli.flow.outputs import kind_of, output_names, plan_outputs
 from flowcli.media.pyav import VideoReader
 from flowcli.model import estimator
-from tests.outputs import files_below
+from tests.outputs import WRITABLE, files_below
 
 pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")
 
-EVERY = ",".join(output_names())
+EVERY = ",".join(WRITABLE)
 OF_PAIRS = [name for name in output_names() if kind_of(name).naming.pairs]
 
 
 def _planned(saved: list[str], source: str, *, video: bool, direction: str = "both") -> list[str]:
     """The names of the files that a run of three frames, or of a pair, should write."""
     outputs = plan_outputs(saved, Path(source), video=video, output=Path("out"), direction=direction)
-    paths = [output.file_for(index) for output in outputs for index in (0, 1)]
+    paths = [output.file_of(stem) for output in outputs for stem in ("000000", "000001")]
     paths += [planes.sibling(path) for path in paths if path.stem.endswith("_x")]
     return sorted({str(path.relative_to("out")) for path in paths} | {f"{Path(source).stem}_flow.json"})
 
@@ -35,7 +36,7 @@ def test_a_run_writes_every_output_there_is_and_nothing_else(compute, make_video
     make_video(frames=3)
     ended = compute("video", "clip.mp4", "--save", EVERY, "-o", "out")
     assert (ended.code, ended.err[:-1]) == (0, [])
-    assert files_below("out") == _planned(list(output_names()), "clip.mp4", video=True)
+    assert files_below("out") == _planned(WRITABLE, "clip.mp4", video=True)
     assert compute("video", "clip.mp4", "--save", EVERY, "-o", "out").code == 2
     assert compute("video", "clip.mp4", "--save", EVERY, "-o", "out", "-y").code == 0
 
@@ -50,7 +51,7 @@ def test_a_pair_gives_every_output_that_needs_no_video(compute, make_images) -> 
         assert (ended.code, ended.err[0]) == (2, f"error: --save {name} needs a video")
 
 
-@pytest.mark.parametrize("name", [name for name in output_names() if kind_of(name).naming.video])
+@pytest.mark.parametrize("name", [name for name in WRITABLE if kind_of(name).naming.video])
 def test_segments_make_the_same_output_as_one_piece(compute, make_video, name) -> None:
     make_video(frames=6)
     for length, folder in ((99, "whole"), (2, "parts")):
@@ -59,10 +60,10 @@ def test_segments_make_the_same_output_as_one_piece(compute, make_video, name) -
     assert files_below("parts") == files_below("whole")
     for found in files_below("parts"):
         if found != "clip_flow.json":
-            assert _content(Path("parts", found)) == _content(Path("whole", found))
+            assert _content(name, Path("parts", found)) == _content(name, Path("whole", found))
 
 
-def _content(path: Path) -> object:
+def _content(name: str, path: Path) -> object:
     """Which pairs an output shows, and when; what it shows of them differs by how frames were batched."""
     if path.suffix == ".mp4":
         with VideoReader(path) as reader:
@@ -70,12 +71,13 @@ def _content(path: Path) -> object:
     if path.suffix in {".gif", ".webp"}:
         _, animation = cv2.imreadanimation(str(path))
         return len(animation.frames), list(animation.durations)
-    if path.suffix == ".npy":
-        return np.load(path).shape
+    if isinstance(kind_of(name), ArrayFile):
+        stack = read_stack(path)
+        return stack.array.shape, [stack.times(number) for number in range(len(stack))]
     return [(pair["first"], pair["time"]) for pair in json.loads(path.read_text())["pairs"]]
 
 
-@pytest.mark.parametrize("name", output_names())
+@pytest.mark.parametrize("name", WRITABLE)
 def test_a_run_that_is_stopped_names_its_output_partial_or_numbers_it(compute, make_video, monkeypatch, name) -> None:
     make_video(frames=6)
     estimate = estimator.FlowEstimator.estimate
@@ -96,7 +98,7 @@ def test_a_run_that_is_stopped_names_its_output_partial_or_numbers_it(compute, m
         assert output.path.with_name(f"{output.path.stem}.partial{output.path.suffix}").stat().st_size > 0
 
 
-@pytest.mark.parametrize("name", output_names())
+@pytest.mark.parametrize("name", WRITABLE)
 def test_a_run_that_fails_leaves_only_what_is_complete(compute, make_images, name) -> None:
     folder = make_images(count=4)
     cv2.imwrite(str(folder / "2.png"), np.zeros((20, 20, 3), np.uint8))
@@ -206,11 +208,15 @@ def test_pictures_and_data_are_told_apart() -> None:
         "exr",
         "film",
         "flo",
+        "hdf5",
         "kitti",
         "npy",
         "npz",
+        "npz_video",
         "pfm",
         "planes",
         "planes_png",
         "stats",
+        "stmap",
+        "zarr",
     }

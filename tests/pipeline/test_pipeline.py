@@ -102,7 +102,14 @@ def test_the_report_says_what_was_done(compute, make_video, weights) -> None:
     ].items()
     assert {"python", "torch", "numpy", "av", "opencv"} <= set(report["versions"])
     expected = {"first": 1, "second": 2, "time": "1/25", "second_time": "2/25"}
-    assert report["pairs"][1] == {**expected, "iterations": 1, "warm": False, "cut": False, "finite": True}
+    source = {"source_first": 1, "source_second": 2, "source_time": "1/25", "source_second_time": "2/25"}
+    computed = {"iterations": 1, "warm": False, "cut": False, "finite": True, "repeated": False}
+    assert report["pairs"][1] == {
+        **expected,
+        **source,
+        **computed,
+        **dict.fromkeys(("image", "second_image", "name")),
+    }
 
 
 # Which pairs, at which times

@@ -21,7 +21,7 @@ def test_a_dry_run_of_a_video_tells_the_plan_and_writes_nothing(compute, make_vi
     told = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in ended.out}
     for name in ("time", "at fast", "at best"):
         assert told.pop(name).endswith(" s in total")
-    assert told.pop("correlation").startswith("all pairs; computing takes ")
+    assert told.pop("correlation").startswith("on demand; computing takes ")
     assert told == {
         "frames": "about 9",
         "flows": "4",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from flowcli.flow.colour import ColourScale
 from flowcli.flow.drawing import Style
 from flowcli.flow.outputs import open_writers, plan_outputs
 from flowcli.media.pyav import VideoReader
-from flowcli.pipeline.colour_scale import ScaleByPast, scale_by_pair
+from flowcli.pipeline.colour_scale import ScaleByPair, ScaleByPast
 
 PLAIN = ColourScale(4.0, gamma=1.5)
+BY_PAIR = ScaleByPair(partial(PLAIN.fitted, gamma=False))
 
 
 def _estimates(make_estimate, speeds):
@@ -28,12 +30,12 @@ def _estimates(make_estimate, speeds):
 
 
 def test_every_pair_may_have_its_own_scale(make_estimate):
-    scales = [estimate.scale for estimate in scale_by_pair(_estimates(make_estimate, (0.1, 3, 12)), PLAIN)]
+    scales = [estimate.scale for estimate in BY_PAIR(_estimates(make_estimate, (0.1, 3, 12)))]
     assert scales == [replace(PLAIN, max_flow=flow) for flow in (2, 3, 12)]
 
 
 def test_the_scale_of_a_still_pair_has_a_floor(make_estimate):
-    (estimate,) = scale_by_pair([make_estimate(np.full((48, 64, 2), 0.01))], PLAIN)
+    (estimate,) = BY_PAIR([make_estimate(np.full((48, 64, 2), 0.01))])
     assert estimate.scale.max_flow == 1
 
 
@@ -73,3 +75,12 @@ def test_a_region_keeps_its_colour_while_the_rest_moves_more_and_less(tmp_path, 
         difference = np.abs(picture.astype(int) - pictures[0])
         assert difference[:, :16].max() <= tolerance and difference[:, 24:40].max() <= tolerance
     assert np.abs(pictures[1].astype(int) - pictures[0])[:, 48:].max() > 100
+
+
+def test_a_scale_without_the_motion_of_the_camera_covers_what_moves_by_itself(make_estimate):
+    flow = np.full((48, 64, 2), (20, -9), np.float32)
+    flow[10:30, 10:30] += np.float32([3, 0])
+    (shaken,) = BY_PAIR([make_estimate(flow)])
+    (own,) = replace(BY_PAIR, stabilise=True)([make_estimate(flow)])
+    assert shaken.scale.max_flow > 20
+    assert own.scale.max_flow == pytest.approx(3, abs=0.1)

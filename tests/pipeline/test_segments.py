@@ -156,6 +156,8 @@ def test_an_unfinished_run_is_neither_forgotten_nor_mixed_with_another(compute, 
     ended = compute(*line, "--max-flow", 5, "--resume")
     assert ended.code == 2
     assert "differs: its input was" in ended.err[0]
+    assert compute(*line, "--max-flow", 5, "--resume", "-y").code == 0
+    assert len(list(Path("out/clip_flow").glob("*.flo"))) == 7
 
 
 @pytest.mark.usefixtures("unfinished")

@@ -97,8 +97,8 @@ def test_what_the_fan_hides_ends_and_what_it_shows_goes_on() -> None:
     ("flow", "back", "end"),
     [
         ((0.5, 0), (-0.5, 0), ""),
-        ((2, 0), (0, 0), "hidden"),
-        ((np.nan, 0), (0, 0), "hidden"),
+        ((2, 0), (0, 0), "unconfirmed"),
+        ((np.nan, 0), (0, 0), "unconfirmed"),
         ((30, 0), (-30, 0), "left"),
     ],
 )
@@ -108,10 +108,10 @@ def test_a_point_ends_as_its_flows_say(flow: tuple[float, float], back: tuple[fl
     assert len(shown) == (1 if end else 2)
 
 
-def test_the_thresholds_decide_what_is_hidden() -> None:
+def test_the_thresholds_decide_what_is_confirmed() -> None:
     pair = estimate(0, moving(4, 0), moving(-2, 0))  # 4 px² apart, 20 px² long
     assert list(at_once([(9, 9)], [pair], relative=0, absolute=4.1)[0].ends) == [""]
-    assert list(at_once([(9, 9)], [pair], relative=0, absolute=3.9)[0].ends) == ["hidden"]
+    assert list(at_once([(9, 9)], [pair], relative=0, absolute=3.9)[0].ends) == ["unconfirmed"]
     assert list(at_once([(9, 9)], [pair], relative=0.21, absolute=0)[0].ends) == [""]
 
 
@@ -142,7 +142,7 @@ def test_a_point_is_drawn_where_it_is_and_a_ring_where_it_ends() -> None:
     start = Frame(0, Fraction(0), np.full((60, 80, 3), 100, np.uint8))
     places = np.float32([(20, 30), (60, 30)])
     image = drawn(
-        TrackedFrame(start, np.arange(2), places, ["", "hidden"]),
+        TrackedFrame(start, np.arange(2), places, ["", "unconfirmed"]),
         {n: deque([tuple(p)]) for n, p in enumerate(places.tolist())},
     )
     assert image[30, 20].max() > 200 and (image[30, 20] != 100).any()

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from raft_core.correlation import AllPairs, OnDemand
+from raft_core.correlation import AllPairs
+from raft_core.on_demand import OnDemand
 
 SIZES = [(16, 16), (17, 19), (16, 23)]
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowcli.errors import UsageError
+from flowcli.errors import FlowcliError, UsageError
 from flowcli.system.signals import StoppedError
 from flowcli.training import batches, run
 from flowcli.training import pool as pool_module
@@ -451,8 +451,19 @@ def test_unusable_options_are_refused_before_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
+def test_a_mistyped_folder_leaves_no_run_behind(tmp_path: Path) -> None:
+    for wrong, message in ((tmp_path / "nothere", "is not a folder"), (tmp_path, "has no images")):
+        with pytest.raises(FlowcliError, match=message):
+            run_training(options(tmp_path, textures=wrong))
+    with pytest.raises(FlowcliError, match="no weights called"):
+        run_training(options(tmp_path, weights="nope"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("tiny")
 def test_a_run_is_not_resumed_with_other_pairs(tmp_path: Path) -> None:
     run_training(options(tmp_path))
+    (tmp_path / "a.png").touch()
     with pytest.raises(UsageError, match=r"run was started with pairs of another size, seed or textures$"):
         run_training(options(tmp_path, textures=tmp_path))
 

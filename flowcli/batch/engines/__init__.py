@@ -43,7 +43,7 @@ class EngineOptions:
         if self.name not in NAMES:
             raise UsageError(f"--engine {self.name} is not known", hint=f"use {' or '.join(NAMES)}")
         if self.name == "ray" and find_spec("ray") is None:
-            raise UsageError("--engine ray needs Ray", hint="pip install 'flowcli-raft[ray]'")
+            raise UsageError("--engine ray needs Ray", hint="pip install ray")
 
 
 def computed(

@@ -21,7 +21,6 @@ from flowcli.batch.engines.scheduler import spread
 from flowcli.batch.work import compute, prepare
 from flowcli.errors import DeviceError
 from flowcli.model.weights import find, load
-from flowcli.system.lock import wait_until_free
 
 if TYPE_CHECKING:
     from collections import deque
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 TRIES = 3
 """The number of attempts at a clip whose worker is lost each time."""
-PATIENCE = 60.0
-"""Seconds to wait for a clip that is still locked by a lost worker."""
 OBJECT_STORE_BYTES = 100_000_000
 """The size of the object store of a cluster started here: works and outcomes are small."""
 
@@ -133,8 +130,6 @@ class Holder:
     def compute(self, work: Work) -> Outcome | Chunked:
         """Computes one clip."""
         prepared = prepare(replace(work, request=replace(work.request, weights=self._weights)))
-        if prepared.task and not work.chunk:
-            wait_until_free(prepared.task.journal, seconds=PATIENCE)
         return compute(prepared, self._model)
 
 

@@ -49,7 +49,7 @@ def measure(estimate: Estimate) -> dict[str, Any]:
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     small = np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_NEAREST), np.float32)
     return {
-        "time": float(estimate.pair.first.time),
+        "time": float(estimate.pair.own.time),
         "cut": estimate.pair.cut,
         "mean": rounded(motion.mean),
         "fast": rounded(motion.p95),

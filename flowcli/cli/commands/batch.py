@@ -67,6 +67,18 @@ def run(
     report: Annotated[
         bool, typer.Option("--report", metavar="", help="Also write report.html: every clip, its motion, and failures.")
     ] = False,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Also write the motion of every clip as motion.csv, motion.jsonl or motion.parquet. Default: csv with "
+            "--save stats.",
+        ),
+    ] = None,
+    table_pairs: Annotated[
+        bool,
+        typer.Option("--table-pairs", metavar="", help="Also write the motion of every pair, as motion_pairs.csv ..."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", metavar="", help="List clips with frames, duration and size; write nothing."),
@@ -93,10 +105,16 @@ def run(
     from flowcli.batch.dry_run import BatchPlan
     from flowcli.batch.engines import EngineOptions
     from flowcli.batch.run import run_batch, shard_of
+    from flowcli.batch.table import TableOptions
+    from flowcli.flow.outputs import choose
     from flowcli.media.sources import name_of
     from flowcli.system.console import Console
 
     target = output or folder.resolve().with_name(f"{name_of(folder.resolve())}_flow")
+    measured = "stats" in choose(options["save"])
+    tables = TableOptions.of(table, each_pair=table_pairs, measured=measured)
+    if tables.formats and not measured:
+        options["save"] += ",stats"  # of whose records the table is made
     request = Request(inputs=(folder,), output=target, **options)
     console = Console(quiet=quiet, json=json, log_file=log_file)
     if folder.is_file():
@@ -119,6 +137,7 @@ def run(
         shard=shard,
         retry_failed=retry_failed,
         report=report,
+        table=tables,
     )
     console.table(batch)
     if problem := batch.problem():

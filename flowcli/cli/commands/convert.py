@@ -8,19 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from flowcli.cli.options import listed, takes
-from flowcli.flow.formats import FORMATS, PICTURES
+from flowcli.flow.formats import ARRAYS, FORMATS, PICTURES
 from flowcli.flow.request import ConvertRequest
 from flowcli.system import options as shared
 
 EPILOG = listed(
     "Formats, the values of --to and --from",
-    {**{name: f"{each.ending}: {each.keeps}" for name, each in FORMATS.items()}, **PICTURES},
+    {**{name: f"{each.ending}: {each.keeps}" for name, each in (FORMATS | ARRAYS).items()}, **PICTURES},
 )
 
 
 @takes(ConvertRequest)
 def run(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A flow file, or a folder of them.")],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="A flow file, a folder of them, or an array of the flow of many pairs."),
+    ],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write, or a folder with --to.")],
     options: dict[str, Any],
     quiet: shared.Quiet = False,

@@ -38,10 +38,10 @@ def run(
     options: dict[str, Any],
     quiet: shared.Quiet = False,
 ) -> None:
-    """Follow points through a video along its flow, until they are occluded, leave the frame, or reach a cut.
+    """Follow points through a video along its flow, until they leave the frame, are not confirmed, or reach a cut.
 
     Writes VIDEO_tracks.csv with a row for each point of each frame, and VIDEO_tracks.mp4 that shows them. A point is
-    occluded where forward and backward flow disagree.
+    not confirmed where forward and backward flow disagree: it is hidden, or the flow is wrong.
 
     Example: flowcli track in.mp4 --points '320,180;100,60' --save csv,json,video
 

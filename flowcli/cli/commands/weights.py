@@ -7,19 +7,20 @@ from typing import Annotated
 
 import typer
 
+from flowcli.cli.help import Command, Group
 from flowcli.system import options as shared
 
 app = typer.Typer(
     help="Weights: list, show, fetch, verify, convert to other programs' names, export to ONNX.\n\n"
     "Example: flowcli weights list",
+    cls=Group,
     no_args_is_help=True,
-    rich_markup_mode="rich",
 )
 
 NameOrFile = Annotated[str, typer.Argument(metavar="NAME|FILE", help="Weights by name, or a checkpoint by path.")]
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_all(json: shared.Json = False, quiet: shared.Quiet = False) -> None:
     """List the weights that --weights takes by name: embedded, fetched, and those that can be fetched.
 
@@ -36,7 +37,7 @@ def list_all(json: shared.Json = False, quiet: shared.Quiet = False) -> None:
     console.say(f"licence of published weights: {LICENCE}")
 
 
-@app.command()
+@app.command(cls=Command)
 def show(weights: NameOrFile, json: shared.Json = False) -> None:
     """Show a file of weights: whose names it uses, its size, training and checksum.
 
@@ -49,7 +50,7 @@ def show(weights: NameOrFile, json: shared.Json = False) -> None:
     Console(json=json).facts(profile(find(weights)))
 
 
-@app.command()
+@app.command(cls=Command)
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Published weights, as `flowcli weights list` has them.")],
     url: Annotated[str | None, typer.Option(metavar="URL", help="Fetch the file from this mirror instead.")] = None,
@@ -72,7 +73,7 @@ def fetch(
     console.say(f"use it with --weights {name}")
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
     weights: Annotated[
         list[str] | None, typer.Argument(metavar="NAME|FILE", help="Default: all that have a name.")
@@ -93,7 +94,7 @@ def verify(
         raise WeightsError(f"damaged or unfit: {', '.join(verdicts.failed)}", hint="fetch or copy them again")
 
 
-@app.command()
+@app.command(cls=Command)
 def convert(
     weights: NameOrFile,
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write: .safetensors, .pth or .pt.")],
@@ -119,7 +120,7 @@ def convert(
     console.show(output)
 
 
-@app.command()
+@app.command(cls=Command)
 def export(
     weights: NameOrFile,
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .onnx file to write.")],
@@ -131,7 +132,7 @@ def export(
     r"""Write an ONNX model for frames of one size or of any, and compare its flow by onnxruntime with flowcli's.
 
     Its inputs are `first` and `second`, RGB from 0 to 255 as float32 (1, 3, H, W), its output is `flow` (1, 2, H, W) in
-    px; with --size any, also for several pairs at once. Needs the extra: pip install "flowcli-raft\[onnx]".
+    px; with --size any, also for several pairs at once. Needs: pip install onnx onnxscript onnxruntime.
 
     Example: flowcli weights export raft-small raft.onnx --size 640x360 --iters 12
     """

@@ -37,12 +37,19 @@ FORMATS = {
     "npy": Format(".npy", "float32, exact"),
     "pfm": Format(".pfm", "float32, exact", saved=True),
     "exr": Format(".exr", "float32, exact, or float16 with --half", saved=True),
+    "film": Format(".exr", "forward.u, forward.v and the backward ones, exact, or float16 with --half", saved=True),
+    "stmap": Format(".exr", "float32 from 0 to 1, exact to thousandths of a px", saved=True),
     "flo5": Format(".flo5", "float32, exact; Spring's HDF5, extra `hdf5`"),
     "kitti": Format("_kitti.png", "steps of 1/64 px up to 512 px; and which are valid", saved=True),
     "planes": Format("_x.jpg", "x and y as grey JPEG up to --bound px, for two-stream networks", saved=True),
     "planes_png": Format("_x.png", "x and y as grey PNG up to --bound px", saved=True),
 }
 """Every format, the most exact ones first; listed apart from the modules, so that --help imports none of them."""
+ARRAYS = {
+    "hdf5": Format(".h5", "the flow of many pairs as HDF5, exact, or smaller with --half, --quantise; extra `hdf5`"),
+    "zarr": Format(".zarr", "the same as Zarr; extra `zarr`"),
+}
+"""The formats that only hold the flow of many pairs in one array, which .npy and .npz can, too."""
 PICTURES = {"png": "the flow in colour", "video": "the flow of a folder in colour, an .mp4"}
 """What flow can be drawn as, but not read from."""
 
@@ -51,7 +58,7 @@ def format_of(path: Path) -> str | None:
     """The format of a file by its name, and of a PNG by its bit depth; None if it is no flow file."""
     if path.suffix.lower() == ".png":
         return "kitti" if is_deep(path) else "planes_png" if path.name.lower().endswith("_x.png") else None
-    endings = {each.ending: name for name, each in FORMATS.items()}
+    endings = {each.ending: name for name, each in reversed(FORMATS.items())}
     return next((name for ending, name in endings.items() if path.name.lower().endswith(ending)), None)
 
 
@@ -82,9 +89,12 @@ def reader(name: str, *, bound: float = 1.0, channels: str | None = None) -> Cal
     return flow_file(name).reader(bound=bound, channels=channels)
 
 
-def writer(name: str, *, bound: float = 1.0, half: bool = False) -> Callable[[Path, Flow], None]:
-    """The function that writes files of a format; `bound` in px is for planes, `half` (float16) for npz and exr."""
-    return flow_file(name).writer(bound=bound, half=half)
+def writer(name: str, *, bound: float = 1.0, half: bool = False, y: str = "up") -> Callable[..., None]:
+    """The function that writes a path and flow in a format.
+
+    `bound` in px is for planes, `half` (float16) for npz, exr and film, `y`, up or down, for film and stmap.
+    """
+    return flow_file(name).writer(bound=bound, half=half, y=y)
 
 
 def contents(name: str, path: Path, *, channels: str | None = None) -> Contents:

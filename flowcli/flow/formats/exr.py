@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Y = "flowcli.y"
 """The attribute that says whether y is `up` or `down` where flowcli wrote a file; it is down in all others."""
+MAP = "flowcli.map"
+"""The attribute of STMaps, which hold places, not motion."""
 _KIND = "an .exr file with motion in forward.u and forward.v, or in R and G"
 _PAIRS = (("u", "v"), ("x", "y"), ("r", "g"))
 _MOTION = ("forward", "flow", "motion", "vector", "velocity", "mv")
@@ -57,6 +59,8 @@ def read(path: Path, *, channels: str | None = None) -> Float[NDArray[np.float32
         data = file.read()
     headers = exr_headers(path, data)
     part, names = chosen(path, [header.names for header in headers], channels)
+    if MAP in headers[part].texts:
+        raise SourceError(f"{path} is an STMap", hint="its flow is read by --from stmap")
     flow = decode_exr(path, data, names, part=part)
     if headers[part].texts.get(Y) == "up":
         flow[..., 1] *= -1

@@ -52,7 +52,7 @@ def hdf5() -> ModuleType:
     try:
         import h5py  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise DeviceError("h5py is not installed", hint="pip install 'flowcli-raft[hdf5]'") from error
+        raise DeviceError("h5py is not installed", hint="pip install h5py") from error
     library: ModuleType = h5py
     return library
 

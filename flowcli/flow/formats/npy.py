@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -59,10 +59,16 @@ def read_array(path: Path, *, axes: int, kinds: str, kind: str) -> NDArray[np.ge
 
 def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     """Shape and dtype from the header of an .npy file; raises ValueError for anything else."""
+    shape, _, dtype = read_layout(file)
+    return shape, dtype
+
+
+def read_layout(file: IO[bytes]) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[np.generic]]:
+    """Shape, order and dtype from the header of an .npy file; raises ValueError for anything else."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype
+    shape, fortran, dtype = read(file)
+    return shape, "F" if fortran else "C", dtype
 
 
 KIND = FlowFile(read, write, Naming("flow", ".npy"))

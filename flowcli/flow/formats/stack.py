@@ -1,105 +1,230 @@
-"""The flow of many pairs in one NumPy array (pairs, height, width, 2), written and read pair by pair."""
+"""The flow of many pairs in one array (pairs, height, width, 2), written and read pair by pair.
+
+It is float32, float16, or int16 in steps of 1/64 px as in KITTI's files, with -32768 where flow is unknown. What lies
+beside it are its `attributes`: `unit`, `scale_factor` (px per stored unit, as in the CF conventions), `max_error` (the
+largest change that storing made, in px), and `frames` and `times` (pairs, 2), the index and seconds of both frames.
+"""
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING
+import importlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from flowcli.errors import SourceError
-from flowcli.flow.colour import with_nan
-from flowcli.flow.formats._reading import MAX_SIDE, opened
-from flowcli.flow.formats.npy import read_header
+from flowcli.flow.colour import is_unknown, with_nan
+from flowcli.flow.formats._reading import MAX_SIDE
 from flowcli.system.files import PartFile, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jaxtyping import Float
     from numpy.typing import NDArray
 
-_KIND = "an .npy file of shape (pairs, height, width, 2) or (pairs, 2, height, width)"
+    from flowcli.flow.kinds import ArrayFile
+    from flowcli.flow.naming import Part
+
+    Flow = Float[NDArray[np.float32], "height width 2"]
+
+ENDINGS = {".npy": "npy", ".npz": "npz_video", ".h5": "hdf5", ".hdf5": "hdf5", ".zarr": "zarr"}
+"""The endings of files that may hold such an array, and the module of `outputs` that reads and writes them."""
+STEP = 1 / 64
+UNKNOWN = -(1 << 15)
+_LONGEST = (1 << 15) - 1
+_KIND = "an array of shape (pairs, height, width, 2) or (pairs, 2, height, width)"
 
 
-class StackFile:
-    """An .npy file while it is written, float32 or float16 if `half`; it is complete under its name after `close`."""
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """The flow of many pairs, read from disk when it is used; `attributes` are those that the file has."""
 
-    def __init__(self, path: Path, *, half: bool = False) -> None:
-        self._part = PartFile(path)
-        self._dtype = np.dtype(np.float16 if half else np.float32)
-        self._file = self._part.path.open("wb")
-        self._count, self._size = 0, (0, 0)
+    array: Any
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
-    def add(self, flow: Float[NDArray[np.float32], "height width 2"]) -> None:
-        """Adds one flow, with NaN where it is unknown; raises SourceError where its size is another."""
-        if self._count and flow.shape[:2] != self._size:
-            sizes = f"{flow.shape[1]} x {flow.shape[0]}, but the first is {self._size[1]} x {self._size[0]}"
-            raise SourceError(f"flow number {self._count} is {sizes}", hint="an array has one size")
+    def __len__(self) -> int:
+        return int(self.array.shape[0])
+
+    def __getitem__(self, number: int) -> Flow:
+        """The flow of one pair in px, NaN where it is unknown."""
+        stored = np.asarray(self.array[number])
+        flow = stored.astype(np.float32) * np.float32(self.attributes.get("scale_factor", 1))
+        if stored.dtype.kind == "i":
+            flow[stored == UNKNOWN] = np.nan
+        return np.ascontiguousarray(flow if flow.shape[2] == 2 else flow.transpose(1, 2, 0))
+
+    def __iter__(self) -> Iterator[Flow]:
+        return (self[number] for number in range(len(self)))
+
+    def frames(self, number: int) -> tuple[int, int] | None:
+        """The indices of the frames of one pair; None where the file does not know them."""
+        known = self._of_pair("frames", number)
+        return known and (int(known[0]), int(known[1]))
+
+    def times(self, number: int) -> tuple[float, float] | None:
+        """The times of the frames of one pair in seconds; None where the file does not know them."""
+        return self._of_pair("times", number)
+
+    def _of_pair(self, name: str, number: int) -> tuple[float, float] | None:
+        known = self.attributes.get(name, ())
+        return (known[number][0], known[number][1]) if np.shape(known) == (len(self), 2) else None
+
+
+class StackFile(ABC):
+    """An array of flow while it is written; it is complete under its name after `close`.
+
+    It is float16 if `half`, int16 if `quantised` and the format has a place for the scale.
+    """
+
+    quantises = True
+    part: type[PartFile] = PartFile
+
+    def __init__(self, path: Path, *, half: bool = False, quantised: bool = False) -> None:
+        kind = np.int16 if quantised and self.quantises else np.float16 if half else np.float32
+        self.dtype = np.dtype(kind)
+        self.size = (0, 0)
+        self.error = 0.0
+        self.frames: list[tuple[int, int]] = []
+        self.times: list[tuple[float, float]] = []
+        self.count = 0
+        self._part = self.part(path)
+
+    @property
+    def path(self) -> Path:
+        """The path to write to."""
+        return self._part.path
+
+    def add(
+        self, flow: Flow, *, frames: tuple[int, int] | None = None, times: tuple[float, float] | None = None
+    ) -> None:
+        """Adds one flow, and the frames that it is between; raises SourceError where its size is another."""
+        if self.count and flow.shape[:2] != self.size:
+            sizes = f"{flow.shape[1]} x {flow.shape[0]}, but the first is {self.size[1]} x {self.size[0]}"
+            raise SourceError(f"flow number {self.count} is {sizes}", hint="an array has one size")
+        self.frames += [frames] if frames else []
+        self.times += [times] if times else []
+        stored = self._stored(flow)
         with reported(self._part.final):
-            if not self._count:
-                self._size = (flow.shape[0], flow.shape[1])
-                self._file.write(self._header())
-            with np.errstate(over="ignore"):
-                stored = with_nan(flow).astype(self._dtype)
-            # Too long for float16.
-            stored[~np.isfinite(stored).all(axis=2)] = np.nan
-            self._file.write(stored.tobytes())
-        self._count += 1
+            if not self.count:
+                self.size = (flow.shape[0], flow.shape[1])
+                self.begin()
+            self.append(stored)
+        self.count += 1
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What is stored beside the array; `frames` and `times` where all pairs are known."""
+        pairs: dict[str, list[Any]] = {"frames": self.frames, "times": self.times}
+        known = {name: values for name, values in pairs.items() if len(values) == self.count}
+        scale = STEP if self.dtype.kind == "i" else 1.0
+        return {"unit": "px", "scale_factor": scale, "max_error": self.error, **known}
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Makes an array for flow of `size`."""
+
+    @abstractmethod
+    def append(self, stored: NDArray[Any]) -> None:
+        """Writes the flow of one more pair, of `dtype`."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Writes the attributes, and closes the file."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Closes the file as it is, to be removed."""
 
     def close(self) -> None:
         """Completes the file."""
-        self._complete()
+        with reported(self._part.final):
+            self.finish()
         self._part.commit()
 
     def finish_partial(self) -> Path | None:
-        """Completes the file as `NAME.partial.npy`; None where it is empty."""
-        if not self._count:
+        """Completes the file as `NAME.partial.EXT`; None where it is empty."""
+        if not self.count:
             self.abort()
             return None
-        self._complete()
+        with reported(self._part.final):
+            self.finish()
         return self._part.commit_partial()
 
     def abort(self) -> None:
         """Removes the file."""
-        self._file.close()
+        self.release()
         self._part.discard()
 
-    def _complete(self) -> None:
-        with reported(self._part.final):
-            self._file.seek(0)
-            self._file.write(self._header())
-            self._file.close()
+    def _stored(self, flow: Flow) -> NDArray[Any]:
+        """Flow in the form of this file; what is too long for it is unknown, as what was unknown before."""
+        if self.dtype == np.float32:
+            return with_nan(flow).astype(self.dtype)
+        unknown = is_unknown(flow)
+        known = np.where(unknown[..., None], np.float32(0), flow)
+        if self.dtype.kind == "i":
+            steps = np.rint(known / np.float32(STEP))
+            unknown |= (np.abs(steps) > _LONGEST).any(axis=2)
+            stored = np.where(unknown[..., None], UNKNOWN, steps).astype(self.dtype)
+            back = stored * np.float32(STEP)
+        else:
+            with np.errstate(over="ignore"):
+                stored = known.astype(self.dtype)
+            unknown |= ~np.isfinite(stored).all(axis=2)
+            stored[unknown] = np.nan
+            back = stored.astype(np.float32)
+        self.error = max(self.error, float(np.abs(back - flow)[~unknown].max(initial=0)))
+        return stored
 
-    def _header(self) -> bytes:
-        """The header for the pairs so far: NumPy leaves room in it for any number, so that its length stays."""
-        header = io.BytesIO()
-        shape = (self._count, *self._size, 2)
-        described = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(header, described)
-        return header.getvalue()
+
+def kind_for(path: Path) -> ArrayFile:
+    """The kind of array that a path is named as; raises SourceError for any other name."""
+    name = ENDINGS.get(path.suffix.lower())
+    if name is None:
+        raise SourceError(f"{path} is no array of flow", hint=f"arrays end with {', '.join(ENDINGS)}")
+    kind: ArrayFile = importlib.import_module(f"flowcli.flow.outputs.{name}").KIND
+    return kind
 
 
 def is_stack(path: Path) -> bool:
-    """Whether a file is an .npy array with four axes."""
-    if path.suffix.lower() != ".npy" or not path.is_file():
-        return False
-    with opened(path, kind=_KIND) as file:
-        try:
-            return len(read_header(file)[0]) == 4
-        except (ValueError, EOFError):
-            return False
-
-
-def read_stack(path: Path) -> Sequence[NDArray[np.floating]]:
-    """The flow (height, width, 2) of each pair, read from disk when it is used; raises SourceError for other arrays."""
+    """Whether a file holds the flow of many pairs; raises DeviceError where the library for it is missing."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        read_stack(path)
+    except SourceError:
+        return False
+    return True
+
+
+def read_stack(path: Path) -> Stack:
+    """The flow of many pairs; raises SourceError for any other file."""
+    kind = kind_for(path)
+    try:
+        stack = kind.read(path)
+        shape, dtype = stack.array.shape, stack.array.dtype
+        known = dtype.kind == "f" or (dtype == np.int16 and "scale_factor" in stack.attributes)
+        if not (known and len(shape) == 4 and 2 in {shape[1], shape[3]} and shape[0]):
+            raise ValueError(f"it is {dtype} {shape}")
+        if not all(0 < side <= MAX_SIDE for side in shape[1:]):
+            raise ValueError(f"it is {dtype} {shape}")
+    except (OSError, ValueError, EOFError, KeyError) as error:
         raise SourceError(f"{path} cannot be used: {error}", hint=f"give {_KIND}") from error
-    known = array.dtype.kind == "f" and array.ndim == 4 and 2 in {array.shape[1], array.shape[3]}
-    if not known or not all(0 < side <= MAX_SIDE for side in array.shape[1:]) or not len(array):
-        raise SourceError(f"{path} cannot be used: it is {array.dtype} {array.shape}", hint=f"give {_KIND}")
-    views: Sequence[NDArray[np.floating]] = array if array.shape[3] == 2 else array.transpose(0, 2, 3, 1)
-    return views
+    return stack
+
+
+def join_stacks(parts: Sequence[Part], path: Path, open_file: type[StackFile]) -> None:
+    """Concatenates the arrays of several files in the form of the first; nothing is rounded again."""
+    stacks = [read_stack(part.path) for part in parts]
+    dtype = stacks[0].array.dtype
+    whole = open_file(path, half=dtype == np.float16, quantised=dtype == np.int16)
+    try:
+        for stack in stacks:
+            for number, flow in enumerate(stack):
+                whole.add(flow, frames=stack.frames(number), times=stack.times(number))
+            whole.error = max(whole.error, float(stack.attributes.get("max_error", 0)))
+        whole.close()
+    except BaseException:
+        whole.abort()
+        raise

@@ -18,6 +18,7 @@ from flowcli.flow import formats
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs._naming import (
     MP4,
+    OVERWRITING,
     Output,
     check_outputs,
     journal_folder,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MP4",
+    "OVERWRITING",
     "Output",
     "OutputWriter",
     "Part",

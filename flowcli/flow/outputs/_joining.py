@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from flowcli.flow.kinds import FlowFile
+from flowcli.flow.kinds import ArrayFile, FlowFile
 from flowcli.media.pyav.joining import INDEXED, join_videos
 from flowcli.system.files import PartFile, reported
 
@@ -29,7 +29,7 @@ def join_parts(
     if not parts:
         return None
     own = None if isinstance(output.kind, FlowFile) else output.kind.join
-    whole = PartFile(output.path)
+    whole = output.kind.open.part(output.path) if isinstance(output.kind, ArrayFile) else PartFile(output.path)
     indexed = own is None and output.path.suffix.lower() in INDEXED
     alone = len(parts) == 1 and not partial and audio is None and not indexed
     try:

@@ -19,6 +19,7 @@ from flowcli.system.outputs import output_folder
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from flowcli.flow.estimate import Stamp
     from flowcli.flow.kinds import Kind
     from flowcli.flow.naming import Naming
 
@@ -41,6 +42,8 @@ _FILE_EXTENSIONS = frozenset(
         ".flo",
         ".npz",
         ".npy",
+        ".h5",
+        ".zarr",
         ".pfm",
         ".exr",
         ".json",
@@ -49,14 +52,20 @@ _FILE_EXTENSIONS = frozenset(
 
 MP4 = ".mp4"
 BACKWARD = "_backward"
+OVERWRITING = "-y overwrites it, -o writes elsewhere"
+"""The hint of an output that exists."""
+
+
+NAMES = ("index", "frame", "source")
+"""What files of single flows are called after: see `Output.stem_of`."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """One planned output: a file, or a folder of files numbered by their pair's first frame.
+    """One planned output: a file, or a folder of files, each called after its pair's first frame.
 
     `name` is its value of `--save`. With `backward` it shows flow from second to first frames, and its files' names
-    contain `_backward`.
+    contain `_backward`. `names` is one of NAMES, and `images` are the names of all images of the input.
     """
 
     name: str
@@ -64,31 +73,63 @@ class Output:
     kind: Kind
     numbered: bool
     backward: bool = False
+    names: str = "index"
+    images: tuple[str, ...] = ()
 
     @property
     def naming(self) -> Naming:
         """The file names of its kind."""
         return self.kind.naming
 
-    def file_for(self, index: int) -> Path:
-        """The file of the pair that starts at frame `index`."""
-        return self.files_of(index)[0] if self.numbered else self.path
+    @property
+    def folder(self) -> bool:
+        """Whether it is a folder of files, one for each pair or of one array."""
+        return self.numbered or (isinstance(self.kind, ArrayFile) and self.kind.folder)
+
+    def stem_of(self, pair: Stamp) -> str:
+        """The name of a pair's files without their endings.
+
+        It is the number of the pair's first frame (of the second one, where the first is a reference), among the
+        selected ones or in the source, or the name of its image, which not every source has. Raises UsageError where
+        the number in the source is unknown.
+        """
+        if self.names == "source" and pair.name is not None:
+            return pair.name
+        number = pair.own_index if self.names == "index" else pair.own_source_index
+        if number is None:
+            raise UsageError(
+                f"--names {self.names}: the frames before --start cannot be counted",
+                hint="give --start as a frame, such as '#120', or use --names index",
+            )
+        return f"{number:06d}"
+
+    def file_of(self, stem: str) -> Path:
+        """The file with this stem, where there is one for each pair; else the only one."""
+        return self.files_of(stem)[0] if self.numbered else self.path
 
     def existing(self) -> list[Path]:
         """The files that this output would replace."""
         if not self.numbered:
             return [self.path] if os.path.lexists(self.path) else []
-        return sorted(path for ending in self._endings for path in self.path.glob(f"{'[0-9]' * 6}{ending}"))
+        numbered = {path for ending in self._endings for path in self.path.glob(f"{'[0-9]' * 6}{ending}")}
+        named = {path for stem in self.images for path in self.files_of(stem) if os.path.lexists(path)}
+        return sorted(numbered | named)
 
-    def files_of(self, index: int) -> list[Path]:
-        """All files of the pair that starts at frame `index`, where there is one for each pair."""
-        return [self.path / f"{index:06d}{ending}" for ending in self._endings]
+    def files_of(self, stem: str) -> list[Path]:
+        """All files of the pair that has this stem, where there is one for each pair."""
+        return [self.path / f"{stem}{ending}" for ending in self._endings]
 
     @property
     def _endings(self) -> list[str]:
         """The endings of a pair's files, the main one first."""
         tags = (self.naming.tag, *self.naming.siblings)
         return [f"{BACKWARD * self.backward}{tag}{self.naming.extension}" for tag in tags]
+
+
+def check_names(names: str) -> None:
+    """Raises UsageError where `names` is not one of NAMES."""
+    if names not in NAMES:
+        raise UsageError(f"--names {names} is not known", hint=f"use {', '.join(NAMES)}")
 
 
 def kind_of(name: str, *, video: bool = True) -> Kind:
@@ -119,13 +160,15 @@ def plan_outputs(
     name: str | None = None,
     direction: str = "forward",
     containers: Sequence[str] = (MP4,),
+    names: str = "index",
 ) -> list[Output]:
     """The outputs of a run on `source` under their final names, for values of `--save`; writes nothing.
 
     `output` is `-o`: the file itself when exactly one is written and its extension fits, else a folder. `name` replaces
-    the source's own NAME. `containers` are the extensions that a video may have, the default first. Raises UsageError
-    where an output needs a video, or `-o` does not fit.
+    the source's own NAME. `containers` are the extensions that a video may have, the default first. `names`
+    is one of NAMES. Raises UsageError where it is not, where an output needs a video, or `-o` does not fit.
     """
+    check_names(names)
     chosen = [(value, kind_of(value, video=video)) for value in outputs]
     kinds = [(value, kind, backward) for value, kind in chosen for backward in _directions(kind, direction)]
     for value, kind, _ in kinds:
@@ -138,7 +181,14 @@ def plan_outputs(
         return [Output(value, file, kind, numbered=False, backward=backward)]
     base = output_folder(source, output) / (name or names_of([source])[0])
     return [
-        Output(value, _place(base, kind.naming, ending, backward), kind, numbered=not ending, backward=backward)
+        Output(
+            value,
+            _place(base, kind.naming, ending, backward),
+            kind,
+            numbered=not ending,
+            backward=backward,
+            names=names,
+        )
         for (value, kind, backward), (ending, *_) in zip(kinds, endings, strict=True)
     ]
 
@@ -158,13 +208,13 @@ def check_outputs(outputs: Sequence[Output], inputs: Sequence[Path], *, overwrit
     for output in outputs:
         with reported(output.path):
             _refuse_input(output.path, inputs)
-            if not output.numbered and output.path.is_dir():
+            if not output.folder and output.path.is_dir():
                 raise UsageError(f"{output.path} is a folder", hint="move it away, or choose another -o")
-            if output.numbered and output.path.exists() and not output.path.is_dir():
+            if output.folder and output.path.exists() and not output.path.is_dir():
                 raise UsageError(f"{output.path} is a file, but a folder is needed", hint="choose another -o")
             existing = output.existing()
             if existing and not overwrite:
-                raise UsageError(f"{existing[0]} exists already", hint="-y overwrites it, -o writes elsewhere")
+                raise UsageError(f"{existing[0]} exists already", hint=OVERWRITING)
             _check_folder(output.path if output.numbered else output.path.parent)
 
 
@@ -175,9 +225,9 @@ def missing_folders(outputs: Sequence[Output]) -> list[Path]:
     return sorted(missing, key=lambda folder: len(folder.parts), reverse=True)
 
 
-def remove_stale(output: Output, indices: Collection[int]) -> None:
-    """Removes numbered files of an earlier run that are not of these `indices`, so that no folder mixes two runs."""
-    for path in set(output.existing()) - {path for index in indices for path in output.files_of(index)}:
+def remove_stale(output: Output, stems: Collection[str]) -> None:
+    """Removes files of an earlier run that do not have these `stems`, so that no folder mixes two runs."""
+    for path in set(output.existing()) - {path for stem in stems for path in output.files_of(stem)}:
         with reported(path):
             path.unlink()
 
@@ -207,10 +257,14 @@ def _place(base: Path, naming: Naming, ending: str, backward: bool) -> Path:
 
 def _as_file(output: Path | None, endings: Sequence[tuple[str, Sequence[str]]]) -> Path | None:
     """`-o` if it is the one file to write, None if it is a folder; raises UsageError if it is neither."""
-    if output is None or output.is_dir():
+    if output is None:
         return None
     extension = output.suffix.lower()
-    if len(endings) == 1 and extension and extension in endings[0][1]:
+    fits = len(endings) == 1 and extension and extension in endings[0][1]
+    # An array in the format of Zarr is a folder itself.
+    if output.is_dir() and not (fits and extension == ".zarr"):
+        return None
+    if fits:
         return output
     if extension in _FILE_EXTENSIONS:
         wanted = ", ".join(f"{value} ({' or '.join(known) or 'a folder'})" for value, known in endings)

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from flowcli.flow.drawing import swatch
-from flowcli.flow.estimate import as_array
+from flowcli.flow.estimate import Stamp, as_array
 from flowcli.flow.kinds import ArrayFile, FlowFile, Picture, Records
 from flowcli.media.pyav import GifWriter, VideoWriter, WebpWriter
 from flowcli.system.files import PartFile, partial_name, reported
@@ -36,7 +36,8 @@ def open_writer(
     if isinstance(kind, Records):
         return RecordFile(output.path, kind)
     if isinstance(kind, ArrayFile):
-        return Array(kind.open(output.path, half=encoding.half), backward=output.backward)
+        file = kind.open(output.path, half=encoding.half, quantised=encoding.quantised)
+        return Array(file, backward=output.backward)
     if isinstance(kind, FlowFile):
         return Files(output, _saving(kind, encoding, backward=output.backward))
     if output.numbered or output.path.suffix.lower() == ".png":
@@ -55,7 +56,7 @@ def _saving(kind: FlowFile, encoding: Encoding, *, backward: bool) -> Save:
     """The function that writes the file of a pair."""
     if save := kind.save:
         return lambda path, estimate: save(path, estimate, encoding)
-    write = kind.writer(bound=encoding.bound, half=encoding.half)
+    write = kind.writer(bound=encoding.bound, half=encoding.half, y=encoding.y)
     return lambda path, estimate: write(path, as_array(estimate.backward if backward else estimate.forward))
 
 
@@ -69,7 +70,7 @@ class Video:
 
     def write(self, estimate: Estimate, /) -> None:
         """Draws and encodes one picture."""
-        self._writer.write(self._kind.draw(estimate, self._style.of(estimate)), time=estimate.pair.first.time)
+        self._writer.write(self._kind.draw(estimate, self._style.of(estimate)), time=estimate.pair.own.time)
 
     def close(self) -> None:
         """Completes the video."""
@@ -92,11 +93,11 @@ class Files:
         self._save = save
         self._written = False
         # Fails before anything is computed if the folder cannot be written.
-        PartFile(output.file_for(0)).discard()
+        PartFile(output.file_of("0")).discard()
 
     def write(self, estimate: Estimate, /) -> None:
         """Writes the file of one pair."""
-        path = self._output.file_for(estimate.pair.first.index)
+        path = self._output.file_of(self._output.stem_of(Stamp.of(estimate)))
         with reported(path):
             self._save(path, estimate)
         self._written = True
@@ -124,7 +125,12 @@ class Array:
 
     def write(self, estimate: Estimate, /) -> None:
         """Adds the flow of one pair."""
-        self._file.add(as_array(estimate.backward if self._backward else estimate.forward))
+        first, second = estimate.pair.first, estimate.pair.second
+        self._file.add(
+            as_array(estimate.backward if self._backward else estimate.forward),
+            frames=(first.index, second.index),
+            times=(float(first.time), float(second.time)),
+        )
 
     def close(self) -> None:
         """Completes the file."""
@@ -149,7 +155,9 @@ class RecordFile:
         PartFile(path).discard()
 
     def write(self, estimate: Estimate, /) -> None:
-        """Measures one pair."""
+        """Measures one pair; a repeated flow is no measurement."""
+        if estimate.repeated:
+            return
         self._records.append(self._kind.measure(estimate))
 
     def close(self) -> None:

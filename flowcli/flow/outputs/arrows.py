@@ -21,7 +21,7 @@ def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     return style.finish(
         drawing.arrows(
             estimate.start.image,
-            estimate.flow,
+            estimate.shown(stabilise=style.stabilise),
             scale=style.scale,
             spacing=style.arrow_grid,
             shortest=style.arrow_min,

@@ -1,12 +1,13 @@
-"""Flow in colour, as a small animated GIF that repeats."""
+"""Flow in colour, as an animated GIF that repeats; webp is cleaner and much smaller."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowcli.flow.colour import colour_flow
 from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Naming
-from flowcli.flow.outputs import png
+from flowcli.media.pyav.animation import shrunk
 from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ _END = b";"
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """Draws the picture of `png`."""
-    return png.draw(estimate, style)
+    """Draws the picture of `png`, reduced before the legend is added, which thus can be read."""
+    coloured = colour_flow(estimate.shown(stabilise=style.stabilise), scale=style.scale)
+    return style.finish(shrunk(coloured))
 
 
 def join(parts: Sequence[Part], path: Path) -> None:

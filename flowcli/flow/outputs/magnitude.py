@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """Draws speed in the colours of viridis."""
-    return style.finish_speed(colour_speed(estimate.flow, scale=style.scale))
+    flow = estimate.shown(stabilise=style.stabilise)
+    return style.finish(colour_speed(flow, scale=style.scale), speed=True)
 
 
 KIND = Picture(draw, Naming("magnitude", ".png", video=".mp4"))

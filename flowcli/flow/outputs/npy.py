@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+from typing import TYPE_CHECKING, Any
 
-from flowcli.flow.formats.stack import StackFile, read_stack
+import numpy as np
+
+from flowcli.flow.formats.stack import Stack, StackFile
 from flowcli.flow.kinds import ArrayFile
 from flowcli.flow.naming import Naming
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from flowcli.flow.naming import Part
+    from numpy.typing import NDArray
 
 
-def join(parts: Sequence[Part], path: Path) -> None:
-    """Concatenates the arrays of several files."""
-    whole: StackFile | None = None
-    for part in parts:
-        for flow in (flows := read_stack(part.path)):
-            whole = whole or StackFile(path, half=flow.dtype.itemsize == 2)
-            whole.add(flow)
-        del flows
-    if whole:
-        whole.close()
+class NpyFile(StackFile):
+    """An .npy file, which has no place for attributes, and so is never int16."""
+
+    quantises = False
+
+    def __init__(self, path: Path, *, half: bool = False, quantised: bool = False) -> None:
+        super().__init__(path, half=half, quantised=quantised)
+        self._file = self.path.open("wb")
+
+    def begin(self) -> None:
+        """Writes the header, to leave room for it."""
+        self._file.write(self._header())
+
+    def append(self, stored: NDArray[Any]) -> None:
+        """Writes the flow of one more pair."""
+        self._file.write(stored.tobytes())
+
+    def finish(self) -> None:
+        """Writes the header again, with the number of pairs."""
+        self._file.seek(0)
+        self._file.write(self._header())
+        self._file.close()
+
+    def release(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def _header(self) -> bytes:
+        """The header for the pairs so far: NumPy leaves room in it for any number, so that its length stays."""
+        header = io.BytesIO()
+        shape = (self.count, *self.size, 2)
+        described = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, described)
+        return header.getvalue()
 
 
-KIND = ArrayFile(StackFile, Naming("flow", ".npy", video=".npy"), join)
+def read(path: Path) -> Stack:
+    """The array, mapped into memory."""
+    return Stack(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+KIND = ArrayFile(NpyFile, read, Naming("flow", ".npy", video=".npy"))

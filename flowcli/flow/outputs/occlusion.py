@@ -1,10 +1,10 @@
-"""White where the second frame hides what the first shows; computes both directions."""
+"""White where backward flow does not confirm forward flow, grey where it leaves the frame; computes both."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowcli.flow.drawing import mask
+from flowcli.flow import drawing
 from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Naming
 
@@ -20,7 +20,7 @@ def draw(estimate: Estimate, _: Style) -> NDArray[np.uint8]:
     """Draws the mask of the forward-backward check; raises ValueError without both directions."""
     if estimate.occlusion is None:
         raise ValueError("occlusion needs flow of both directions")
-    return mask(estimate.occlusion)
+    return drawing.occlusion(estimate.occlusion, estimate.flow)
 
 
 KIND = Picture(draw, Naming("occlusion", ".png", video=".mp4"))

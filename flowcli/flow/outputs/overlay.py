@@ -1,4 +1,4 @@
-"""Flow colours blended onto the first frame by speed."""
+"""The first frame, tinted with flow colours where it moves."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """Draws flow colours over the frame on whose grid the flow lies."""
-    return style.finish(drawing.overlay(estimate.start.image, estimate.flow, scale=style.scale))
+    """Tints the frame on whose grid the flow lies."""
+    flow = estimate.shown(stabilise=style.stabilise)
+    return style.finish(drawing.overlay(estimate.start.image, flow, scale=style.scale))
 
 
 KIND = Picture(draw, Naming("overlay", ".png", video=".mp4"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """Draws direction as hue and speed as saturation."""
-    return style.finish(colour_flow(estimate.flow, scale=style.scale))
+    return style.finish(colour_flow(estimate.shown(stabilise=style.stabilise), scale=style.scale))
 
 
 KIND = Picture(draw, Naming("flow", ".png"))

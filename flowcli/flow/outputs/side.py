@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
     """Draws the frame on the left and its flow on the right."""
-    return side_by_side(estimate.start.image, style.finish(colour_flow(estimate.flow, scale=style.scale)))
+    coloured = colour_flow(estimate.shown(stabilise=style.stabilise), scale=style.scale)
+    return side_by_side(estimate.start.image, style.finish(coloured))
 
 
 KIND = Picture(draw, Naming("side", ".png", video=".mp4"))

@@ -1,17 +1,21 @@
-"""Motion statistics of every pair in one JSON file: speed, direction, moving pixels, errors, cuts."""
+"""Motion statistics of every pair in one JSON file: speed, direction, camera, errors, cuts; in a batch, a table too."""
 
 from __future__ import annotations
 
 import json
 import math
 import statistics
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from flowcli.flow.camera import CameraMotion
+from flowcli.flow.colour import MOVING
+from flowcli.flow.drawing import leaving
 from flowcli.flow.estimate import Stamp
 from flowcli.flow.kinds import Records
 from flowcli.flow.naming import Naming
 from flowcli.flow.photometric import photometric_error
-from flowcli.flow.statistics import MOVING, STILL, MotionStatistics
+from flowcli.flow.statistics import STILL, MotionStatistics
 from flowcli.system.files import write_whole
 from flowcli.system.json_text import json_text
 
@@ -28,7 +32,11 @@ _UNITS = {
     "speed": "px per second",
     "dominant_direction": "degrees clockwise from the right; 90 is down",
     "photometric_error": "grey levels",
+    "occluded": "not confirmed by the backward flow, or leaving the frame",
+    "leaving": "flow that leads out of the frame, or is unknown",
     "moving": f"from {MOVING} px on",
+    "camera": "mean px per pair of the homography that most flow follows, its zoom, and clockwise degrees; "
+    "own: flow less camera motion",
     "still": f"less than {STILL:.1%} of the pixels moving",
 }
 
@@ -37,7 +45,8 @@ def measure(estimate: Estimate) -> dict[str, Any]:
     """The record of one pair."""
     motion = MotionStatistics.of(estimate.flow)
     pair = estimate.pair
-    seconds = pair.second.time - pair.first.time
+    seconds = abs(pair.second.time - pair.first.time)
+    camera = CameraMotion.of(estimate.flow)
     before, after = photometric_error(estimate.start.image, estimate.end.image, estimate.flow)
     magnitude = {"mean": motion.mean, "median": motion.median, "p95": motion.p95}
     per_second = {name: None if value is None or not seconds else value / seconds for name, value in magnitude.items()}
@@ -48,7 +57,9 @@ def measure(estimate: Estimate) -> dict[str, Any]:
         "known_fraction": round(motion.known, 4),
         "moving_fraction": round(motion.moving, 4),
         "dominant_direction": None if motion.direction is None else round(motion.direction, 1),
+        "camera": {field.name: None for field in fields(CameraMotion)} if camera is None else _rounded(asdict(camera)),
         "occluded_fraction": None if estimate.occlusion is None else round(float(estimate.occlusion.mean()), 4),
+        "leaving_fraction": round(float(leaving(estimate.flow).mean()), 4),
         "photometric_error": _rounded({"before": before, "after": after}),
         "still": motion.still,
     }
@@ -64,6 +75,7 @@ def compose(records: Sequence[dict[str, Any]], path: Path) -> None:
         "magnitude": {name: _mean(within, "magnitude", name) for name in ("mean", "median", "p95")},
         "speed": {name: _mean(within, "speed", name) for name in ("mean", "median", "p95")},
         "moving_fraction": _mean(within, "moving_fraction"),
+        "camera": {field.name: _mean(within, "camera", field.name) for field in fields(CameraMotion)},
         "photometric_error": {name: _mean(within, "photometric_error", name) for name in ("before", "after")},
     }
     content = {"units": _UNITS, "summary": summary, "pairs": list(records)}

@@ -1,4 +1,4 @@
-"""The second frame warped onto the first by the flow, and blended with it."""
+"""The second frame warped onto the first and blended; hatched red: leaves the frame, blue: not confirmed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """Draws the blend, which is sharp where the flow is right and hatched where the second frame shows nothing."""
+    """Draws the blend, which is sharp where the flow is right."""
     return drawing.warp(estimate.start.image, estimate.end.image, estimate.flow, occluded=estimate.occlusion)
 
 

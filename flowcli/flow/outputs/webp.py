@@ -6,9 +6,10 @@ import struct
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from flowcli.flow.colour import colour_flow
 from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Naming
-from flowcli.flow.outputs import png
+from flowcli.media.pyav.animation import shrunk
 from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ _USUAL = (40).to_bytes(3, "little")  # ms
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
-    """Draws the picture of `png`."""
-    return png.draw(estimate, style)
+    """Draws the picture of `png`, reduced before the legend is added, which thus can be read."""
+    coloured = colour_flow(estimate.shown(stabilise=style.stabilise), scale=style.scale)
+    return style.finish(shrunk(coloured))
 
 
 def join(parts: Sequence[Part], path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowcli.inspection.canvas import INK, SERIES, decimal, page, tiled, titled
+import numpy as np
+
+from flowcli.inspection.canvas import INK, SERIES, decimal, tiled, titled
 from flowcli.inspection.chart import Line, chart
-from flowcli.inspection.findings import LOSS_DECAY
+from flowcli.inspection.figures import as_figure
+from flowcli.inspection.loss import LOSS_DECAY
 from flowcli.inspection.picture import PictureFile
 
 if TYPE_CHECKING:
@@ -47,4 +50,7 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
             f"{LOSS_DECAY}^(N - i) for update i of N",
         )
     )
-    yield PictureFile("convergence.png", [page(tiled(panels, columns=2, gap=22), "Convergence")])
+    shares = Line("", np.cumsum(findings.loss_shares).tolist(), INK)
+    panels.append(titled(chart([shares], iterations=total, floor=0), "Share of the loss's weight", "updates 1 to i"))
+    notes = [findings.story["update"], findings.story["loss"]]
+    yield PictureFile("convergence.png", [as_figure("convergence", tiled(panels, columns=3, gap=22), notes=notes)])

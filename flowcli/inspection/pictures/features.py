@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.inspection.canvas import (
-    MUTED,
     OUTSIDE,
     blank,
     column,
     decimal,
     enlarged,
     fitted,
-    heat_of,
     line,
-    page,
     row,
-    tiled,
+    spread,
     titled,
 )
+from flowcli.inspection.figures import as_figure
 from flowcli.inspection.maps import feature_maps
 from flowcli.inspection.picture import PictureFile
 
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 ACROSS = 16
 THUMB = (92, 92)
 PANEL = 280
-TITLE = "Outputs of the encoders"
 TITLES = {
     "first": "Features of the first frame",
     "second": "Features of the second frame",
@@ -48,16 +45,19 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
     """`features.png`, a sheet of all channels, and `features.gif`, one channel of all outputs at a time."""
     maps = {TITLES[name]: values for name, values in feature_maps(findings.observation).items()}
     blocks = [sheet(name, values) for name, values in maps.items()]
-    note = "Every channel from its minimum (blue) to its maximum (yellow); numbered row by row from 0."
-    yield PictureFile("features.png", [page(column(blocks, gap=22), TITLE, [note])])
+    yield PictureFile("features.png", [as_figure("features", column(blocks, gap=22), notes=[findings.story["encode"]])])
     most = min(MOST_CHANNELS, max(len(values) for values in maps.values()))
     yield PictureFile("features.gif", [channel_of(maps, channel) for channel in range(most)], seconds=0.2, hold=0.5)
 
 
 def sheet(name: str, values: Map) -> Image:
-    """All channels of one output as thumbnails."""
-    thumbs = [fitted(heat_of(channel), *THUMB, smooth=False) for channel in values]
-    return titled(tiled(thumbs, columns=ACROSS, gap=4), name, f"{len(values)} channels", size=15)
+    """All channels of one output as thumbnails, every row with the number of its first channel."""
+    thumbs = [fitted(spread(channel), *THUMB, smooth=False) for channel in values]
+    rows = [
+        row([line(str(start), size=14, bold=True, width=34), *thumbs[start : start + ACROSS]], gap=4)
+        for start in range(0, len(thumbs), ACROSS)
+    ]
+    return titled(column(rows, gap=4), name, f"{len(values)} channels", size=15)
 
 
 def channel_of(maps: dict[str, Map], channel: int) -> Image:
@@ -67,11 +67,10 @@ def channel_of(maps: dict[str, Map], channel: int) -> Image:
         factor = max(1, PANEL // max(values.shape[1:]))
         if channel < len(values):
             shown = values[channel]
-            panel = enlarged(heat_of(shown), factor)
+            panel = enlarged(spread(shown), factor)
             note = f"{decimal(shown.min())} to {decimal(shown.max())}"
         else:
             panel = np.full_like(blank(values.shape[1] * factor, values.shape[2] * factor), OUTSIDE)
             note = "has no such channel"
         panels.append(titled(panel, name, note))
-    head = line(f"channel {channel}", size=14, colour=MUTED, width=120)
-    return page(column([head, row(panels[:2]), row(panels[2:])]), TITLE)
+    return as_figure("features", column([row(panels[:2]), row(panels[2:])]), about=f"channel {channel}")

@@ -15,13 +15,13 @@ from flowcli.inspection.canvas import (
     fitted,
     framed,
     line,
-    page,
     row,
     text_width,
     titled,
     vector,
     write,
 )
+from flowcli.inspection.figures import as_figure
 from flowcli.inspection.picture import PictureFile
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
     flow = titled(framed(marked(colours, findings, box, stretch=None)), "Flow to the second frame", "(u, v) in px")
     panels = column([frame, flow]) if wide else row([frame, flow], gap=18)
     below = row([key(findings.scale), legend(findings)], gap=28)
-    yield PictureFile("flow.png", [page(column([panels, below], gap=16), "Flow and the inspected pixels")])
+    yield PictureFile("flow.png", [as_figure("flow", column([panels, below], gap=16))])
 
 
 def marked(image: Image, findings: Findings, box: tuple[int, int], *, stretch: int | None) -> Image:
@@ -123,13 +123,13 @@ def key(scale: ColourScale) -> Image:
 
 
 def legend(findings: Findings) -> Image:
-    """One line per pixel: its position, why it was chosen, its flow, and its ground truth if known."""
-    truth = findings.subject.ground_truth
+    """Two lines per pixel: its position, its flow, and its ground truth if known; and why it was chosen."""
     lines = []
     for number, reading in enumerate(findings.readings):
         pixel = reading.pixel
-        text = f"{number + 1}: x {pixel.x}, y {pixel.y}, {pixel.why}: flow {vector(reading.flow[-1], 1)} px"
-        if truth is not None and truth.valid[pixel.y, pixel.x]:
-            text += f", ground truth {vector(truth.flow[pixel.y, pixel.x], 1)}"
-        lines.append(line(text, size=14, colour=colour_of(number), bold=True))
+        truth = findings.truth_at(pixel)
+        text = f"{number + 1}: x {pixel.x}, y {pixel.y}: flow {vector(reading.flow[-1], 1)} px"
+        if truth is not None:
+            text += f", ground truth {vector(truth, 1)}"
+        lines += [line(text, size=15, colour=colour_of(number), bold=True), line(f"    {pixel.why}", size=14)]
     return column(lines or [line("no pixel was chosen")], gap=2)

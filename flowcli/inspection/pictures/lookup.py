@@ -19,11 +19,11 @@ from flowcli.inspection.canvas import (
     heat,
     line,
     mark_cell,
-    page,
     row,
     vector,
     write,
 )
+from flowcli.inspection.figures import as_figure
 from flowcli.inspection.picture import PictureFile, place_of
 from flowcli.inspection.reading import zoom
 
@@ -33,24 +33,27 @@ if TYPE_CHECKING:
     from flowcli.inspection.canvas import Image
     from flowcli.inspection.findings import Findings
     from flowcli.inspection.reading import Lookup, Reading
+    from flowcli.inspection.story import Story
 
 PANEL = 170
 THUMB = 76
+PROPOSAL = (200, 105, 0)
+"""The orange of arrows, dark enough for text."""
 
 Range = tuple[float, float]
 
 
 def draw(findings: Findings) -> Iterator[PictureFile]:
     """For every pixel `lookup.png`, a table of all updates, and `lookup.gif`, one update at a time."""
-    for reading in findings.readings:
+    for reading, story in zip(findings.readings, findings.stories, strict=True):
         place = place_of(reading.pixel)
         ranges = [reading.lookup_range(level) for level in range(len(reading.responses))]
-        yield PictureFile(f"{place}/lookup.png", [table(reading, ranges)])
-        frames = [moment(reading, ranges, update) for update in range(len(reading.lookups))]
+        yield PictureFile(f"{place}/lookup.png", [table(reading, story, ranges)])
+        frames = [moment(reading, story, ranges, update) for update in range(len(reading.lookups))]
         yield PictureFile(f"{place}/lookup.gif", frames, seconds=0.8)
 
 
-def moment(reading: Reading, ranges: Sequence[Range], update: int) -> Image:
+def moment(reading: Reading, story: Story, ranges: Sequence[Range], update: int) -> Image:
     """One update: for every level the raw responses above the values read."""
     panels = []
     for level, lookup in enumerate(reading.lookups[update]):
@@ -64,16 +67,11 @@ def moment(reading: Reading, ranges: Sequence[Range], update: int) -> Image:
             line(f"row {decimal(y)}, column {decimal(x)}", size=12, colour=MUTED),
             framed(raw),
             framed(grid),
-            line(f"strongest {offset(lookup)}", size=12, colour=(200, 105, 0)),
+            line(f"proposal {offset(lookup)}", size=12, colour=PROPOSAL),
         ]
         panels.append(column(captions, gap=3))
-    moved = f"the update moved the correspondence by {vector(reading.deltas[update])} cells of level 0 (blue)"
-    head = f"Update {update + 1} of {len(reading.lookups)} at pixel ({reading.pixel.x}, {reading.pixel.y})"
-    notes = [
-        "Above: the responses around the correspondence, grey outside the map. Below: the values read, 0 outside.",
-        f"Orange: the offset of the strongest response; {moved}.",
-    ]
-    return page(row(panels, gap=14), head, notes, margin=14)
+    about = f"pixel ({reading.pixel.x}, {reading.pixel.y}), update {update + 1} of {len(reading.lookups)}"
+    return as_figure("lookup", row(panels, gap=14), about=about, notes=[story.updates[update]], margin=14)
 
 
 def around(reading: Reading, lookup: Lookup, span: Range, unit: int) -> Image:
@@ -118,7 +116,7 @@ def offset(lookup: Lookup) -> str:
     return f"({dx:+d}, {dy:+d})"
 
 
-def table(reading: Reading, ranges: Sequence[Range]) -> Image:
+def table(reading: Reading, story: Story, ranges: Sequence[Range]) -> Image:
     """A row for each update: pictures of every level, then numbers."""
     rows = []
     for update, lookups in enumerate(reading.lookups):
@@ -128,12 +126,13 @@ def table(reading: Reading, ranges: Sequence[Range]) -> Image:
     width = 2 * side + 4
     head = [blank(20, 24), *(line(f"level {level}", bold=True, width=width) for level in range(len(ranges)))]
     head = [strip[:, :width] for strip in head[:1]] + [strip[:20, :width] for strip in head[1:]]
-    heading = row([*head, line("strongest offset of each level, and the update")], gap=14)
+    heading = row([*head, line("proposal of each level, and the step")], gap=14)
     notes = [
-        "For every level: the responses around the correspondence, grey outside the map; right, the values read.",
         "Offsets are (right, down), in cells of their level; the correspondence is in (row, column) of level 0.",
+        story.steps["update"],
     ]
-    return page(column([heading, *rows], gap=6), f"Lookups at pixel ({reading.pixel.x}, {reading.pixel.y})", notes)
+    about = f"pixel ({reading.pixel.x}, {reading.pixel.y})"
+    return as_figure("lookup", column([heading, *rows], gap=6), about=about, notes=notes)
 
 
 def titled_pair(reading: Reading, lookup: Lookup, span: Range) -> Image:
@@ -156,7 +155,7 @@ def figures(reading: Reading, update: int) -> Image:
     return column(
         [
             line(f"looked at ({decimal(y)}, {decimal(x)})", size=13),
-            line(f"strongest   {proposals}", size=12, colour=(200, 105, 0)),
+            line(f"proposed   {proposals}", size=12, colour=PROPOSAL),
             line(f"moved by {vector(reading.deltas[update])}", size=13, colour=BLUE),
             line(f"flow {vector(reading.flow[update])} px", size=13, bold=True),
         ],

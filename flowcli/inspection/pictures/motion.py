@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from flowcli.inspection.canvas import column, decimal, enlarged, fitted, heat, line, page, row, tiled, titled
+from flowcli.inspection.canvas import column, decimal, enlarged, fitted, heat, line, row, tiled, titled
+from flowcli.inspection.figures import as_figure
 from flowcli.inspection.maps import hidden_sequences, motion_sequences
 from flowcli.inspection.picture import PictureFile
 
@@ -35,20 +34,24 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
         for sequence in motion_sequences(observation, findings.channels)
     ]
     labels = [f"update {number + 1}" for number in range(findings.iterations)]
-    yield from both("motion_features", "Motion features", motion, labels)
+    yield from both("motion_features", motion, labels)
     hidden = [
         (f"channel {sequence.channel}", sequence) for sequence in hidden_sequences(observation, findings.channels)
     ]
-    yield from both("hidden_state", "Hidden state of the GRU", hidden, ["initial", *labels])
+    yield from both("hidden_state", hidden, ["initial", *labels])
 
 
-def both(name: str, title: str, sequences: Sequence[Named], labels: Sequence[str]) -> Iterator[PictureFile]:
+def both(name: str, sequences: Sequence[Named], labels: Sequence[str]) -> Iterator[PictureFile]:
     """The sheet and the animation of channels whose maps have these labels."""
-    chosen = sorted({round(place) for place in np.linspace(0, len(labels) - 1, min(COLUMNS_SHOWN, len(labels)))})
+    chosen = shown_of(len(labels))
     rows = [sheet_row(label, sequence, [labels[index] for index in chosen], chosen) for label, sequence in sequences]
-    note = "Each channel has one range of colours for all updates."
-    yield PictureFile(f"{name}.png", [page(column(rows, gap=10), title, [note])])
-    yield PictureFile(f"{name}.gif", [moment(title, sequences, index, label) for index, label in enumerate(labels)])
+    yield PictureFile(f"{name}.png", [as_figure(name, column(rows, gap=10))])
+    yield PictureFile(f"{name}.gif", [moment(name, sequences, index, label) for index, label in enumerate(labels)])
+
+
+def shown_of(count: int) -> list[int]:
+    """The indices of the states in a sheet: the first ones, where most happens, and the last."""
+    return list(range(count)) if count <= COLUMNS_SHOWN else [*range(COLUMNS_SHOWN - 1), count - 1]
 
 
 def sheet_row(title: str, sequence: ChannelSequence, labels: Sequence[str], indices: Sequence[int]) -> Image:
@@ -60,11 +63,11 @@ def sheet_row(title: str, sequence: ChannelSequence, labels: Sequence[str], indi
     return titled(row(thumbs, gap=6), title, span(sequence))
 
 
-def moment(title: str, sequences: Sequence[Named], index: int, label: str) -> Image:
+def moment(name: str, sequences: Sequence[Named], index: int, label: str) -> Image:
     """All channels at one index of their sequences."""
     factor = max(1, PANEL // max(sequences[0][1].maps[0].shape))
-    panels = [titled(enlarged(shown(sequence, index), factor), name, span(sequence)) for name, sequence in sequences]
-    return page(tiled(panels, columns=2 if len(panels) <= 4 else 4), title, [label])
+    panels = [titled(enlarged(shown(sequence, index), factor), title, span(sequence)) for title, sequence in sequences]
+    return as_figure(name, tiled(panels, columns=2 if len(panels) <= 4 else 4), about=label)
 
 
 def shown(sequence: ChannelSequence, index: int) -> Image:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.flow.colour import colour_flow
-from flowcli.inspection.canvas import fitted, framed, heat, page, tiled, titled
-from flowcli.inspection.findings import mean_error
+from flowcli.inspection.canvas import fitted, framed, heat, tiled, titled
+from flowcli.inspection.figures import as_figure
+from flowcli.inspection.loss import mean_error
 from flowcli.inspection.picture import PictureFile
 
 if TYPE_CHECKING:
@@ -42,7 +43,4 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
         titled(framed(fitted(colour_flow(observation.flow, scale=scale), *PANEL)), "RAFT", notes[0]),
         titled(framed(fitted(colour_flow(observation.refined, scale=scale), *PANEL)), "RAFT and refinement", notes[1]),
     ]
-    note = (
-        "It lowers a variational energy of brightness, gradient and smoothness near RAFT's flow; it is not part of it."
-    )
-    yield PictureFile("refinement.png", [page(tiled(panels, columns=2), "Refinement", [note])])
+    yield PictureFile("refinement.png", [as_figure("refinement", tiled(panels, columns=2))])

@@ -10,20 +10,19 @@ from flowcli.inspection.canvas import (
     ORANGE,
     RED,
     ROOMY,
-    column,
     decimal,
     dot,
     enlarged,
     framed,
     heat_of,
     mark_cell,
-    page,
     path,
     rectangle,
     row,
     tiled,
     titled,
 )
+from flowcli.inspection.figures import as_figure
 from flowcli.inspection.picture import PictureFile, place_of
 from flowcli.system.opencv import cv2
 from raft_core.images import STRIDE
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from flowcli.inspection.canvas import Image
     from flowcli.inspection.findings import Findings
     from flowcli.inspection.reading import Reading
+    from flowcli.inspection.story import Story
 
 PYRAMID_PANEL = 384
 ANIMATION_PANEL = 768
@@ -43,16 +43,16 @@ DIMMED = 0.55
 
 def draw(findings: Findings) -> Iterator[PictureFile]:
     """For every pixel `pyramid.png`, `search.png` over the second frame, and an animation `level_N.gif` per level."""
-    for reading in findings.readings:
+    for reading, story in zip(findings.readings, findings.stories, strict=True):
         place = place_of(reading.pixel)
-        yield PictureFile(f"{place}/pyramid.png", [pyramid(reading)])
-        yield PictureFile(f"{place}/search.png", [search(reading, findings)])
+        yield PictureFile(f"{place}/pyramid.png", [pyramid(reading, story)])
+        yield PictureFile(f"{place}/search.png", [search(reading, story, findings)])
         for level in range(len(reading.responses)):
             frames = [moment(reading, level, update) for update in range(len(reading.trajectory))]
             yield PictureFile(f"{place}/level_{level}.gif", frames)
 
 
-def pyramid(reading: Reading) -> Image:
+def pyramid(reading: Reading, story: Story) -> Image:
     """The response maps of all levels side by side, at one scale."""
     factor = max(1, PYRAMID_PANEL // max(reading.responses[0].shape))
     panels = []
@@ -62,15 +62,10 @@ def pyramid(reading: Reading) -> Image:
         rows, columns = response.shape
         note = f"{rows} x {columns} cells, {decimal(response.min())} to {decimal(response.max())}"
         panels.append(titled(panel, f"Level {level}: 1/{STRIDE << level}", note))
-    notes = [
-        f"Correlation of cell (row {reading.cell.row}, column {reading.cell.column}) with every cell of the second "
-        "frame, and its means over 2, 4 and 8 cells.",
-        "The red square is one cell at the correspondence after the last update.",
-    ]
-    return page(row(panels), f"Correlation pyramid of pixel {name(reading)}", notes)
+    return as_figure("pyramid", row(panels), about=name(reading), notes=[story.steps["correlate"]])
 
 
-def search(reading: Reading, findings: Findings) -> Image:
+def search(reading: Reading, story: Story, findings: Findings) -> Image:
     """The second frame overlaid with the response of each level, and the windows of the first lookup and at the end."""
     radius = findings.observation.config.lookup_radius
     panels = []
@@ -86,13 +81,7 @@ def search(reading: Reading, findings: Findings) -> Image:
         dot(panel, points[-1], RED, radius=3)
         note = f"window radius {radius} cells, {radius * STRIDE << level} px"
         panels.append(titled(framed(panel), f"Level {level}", note))
-    notes = [
-        "The second frame, brighter where the correlation is higher. White: the window of the first lookup; orange: "
-        "the window at the correspondence after the last update; red: the trajectory.",
-        "RAFT divides the correspondence by 2, 4 and 8 without a half-cell shift, so coarser windows are offset to the "
-        "right and down.",
-    ]
-    return page(tiled(panels, columns=2, gap=16), f"Where RAFT searched for pixel {name(reading)}", notes)
+    return as_figure("search", tiled(panels, columns=2, gap=16), about=name(reading), notes=[story.steps["look_up"]])
 
 
 def overlaid(reading: Reading, findings: Findings, level: int) -> tuple[Image, float]:
@@ -138,9 +127,9 @@ def moment(reading: Reading, level: int, update: int) -> Image:
     last = len(reading.trajectory) - 1
     label = f"update {update + 1} of {last} looks" if update < last else "the last update points"
     note = f"{label} at row {decimal(y)}, column {decimal(x)}"
-    return page(column([panel]), f"Level {level}, pixel {name(reading)}", [note], margin=12)
+    return as_figure("level", panel, about=f"level {level}, {name(reading)}", notes=[note], margin=12)
 
 
 def name(reading: Reading) -> str:
     """The pixel as (x, y)."""
-    return f"({reading.pixel.x}, {reading.pixel.y})"
+    return f"pixel ({reading.pixel.x}, {reading.pixel.y})"

@@ -17,7 +17,6 @@ from flowcli.inspection.canvas import (
     framed,
     heat,
     line,
-    page,
     rectangle,
     text_width,
     tiled,
@@ -25,6 +24,7 @@ from flowcli.inspection.canvas import (
     vector,
     write,
 )
+from flowcli.inspection.figures import as_figure
 from flowcli.inspection.maps import upsampling_difference
 from flowcli.inspection.picture import PictureFile
 from raft_core.images import STRIDE
@@ -52,13 +52,8 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
         blocks.append(
             titled(tiled(weights, columns=5, gap=24), title, f"over the flow of each cell; they sum to 1{beyond}")
         )
-    name = observation.config.name
-    note = (
-        f"{name} predicts, for every pixel, the weights of the 3 x 3 cells around it, so that edges can stay sharp."
-        if learned
-        else f"{name} upsamples bilinearly, without learned weights."
-    )
-    yield PictureFile("upsampling.png", [page(column(blocks, gap=18), "Upsampling", [note])])
+    notes = [findings.story["upsample"]]
+    yield PictureFile("upsampling.png", [as_figure("upsampling", column(blocks, gap=18), notes=notes)])
 
 
 def panels(findings: Findings, *, learned: bool) -> list[Image]:

@@ -21,7 +21,7 @@ from flowcli.media.frames import Frame
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -60,6 +60,11 @@ class FanGroundTruth:
 
 def fan_frames(count: int = 24, height: int = 288, width: int = 384) -> Iterator[Frame]:
     """The first `count` frames of the clip, `FAN_RATE` per second; deterministic."""
+    yield from fan_frames_at(range(count), height, width)
+
+
+def fan_frames_at(indices: Iterable[int], height: int = 288, width: int = 384) -> Iterator[Frame]:
+    """The frames of the clip at some indices; the others are not drawn."""
     scale = TEXELS * height / 288
     half = complex(width / height, 1) * 144
     layers = [
@@ -67,7 +72,7 @@ def fan_frames(count: int = 24, height: int = 288, width: int = 384) -> Iterator
         _Painted(paint_stand, 1.2 * half - AXLE, scale),
         _Painted(paint_rotor, complex(106, 106), scale),
     ]
-    for index in range(count):
+    for index in indices:
         yield Frame(index, index / FAN_RATE, _render(layers, index, height, width))
 
 

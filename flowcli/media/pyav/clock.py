@@ -63,6 +63,11 @@ class Clock:
         self._is_damaged = True
 
     @property
+    def shift(self) -> Fraction:
+        """The seconds that are added to the timestamps of the present stretch."""
+        return self._shift
+
+    @property
     def count(self) -> int:
         """The number of frames so far, including lost ones that left a gap in the indices."""
         return self._index + 1
@@ -78,10 +83,10 @@ class Clock:
             return 0
         return sum((step - 1) * count for step, count in gaps.items())
 
-    def count_lost_until(self, end: Fraction) -> None:
+    def count_lost_until(self, end: Fraction, *, is_exact: bool = False) -> None:
         """Counts the frames between the latest one and `end`, in seconds of the stream's timestamps, as lost."""
         missing = round((self._since_origin(end) - self._time) / self._interval) - 1
-        if missing > 1:  # containers often estimate the last frame's duration
+        if is_exact or missing > 1:  # containers often estimate the last frame's duration
             self.lost = max(self.lost, missing)
 
     def stamp(self, pts: int | None) -> tuple[int, Fraction]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import av
 
 from flowcli.errors import SourceError
+from flowcli.media.jpeg import END as END_OF_JPEG
 from flowcli.media.pyav.stream_facts import has_guessed_times, is_empty, is_shown
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ MAX_BAD_IN_A_ROW = 32
 """Number of consecutive packets that fail to decode after which the rest of a video is skipped."""
 # Codecs whose packets may mean that the frame before stays, or hold a frame that is not shown.
 _MAY_LACK_PICTURES = frozenset({"mpeg4", "vp8", "libvpx", "vp9", "libvpx-vp9"})
+_THEORA_COMMENT = b"\x81theora"
+_THEORA_HEADERS = (b"\x80theora", _THEORA_COMMENT, b"\x82theora")
+"""The packets that come before the frames of a stream, and again where another one is joined on."""
 
 
 class Decoder:
@@ -42,6 +46,9 @@ class Decoder:
         self._clock = clock
         self._repeats: list[int] = []
         self._slots: deque[int] | None = deque() if has_guessed_times(stream, container) else None
+        self._may_be_packed = container.format.name == "avi" and stream.codec_context.name == "mpeg4"
+        self._is_theora = stream.codec_context.name == "theora"
+        self._strict = _strict_decoder("mjpeg") if stream.codec_context.name == "mjpeg" else None
         self._may_lack_pictures = stream.codec_context.name in _MAY_LACK_PICTURES
         self._waiting: set[int] = set()
         self._first_shown: int | None = None
@@ -73,7 +80,7 @@ class Decoder:
 
     def _timed(self) -> Iterator[Any]:
         """The decoded frames; those whose timestamps are guesses get the slots of the packets in their order."""
-        for frame in self._decoded():
+        for frame in _in_order_of_times(self._decoded()) if self._may_be_packed else self._decoded():
             if self._slots is not None:
                 frame.pts = self._slots.popleft() if self._slots else None
             self._waiting.discard(frame.pts)
@@ -95,9 +102,7 @@ class Decoder:
                     if packet.pts is not None:
                         heapq.heappush(self._repeats, packet.pts)
                     continue
-                if self._may_lack_pictures and packet.pts is not None:
-                    self._waiting.add(packet.pts)
-                frames = packet.decode()
+                frames = self._frames_of(packet)
             except av.error.EOFError:
                 return
             except av.FFmpegError:
@@ -114,14 +119,47 @@ class Decoder:
         with contextlib.suppress(av.FFmpegError):
             yield from self._stream.codec_context.decode(None)
 
+    def _frames_of(self, packet: Any) -> list[Any]:
+        """The frames that are ready once the decoder has this packet; raises FFmpegError where it is damaged."""
+        if self._may_lack_pictures and packet.pts is not None:
+            self._waiting.add(packet.pts)
+        if self._is_theora and bytes(packet).startswith(_THEORA_COMMENT):
+            return []  # the decoder of the joined stream before it would take it for a damaged frame
+        if self._strict is not None and not bytes(packet).rstrip(b"\0").endswith(END_OF_JPEG):
+            self._strict.decode(packet)
+        frames: list[Any] = packet.decode()
+        return frames
+
     def _note(self, packet: Any) -> None:
         if packet.has_sidedata("encryption_info"):
             # Encrypted packets decode now and then, as noise and without an error.
             raise SourceError(f"{self.path} is encrypted", hint="decrypt it first")
         if packet.is_corrupt:
             self._clock.note_damage()
-        if not is_shown(packet):
+        if not is_shown(packet) or (self._is_theora and bytes(packet).startswith(_THEORA_HEADERS)):
             return
         self.delivered += 1
         if self.first_pts is None:
             self.first_pts = packet.pts
+
+
+def _in_order_of_times(frames: Iterator[Any]) -> Iterator[Any]:
+    """The same frames, two neighbours of which exchange timestamps that are in the wrong order.
+
+    Where a packet holds two frames, a P-frame and a B-frame (packed), FFmpeg takes the wrong one's.
+    """
+    held: Any = next(frames, None)
+    for frame in frames:
+        if frame.pts is not None and held.pts is not None and frame.pts < held.pts:
+            frame.pts, held.pts = held.pts, frame.pts
+        yield held
+        held = frame
+    if held is not None:
+        yield held
+
+
+def _strict_decoder(name: str) -> Any:
+    """A decoder that refuses data that ends too early, which FFmpeg's otherwise fills up with grey."""
+    decoder: Any = av.CodecContext.create(name, "r")
+    decoder.options = {"err_detect": "explode"}
+    return decoder

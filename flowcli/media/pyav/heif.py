@@ -14,12 +14,12 @@ import av
 import numpy as np
 
 from flowcli.errors import SourceError
+from flowcli.media.pyav.boxes import boxes_in
 from flowcli.media.pyav.colours import Colours
 from flowcli.media.pyav.orientation import orientation_of
 from flowcli.media.pyav.stream_facts import check_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
 
@@ -58,8 +58,8 @@ def decode_heif(path: Path, data: bytes) -> Image:
 
 def grid_of(path: Path, data: bytes) -> Grid:
     """The grid that is the primary image; raises SourceError where that is something else."""
-    boxes = dict(_boxes(data, 0, len(data)))
-    meta = dict(_boxes(data, boxes[b"meta"].start + 4, boxes[b"meta"].stop))
+    boxes = dict(boxes_in(data, 0, len(data)))
+    meta = dict(boxes_in(data, boxes[b"meta"].start + 4, boxes[b"meta"].stop))
     (item,) = struct.unpack_from(">H", data, meta[b"pitm"].start + 4)
     tiles = _tiles(data, meta[b"iref"], item)
     properties = _properties(data, meta[b"iprp"], item)
@@ -95,22 +95,8 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any:
     raise SourceError(f"{path} is damaged", hint="copy or download it again")
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, range]]:
-    """The kind of each box, and where its content stands."""
-    while start + 8 <= end:
-        size, kind = struct.unpack_from(">I4s", data, start)
-        head = 8
-        if size == 1:
-            (size,), head = struct.unpack_from(">Q", data, start + 8), 16
-        stop = start + size if size else end
-        if stop < start + head:
-            return
-        yield kind, range(start + head, min(stop, end))
-        start = stop
-
-
 def _tiles(data: bytes, references: range, item: int) -> tuple[int, ...]:
-    for kind, place in _boxes(data, references.start + 4, references.stop):
+    for kind, place in boxes_in(data, references.start + 4, references.stop):
         source, count = struct.unpack_from(">HH", data, place.start)
         if kind == b"dimg" and source == item:
             return struct.unpack_from(f">{count}H", data, place.start + 4)
@@ -119,8 +105,8 @@ def _tiles(data: bytes, references: range, item: int) -> tuple[int, ...]:
 
 def _properties(data: bytes, place: range, item: int) -> dict[bytes, range]:
     """The properties of an item by their kind."""
-    boxes = dict(_boxes(data, place.start, place.stop))
-    every = list(_boxes(data, boxes[b"ipco"].start, boxes[b"ipco"].stop))
+    boxes = dict(boxes_in(data, place.start, place.stop))
+    every = list(boxes_in(data, boxes[b"ipco"].start, boxes[b"ipco"].stop))
     where = boxes[b"ipma"].start
     version, wide = data[where], data[where + 3] & 1
     (entries,) = struct.unpack_from(">I", data, where + 4)

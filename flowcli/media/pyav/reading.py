@@ -17,21 +17,12 @@ from flowcli.media.pyav.colours import Colours
 from flowcli.media.pyav.cropping import NO_CROP, crop_of
 from flowcli.media.pyav.decoder import MAX_BAD_IN_A_ROW, Decoder
 from flowcli.media.pyav.deinterlacing import deinterlaced
-from flowcli.media.pyav.matroska import ends_whole
+from flowcli.media.pyav.losses import Losses
+from flowcli.media.pyav.matroska import is_joined
 from flowcli.media.pyav.opening import note_of_streams, open_container, video_stream
 from flowcli.media.pyav.orientation import Orientation, orientation_of
 from flowcli.media.pyav.own_levels import led_by_levels
-from flowcli.media.pyav.stream_facts import (
-    announced_frames,
-    check_size,
-    estimated_frames,
-    fraction,
-    has_guessed_times,
-    packets_beyond_end,
-    presentation_times,
-    promised_end,
-    rate_of,
-)
+from flowcli.media.pyav.stream_facts import check_size, fraction, has_guessed_times, presentation_times, rate_of
 from flowcli.media.selection import EVERYTHING
 
 if TYPE_CHECKING:
@@ -51,9 +42,10 @@ class VideoReader:
 
     `stream` is read instead of the file at `path`, which then only names it. `rate`, in frames per second, may be given
     for streams without timestamps. Times of frames are multiples of `tick` seconds from `origin`, the first frame's
-    timestamp in seconds. `frame_count` is the container's estimate, or None. `colours` converts the frames. Raises
-    SourceError where the file is not a video that can be read, UsageError where it does not exist, `rate` is given for
-    a video with timestamps, or the video stream that `decoding` names is missing.
+    timestamp in seconds. `frame_count` is the container's estimate, or None. `clock_may_jump` is whether timestamps may
+    restart or jump within the file, as in recorded broadcasts. `colours` converts the frames. Raises SourceError where
+    the file is not a video that can be read, UsageError where it does not exist, `rate` is given for a video with
+    timestamps, or the video stream that `decoding` names is missing.
     """
 
     def __init__(
@@ -73,6 +65,7 @@ class VideoReader:
             self._stream = video_stream(self._container, path, number=decoding.video_stream)
             check_size(path, self._stream.codec_context)
             self._set_rate(rate)
+            self.clock_may_jump = self._has(Flags.ts_discont) or (stream is None and is_joined(path))
         except BaseException:
             self._container.close()
             raise
@@ -83,14 +76,10 @@ class VideoReader:
         self._crop = crop_of(path, self._container.streams.video.index(self._stream)) if self._is_file else NO_CROP
         if self._crop != NO_CROP:
             self._note("crop", f"frames are cropped as the file asks for: {self._crop}")
-        self._bytes = self._bytes_now()
-        self._announced = announced_frames(self._stream, self._container)
-        self.frame_count = self._announced or estimated_frames(self._stream, self._container, self._bytes, self.rate)
-        self._missing: int | None = None
-        self._missing = self._missing_now()
-        self._promised_end = promised_end(self._stream)
+        self._losses = Losses(path if self._is_file else None, self._container, self._stream, rate=self.rate)
+        self.frame_count = self._losses.frame_count
         # Frame threads lose the last frames of a cut file, so they decode only files that are known to be whole.
-        self._stream.thread_type = "AUTO" if self._missing == 0 else "SLICE"
+        self._stream.thread_type = "AUTO" if self._losses.is_complete else "SLICE"
         shared = self._container.format.name == "mpeg"
         self._clock = Clock(rate=self.rate, tick=self.tick, origin=origin, jumps=self.clock_may_jump, shared=shared)
         self._decoder = Decoder(path, self._container, self._stream, packets=self._packets, clock=self._clock)
@@ -129,11 +118,6 @@ class VideoReader:
         # In MPEG program streams several frames share one timestamp, and after a seek the wrong one gets it.
         shared = self._container.format.name == "mpeg"
         return self.has_clock and not shared and not has_guessed_times(self._stream, self._container)
-
-    @property
-    def clock_may_jump(self) -> bool:
-        """Whether timestamps of this format may restart or jump within the file, as in recorded broadcasts."""
-        return self._has(Flags.ts_discont)
 
     @property
     def _restarts(self) -> list[str]:
@@ -204,60 +188,15 @@ class VideoReader:
             if selection.ended(index, time, taken=index - first):
                 return
             yield self._frame(index, time, decoded)
-        self._count_losses(whole=selection == EVERYTHING)
-
-    def _count_losses(self, *, whole: bool) -> None:
-        """Counts and notes missing frames at the end of the file; `whole` if the pass began at its first frame."""
-        self._clock.lost = max(self._clock.lost, self._missing_now(ended=True) or 0)
-        if self._bytes_now() < self._bytes:
-            self._note("cut", "the file became shorter while it was read; the number of frames lost to that is unknown")
-            self._clock.lost = max(self._clock.lost, 1)
-        if self._promised_end is not None and not self._ends_whole():
-            self._clock.count_lost_until(self._promised_end)
-        if missing := self._missing_in_gaps():
-            self._note("gaps", f"about {missing} frames seem to be missing: the others are evenly spaced")
-        elif whole and not self.lost and (missed := self._missing_of_announced()):
-            self._note("count", missed)
-
-    def _ends_whole(self) -> bool:
-        """Whether nothing was lost, and the end of the file shows that nothing can follow the latest frame."""
-        with contextlib.suppress(OSError):
-            return self._is_file and not self.lost and ends_whole(self.path)
-        return False
-
-    def _missing_in_gaps(self) -> int:
-        # In AVI a gap is made of empty entries, which mean the frame before again.
-        if self._container.format.name == "avi":
-            return 0
-        return max(0, self._clock.missing_in_gaps - self._decoder.without_picture)
-
-    def _missing_of_announced(self) -> str | None:
-        held = max(self._decoder.delivered, self._clock.count)
-        if held >= self._announced:
-            return None
-        return f"frames are missing: the file announces {self._announced} and holds {held}"
-
-    def _missing_now(self, *, ended: bool = False) -> int | None:
-        """How many frames the index lists but the file, which may become shorter, does not hold; None if unknown.
-
-        The index of a fragmented MP4 is known once it was read to its end.
-        """
-        fragments = ended and self._stream.frames == 0 and self._container.format.name.startswith("mov")
-        with contextlib.suppress(OSError):
-            return packets_beyond_end(self._stream, self.path, fragments=fragments) if self._is_file else None
-        return self._missing
-
-    def _bytes_now(self) -> int:
-        """The size of the file; 0 for a stream, or where the file no longer exists."""
-        with contextlib.suppress(OSError):
-            return self.path.stat().st_size if self._is_file else 0
-        return 0
+        for subject, note in self._losses.count(self._clock, self._decoder, whole=selection == EVERYTHING):
+            self._note(subject, note)
 
     def _note_late_start(self, pts: int | None) -> None:
         if pts is not None and self._decoder.first_pts is not None:
             missing = round((pts - self._decoder.first_pts) * self.tick * self.rate)
             if missing > 0:
-                self._note("head", f"about {missing} frames are missing at the start, before the first key frame")
+                are = "frame is" if missing == 1 else "frames are"
+                self._note("head", f"about {missing} {are} missing at the start, before the first key frame")
 
     def _has(self, flag: Flags) -> bool:
         return bool(self._container.format.flags & flag.value)

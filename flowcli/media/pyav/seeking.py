@@ -43,6 +43,12 @@ def seek_point(
     return selection, None
 
 
+def frames_before(time: Fraction, path: Path, *, origin: Fraction | None, decoding: Decoding) -> int | None:
+    """The number of frames before the one at `time`, read from the packets; None where they do not determine it."""
+    with VideoReader(path, origin=origin, decoding=decoding) as reader:
+        return next((index for index, other in enumerate(reader.frame_times()) if other >= time), None)
+
+
 def selection_by_time(
     path: Path, selection: Selection, *, origin: Fraction | None, decoding: Decoding = USUAL
 ) -> Selection | None:

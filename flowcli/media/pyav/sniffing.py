@@ -39,6 +39,8 @@ _BEGINNINGS = {
     b"\x89png": _IMAGE,
     b"\xff\xd8\xff": _IMAGE,
     b"bm": _IMAGE,
+    b"\0\0\0\x0cjp  ": _IMAGE,
+    b"\xffo\xffq": _IMAGE,
     b"ii*\0": _IMAGE,
     b"mm\0*": _IMAGE,
 }

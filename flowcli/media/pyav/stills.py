@@ -1,4 +1,4 @@
-"""Images of film and phones that OpenCV does not read: EXR, DPX, TGA and HEIC."""
+"""Images of film and phones that OpenCV does not read: EXR, DPX, TGA, HEIC, and JPEG 2000 of Y, Cb and Cr."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from flowcli.errors import SourceError
 from flowcli.media.animated import brands_of
+from flowcli.media.jpeg import END as END_OF_JPEG
 from flowcli.media.levels import of_bits
 from flowcli.media.pyav.colours import Colours
 from flowcli.media.pyav.exr import is_cut
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     Samples = Shaped[NDArray[Any], "height width *channels"]
 
 _CODECS = {b"v/1\x01": "exr", b"SDPX": "dpx", b"XPDS": "dpx"}
+_JPEG_2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 _HEIF = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 
 
@@ -38,12 +40,17 @@ def is_still(path: Path, data: bytes | NDArray[np.uint8]) -> bool:
     return _codec_of(path, bytes(data[:256])) is not None
 
 
+def is_whole_jpeg_2000(data: bytes) -> bool:
+    """Whether a file is a JPEG 2000 that is not cut off, which `decode_still` reads too."""
+    return data.startswith(_JPEG_2000) and data.rstrip(b"\0").endswith(END_OF_JPEG)
+
+
 def decode_still(path: Path, data: bytes) -> tuple[Samples, Levels, bool]:
     """The grey or RGB samples of an image, upright, the range they may use, and whether they are linear light.
 
     Raises SourceError where it cannot be decoded.
     """
-    codec = _codec_of(path, data[:256]) or ""
+    codec = _codec_of(path, data[:256]) or "jpeg2000"
     try:
         if codec == "heif":
             return decode_heif(path, data), of_bits(8), False

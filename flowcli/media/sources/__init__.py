@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from flowcli.errors import SourceError, UsageError
@@ -18,7 +19,6 @@ from flowcli.media.selection import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from fractions import Fraction
     from pathlib import Path
     from typing import Self
 
@@ -79,6 +79,16 @@ def open_source(
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint="check the path")
     raise SourceError(f"{path} is neither a file nor a folder", hint="give a video file or a folder of images")
+
+
+def open_pair(first: Path, second: Path, *, rate: Fraction | None = None, decoding: Decoding = USUAL) -> Source:
+    """Two images of one size as a source of two frames, one second apart if no `rate` is given.
+
+    Raises UsageError where one does not exist, SourceError where one cannot be read.
+    """
+    from flowcli.media.sources._sequence import ImageSequence  # noqa: PLC0415 - loads OpenCV
+
+    return ImageSequence(first, [first, second], name=first.name, rate=rate or Fraction(1), decoding=decoding)
 
 
 def is_pipe(path: Path) -> bool:

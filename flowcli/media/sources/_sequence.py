@@ -11,7 +11,7 @@ from flowcli.errors import FlowcliError, SourceError
 from flowcli.media.frames import Frame, FramePair, VideoMeta
 from flowcli.media.images import choose_levels, read_stored
 from flowcli.media.levels import SAMPLED, notes_of
-from flowcli.media.selection import nothing_selected
+from flowcli.media.selection import EVERYTHING, nothing_selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,7 +39,7 @@ class ImageSequence:
         *,
         name: str,
         rate: Fraction | None,
-        selection: Selection,
+        selection: Selection = EVERYTHING,
         decoding: Decoding,
         read: Callable[[Path], Stored] = read_stored,
     ) -> None:
@@ -53,6 +53,8 @@ class ImageSequence:
         if not indices:
             raise nothing_selected(path, selection)
         self._images = images[indices.start : indices.stop]
+        names = names_of(images)
+        self._names = names[indices.start : indices.stop]
         height, width = read(self._images[0]).samples.shape[:2]
         self.meta = VideoMeta(
             name,
@@ -64,7 +66,9 @@ class ImageSequence:
             start=indices.start / rate,
             counted=True,
             levels=levels,
+            names=names,
         )
+        self._skipped = indices.start
 
     def frames(self) -> Iterator[Frame]:
         """The selected images in order."""
@@ -114,7 +118,15 @@ class ImageSequence:
                 f"{path} is {width} x {height}, but {self._images[0].name} is {self.meta.width} x {self.meta.height}",
                 hint="all images must have one size",
             )
-        return Frame(index, index / self.meta.rate, image)
+        return Frame(
+            index,
+            index / self.meta.rate,
+            image,
+            skipped=self._skipped,
+            start=self.meta.start,
+            path=path,
+            name=self._names[index] if self._names else None,
+        )
 
     def _levels_for(self, images: list[Path], levels: Levels | Mode) -> Levels | None:
         """The levels of the whole sequence, whatever part of it is selected, so that all parts are shown alike."""
@@ -132,6 +144,14 @@ class ImageSequence:
         for image in images:
             with suppress(FlowcliError):
                 yield self._read(image)
+
+
+def names_of(images: list[Path]) -> tuple[str, ...]:
+    """The names of images without their endings, or with them where that makes a difference; empty where some agree."""
+    for names in ([path.stem for path in images], [path.name for path in images]):
+        if len(set(names)) == len(names):
+            return tuple(names)
+    return ()
 
 
 class _UnreadableImageError(Exception):

@@ -12,7 +12,7 @@ import numpy as np
 from flowcli.errors import SourceError, UsageError
 from flowcli.media.decoding import USUAL
 from flowcli.media.frames import Frame, VideoMeta
-from flowcli.media.pairs import pair_up
+from flowcli.media.pairs import Pairing, pair_up
 from flowcli.media.selection import EVERYTHING, nothing_selected, renumbered, selected
 from flowcli.system.opencv import cv2
 
@@ -76,7 +76,7 @@ class WebpSource:
     def sample_pairs(self, *, count: int, skip: int) -> list[FramePair]:
         """At most `count` pairs, `skip` frames apart, of the first frames: OpenCV cannot seek to later ones."""
         frames = list(islice(self.frames(), min(count + skip, _BATCH)))
-        return list(pair_up(frames, skip=skip, sliding=True))
+        return list(pair_up(frames, Pairing(skip, sliding=True)))
 
     def close(self) -> None:
         """Does nothing: no file stays open."""

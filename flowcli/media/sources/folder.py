@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError
@@ -42,7 +43,7 @@ class FolderSource(ImageSequence):
         if len(images) < 2:
             raise SourceError(
                 f"{path} has {'only one image' if images else 'no images'}",
-                hint="for its videos: `flowcli batch`"
+                hint=f"for its videos: `flowcli batch {quote(str(path))}`"
                 if any(map(is_video, files))
                 else "a folder needs two or more of " + ", ".join(sorted(EXTENSIONS)),
             )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from flowcli.errors import SourceError, UsageError
 from flowcli.media.decoding import USUAL
 from flowcli.media.frames import VideoMeta
-from flowcli.media.pairs import pair_up
+from flowcli.media.pairs import Pairing, pair_up
 from flowcli.media.pyav import VideoReader
 from flowcli.media.selection import EVERYTHING, nothing_selected, renumbered
 from flowcli.media.sources import STDIN, is_pipe
@@ -103,7 +103,7 @@ class PipeSource:
         needed = min(count + skip, _MAX_SAMPLED)
         with self._stream.stopping():
             self._waiting.extend(islice(self._later, max(0, needed - len(self._waiting))))
-        return list(pair_up(self._waiting, skip=skip, sliding=True))
+        return list(pair_up(self._waiting, Pairing(skip, sliding=True)))
 
     def close(self) -> None:
         """Stops reading. The file itself is closed once no thread reads it any more."""

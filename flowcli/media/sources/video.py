@@ -12,7 +12,7 @@ from flowcli.media.decoding import USUAL
 from flowcli.media.frames import Audio, FramePair, VideoMeta
 from flowcli.media.pyav import VideoReader
 from flowcli.media.pyav.own_levels import levels_of_file
-from flowcli.media.pyav.seeking import seek_point
+from flowcli.media.pyav.seeking import frames_before, seek_point
 from flowcli.media.pyav.sniffing import Fault, refusal
 from flowcli.media.selection import EVERYTHING, Moment, Selection, nothing_selected, renumbered
 
@@ -50,6 +50,7 @@ class VideoSource:
         self._rate = rate
         self._decoding = decoding
         self._selection, self._seek_to = selection, None
+        self._skipped: int | None = None
         with VideoReader(path, rate=rate, decoding=decoding) as reader:
             head = list(islice(reader.frames(), 2))
             self._origin = reader.origin
@@ -71,6 +72,8 @@ class VideoSource:
                 raise nothing_selected(path, selection)
         height, width = head[0].image.shape[:2]
         self._start = head[0].time
+        if self._seek_to is not None:
+            self._skipped = frames_before(self._start, path, origin=self._origin, decoding=self._decoding)
         self.meta = VideoMeta(
             path.name,
             width,
@@ -86,7 +89,7 @@ class VideoSource:
 
     def frames(self) -> Iterator[Frame]:
         """The selected frames in order, with indices and times that count from the first of them."""
-        return renumbered(self._selected())
+        return renumbered(self._selected(), sought=self._seek_to is not None, skipped=self._skipped)
 
     def _selected(self) -> Iterator[Frame]:
         with self._reader(self._decoding) as reader:

@@ -155,7 +155,7 @@ def run_onnx(data: bytes, frames: tuple[Tensor, ...]) -> np.ndarray:
 
 def missing(error: ImportError) -> DeviceError:
     """The error for a missing extra."""
-    return DeviceError(f"{error.name} is not installed", hint='pip install "flowcli-raft[onnx]"')
+    return DeviceError(f"{error.name} is not installed", hint="pip install onnx onnxscript onnxruntime")
 
 
 @contextlib.contextmanager

@@ -28,6 +28,22 @@ _GENERATED_SHARE = 0.12
 _DETAIL_CELLS = 8
 
 
+_PHOTOGRAPHS = "put jpg, png or webp photographs there"
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files below a folder of textures, sorted.
+
+    Raises UsageError where it is not a folder, and SourceError where it has none.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder", hint="name a folder of photographs")
+    paths = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
+    if not paths:
+        raise SourceError(f"{folder} has no images", hint=_PHOTOGRAPHS)
+    return paths
+
+
 @dataclass(frozen=True, eq=False)
 class TextureBank:
     """Square RGB textures and RGBA cut-outs on one device, 8 bits per channel.
@@ -52,16 +68,13 @@ class TextureBank:
 
         Raises UsageError where it is not a folder, and SourceError where it has no opaque images.
         """
-        if not folder.is_dir():
-            raise UsageError(f"{folder} is not a folder", hint="name a folder of photographs")
         textures: list[NDArray[np.uint8]] = []
         cutouts: list[NDArray[np.uint8]] = []
-        paths = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
         with ThreadPoolExecutor() as threads:
-            for is_cutout, squares in threads.map(_squares, paths):
+            for is_cutout, squares in threads.map(_squares, image_files(folder)):
                 (cutouts if is_cutout else textures).extend(squares)
         if not textures:
-            raise SourceError(f"{folder} has no opaque images", hint="put jpg, png or webp photographs there")
+            raise SourceError(f"{folder} has no opaque images", hint=_PHOTOGRAPHS)
         patterns = generate_textures(max(8, round(len(textures) * _GENERATED_SHARE)), TEXTURE_SIDE, seed=0)
         stacked = np.concatenate([np.stack(textures), patterns])
         empty = np.zeros((0, CUTOUT_SIDE, CUTOUT_SIDE, 4), np.uint8)

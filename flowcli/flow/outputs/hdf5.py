@@ -1,0 +1,67 @@
+"""The flow of a whole video as one HDF5 dataset (pairs, height, width, 2), a chunk for each pair (extra `hdf5`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowcli.flow.formats.flo5 import hdf5
+from flowcli.flow.formats.stack import UNKNOWN, Stack, StackFile
+from flowcli.flow.kinds import ArrayFile
+from flowcli.flow.naming import Naming
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+class Hdf5File(StackFile):
+    """An HDF5 file whose dataset `flow` grows by a chunk for each pair."""
+
+    def __init__(self, path: Path, *, half: bool = False, quantised: bool = False) -> None:
+        library = hdf5()
+        super().__init__(path, half=half, quantised=quantised)
+        # Before version 1.10 of the format, attributes end at 64 KB: the times of 4,000 pairs.
+        self._file = library.File(self.path, "w", libver=("v110", "latest"))
+        self._flow: Any = None
+
+    def begin(self) -> None:
+        """Makes the dataset."""
+        self._flow = self._file.create_dataset(
+            "flow",
+            (0, *self.size, 2),
+            self.dtype,
+            maxshape=(None, *self.size, 2),
+            chunks=(1, *self.size, 2),
+            compression="gzip",
+            compression_opts=1,
+            shuffle=True,
+            fillvalue=UNKNOWN if self.dtype.kind == "i" else float("nan"),
+        )
+
+    def append(self, stored: NDArray[Any]) -> None:
+        """Adds a chunk."""
+        self._flow.resize(self.count + 1, axis=0)
+        self._flow[self.count] = stored
+
+    def finish(self) -> None:
+        """Writes the attributes, and closes the file."""
+        if self._flow is not None:
+            self._flow.attrs.update(self.attributes)
+        self._file.close()
+
+    def release(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def read(path: Path) -> Stack:
+    """The dataset `flow`, or the only one with four axes; raises KeyError where there is none."""
+    library = hdf5()
+    file = library.File(path, "r")
+    found = [each for each in file.values() if isinstance(each, library.Dataset) and each.ndim == 4]
+    flow = file["flow"] if len(found) != 1 else found[0]
+    return Stack(flow, dict(flow.attrs))
+
+
+KIND = ArrayFile(Hdf5File, read, Naming("flow", ".h5", video=".h5", pairs=False))

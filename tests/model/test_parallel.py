@@ -1,0 +1,53 @@
+"""Several computations at the same time on a CPU."""
+
+from __future__ import annotations
+
+import threading
+
+import cv2
+import pytest
+import torch
+
+from flowcli.model.parallel import on_cores
+
+
+@pytest.fixture(autouse=True)
+def four_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_values_are_computed_at_the_same_time_with_an_equal_share_of_the_threads_and_in_order() -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def compute(value: int) -> tuple[int, int]:
+        both.wait()
+        return value, torch.get_num_threads()
+
+    assert on_cores(compute, range(4), at_once=2) == [(value, 2) for value in range(4)]
+
+
+def test_the_number_of_threads_is_as_before_also_after_an_error() -> None:
+    before = torch.get_num_threads(), cv2.getNumThreads()
+
+    def fail(_: int) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        on_cores(fail, [1, 2], at_once=2)
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == before
+
+
+def test_threads_compute_in_the_modes_of_their_caller() -> None:
+    def modes(_: int) -> tuple[bool, bool]:
+        return torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")
+
+    assert on_cores(modes, [1], at_once=2) == [(False, False)]
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        assert on_cores(modes, [1], at_once=2) == [(True, True)]
+
+
+def test_one_at_once_is_computed_by_the_caller() -> None:
+    assert on_cores(lambda _: threading.current_thread(), [1, 2], at_once=1) == [threading.current_thread()] * 2
