@@ -73,8 +73,8 @@ def source(name: str) -> str:
 
 
 def data_of(findings: Findings) -> dict[str, object]:
-    """The data of the page. Arrays are packed: features and ground truth as (rows, columns, channels), flows in cells as
-    (updates + 1, rows, columns, 2). `live` is what the page needs to compute updates, or None if it cannot.
+    """The data of the page. Arrays are packed: features and ground truth as (rows, columns, channels), flows in cells
+    as (updates + 1, rows, columns, 2). `live` is what the page needs to compute updates, or None if it cannot.
     """
     observation, subject = findings.observation, findings.subject
     grid, config = observation.grid, observation.config

@@ -19,12 +19,12 @@ STEPS = 65534
 """The number of steps from the minimum to the maximum of a channel; the code after them is NaN."""
 
 
-def exact(values: Float[NDArray[np.float32], "..."]) -> dict[str, object]:
+def exact(values: Float[NDArray[np.float32], ...]) -> dict[str, object]:
     """float32."""
     return {"kind": "float32", "bytes": deflated(values.astype("<f4"))}
 
 
-def half(values: Float[NDArray[np.float32], "..."]) -> dict[str, object]:
+def half(values: Float[NDArray[np.float32], ...]) -> dict[str, object]:
     """float16."""
     return {"kind": "float16", "bytes": deflated(values.astype("<f2"))}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from flowcli.inspection.packing import fixed, half
+from raft_core.update import required
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -37,12 +38,12 @@ def layers(model: RAFT) -> dict[str, tuple[Tensor, Tensor]]:
     modules |= {"merge": encoder.merge, "head1": head.conv1, "head2": head.conv2}
     if model.mask_head is not None:
         modules |= {"mask1": model.mask_head.conv1, "mask2": model.mask_head.conv2}
-    found = {name: (module.weight, module.bias) for name, module in modules.items()}
+    found = {name: (module.weight, required(module.bias)) for name, module in modules.items()}
     both = [gru.update_gate, gru.reset_gate]
-    joined = {"gates": torch.cat([g.weight for g in both]), "candidate": gru.candidate.weight}
-    biases = {"gates": torch.cat([g.bias for g in both]), "candidate": gru.candidate.bias}
-    for name, weight in joined.items():
-        hidden, context, motion = weight.split(gru.split, dim=1)
+    weights = {"gates": torch.cat([gate.weight for gate in both]), "candidate": gru.candidate.weight}
+    biases = {"gates": torch.cat([required(g.bias) for g in both]), "candidate": required(gru.candidate.bias)}
+    for name, weight in weights.items():
+        hidden, context, motion = torch.split(weight, gru.split, dim=1)
         found[name] = (torch.cat((hidden, motion), dim=1), torch.zeros_like(biases[name]))
         found[f"context{name.capitalize()}"] = (context, biases[name])
     return found

@@ -157,19 +157,13 @@ def chromium() -> Iterator[Page]:
     to_read, outgoing = os.pipe()
     incoming, to_write = os.pipe()
 
-    def connect() -> None:
-        # Chromium reads commands from descriptor 3 and writes answers to 4; copies first, as 3 or 4 may be in use.
-        reader, writer = os.dup(to_read), os.dup(to_write)
-        spare = [os.dup(reader), os.dup(writer)]
-        while min(spare) <= 4:
-            spare = [os.dup(spare[0]), os.dup(spare[1])]
-        os.dup2(spare[0], 3)
-        os.dup2(spare[1], 4)
-
+    # Chromium reads commands from descriptor 3 and writes answers to 4. The first pipe has the lower descriptors, so that
+    # connecting 3 cannot close the second one.
+    connected = f'exec "$@" 3<&{to_read} 4>&{to_write}'
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [str(CHROMIUM), *OPTIONS, f"--user-data-dir={profile}"],
-            preexec_fn=connect, close_fds=False, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            ["bash", "-c", connected, "bash", str(CHROMIUM), *OPTIONS, f"--user-data-dir={profile}"],
+            pass_fds=(to_read, to_write), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_read)
         os.close(to_write)
