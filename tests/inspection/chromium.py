@@ -157,8 +157,8 @@ def chromium() -> Iterator[Page]:
     to_read, outgoing = os.pipe()
     incoming, to_write = os.pipe()
 
-    # Chromium reads commands from descriptor 3 and writes answers to 4. The first pipe has the lower descriptors, so that
-    # connecting 3 cannot close the second one.
+    # Chromium reads commands from descriptor 3 and writes answers to 4. The pipe that was opened first has the lower
+    # descriptors, so that connecting 3 does not close the other one.
     connected = f'exec "$@" 3<&{to_read} 4>&{to_write}'
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
