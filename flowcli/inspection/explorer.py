@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.flow.colour import wheel
+from flowcli.inspection import diagram
 from flowcli.inspection.packing import exact, fixed
 from flowcli.inspection.update_layers import live_data
 from flowcli.system.opencv import cv2
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from flowcli.inspection.findings import Findings
     from flowcli.inspection.inputs import Subject
     from flowcli.inspection.observation import Observation
+    from flowcli.inspection.reading import Pixel
+    from flowcli.inspection.story import Story
 
     Features = Float[NDArray[np.float32], "channels rows columns"]
 
@@ -53,10 +56,11 @@ WHEEL = 64
 
 
 def explorer(findings: Findings) -> str:
-    """The HTML of the page: the template with style, script and data inserted."""
+    """The HTML of the page: the template with style, diagram, scripts and data inserted."""
     parts = {
         "STYLE": source("explorer.css"),
         "WORKER": "\n".join(map(source, WORKER)),
+        "DIAGRAM": diagram.svg(findings),
         "SCRIPT": "\n".join(map(source, SCRIPTS)),
         # A file name with "</script>" in it must not end the script.
         "DATA": json.dumps(data_of(findings), separators=(",", ":")).replace("<", "\\u003c"),
@@ -100,7 +104,10 @@ def data_of(findings: Findings) -> dict[str, object]:
         "maxFlow": findings.scale.max_flow,
         "meanUpdates": findings.mean_updates.tolist(),
         "errors": None if findings.errors is None else findings.errors.tolist(),
-        "pixels": [{"x": r.pixel.x, "y": r.pixel.y, "why": r.pixel.why} for r in findings.readings],
+        "story": findings.story,
+        "pixels": [
+            pixel_data(reading.pixel, story) for reading, story in zip(findings.readings, findings.stories, strict=True)
+        ],
         "image": picture(subject.first, ".jpg"),
         "secondImage": picture(subject.second, ".jpg"),
         "wheel": picture(wheel(WHEEL), ".png"),
@@ -110,6 +117,11 @@ def data_of(findings: Findings) -> dict[str, object]:
         "truth": truth(subject),
         "live": live_data(observation) if factor == 1 and len(config.gru_kernels) == 1 else None,
     }
+
+
+def pixel_data(pixel: Pixel, story: Story) -> dict[str, object]:
+    """An inspected pixel, why it was chosen, and what happened there."""
+    return {"x": pixel.x, "y": pixel.y, "kind": pixel.kind, "why": pixel.why, "story": story.steps}
 
 
 def truth(subject: Subject) -> dict[str, object] | None:

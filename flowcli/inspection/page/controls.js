@@ -1,6 +1,6 @@
 // Mouse, touch, keys, tabs, playing, and the address.
 
-const STEPS = ["encode", "correlate", "look_up", "update", "upsample", "try"];
+const STEPS = ["raft", "encode", "correlate", "look_up", "update", "upsample", "try"];
 const playing = { timer: null, once: false, hovering: false };
 
 function look(x, y, keep) {
@@ -139,7 +139,7 @@ function listenToKeys() {
       look(state.keptX + dx * by, state.keptY + dy * by, true);
     } else if (event.key in TURNS) { stopPlaying(); goTo(state.update + TURNS[event.key]); }
     else if (event.key === " " && !control) togglePlaying();
-    else if (/^[1-6]$/.test(event.key) && !control) choose(STEPS[event.key - 1]);
+    else if (/^[0-6]$/.test(event.key) && !control) choose(STEPS[event.key]);
     else return;
     event.preventDefault();
   });
@@ -152,9 +152,24 @@ function listenToKeys() {
   });
 }
 
+// The parts of the diagram open their steps.
+function listenToDiagram(diagram) {
+  const open = (event) => {
+    const part = event.target.closest("[data-step]");
+    if (!part) return;
+    choose(part.dataset.step);
+    byId(`tab-${part.dataset.step}`).focus();
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  diagram.addEventListener("click", open);
+  diagram.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") open(event); });
+}
+
 function listen() {
   listenToFrame(byId("frame"));
   listenToSecond(byId("second"));
+  listenToDiagram(document.querySelector(".diagram"));
   listenToKeys();
   byId("slider").oninput = (event) => { stopPlaying(); goTo(Number(event.target.value)); };
   byId("play").onclick = togglePlaying;

@@ -31,7 +31,10 @@ function beginMine({ of, from, flow, until }) {
   experiments += 1;
   // Until the worker answers, the first update stands still.
   const flows = [...runs[of].flows.slice(0, from), flow, flow];
-  runs.mine = { id: experiments, from, until, flows, done: from };
+  // The worker has made its own updates only up to here.
+  const made = of === "mine" ? runs.mine.done : live.flows.length - 1;
+  runs.mine = { id: experiments, from, until, flows, done: Math.min(from, made) };
+  live.waiting = null;
   live.worker.postMessage({ kind: "branch", id: experiments, of, from, flow, settings: settings(), until });
   stopPlaying();
   Object.assign(state, { run: "mine", drag: null, update: from + 1 });

@@ -61,7 +61,8 @@ function compareFlows(one, other) {
 // What happened inside the update at this pixel: { updateGate, resetGate, before, after, motion, weights, flows, gates }.
 // null until the worker answers, or if it cannot.
 function detailHere() {
-  const question = { run: state.run, update: state.update, x: state.x, y: state.y };
+  const id = state.run === "mine" ? runs.mine.id : 0;
+  const question = { run: state.run, id, update: state.update, x: state.x, y: state.y };
   const key = JSON.stringify(question);
   if (live.detail && live.detail.key === key) return live.detail;
   const done = state.run === "mine" ? runs.mine.done : live.flows.length - 1;

@@ -19,11 +19,12 @@ function build() {
   for (const pixel of data.pixels) {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = `${pixel.x}, ${pixel.y}: ${pixel.kind || pixel.why}`;
+    button.textContent = `${pixel.x}, ${pixel.y} ${pixel.kind}`;
     button.title = pixel.why;
     button.onclick = () => look(pixel.x, pixel.y, true);
     byId("marks").append(button);
   }
+  for (const part of document.querySelectorAll("[data-story]")) part.textContent = data.story[part.dataset.story];
   buildEncode();
   buildLevels();
   buildExperiment();

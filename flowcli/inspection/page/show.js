@@ -40,6 +40,7 @@ function draw() {
   byId("slider").value = state.update;
   byId("slider").setAttribute("aria-valuetext", `update ${state.update} of ${lastUpdate()}`);
   showFacts(here);
+  showTold();
   drawFrame(byId("frame"));
   drawSecond(byId("second"), here.cell);
   drawMenu(here);
@@ -63,6 +64,14 @@ function showFacts({ cell, detail, truth, after, made }) {
     u: after.x, v: after.y, deltaU: made.x, deltaV: made.y,
     ...(detail && { fineU: flow.x, fineV: flow.y, weights: Array.from(detail.weights).join(" "), gate: detail.gates[state.update - 1] }),
   });
+}
+
+// What the command wrote about an inspected pixel.
+function showTold() {
+  const told = state.run === "pytorch" && data.pixels.find(({ x, y }) => x === state.x && y === state.y);
+  for (const part of document.querySelectorAll("[data-told]")) {
+    part.textContent = told ? `This pixel is inspected (${told.why}). ${told.story[part.dataset.told]}` : "";
+  }
 }
 
 // Screen readers hear the sentence once the reader rests, and not while the page plays.

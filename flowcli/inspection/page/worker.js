@@ -13,7 +13,7 @@ const tasks = {
   },
   // A run that leaves another one after `from` updates, there with another flow.
   branch({ id, of, from, flow, settings, until }) {
-    runs.mine = { id, of: runs[of].states, from, flow, settings, until, states: null };
+    runs.mine = { id, of: statesOf(of), from, flow, settings, until, states: null };
     setTimeout(work);
   },
   goOn({ until }) {
@@ -21,9 +21,12 @@ const tasks = {
     setTimeout(work);
   },
   look(question) {
-    postMessage({ kind: "detail", key: question.key, ...detail(runs[question.run], question) });
+    postMessage({ kind: "detail", key: question.key, ...detail(statesOf(question.run), question) });
   },
 };
+
+// A run that has not left the other one yet has the states of that one.
+const statesOf = (name) => runs[name].states || runs[name].of;
 
 onmessage = ({ data }) => attempt(() => tasks[data.kind](data));
 
@@ -57,7 +60,7 @@ function work() {
 }
 
 // What one update did at one cell, and the flow of its pixel after every update, in px.
-function detail({ states }, { update, place }) {
+function detail(states, { update, place }) {
   const { row, column } = place, cell = row * operator.columns + column;
   const region = { top: row, bottom: row + 1, left: column, right: column + 1 };
   const part = (values, count) => values.slice(cell * count, (cell + 1) * count);
