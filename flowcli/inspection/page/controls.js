@@ -23,6 +23,7 @@ function choose(step) {
     const chosen = tab.id === `tab-${step}`;
     tab.setAttribute("aria-selected", chosen);
     tab.tabIndex = chosen ? 0 : -1;
+    if (chosen) byId("steps").scrollLeft = tab.offsetLeft + (tab.clientWidth - byId("steps").clientWidth) / 2;
   }
   const panel = ["correlate", "look_up"].includes(step) ? "levels-panel" : `panel-${step}`;
   for (const one of document.querySelectorAll("[role=tabpanel]")) one.hidden = one.id !== panel;

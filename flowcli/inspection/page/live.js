@@ -1,7 +1,7 @@
 // The page's side of the worker that runs RAFT's updates: it repeats PyTorch's run, then computes the reader's own.
 
 const live = {
-  worker: null, flows: [], difference: [], milliseconds: 0, failure: null, detail: null, asked: null, waiting: null,
+  worker: null, flows: [], difference: [], milliseconds: 0, failure: null, detail: null, stale: false, asked: null, waiting: null,
 };
 
 async function startLive() {
@@ -30,12 +30,13 @@ const received = {
       runs.mine.done = update;
       if (state.run === "mine" && state.update === update - 1) state.update = update;
     }
-    live.detail = null;
+    live.stale = true;
     show();
   },
   detail(message) {
     live.asked = null;
     live.detail = message;
+    live.stale = false;
     if (live.waiting) ask(live.waiting);
     show();
   },
@@ -64,10 +65,11 @@ function detailHere() {
   const id = state.run === "mine" ? runs.mine.id : 0;
   const question = { run: state.run, id, update: state.update, x: state.x, y: state.y };
   const key = JSON.stringify(question);
-  if (live.detail && live.detail.key === key) return live.detail;
+  const known = live.detail && live.detail.key === key ? live.detail : null;
   const done = state.run === "mine" ? runs.mine.done : live.flows.length - 1;
-  if (live.worker && state.update <= done) ask({ ...question, key });
-  return null;
+  // What is known is shown until the flow after further updates is known too.
+  if (live.worker && state.update <= done && (!known || live.stale)) ask({ ...question, key });
+  return known;
 }
 
 // One question at a time: while it is computed, only the last one of those after it waits.

@@ -5,8 +5,8 @@ const SETTLED = 0.1; // cells: the flow has settled before updates that are all 
 const FOLLOWS = Math.PI / 6; // an update follows a level whose proposal is at most this far from its direction
 const DISTINCT = 0.5, ALIKE = 0.8; // mean cosines with the cells around
 const RIVAL = 0.9; // from this share of the peak on, another place rivals it
-const NEIGHBOURS = ["the cell above left", "the cell above", "the cell above right", "the cell to the left", "its own cell",
-  "the cell to the right", "the cell below left", "the cell below", "the cell below right"];
+const NEIGHBOURS = ["the one above left", "the one above", "the one above right", "the one to the left", "its own",
+  "the one to the right", "the one below left", "the one below", "the one below right"];
 
 const arrowText = (a, digits = 2) => `(${signed(a.x, digits)}, ${signed(a.y, digits)})`;
 const percent = (share) => `${Math.round(100 * share)} %`;
@@ -37,7 +37,7 @@ const sentences = {
       .map((level) => `level ${level} peaks ${number(farther(peaks[level], end), 1)} cells from there`);
     return `Over the whole second frame, level 0 peaks ${arrowText(away, 0)} cells from the cell; elsewhere the response `
       + `reaches ${percent(peaks[0].runnerUp)} of it, ${peaks[0].runnerUp >= RIVAL ? "a rival" : "less"}. ${listed(agree)} `
-      + `${agree.length === 1 ? "agrees" : "agree"} with where the flow ends${["", ...others].join("; ")}.`;
+      + `${agree.length === 1 ? "agrees" : "agree"} with where the flow ends${others.length ? "; " : ""}${others.join(", ")}.`;
   },
 
   look_up({ peaks, trail }) {
@@ -70,10 +70,10 @@ const sentences = {
     if (!detail) return data.live ? "The page computes the weights…" : `The flow of the cell is ${pair(flowOfCell(trail))} px.`;
     const order = detail.weights.map((_, k) => k).sort((a, b) => detail.weights[b] - detail.weights[a]);
     const shares = order.slice(0, 2).filter((k) => detail.weights[k] >= 0.005)
-      .map((k) => `${NEIGHBOURS[k]} (${percent(detail.weights[k])})`);
+      .map((k) => `${NEIGHBOURS[k]} ${percent(detail.weights[k])}`);
     const flow = detail.flows[state.update - 1];
     const how = data.upsampling === "convex" ? "Learned weights" : "Bilinear weights";
-    let sentence = `${how} mix the flow of 3 × 3 cells, most from ${shares.join(" and ")}: ${arrowText(flow, 1)} px`;
+    let sentence = `${how} mix the flow of 3 x 3 cells, most from ${shares.join(" and ")}: ${arrowText(flow, 1)} px`;
     if (truth) sentence += `. The truth is ${arrowText(truth, 1)} px, an error of ${number(length(minus(flow, truth)), 1)} px`;
     return `${sentence}.`;
   },
