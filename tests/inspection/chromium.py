@@ -100,7 +100,7 @@ class Page:
             raise RuntimeError(json.dumps(answer["exceptionDetails"])[:2000])
         return answer["result"].get("value")
 
-    def wait(self, condition: str, *, seconds: float = 120) -> None:
+    def wait(self, condition: str, *, seconds: float = 30) -> None:
         """Waits until an expression is true; raises TimeoutError with the page's errors."""
         until = time.monotonic() + seconds
         while not self.run(f"Boolean({condition})"):
@@ -127,6 +127,7 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Clicks in the middle of an element."""
+        self.settle()
         place = self.point(selector, 0.5, 0.5)
         self.mouse("mousePressed", place, held=True)
         self.mouse("mouseReleased", place)

@@ -161,6 +161,7 @@ def test_a_run_without_a_part_equals_pytorchs(page: Page, folder: Path, clicked,
     page.run("choose('try')")
     if clicked is not None:
         page.click(f"#{clicked}")
+        assert not page.run(f"byId('{clicked}').checked")
     page.run(f"byId('reach').value = {radius}")
     page.click("#run")
     page.wait(f"runs.mine && runs.mine.done === {UPDATES}")
