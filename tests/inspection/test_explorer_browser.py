@@ -298,7 +298,7 @@ def test_a_dragged_correspondence_is_where_the_run_begins(page: Page) -> None:
     page.settle()
     assert page.run("byId('outcome').textContent").startswith(f"Your run, update {UPDATES + 1} of {UPDATES + 1}: ")
     page.click("#forget")
-    assert page.run("[state.run, state.update]") == ["pytorch", 2]
+    assert page.run("[state.run, state.update]") == ["pytorch", UPDATES]
 
 
 def test_a_finger_chooses_pixels_and_drags_the_correspondence(tab: Page, folder: Path) -> None:

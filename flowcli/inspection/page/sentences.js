@@ -66,7 +66,7 @@ const sentences = {
     return made + (detail ? `. The GRU's update gate let through ${percent(detail.gates[state.update - 1])} on average.` : ".");
   },
 
-  upsample({ trail, detail, truth }) {
+  upsample({ cell, trail, detail, truth }) {
     if (!detail) return data.live ? "The page computes the weights…" : `The flow of the cell is ${pair(flowOfCell(trail))} px.`;
     const order = detail.weights.map((_, k) => k).sort((a, b) => detail.weights[b] - detail.weights[a]);
     const shares = order.slice(0, 2).filter((k) => detail.weights[k] >= 0.005)
@@ -74,6 +74,10 @@ const sentences = {
     const flow = detail.flows[state.update - 1];
     const how = data.upsampling === "convex" ? "Learned weights" : "Bilinear weights";
     let sentence = `${how} mix the flow of 3 x 3 cells, most from ${shares.join(" and ")}: ${arrowText(flow, 1)} px`;
+    if (data.upsampling === "convex") {
+      const bilinear = mixed(flowsAround(cell), bilinearWeights(cell));
+      sentence += `, ${number(length(minus(flow, bilinear)), 1)} px from what bilinear upsampling gives`;
+    }
     if (truth) sentence += `. The truth is ${arrowText(truth, 1)} px, an error of ${number(length(minus(flow, truth)), 1)} px`;
     return `${sentence}.`;
   },

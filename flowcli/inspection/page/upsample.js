@@ -5,9 +5,7 @@ function showUpsample({ cell, detail, truth }) {
   byId("weights-wait").hidden = Boolean(detail);
   byId("weights-wait").textContent = whyNoDetail();
   if (!detail) return;
-  const around = [...Array(9).keys()].map((k) => ({ row: cell.row + Math.floor(k / 3) - 1, column: cell.column + (k % 3) - 1 }));
-  const inside = ({ row, column }) => row >= 0 && column >= 0 && row < rows && column < columns;
-  const flows = around.map((one) => (inside(one) ? scaled(flowAt(state.update, one), data.cell) : null));
+  const flows = flowsAround(cell);
   const bilinear = bilinearWeights(cell), fromBilinear = mixed(flows, bilinear), flow = detail.flows[state.update - 1];
   drawWeights(byId("learned"), detail.weights, flows);
   drawWeights(byId("bilinear"), bilinear, flows);
@@ -16,6 +14,13 @@ function showUpsample({ cell, detail, truth }) {
   byId("results").innerHTML = "<tr><th></th><th>flow, px</th>" + (truth ? "<th>error, px</th>" : "") + "</tr>"
     + lines.map(([name, value]) => `<tr><th>${name}</th><td>${pair(value)}</td>`
       + (truth ? `<td>${name === "truth" ? "" : number(length(minus(value, truth)))}</td>` : "") + "</tr>").join("");
+}
+
+// The flow of the 3 × 3 cells around a cell in px, row by row; null outside the grid.
+function flowsAround(cell) {
+  const around = [...Array(9).keys()].map((k) => ({ row: cell.row + Math.floor(k / 3) - 1, column: cell.column + (k % 3) - 1 }));
+  const inside = ({ row, column }) => row >= 0 && column >= 0 && row < rows && column < columns;
+  return around.map((one) => (inside(one) ? scaled(flowAt(state.update, one), data.cell) : null));
 }
 
 const mixed = (flows, weights) => flows.reduce((sum, flow, k) => (flow
