@@ -98,12 +98,14 @@ function outcome(cell) {
   return `Your run, update ${runs.mine.done} of ${runs.mine.until}: ${busy}the cell is ${number(apart, 1)} px from where the unchanged run ends: ${verdict}.`;
 }
 
+const small = (distance) => (distance < 1e-4 ? "less than 0.0001" : number(distance, 4));
+
 function engineText() {
   if (!live.worker) return whyNoDetail();
   const done = live.difference.length;
   if (!done) return "RAFT starts in this page…";
   const largest = Math.max(...live.difference.map((one) => one.largest)), average = live.difference[done - 1].mean;
   return `RAFT runs in this page, ${number(live.milliseconds / 1000, 1)} s per update. ${done === data.updates ? "All" : done} `
-    + `${data.updates === done ? "" : `of ${data.updates} `}updates repeated: on average ${number(average, 4)} px from PyTorch's, at most ${number(largest, 3)} px, `
+    + `${data.updates === done ? "" : `of ${data.updates} `}updates repeated: on average ${small(average)} px from PyTorch's, at most ${small(largest)} px, `
     + "because features are stored in 16 bits.";
 }
