@@ -141,7 +141,7 @@ def arranged(rows: list[list[Image]], room: tuple[int, int, int, int]) -> tuple[
 
 
 def svg(findings: Findings) -> str:
-    """The diagram as SVG, every part a group that can be focused and styled; it holds no script."""
+    """The diagram as SVG, every part a group, and a button if it belongs to a step; it holds no script."""
     width, height = SIZE
     left, top, wide, high = LOOP
     lines = [
@@ -164,10 +164,10 @@ def svg(findings: Findings) -> str:
 def svg_box(box: Box) -> str:
     """One part as a group."""
     left, top, width, height = box.place
-    step = f' data-step="{box.part.step}"' if box.part.step else ""
+    title = escape(box.part.title)
+    step = f' data-step="{box.part.step}" tabindex="0" role="button" aria-label="{title}"' if box.part.step else ""
     lines = [
-        f'<g class="part" id="part-{box.part.name}"{step} tabindex="0" role="button" '
-        f'aria-label="{escape(box.part.title)}">',
+        f'<g class="part" id="part-{box.part.name}"{step}>',
         f'<rect class="box" x="{left}" y="{top}" width="{width}" height="{height}" rx="8" '
         f'fill="rgb{FILLS[box.part.step]}" stroke="#b8bcc4"/>',
         *map(svg_text, box.texts),

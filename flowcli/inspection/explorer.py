@@ -1,4 +1,4 @@
-"""explorer.html: one page that shows RAFT's lookups at any pixel, computed in the browser without network."""
+"""explorer.html: one page that explains RAFT at any pixel and runs its updates, in the browser without network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.flow.colour import wheel
+from flowcli.inspection import diagram
+from flowcli.inspection.packing import exact, fixed
+from flowcli.inspection.update_layers import live_data
 from flowcli.system.opencv import cv2
 from raft_core.upsample import FACTOR
 
@@ -18,11 +21,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.inspection.findings import Findings
+    from flowcli.inspection.inputs import Subject
     from flowcli.inspection.observation import Observation
+    from flowcli.inspection.reading import Pixel
+    from flowcli.inspection.story import Story
 
     Features = Float[NDArray[np.float32], "channels rows columns"]
 
 NAME = "explorer.html"
+WORKER = ("assembler.js", "kernels.js", "operator.js", "worker.js")
+"""The scripts that compute updates beside the page, in their order."""
+SCRIPTS = (
+    "storage.js",
+    "correlation.js",
+    "state.js",
+    "live.js",
+    "sentences.js",
+    "drawing.js",
+    "frames.js",
+    "levels.js",
+    "encode.js",
+    "update.js",
+    "upsample.js",
+    "experiment.js",
+    "show.js",
+    "controls.js",
+    "main.js",
+)
+"""The scripts of the page, in their order."""
 MOST_CELLS = 8192
 """Feature maps of more cells are averaged, to limit the size of the page."""
 WHEEL = 64
@@ -30,23 +56,29 @@ WHEEL = 64
 
 
 def explorer(findings: Findings) -> str:
-    """The HTML of the page: the template with style, script and data inserted."""
-    folder = files("flowcli.inspection")
+    """The HTML of the page: the template with style, diagram, scripts and data inserted."""
     parts = {
-        "STYLE": (folder / "explorer.css").read_text(encoding="utf-8"),
-        "SCRIPT": (folder / "explorer.js").read_text(encoding="utf-8"),
+        "STYLE": source("explorer.css"),
+        "WORKER": "\n".join(map(source, WORKER)),
+        "DIAGRAM": diagram.svg(findings),
+        "SCRIPT": "\n".join(map(source, SCRIPTS)),
         # A file name with "</script>" in it must not end the script.
         "DATA": json.dumps(data_of(findings), separators=(",", ":")).replace("<", "\\u003c"),
     }
-    page = (folder / "explorer.html").read_text(encoding="utf-8")
+    page = source("explorer.html")
     for name, text in parts.items():
         page = page.replace(f"/*{name}*/", text)
     return page
 
 
+def source(name: str) -> str:
+    """A file of the page."""
+    return (files("flowcli.inspection") / "page" / name).read_text(encoding="utf-8")
+
+
 def data_of(findings: Findings) -> dict[str, object]:
-    """The data of the page: features as float16 (rows, columns, channels), flows as float32 (updates + 1, 2, rows,
-    columns) in cells, both in base64.
+    """The data of the page. Arrays are packed: features and ground truth as (rows, columns, channels), flows in cells
+    as (updates + 1, rows, columns, 2). `live` is what the page needs to compute updates, or None if it cannot.
     """
     observation, subject = findings.observation, findings.subject
     grid, config = observation.grid, observation.config
@@ -66,17 +98,37 @@ def data_of(findings: Findings) -> dict[str, object]:
         "levels": config.correlation_levels,
         "radius": config.lookup_radius,
         "channels": len(first),
+        "upsampling": config.upsampling,
         "averaging": factor,
         "updates": findings.iterations,
         "maxFlow": findings.scale.max_flow,
-        "pixels": [{"x": r.pixel.x, "y": r.pixel.y, "why": r.pixel.why} for r in findings.readings],
+        "meanUpdates": findings.mean_updates.tolist(),
+        "errors": None if findings.errors is None else findings.errors.tolist(),
+        "story": findings.story,
+        "pixels": [
+            pixel_data(reading.pixel, story) for reading, story in zip(findings.readings, findings.stories, strict=True)
+        ],
         "image": picture(subject.first, ".jpg"),
         "secondImage": picture(subject.second, ".jpg"),
         "wheel": picture(wheel(WHEEL), ".png"),
-        "first": text(first.transpose(1, 2, 0), "<f2"),
-        "second": text(second.transpose(1, 2, 0), "<f2"),
-        "flows": text(flows(observation), "<f4"),
+        "first": fixed(first.transpose(1, 2, 0)),
+        "second": fixed(second.transpose(1, 2, 0)),
+        "flows": exact(flows(observation)),
+        "truth": truth(subject),
+        "live": live_data(observation) if factor == 1 and len(config.gru_kernels) == 1 else None,
     }
+
+
+def pixel_data(pixel: Pixel, story: Story) -> dict[str, object]:
+    """An inspected pixel, why it was chosen, and what happened there."""
+    return {"x": pixel.x, "y": pixel.y, "kind": pixel.kind, "why": pixel.why, "story": story.steps}
+
+
+def truth(subject: Subject) -> dict[str, object] | None:
+    """The ground truth in px, NaN where it is unknown; None without ground truth."""
+    if subject.ground_truth is None:
+        return None
+    return fixed(np.where(subject.ground_truth.valid[..., None], subject.ground_truth.flow, np.float32(np.nan)))
 
 
 def averaging(observation: Observation) -> int:
@@ -95,16 +147,12 @@ def pooled(features: Features, factor: int) -> Features:
     return np.asarray(whole.reshape(channels, rows, factor, columns, factor).mean(axis=(2, 4)), np.float32)
 
 
-def flows(observation: Observation) -> Float[NDArray[np.float32], "updates_plus_1 2 rows columns"]:
+def flows(observation: Observation) -> Float[NDArray[np.float32], "updates_plus_1 rows columns 2"]:
     """The flow before the first update and after each update, in cells."""
     rows, columns = np.indices((observation.grid.rows, observation.grid.columns), np.float32)
     cells = np.stack([columns, rows])
-    return np.stack([*(update.centers - cells for update in observation.updates), observation.updates[-1].coarse_flow])
-
-
-def text(values: NDArray[np.float32], kind: str) -> str:
-    """The bytes of an array of dtype `kind`, in base64."""
-    return b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
+    before = [update.centers - cells for update in observation.updates]
+    return np.stack([*before, observation.updates[-1].coarse_flow]).transpose(0, 2, 3, 1)
 
 
 def picture(image: NDArray[np.uint8], suffix: str) -> str:

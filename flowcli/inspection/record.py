@@ -83,7 +83,7 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
             for reading, story in zip(findings.readings, findings.stories, strict=True)
         ],
         "figures": figure_records(files),
-        "explorer": {"features": "float16", "averaged_over": averaging(observation)},
+        "explorer": {"features": "16-bit fixed point", "averaged_over": averaging(observation)},
         "files": list(files),
     }
     return Json(content, compact=True)
