@@ -82,7 +82,7 @@ def save_inspection(folder: Path) -> None:
     if browser is None:
         sys.exit("install Chromium for the picture of the explorer")
     shot = folder / "explorer.png"
-    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1366,1000"]
+    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1366,768"]
     page = (folder / "explorer.html").as_uri()
     subprocess.run([browser, *options, "--virtual-time-budget=9000", f"--screenshot={shot}", page], check=True)
     save("explorer", cv2.imread(str(shot)))

@@ -49,9 +49,7 @@ function stopPlaying() {
 }
 
 function showPlaying() {
-  const on = playing.timer !== null;
-  byId("play").textContent = on ? "⏸" : "▶";
-  byId("play").setAttribute("aria-label", on ? "Pause" : "Play");
+  byId("play").textContent = playing.timer === null ? "Play" : "Pause";
 }
 
 const togglePlaying = () => (playing.timer === null ? startPlaying(false) : stopPlaying());
