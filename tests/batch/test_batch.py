@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -180,12 +179,25 @@ def test_failures_by_older_outputs_alone_are_told_how_to_be_overcome(compute, cl
     assert compute(*line, "--skip", 2, "-y").code == 0
 
 
+HOLDER = """
+import time
+from pathlib import Path
+from flowcli.system.lock import Lock
+lock = Lock(Path("out/day/.a.mkv_flow.run"))
+print("held", flush=True)
+time.sleep(1)
+print(time.monotonic(), flush=True)
+lock.release()
+"""
+
+
 def test_a_clip_that_another_process_writes_is_waited_for(compute, clips: Path) -> None:
-    lock = Lock(Path("out/day/.a_flow.run"))
-    started = time.monotonic()
-    threading.Timer(1.0, lock.release).start()
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
     assert compute("batch", clips, *SAVE, "--include", "*.mkv").code == 0
-    assert time.monotonic() - started >= 1
+    ended = time.monotonic()
+    assert ended > float(holder.communicate(timeout=20)[0])
     assert items()["day/a.mkv"]["status"] == "done"
 
 
