@@ -62,8 +62,8 @@ class FlowEstimator:
         flow of the previous batch, carried forward i + 1 times; a pair that does not continue the previous one starts
         cold. `memory` continues an earlier call and is updated for the next. A batch that does not fit into memory is
         computed in parts, one that is not finite in half precision again in float32; `notes` says so. Flow that is
-        refined is zero where both frames are the same to the bit. Raises
-        DeviceError where a single pair does not fit.
+        refined is zero where both frames are the same to the bit or up to noise. Raises DeviceError where a single
+        pair does not fit.
         """
         memory = memory or Memory()
         plans = Plans(self.plan)
@@ -76,7 +76,7 @@ class FlowEstimator:
         recovery = Recovery(compute, forget=memory.forget, precision=self.settings.precision, notes=self.notes)
         for batch in in_batches(pairs, size=lambda pair: plans.of(pair).batch):
             # Published weights give still pairs the flow that RAFT gives them, which is not quite zero.
-            still = [self.settings.refinement is not None and is_still(pair) for pair in batch]
+            still = [self.settings.refinement is not None and is_still(pair, self.device) for pair in batch]
             moving = [pair for pair, stands in zip(batch, still, strict=True) if not stands]
             estimates = iter(recovery.estimate(moving, plans.of(batch[0])))
             for pair, stands in zip(batch, still, strict=True):
