@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.errors import FlowcliError, PartialError, SourceError, UsageError
+from flowcli.flow.arrays import kind_for, read_stack
 from flowcli.flow.colour import is_unknown
 from flowcli.flow.convert_input import BACKWARD, FlowInput, Item, find_input
 from flowcli.flow.convert_pictures import draw
 from flowcli.flow.formats import ARRAYS, FORMATS, PICTURES, reader, writer
-from flowcli.flow.formats.stack import kind_for, read_stack
 from flowcli.media.encoding import check_bound, check_precision, check_y
 from flowcli.system.console import Result
 from flowcli.system.outputs import refuse_output

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import SourceError, UsageError
+from flowcli.flow.arrays import ENDINGS, is_stack, read_stack
 from flowcli.flow.formats import ARRAYS, FORMATS, contents, format_of, reader, stem_of
-from flowcli.flow.formats.stack import ENDINGS, Stack, is_stack, read_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from flowcli.flow.formats import Flow
+    from flowcli.flow.formats.stack import Stack
     from flowcli.flow.request import ConvertRequest
 
 BACKWARD = "_backward"

@@ -36,7 +36,7 @@ def run() -> None:
             for title, scene in scenes().items():
                 for encoding in ENCODINGS:
                     errors = [error_in(estimator, scene, encoding, noise) for noise in NOISE]
-                    print(f"{name:18} {way} {title:12} {encoding:8}", *(f"{error:7.2f}" for error in errors), flush=True)
+                    print(f"{name:18} {way} {title:12} {encoding:8}", *map("{:7.2f}".format, errors), flush=True)
 
 
 def scenes() -> dict[str, Scene]:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from flowcli.errors import SourceError
+from flowcli.flow.arrays import is_stack, read_stack
 from flowcli.flow.formats import flo
-from flowcli.flow.formats.stack import is_stack, read_stack
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs import kind_of, npy
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from flowcli.flow.arrays import read_stack
 from flowcli.flow.formats import flo, planes
-from flowcli.flow.formats.stack import read_stack
 from flowcli.flow.kinds import ArrayFile, Picture
 from flowcli.flow.outputs import kind_of, output_names, plan_outputs
 from flowcli.media.pyav import VideoReader

@@ -7,7 +7,6 @@ largest change that storing made, in px), and `frames` and `times` (pairs, 2), t
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ import numpy as np
 
 from flowcli.errors import SourceError
 from flowcli.flow.colour import is_unknown, with_nan
-from flowcli.flow.formats._reading import MAX_SIDE
 from flowcli.system.files import PartFile, reported
 
 if TYPE_CHECKING:
@@ -26,17 +24,11 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from numpy.typing import NDArray
 
-    from flowcli.flow.kinds import ArrayFile
-    from flowcli.flow.naming import Part
-
     Flow = Float[NDArray[np.float32], "height width 2"]
 
-ENDINGS = {".npy": "npy", ".npz": "npz_video", ".h5": "hdf5", ".hdf5": "hdf5", ".zarr": "zarr"}
-"""The endings of files that may hold such an array, and the module of `outputs` that reads and writes them."""
 STEP = 1 / 64
 UNKNOWN = -(1 << 15)
 _LONGEST = (1 << 15) - 1
-_KIND = "an array of shape (pairs, height, width, 2) or (pairs, 2, height, width)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,43 +172,8 @@ class StackFile(ABC):
         return stored
 
 
-def kind_for(path: Path) -> ArrayFile:
-    """The kind of array that a path is named as; raises SourceError for any other name."""
-    name = ENDINGS.get(path.suffix.lower())
-    if name is None:
-        raise SourceError(f"{path} is no array of flow", hint=f"arrays end with {', '.join(ENDINGS)}")
-    kind: ArrayFile = importlib.import_module(f"flowcli.flow.outputs.{name}").KIND
-    return kind
-
-
-def is_stack(path: Path) -> bool:
-    """Whether a file holds the flow of many pairs; raises DeviceError where the library for it is missing."""
-    try:
-        read_stack(path)
-    except SourceError:
-        return False
-    return True
-
-
-def read_stack(path: Path) -> Stack:
-    """The flow of many pairs; raises SourceError for any other file."""
-    kind = kind_for(path)
-    try:
-        stack = kind.read(path)
-        shape, dtype = stack.array.shape, stack.array.dtype
-        known = dtype.kind == "f" or (dtype == np.int16 and "scale_factor" in stack.attributes)
-        if not (known and len(shape) == 4 and 2 in {shape[1], shape[3]} and shape[0]):
-            raise ValueError(f"it is {dtype} {shape}")
-        if not all(0 < side <= MAX_SIDE for side in shape[1:]):
-            raise ValueError(f"it is {dtype} {shape}")
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise SourceError(f"{path} cannot be used: {error}", hint=f"give {_KIND}") from error
-    return stack
-
-
-def join_stacks(parts: Sequence[Part], path: Path, open_file: type[StackFile]) -> None:
-    """Concatenates the arrays of several files in the form of the first; nothing is rounded again."""
-    stacks = [read_stack(part.path) for part in parts]
+def join_stacks(stacks: Sequence[Stack], path: Path, open_file: type[StackFile]) -> None:
+    """Concatenates arrays of several files in the form of the first; nothing is rounded again."""
     dtype = stacks[0].array.dtype
     whole = open_file(path, half=dtype == np.float16, quantised=dtype == np.int16)
     try:
