@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ def publish(tensors: Mapping[str, Tensor], origin: Origin, *, passes: int) -> di
     return {f"module.{name}": tensor for name, tensor in published.items()}
 
 
+@cache
 def pattern(template: str) -> re.Pattern[str]:
     """A regular expression for the tensors of a layer, whose own names follow the last dot."""
     escaped = re.escape(f"{template}.{{leaf}}").replace(r"\{", "{").replace(r"\}", "}")

@@ -41,12 +41,12 @@ def no_fast_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flowcli.model.device.multiplies_bfloat16", lambda: False)
 
 
-@pytest.fixture
-def make_video(tmp_path: Path):
+@pytest.fixture(scope="session")
+def write_video():
     """Writes a video and returns its path; `prepare` gets the stream before the first frame."""
 
-    def make(
-        name: str = "clip.mp4",
+    def write(
+        path: Path,
         *,
         images: list[np.ndarray] | None = None,
         frames: int = 10,
@@ -60,7 +60,6 @@ def make_video(tmp_path: Path):
     ) -> Path:
         import av
 
-        path = tmp_path / name
         shown = images if images is not None else [quarters(shift=i) for i in range(frames)]
         with av.open(str(path), "w", options=options or {}) as container:
             stream: Any = container.add_stream(codec, rate=rate)
@@ -78,7 +77,13 @@ def make_video(tmp_path: Path):
             container.mux(stream.encode(None))
         return path
 
-    return make
+    return write
+
+
+@pytest.fixture
+def make_video(write_video, tmp_path: Path):
+    """Writes a video of this name to the test's folder, as `write_video` does."""
+    return lambda name="clip.mp4", **options: write_video(tmp_path / name, **options)
 
 
 @pytest.fixture

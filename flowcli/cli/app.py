@@ -6,11 +6,14 @@ import errno
 import importlib
 import sys
 import traceback
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from flowcli.cli import commands
 from flowcli.cli.completion import complete_values
@@ -82,6 +85,12 @@ for name in commands.names():
         app.command(name, cls=Command, epilog=getattr(module, "EPILOG", None))(module.run)
 
 
+@cache
+def program() -> Callable[..., object]:
+    """The command line as Typer builds it from the signatures of all commands."""
+    return get_command(app)
+
+
 def main() -> None:
     """Runs the command line and exits with its code."""
     prepare_streams()
@@ -145,7 +154,7 @@ def answer(arguments: list[str]) -> int:
         # MKL would abort the process.
         raise UsageError("the current folder does not exist any more", hint="change to another folder first") from error
     try:
-        result: object = app(arguments, prog_name="flowcli", standalone_mode=False)
+        result = program()(arguments, prog_name="flowcli", standalone_mode=False)
     except TyperException as error:
         if not error.format_message():
             # Without arguments, Typer prints the help and raises an empty error.

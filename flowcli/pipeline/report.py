@@ -5,13 +5,13 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from flowcli.errors import PartialError
 from flowcli.media.frames import lost_frames
 from flowcli.system.json_text import Json
 from flowcli.system.opencv import cv2
+from flowcli.system.versions import version_of
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Report:
             "outputs": [str(path.absolute()) for path in self.outputs],
             "versions": {
                 "python": platform.python_version(),
-                **{name: version(name) for name in ("torch", "numpy", "av")},
+                **{name: version_of(name) for name in ("torch", "numpy", "av")},
                 "opencv": cv2.__version__,
             },
             "pairs": [pair.record() for pair in self.pairs],

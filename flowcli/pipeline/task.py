@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.outputs import choose, journal_folder, plan_outputs, report_path
@@ -17,6 +16,7 @@ from flowcli.system.console import Result
 from flowcli.system.fingerprint import fingerprint
 from flowcli.system.json_text import Json
 from flowcli.system.options import marked
+from flowcli.system.versions import version_of
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Task:
             "outputs": [output.path.name for output in self.outputs],
             "input": [fingerprint(path) for path in self.request.inputs],
             "weights": self.weights.sha256,
-            "versions": {"flowcli": __version__, "torch": version("torch")},
+            "versions": {"flowcli": __version__, "torch": version_of("torch")},
         }
         content: dict[str, Any] = json.loads(json.dumps(job))
         return content

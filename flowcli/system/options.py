@@ -213,6 +213,7 @@ def declared(kind: type) -> dict[str, Option]:
     return found
 
 
+@cache
 def marked(kind: type, *marks: object) -> frozenset[str]:
     """The names of the fields of a dataclass whose annotation carries one of these marks, options or not."""
     hints = get_type_hints(kind, include_extras=True)

@@ -39,12 +39,18 @@ def flows(folder: str) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    "options", [[], ["--skip", 2], ["--skip", 2, "--sliding"], ["--start", "#1", "--max-frames", 8]]
+    ("options", "splits"),
+    [
+        ([], (1, 4)),
+        (["--skip", 2], (3,)),
+        (["--skip", 2, "--sliding"], (4,)),
+        (["--start", "#1", "--max-frames", 8], (3,)),
+    ],
 )
-def test_chunks_give_the_flow_of_the_whole(compute, clip: Path, options: list[object]) -> None:
+def test_chunks_give_the_flow_of_the_whole(compute, clip: Path, options: list[object], splits: tuple[int, ...]) -> None:
     assert compute("batch", "clips", "--save", "flo", "-o", "whole", *options).code == 0
     whole = flows("whole")
-    for split in (1, 3, 4):
+    for split in splits:
         out = f"out{split}"
         assert compute("batch", "clips", "--save", "flo", "-o", out, *options, "--split", split).code == 0
         chunks = flows(out)
@@ -117,7 +123,7 @@ def test_a_start_in_seconds_cannot_be_split(compute, clip: Path) -> None:
 
 def test_two_processes_share_the_chunks_of_a_clip_even_after_a_kill(compute, make_video, weights: Path) -> None:
     Path("clips").mkdir()
-    make_video("clips/long.mp4", frames=40)
+    make_video("clips/long.mp4", frames=30)
     line = ["batch", "clips", "--save", "flo", "--iters", "1", "--precision", "fp32"]
     line += ["--weights", str(weights), "--split", "3", "-o"]
     running = subprocess.Popen(
@@ -131,5 +137,5 @@ def test_two_processes_share_the_chunks_of_a_clip_even_after_a_kill(compute, mak
     assert compute(*line, "out").code == 0
     assert compute(*line, "whole").code == 0
     whole, chunks = flows("whole"), flows("out")
-    assert len(whole) == 39
+    assert len(whole) == 29
     assert all(np.array_equal(whole[name], chunks[name]) for name in whole)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from flowcli.batch.report import motion_of, thinned
+from flowcli.cli.app import run
 
-pytestmark = pytest.mark.usefixtures("place", "no_thread_stays")
+pytestmark = pytest.mark.usefixtures("no_thread_stays")
 
 CHROMIUM = shutil.which("chromium")
 ODD = "day/</script> & “x” #1 50%.mp4"
@@ -29,18 +30,29 @@ SORT = """<script>setTimeout(() => {
 }, 100);</script></body>"""
 
 
-@pytest.fixture
-def run(flowcli, make_video) -> Callable[..., int]:
+LINE = ("batch", "clips", "-o", "out", "--save", "flo,video", "--iters", "4", "--refine", "none", "--report")
+
+
+@pytest.fixture(scope="module")
+def batch(write_video, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A batch of two clips that move by 3 and 6 px to the left, and two that cannot be computed."""
+    folder = tmp_path_factory.mktemp("batch")
     texture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (96, 200, 3), np.uint8), (0, 0), 2)
     for name, step in (("slow.mp4", 3), (ODD, 6)):
-        Path("clips", name).parent.mkdir(parents=True, exist_ok=True)
-        make_video(f"clips/{name}", images=[texture[:, number * step :][:, :128] for number in range(5)])
-    Path("clips/text.mp4").write_text("no video\n" * 9)
-    Path(os.fsdecode(b"clips/bad\xff.mp4")).write_bytes(bytes(99))
-    return lambda *more: (
-        flowcli("batch", "clips", "-o", "out", "--save", "flo,video", "--iters", 4, "--report", *more).code
-    )
+        path = folder / "clips" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, images=[texture[:, number * step :][:, :128] for number in range(5)])
+    (folder / "clips/text.mp4").write_text("no video\n" * 9)
+    Path(os.fsdecode(bytes(folder / "clips") + b"/bad\xff.mp4")).write_bytes(bytes(99))
+    with contextlib.chdir(folder):
+        assert run(list(LINE)) == 4
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def beside(batch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the batch's folder the current one."""
+    monkeypatch.chdir(batch)
 
 
 def embedded() -> dict[str, Any]:
@@ -54,8 +66,7 @@ def entries() -> dict[str, dict[str, Any]]:
     return {clip["clip"]: clip for clip in embedded()["clips"]}
 
 
-def test_the_page_has_every_clip_with_its_motion_or_its_reason(run) -> None:
-    assert run() == 4
+def test_the_page_has_every_clip_with_its_motion_or_its_reason() -> None:
     clips = entries()
     assert list(clips) == ["bad\ufffd.mp4", ODD, "slow.mp4", "text.mp4"]
     assert clips["text.mp4"]["error"] == "clips/text.mp4 is text, not a video"
@@ -67,33 +78,31 @@ def test_the_page_has_every_clip_with_its_motion_or_its_reason(run) -> None:
         assert len(clips[name]["curve"]) == 4
 
 
-def test_links_lead_to_the_clips_and_their_outputs(run) -> None:
-    run()
+def test_links_lead_to_the_clips_and_their_outputs() -> None:
     for clip in entries().values():
         for link in [clip["source"], *(output["link"] for output in clip["outputs"])]:
             assert Path("out", os.fsdecode(unquote(link, encoding="utf-8", errors="surrogateescape"))).exists()
     assert [output["name"] for output in entries()[ODD]["outputs"]] == ["flow", "flow.mp4"]
 
 
-def test_the_page_loads_nothing_and_no_name_ends_its_script(run) -> None:
-    run()
+def test_the_page_loads_nothing_and_no_name_ends_its_script() -> None:
     page = Path("out/report.html").read_text()
     assert not re.search(r"(?:src|href)=[\"']?(?!data:)|https?://(?!www\.w3\.org/2000/svg)|url\(", page)
     assert page.count("</script>") == 2
 
 
-def test_a_later_run_can_write_the_page_without_computing(flowcli, run, monkeypatch: pytest.MonkeyPatch) -> None:
-    run()
+def test_a_later_run_can_write_the_page_without_computing(flowcli, monkeypatch: pytest.MonkeyPatch) -> None:
     before = entries()
     Path("out/report.html").unlink()
     monkeypatch.setattr("flowcli.model.estimator.FlowEstimator.estimate_batch", lambda *_: pytest.fail("it computed"))
-    run()
+    assert flowcli(*LINE).code == 4
     assert entries() == before
 
 
-def test_a_preview_joins_what_segments_saw(run) -> None:
-    run("--segment", 2, "-y")
-    (seen,) = [json.loads(path.read_bytes()) for path in Path("out/.previews").glob("slow*")]
+def test_a_preview_joins_what_segments_saw(compute) -> None:
+    line = ("batch", "clips", "-o", "segments", "--include", "slow.mp4", "--save", "flo,video", "--report")
+    assert compute(*line, "--segment", 2).code == 0
+    (seen,) = [json.loads(path.read_bytes()) for path in Path("segments/.previews").glob("slow*")]
     assert [pair["time"] for pair in seen] == pytest.approx([0, 0.04, 0.08, 0.12])
     assert sum("poster" in pair for pair in seen) == 1
 
@@ -124,8 +133,7 @@ def test_long_curves_keep_their_peaks() -> None:
         ("clip", 2, ["text.mp4", "slow.mp4", ODD, "bad\ufffd.mp4"]),
     ],
 )
-def test_a_click_sorts_the_page(run, title: str, clicks: int, order: list[str]) -> None:
-    run()
+def test_a_click_sorts_the_page(title: str, clicks: int, order: list[str]) -> None:
     page = Path("out/report.html").read_text()
     Path("out/sorted.html").write_text(
         page.replace("</body>", SORT.replace("TITLE", title).replace("CLICKS", str(clicks)))

@@ -1,14 +1,52 @@
-"""A tab of Chromium that shows an inspection, in which nothing may go wrong."""
+"""Inspections without pictures, and a tab of Chromium that shows one, in which nothing may go wrong."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from flowcli.cli.app import run
+from flowcli.flow.formats import flo
+from flowcli.inspection.pictures import features, flow
+from flowcli.model.refinement import STATED
+from raft_core import checkpoint
+from raft_core.config import LARGE
+from raft_core.raft import RAFT
 from tests.inspection.chromium import Page, chromium
 from tests.inspection.explorer_page import AT, finish, inspect_pair
+from tests.inspection.test_inspect_command import SIZE, write_pair
+
+
+@pytest.fixture
+def one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets inspect draw flow.png only: all pictures take five seconds, and have tests of their own."""
+    monkeypatch.setattr("flowcli.inspection.run.draw_all", flow.draw)
+
+
+@pytest.fixture
+def few_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets features.gif show four of the 128 channels, which take half of all pictures' time."""
+    monkeypatch.setattr(features, "MOST_CHANNELS", 4)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An inspection in which nothing is null for good: learned upsampling, refinement, and a ground truth."""
+    place = tmp_path_factory.mktemp("guide")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        checkpoint.save(RAFT(LARGE), place / "large.safetensors", metadata=STATED)
+    flo.write(place / "truth.flo", np.full((*SIZE, 2), (6, 0), np.float32))
+    first, second = map(str, write_pair(place))
+    options = ["--at", "100,70", "--at", "0,139", "--gt", f"{place}/truth.flo", "--iters", "2", "--without", "context"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "MOST_CHANNELS", 4)
+        assert run(["inspect", first, second, *options, "--weights", f"{place}/large.safetensors"]) == 0
+    return place / "a_inspect"
 
 
 @pytest.fixture(scope="session")

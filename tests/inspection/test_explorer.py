@@ -14,7 +14,7 @@ from flowcli.inspection import explorer, packing
 from tests.inspection.packed import data_in, unpacked
 from tests.inspection.test_inspect_command import SIZE, write_pair
 
-pytestmark = pytest.mark.usefixtures("place")
+pytestmark = pytest.mark.usefixtures("place", "one_picture")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from flowcli.flow.formats import flo
 
-pytestmark = pytest.mark.usefixtures("place")
+pytestmark = pytest.mark.usefixtures("place", "one_picture")
 
 SIZE = (140, 203)  # padded by 2 and 2, and by 2 and 3
 
@@ -87,15 +87,6 @@ def test_the_demo_knows_its_truth(compute) -> None:
     assert (record["width"], record["height"], record["frames"]) == (640, 480, [10, 13])
     assert record["convergence"]["epe"][0] > 0
     assert record["pixels"][0]["truth"] is not None
-
-
-@pytest.mark.parametrize("size", [(1, 1), (5, 300)])
-def test_tiny_pictures_can_be_inspected(compute, tmp_path, size) -> None:
-    for name in ("a.png", "b.png"):
-        cv2.imwrite(str(tmp_path / name), np.full((*size, 3), 90, np.uint8))
-    assert compute("inspect", "a.png", "b.png").code == 0
-    record = json.loads(Path("a_inspect/inspect.json").read_text())
-    assert 1 <= len(record["pixels"]) <= 4
 
 
 # What is refused

@@ -9,30 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from flowcli.cli.app import run
-from flowcli.flow.formats import flo
 from flowcli.inspection.figures import FIGURES, figure_of
-from flowcli.model.refinement import STATED
-from raft_core import checkpoint
-from raft_core.config import LARGE
-from raft_core.raft import RAFT
-from tests.inspection.test_inspect_command import SIZE, write_pair
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An inspection in which nothing is null for good: learned upsampling, refinement, and a ground truth."""
-    place = tmp_path_factory.mktemp("guide")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        checkpoint.save(RAFT(LARGE), place / "large.safetensors", metadata=STATED)
-    flo.write(place / "truth.flo", np.full((*SIZE, 2), (6, 0), np.float32))
-    first, second = map(str, write_pair(place))
-    options = ["--at", "100,70", "--at", "0,139", "--gt", f"{place}/truth.flo", "--iters", "2", "--without", "context"]
-    assert run(["inspect", first, second, *options, "--weights", f"{place}/large.safetensors"]) == 0
-    return place / "a_inspect"
 
 
 def keys(value: object, path: str = "") -> Iterator[str]:

@@ -11,13 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.cli.app import run
 from flowcli.inspection.canvas import RED, decimal, mark_cell, vector
 from flowcli.inspection.pictures.flow import free_place, overlap, stretch_of
-from tests.inspection.test_inspect_command import write_pair
 
 OWN = ["pyramid.png", "search.png", "lookup.png", "lookup.gif", *(f"level_{level}.gif" for level in range(4))]
 SHARED = [
+    "ablations.png",
     "architecture.png",
     "context.png",
     "convergence.png",
@@ -28,18 +27,10 @@ SHARED = [
     "hidden_state.png",
     "motion_features.gif",
     "motion_features.png",
+    "refinement.png",
     "steps.png",
     "upsampling.png",
 ]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Path:
-    place = tmp_path_factory.mktemp("pictures")
-    first, second = map(str, write_pair(place))
-    options = ["--at", "100,70", "--at", "0,139", "--weights", str(weights), "--iters", "3"]
-    assert run(["inspect", first, second, *options]) == 0
-    return place / "a_inspect"
 
 
 def test_every_picture_is_there_and_named_in_the_record(folder: Path) -> None:
@@ -55,9 +46,21 @@ def test_stills_show_something_and_films_have_a_picture_for_every_update(folder:
     for path in folder.rglob("*.png"):
         image = cv2.imread(str(path))
         assert image.std() > 5, path
-    for name, count in {"pixel_100_70/level_0.gif": 4, "pixel_100_70/lookup.gif": 3, "motion_features.gif": 3}.items():
+    for name, count in {"pixel_100_70/level_0.gif": 3, "pixel_100_70/lookup.gif": 2, "motion_features.gif": 2}.items():
         with av.open(str(folder / name)) as sequence:
             assert len(list(sequence.decode(video=0))) == count, name
+
+
+@pytest.mark.usefixtures("place", "few_channels")
+@pytest.mark.parametrize("size", [(1, 1), (5, 300)])
+def test_tiny_frames_can_be_inspected(compute, tmp_path: Path, size: tuple[int, int]) -> None:
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.full((*size, 3), 90, np.uint8))
+    assert compute("inspect", "a.png", "b.png").code == 0
+    record = json.loads(Path("a_inspect/inspect.json").read_text())
+    assert 1 <= len(record["pixels"]) <= 4
+    # Of what did not run, no picture is drawn.
+    assert {path.name for path in Path("a_inspect").iterdir()}.isdisjoint({"ablations.png", "refinement.png"})
 
 
 def test_the_red_square_covers_the_cell_that_the_flow_points_to() -> None:
