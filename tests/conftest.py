@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from dataclasses import dataclass
@@ -134,13 +135,17 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+WAIT = re.compile(r"; (\d+\.\d s in all)$")
+
+
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: its exit code, and the lines it wrote."""
+    """How a command ended: its exit code, and the lines it wrote; the wait that a summary ends with stands apart."""
 
     code: int
     out: list[str]
     err: list[str]
+    waited: list[str]
 
 
 @pytest.fixture
@@ -154,7 +159,10 @@ def flowcli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         capsys.readouterr()
         code = run([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
-        return Ended(code, out.splitlines(), err.splitlines())
+        lines = [WAIT.split(line)[:2] for line in err.splitlines()]
+        return Ended(
+            code, out.splitlines(), [line[0] for line in lines], [wait for _, *waits in lines for wait in waits]
+        )
 
     return call
 

@@ -66,7 +66,7 @@ def test_images_that_are_none_are_refused_by_name(model: RAFT, first, second, er
         ({"device": "gpu"}, ValueError, "device is auto, cpu, .*, got 'gpu'"),
         ({"device": 0}, TypeError, "device is auto, cpu, .*, got 0"),
         ({"levels": "dark"}, ValueError, "levels: --levels dark is not a range; use auto, full, or two"),
-        ({"memory": "much"}, ValueError, "memory: 'much' is no amount of memory; write it like 800M"),
+        ({"memory": "much"}, ValueError, "memory: 'much' is not an amount of memory; write it like 800M"),
         ({"occlusion_relative": -1}, ValueError, "occlusion_relative is a number of at least 0, got -1"),
         ({"weights": 5}, TypeError, "weights are a name, a path or a model, got 5"),
         ({"iters": 5}, TypeError, "'iters'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -169,9 +170,20 @@ def answer(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+PLAIN = {
+    "Input should be greater than or equal to ": "it must be at least ",
+    "Input should be less than or equal to ": "it must be at most ",
+    "Input should be a valid integer.*": "it must be a whole number",
+    "Input should be a valid number.*": "it must be a number",
+}
+"""Typer's phrases, as regular expressions, and ours for them."""
+
+
 def usage_error(error: TyperException) -> UsageError:
-    """A UsageError with Typer's message in lower case, and a hint."""
+    """A UsageError with Typer's message in plain words, and a hint."""
     text = error.format_message().rstrip(".")
+    for phrase, plain in PLAIN.items():
+        text = re.sub(phrase, plain, text)
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "flowcli"
     # Without quotes, the shell expands a pattern to many arguments.

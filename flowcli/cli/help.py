@@ -15,6 +15,9 @@ WIDEST = 100
 """The characters of the longest lines, however wide the terminal is."""
 
 
+COMMANDS = "Commands"
+"""The heading of a group's commands, whose names are shorter than those of options."""
+
 FEW = 16
 """A command of at most so many arguments and options needs no headings among its options."""
 
@@ -37,7 +40,7 @@ class Group(TyperGroup):
             for name, command in ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
             if command is not None
         ]
-        show(self, ctx, [("Commands", commands), *sections(self.get_params(ctx))])
+        show(self, ctx, [(COMMANDS, commands), *sections(self.get_params(ctx))])
 
 
 def sections(parameters: Iterable[Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -93,14 +96,16 @@ def show(command: Any, context: Any, parts: Iterable[tuple[str, Sequence[tuple[s
     for paragraph in paragraphs(command.help or ""):
         terminal.print(Text(f"{paragraph}\n"))
     parts = list(parts)
-    widest = max(len(name) for _, rows in parts for name, _ in rows)
+    widest = max(len(name) for title, rows in parts if title != COMMANDS for name, _ in rows)
     for title, rows in parts:
         table = Table.grid()
-        table.add_column(width=widest + 4, no_wrap=True)
+        table.add_column(width=4 + (max(len(name) for name, _ in rows) if title == COMMANDS else widest), no_wrap=True)
         table.add_column()
         for name, text in rows:
             table.add_row(Text(f"  {name}", style="cyan"), Text(text))
         terminal.print(Text(f"{title}:", style="bold"))
         terminal.print(table)
+        if title == COMMANDS:
+            terminal.print()
     if command.epilog:
         terminal.print(Text(f"\n{command.epilog.strip()}"))

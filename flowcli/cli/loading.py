@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
 from flowcli.media.sources import STDIN, WILDCARD, check_name
+from flowcli.system.terminal import CLEAR, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-STATUS = "loading PyTorch ..."
-CLEAR = "\r\x1b[K"
+STATUS = "loading libraries ..."
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def loading(*inputs: Path, quiet: bool = False) -> Iterator[None]:
     """
     for path in inputs:
         check_exists(path)
-    shown = not quiet and sys.stderr.isatty()
+    shown = not quiet and is_terminal(sys.stderr)
     if shown:
         print(STATUS, end="", file=sys.stderr, flush=True)
     try:

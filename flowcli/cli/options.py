@@ -19,9 +19,9 @@ WIDTH = 80
 
 
 @cache
-def outputs() -> str:
-    """The epilog of a command's help that describes every value of --save."""
-    return listed("Outputs, the values of --save", descriptions())
+def outputs(*, video: bool = True) -> str:
+    """The epilog of a command's help that describes every value of --save for a video, or for a pair of images."""
+    return listed("Outputs, the values of --save", descriptions(video=video))
 
 
 def listed(title: str, texts: Mapping[str, str]) -> str:

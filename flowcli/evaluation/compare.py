@@ -212,4 +212,4 @@ def summary(differences: Sequence[Difference]) -> str:
     if unwarped is None or None in warped:
         return line
     a, b = (f"{error:.1f}" for error in warped)
-    return f"{line}; frames differ by {unwarped:.1f} grey levels, by {a} after warping by A, by {b} by B"
+    return f"{line}; mean photometric error {unwarped:.1f} grey levels, {a} after warping by A, {b} by B"

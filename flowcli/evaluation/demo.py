@@ -12,6 +12,7 @@ from flowcli.flow.colour import ColourScale, colour_flow, magnitude
 from flowcli.flow.drawing import labelled_row
 from flowcli.media.demo_clip import fan_flow
 from flowcli.media.demo_clip.source import FanSource
+from flowcli.media.pyav import VideoWriter
 from flowcli.pipeline.task import Task
 from flowcli.pipeline.video import estimate_video
 from flowcli.system.opencv import write_png
@@ -22,28 +23,65 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.flow.estimate import Estimate
-    from flowcli.media.frames import Frame
+    from flowcli.media.frames import Frame, VideoMeta
     from flowcli.pipeline.request import Request
     from flowcli.system.console import Console, Result
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """The result of the run, the mean endpoint errors of flowcli and of DIS in px, and the comparison picture."""
+    """The result of the run, the further files, and the mean endpoint errors of flowcli and of DIS in px."""
 
     result: Result
+    files: tuple[Path, ...]
     ours: float
     dis: float
-    picture: Path
 
 
 def demonstrate(request: Request, console: Console) -> Demonstration:
     """Estimates the flow of the turning fan, writes the outputs, and scores every pair."""
-    score = Score()
-    result = estimate_video(Task.of(request), console, source=FanSource(), watchers=[score])
-    picture = result.outputs[0].with_name("fan_compared.png")
+    task, source = Task.of(request), FanSource()
+    folder = task.paths[0].parent
+    score, clip = Score(), Clip(folder, source.meta)
+    result = estimate_video(task, console, source=source, watchers=[score, clip])
+    picture = folder / "fan_compared.png"
     write_png(picture, score.picture())
-    return Demonstration(result, float(np.mean(score.ours)), float(np.mean(score.dis)), picture)
+    return Demonstration(result, (picture, *clip.outputs), float(np.mean(score.ours)), float(np.mean(score.dis)))
+
+
+class Clip:
+    """Writes the frames of all pairs as `in.mp4`, and those of the first pair as `a.png` and `b.png`; a writer.
+
+    These are the names in the examples of the README and of every help.
+    """
+
+    def __init__(self, folder: Path, meta: VideoMeta) -> None:
+        self.outputs = [folder / name for name in ("in.mp4", "a.png", "b.png")]
+        self._video = VideoWriter(self.outputs[0], rate=meta.rate, tick=meta.tick)
+        self._last: Frame | None = None
+
+    def write(self, estimate: Estimate, /) -> None:
+        """Adds the first frame of a pair."""
+        pair = estimate.pair
+        if self._last is None:
+            write_png(self.outputs[1], pair.first.image)
+            write_png(self.outputs[2], pair.second.image)
+        self._video.write(pair.first.image, time=pair.first.time)
+        self._last = pair.second
+
+    def close(self) -> None:
+        """Adds the last frame, and completes the video."""
+        if self._last is not None:
+            self._video.write(self._last.image, time=self._last.time)
+        self._video.close()
+
+    def abort(self) -> None:
+        """Removes the video."""
+        self._video.abort()
+
+    def finish_partial(self) -> Path | None:
+        """Completes the video as a partial one."""
+        return self._video.finish_partial()
 
 
 class Score:

@@ -25,7 +25,7 @@ def kind_for(path: Path) -> ArrayFile:
     """The kind of array that a path is named as; raises SourceError for any other name."""
     name = ENDINGS.get(path.suffix.lower())
     if name is None:
-        raise SourceError(f"{path} is no array of flow", hint=f"arrays end with {', '.join(ENDINGS)}")
+        raise SourceError(f"{path} is not an array of flow", hint=f"arrays end with {', '.join(ENDINGS)}")
     kind: ArrayFile = importlib.import_module(f"flowcli.flow.outputs.{name}").KIND
     return kind
 

@@ -213,7 +213,7 @@ def parse_scale(text: str, plain: ColourScale = _PLAIN) -> ColourScale | None:
     except ValueError:
         value = -1.0
     if not 0 < value <= UNKNOWN:
-        raise UsageError(f"--max-flow {text} is no motion in px", hint="give a number above 0, or auto")
+        raise UsageError(f"--max-flow {text} is not a motion in px", hint="give a number above 0, or auto")
     return replace(plain, max_flow=value)
 
 

@@ -81,7 +81,7 @@ def read_points(path: Path) -> list[tuple[float, float]]:
     for number, row in numbered:
         values = [row[column] for column in columns] if len(row) == count else []
         if not values or not all(is_number(value) for value in values):
-            raise UsageError(f"line {number} of {path} is no point: {','.join(row)[:40]!r}", hint=_LINE)
+            raise UsageError(f"line {number} of {path} is not a point: {','.join(row)[:40]!r}", hint=_LINE)
         points.append((float(values[0]), float(values[1])))
     return points
 
@@ -104,5 +104,5 @@ def listed(part: str) -> tuple[float, float]:
     """The point that `x,y` stands for; raises UsageError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)", part.strip())
     if not match:
-        raise UsageError(f"{part.strip()!r} is no point", hint=HINT)
+        raise UsageError(f"{part.strip()!r} is not a point", hint=HINT)
     return float(match[1]), float(match[2])

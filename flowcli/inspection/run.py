@@ -94,7 +94,7 @@ def inspect(request: InspectRequest, console: Console) -> Result:
     for sentence in story_lines(findings):
         console.say(sentence)
     seconds = time.monotonic() - started
-    return Result((folder,), summary(findings, folder / explorer.NAME, seconds), record, seconds=seconds)
+    return Result((folder,), summary(findings, folder / explorer.NAME, seconds), record)
 
 
 def guide() -> str:

@@ -16,7 +16,7 @@ def story_lines(findings: Findings) -> list[str]:
     lines = []
     for reading, story in zip(findings.readings, findings.stories, strict=True):
         lines.append(f"pixel {reading.pixel.x},{reading.pixel.y}, {reading.pixel.why}")
-        lines += [f"  {name.replace('_', ' '):<9} {sentence}" for name, sentence in story.steps.items()]
+        lines += [f"  {name.replace('_', ' '):<10} {sentence}" for name, sentence in story.steps.items()]
     return [*lines, *(ablation_sentence(ablation, findings) for ablation in findings.ablations)]
 
 

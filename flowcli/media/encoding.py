@@ -128,7 +128,7 @@ class Encoding:
 def check_bound(bound: float) -> None:
     """Raises UsageError unless `bound` is a motion in px that planes can end at."""
     if not 0 < bound < math.inf:
-        raise UsageError(f"--bound {bound} is no motion in px", hint="give a number above 0, such as 20")
+        raise UsageError(f"--bound {bound} is not a motion in px", hint="give a number above 0, such as 20")
 
 
 def check_y(y: str) -> None:

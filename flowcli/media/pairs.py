@@ -118,7 +118,7 @@ def pairs_in(source: Frames, pairing: Pairing) -> Iterator[FramePair]:
         reference = next((frame for frame in frames if frame.index == pairing.reference), None)
     if reference is None:
         hint = "give the number of a frame that can be read, from 0 at --start"
-        raise UsageError(f"--reference {pairing.reference} is no frame of the input", hint=hint)
+        raise UsageError(f"--reference {pairing.reference} is not a frame of the input", hint=hint)
     return pairs_from(reference, prefetch(number_shots(source.frames())))
 
 

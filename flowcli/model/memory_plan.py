@@ -132,7 +132,7 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
     size = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
     if not size:
-        raise UsageError(f"{text!r} is no amount of memory", hint="write it like 800M or 4G")
+        raise UsageError(f"{text!r} is not an amount of memory", hint="write it like 800M or 4G")
     return size
 
 

@@ -180,7 +180,7 @@ class Run:
         ).json()
         write_whole(self.task.report, report.text().encode())
         problem = problem_of(report.content, self.task.path)
-        return Result(self.task.paths, summary(done, error, self.drawn), report, problem, notes, done.seconds)
+        return Result(self.task.paths, summary(done, error, self.drawn), report, problem, notes)
 
 
 def summary(done: Segment, error: tuple[float, float] | None, scale: ColourScale | None) -> str:

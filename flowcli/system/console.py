@@ -6,29 +6,24 @@ import contextlib
 import os
 import sys
 import time
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from flowcli.errors import FlowcliError, OutputError
 from flowcli.system.clock import seconds_waited
 from flowcli.system.json_text import Json
 from flowcli.system.log import LOG, open_log
+from flowcli.system.tables import columns
+from flowcli.system.terminal import folded, message, printable, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 30
-
-BAR: dict[str, Any] = {"smoothing": 0.1, "dynamic_ncols": True, "leave": False}
-"""The options of progress bars."""
-
-COLOURS = {"error": "1;31", "hint": "36", "note": "33"}
-"""The ANSI styles of the words that begin lines on a terminal."""
 
 
 class Table(Protocol):
@@ -101,13 +96,14 @@ class Console:
 
     def follow(self, items: Iterable[T], *, total: int | None, unit: str) -> Iterator[T]:
         """The same items, while progress is shown: a bar on a terminal, at most one line every 30 s elsewhere."""
-        from tqdm import tqdm  # noqa: PLC0415 - not needed to print an error
-
         if self.quiet and not self._title:
             yield from items
             return
         if sys.stderr.isatty():
-            yield from tqdm(items, total=total, unit=unit, desc=shortened(self._title), **BAR)
+            from flowcli.system.progress import Bar  # noqa: PLC0415 - not needed to print an error
+
+            title = shortened(self._title)
+            yield from Bar(items, total=total, unit=unit, desc=title, smoothing=0.1, dynamic_ncols=True, leave=False)
             return
         started = reported = time.monotonic()
         for number, item in enumerate(items, start=1):
@@ -129,9 +125,13 @@ class Console:
                 self.show(path)
         for note in result.notes:
             self.say(f"note: {note}")
-        self.say(result.summary if result.seconds is None else f"{result.summary}; {seconds_waited():.1f} s in all")
+        self.summarise(result.summary)
         if result.problem:
             raise result.problem
+
+    def summarise(self, text: str) -> None:
+        """Writes a summary to stderr with the seconds that the user waited, unless `quiet`."""
+        write_line(f"{text}; {seconds_waited():.1f} s in all", shown=not self.quiet, style="summary")
 
     def show(self, path: Path) -> None:
         """Prints the path of an output on stdout, unless `json`."""
@@ -145,7 +145,7 @@ class Console:
             return
         facts = result.facts()
         width = max(map(len, facts))
-        print_result("\n".join(f"{name:<{width}}  {printable(value)}" for name, value in facts.items()))
+        print_result("\n".join(fact(name, printable(value), width) for name, value in facts.items()))
 
     def table(self, result: Table) -> None:
         """Prints a table, or JSON, on stdout."""
@@ -156,34 +156,14 @@ class Console:
         if self.json or csv:
             print_result(scores.text() if self.json else scores.csv())
             return
-        print_result("\n".join([*map(columns, scores.tables(worst)), *scores.notes()]))
+        notes = [folded(note, sys.stdout) for note in scores.notes()]
+        print_result("\n".join([*map(columns, scores.tables(worst)), *notes]))
 
 
-def coloured(text: str) -> str:
-    """A line with its first word in colour if that is one of `COLOURS`, on a terminal without NO_COLOR only."""
-    word, colon, rest = text.partition(":")
-    if word not in COLOURS or not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
-        return text
-    return f"\x1b[{COLOURS[word]}m{word}{colon}\x1b[0m{rest}"
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as text in columns; columns of numbers are aligned right, and the first row is a header."""
-    from rich.console import Console as Terminal  # noqa: PLC0415 - only tables need it
-    from rich.table import Table as Drawing  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    header, *rows = rows
-    drawing = Drawing(box=None, pad_edge=False)
-    for number, title in enumerate(header):
-        measures = number > 0 and all(is_measure(row[number]) for row in rows)
-        drawing.add_column(Text(title), justify="right" if measures else "left", overflow="fold")
-    for row in rows:
-        drawing.add_row(*(Text(printable(cell)) for cell in row))
-    terminal = Terminal()
-    with terminal.capture() as drawn:
-        terminal.print(drawing)
-    return drawn.get()
+def fact(name: str, value: str, width: int) -> str:
+    """A line of a name and its value; on a terminal the name is coloured, and the value's lines begin in one column."""
+    line = folded(f"{name:<{width}}  {value}", sys.stdout, indent=width + 2)
+    return styled(name, "problem" if name.startswith("problem ") else "name", sys.stdout) + line[len(name) :]
 
 
 def shortened(text: str, *, width: int = 32) -> str | None:
@@ -191,17 +171,12 @@ def shortened(text: str, *, width: int = 32) -> str | None:
     return (text if len(text) <= width else f"...{text[3 - width :]}") or None
 
 
-def is_measure(cell: str) -> bool:
-    """Whether a table's cell is a number, with or without a unit, or marks a missing one."""
-    return cell in {"", "nan", "inf", "–"} or cell[0].isdecimal()
-
-
-def write_line(text: str, *, shown: bool = True) -> None:
-    """Writes one line to the log and, if `shown`, to stderr; a closed stderr is no error."""
+def write_line(text: str, *, shown: bool = True, style: str | None = None) -> None:
+    """Writes one line to the log and, if `shown`, to stderr, in a style of `terminal`; a closed stderr is no error."""
     LOG.info(printable(text))
     if shown:
         with contextlib.suppress(OSError):
-            print(coloured(printable(text)), file=sys.stderr, flush=True)
+            print(message(printable(text), sys.stderr, style=style), file=sys.stderr, flush=True)
 
 
 def print_result(text: str) -> None:
@@ -216,30 +191,12 @@ def print_result(text: str) -> None:
         raise OutputError(f"stdout cannot be written: {reason}", hint="send it elsewhere") from error
 
 
-def printable(text: str) -> str:
-    """Text with control characters escaped, so that a file's name cannot control the terminal."""
-    return "".join(
-        f"\\x{code_of(character):02x}" if unicodedata.category(character).startswith("C") else character
-        for character in text
-    )
-
-
-def code_of(character: str) -> int:
-    """A character's code point, or the byte behind a surrogate by which Python holds bytes that are not UTF-8."""
-    code = ord(character)
-    return code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
-
-
 @dataclass(frozen=True)
 class Result:
-    """The outputs of a command, its summary and report, and a `problem` that did not stop it, raised at the end.
-
-    `seconds` are those of computing, if the summary states them: the whole wait is then stated too.
-    """
+    """The outputs of a command, its summary and report, and a `problem` that did not stop it, raised at the end."""
 
     outputs: tuple[Path, ...]
     summary: str
     report: Json | None = None
     problem: FlowcliError | None = None
     notes: tuple[str, ...] = ()
-    seconds: float | None = None

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from tqdm import tqdm
 
 from flowcli.errors import PartialError, UsageError
 from flowcli.evaluation import datasets
 from flowcli.model.device import choose_device, choose_precision, keep_memory
 from flowcli.model.weights import find, load
+from flowcli.system.progress import Bar
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.training.batches import open_batches
 from flowcli.training.dataset_batches import Mixture
@@ -150,7 +150,9 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
     minutes = options.minutes_between_saves
     seconds_between_saves = SECONDS_BETWEEN_SAVES if minutes is None else 60 * minutes
     due = state.due_step(run.recipe, options.minutes)
-    bar = tqdm(total=run.recipe.steps, initial=due, unit="step", disable=None if group.leads else True)
+    bar = Bar(
+        total=run.recipe.steps, initial=due, unit="step", dynamic_ncols=True, disable=None if group.leads else True
+    )
     with Interruption() as interruption, bar:
         for progress in steps:
             # All processes must stop at the same step, or the others would wait for the one that stopped.

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.flow.outputs import descriptions
+from flowcli.flow.outputs import descriptions, kind_of
 from flowcli.media.images import EXTENSIONS
 from flowcli.training.recipes import names
 
@@ -65,8 +65,8 @@ REFUSALS = [
     ("video clip.mp4 -o clip.mp4 -y", 2, "clip.mp4 is the input itself", "choose another -o"),
     ("video clip.mp4 -o taken_flow.mp4", 2, "taken_flow.mp4 exists already", "-y overwrites it, -o writes elsewhere"),
     ("video clip.mp4 -o a.png/x", 2, "a.png/x cannot be a folder: {}/a.png is a file", "choose another folder with -o"),
-    ("video clip.mp4 --max-flow nan", 2, "--max-flow nan is no motion in px", "give a number above 0, or auto"),
-    ("video clip.mp4 --max-flow=-1", 2, "--max-flow -1 is no motion in px", "give a number above 0, or auto"),
+    ("video clip.mp4 --max-flow nan", 2, "--max-flow nan is not a motion in px", "give a number above 0, or auto"),
+    ("video clip.mp4 --max-flow=-1", 2, "--max-flow -1 is not a motion in px", "give a number above 0, or auto"),
     ("video clip.mp4 --precision fp99", 2, "'fp99' is not a precision", "use auto, fp32, bf16, fp16"),
     ("video clip.mp4 --device tpu", 2, "'tpu' is not a device", "use auto, cpu, cuda, cuda:N or mps"),
     ("video clip.mp4 --xyz", 2, "no such option: --xyz", "see `flowcli video --help`"),
@@ -99,6 +99,20 @@ def test_a_refusal_prints_an_error_and_a_hint_and_changes_no_file(
     assert ended.err == [f"error: {error.format(place)}", f"hint: {hint}"]
     assert files_below(place) == before
     assert (place / "taken_flow.mp4").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("skip", "wrong"),
+    [("0", "it must be at least 1"), ("x", "it must be a whole number"), ("1.5", "it must be a whole number")],
+)
+def test_a_wrong_number_is_told_in_plain_words(flowcli, skip: str, wrong: str) -> None:
+    assert flowcli("video", "a.mp4", "--skip", skip).err[0] == f"error: invalid value for '--skip': {wrong}"
+
+
+def test_outputs_that_need_a_video_are_not_in_the_help_of_pair() -> None:
+    left_out = set(descriptions()) - set(descriptions(video=False))
+    assert left_out == {name for name in descriptions() if not kind_of(name, video=True).naming.pairs}
+    assert "gif" in left_out
 
 
 def test_a_number_out_of_range_is_exit_2(place, flowcli) -> None:
@@ -181,7 +195,7 @@ def test_the_exit_codes_have_a_line_each(flowcli) -> None:
 @pytest.mark.parametrize("command", ["pair", "video"])
 def test_help_lists_the_values_of_save(flowcli, command: str) -> None:
     lines = [line.strip() for line in flowcli(command, "--help").out]
-    for name, text in descriptions().items():
+    for name, text in descriptions(video=command == "video").items():
         assert any(line.split() == [name, *text.split()][: len(line.split())] for line in lines if line), name
 
 

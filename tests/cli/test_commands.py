@@ -41,13 +41,23 @@ def test_demo_scores_the_fan_and_writes_its_outputs(compute, monkeypatch) -> Non
     for _ in range(2):  # the second run replaces the outputs of the first
         ended = compute("demo", "-o", "shown")
         assert ended.code == 0
-        assert ended.out == ["shown/fan_flow.mp4", "shown/fan_side.mp4", "shown/fan_compared.png"]
+        written = ("fan_flow.mp4", "fan_side.mp4", "fan_compared.png", "in.mp4", "a.png", "b.png")
+        assert ended.out == [f"shown/{name}" for name in written]
     assert all(Path(path).stat().st_size > 0 for path in ended.out)
     (line,) = [line for line in ended.err if line.startswith("mean error ")]
     ours, dis = (float(part.split()[-2]) for part in line.split(", "))
     assert math.isfinite(ours) and math.isfinite(dis)
     picture = cv2.imread("shown/fan_compared.png")
     assert picture.shape[1] == 4 * 128
+
+
+def test_the_examples_of_other_commands_run_in_the_folder_of_the_demo(place, compute, monkeypatch) -> None:
+    for name, value in {"FRAMES": 3, "HEIGHT": 96, "WIDTH": 128}.items():
+        monkeypatch.setattr(source, name, value)
+    compute("demo", "-o", "shown")
+    monkeypatch.chdir(place / "shown")
+    assert compute("video", "in.mp4").err[-1].startswith("2 flows in ")
+    assert compute("pair", "a.png", "b.png").out == ["a_flow.png"]
 
 
 # eval

@@ -67,8 +67,14 @@ def test_pipes_and_quiet_runs_get_no_status(monkeypatch, screen: io.StringIO, qu
     assert screen.getvalue() == ""
 
 
-def test_the_summary_states_the_whole_wait(place, compute, make_images, monkeypatch) -> None:
+def test_summaries_state_the_whole_wait(place, flowcli, compute, make_images, monkeypatch) -> None:
     monkeypatch.setattr("flowcli.system.console.seconds_waited", lambda: 33.14)
-    ended = compute("video", make_images("few"), "-o", "out")
-    assert ended.err[-1].startswith("1 flow in ")
-    assert ended.err[-1].endswith("; 33.1 s in all")
+    images = make_images("few")
+    ended = [
+        compute("video", images, "-o", "out", "--save", "flo"),
+        compute("batch", place, "-o", "all"),
+        compute("track", images),
+        flowcli("convert", "out/few_flow", "kitti", "--to", "kitti"),
+        flowcli("compare", images, "out/few_flow", "out/few_flow"),
+    ]
+    assert [(each.code, each.waited) for each in ended] == [(0, ["33.1 s in all"])] * 5

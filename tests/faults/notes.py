@@ -161,7 +161,7 @@ def inspect_markup() -> str:
 
 for _option, _says in (
     (f"--start {NINES}:00:00", "is not a time"),
-    (f"--memory {NINES}G", "is no amount of memory"),
+    (f"--memory {NINES}G", "is not an amount of memory"),
     (f"--fps {NINES}", "is not a frame rate"),
 ):
 

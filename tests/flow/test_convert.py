@@ -171,7 +171,7 @@ REFUSALS = [
     ("in_flow/000000.flo taken.npz", 2, "taken.npz exists already"),
     ("in_flow/000000.flo x.jpg --to planes", 2, "x.jpg does not end with _x.jpg"),
     ("in_flow/000000.flo x.png --gamma 0", 2, "--gamma 0 is not between 0.1 and 10"),
-    ("in_flow/000000.flo x_x.jpg --bound 0", 2, "--bound 0.0 is no motion in px"),
+    ("in_flow/000000.flo x_x.jpg --bound 0", 2, "--bound 0.0 is not a motion in px"),
     ("in_flow x --to film --y-axis left", 2, "--y-axis left is not known"),
     ("in_flow x.npz --half --quantise", 2, "--half and --quantise are two forms of one array"),
 ]

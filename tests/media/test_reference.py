@@ -62,7 +62,7 @@ def test_a_warm_start_begins_with_the_flow_to_the_frame_before(compute, make_ima
 
 def test_a_reference_that_is_no_frame_or_does_not_fit_other_options_is_refused(compute, make_images):
     ended = compute("video", make_images(count=3), "--reference", 3)
-    assert (ended.code, ended.err[0]) == (2, "error: --reference 3 is no frame of the input")
+    assert (ended.code, ended.err[0]) == (2, "error: --reference 3 is not a frame of the input")
     ended = compute("video", "-", "--reference", 0)
     assert ended.err[0] == "error: input from a pipe cannot be read twice, as --reference does"
     for given in ({"skip": 2}, {"sliding": True}, {"sample_fps": Fraction(5)}, {"pad_last": True}):

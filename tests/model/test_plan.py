@@ -93,7 +93,7 @@ def test_an_amount_of_memory_is_parsed(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "G", "-1G", "4 GB free", "0", "nan"])
 def test_other_text_is_refused_as_an_amount_of_memory(text: str) -> None:
-    with pytest.raises(UsageError, match="is no amount of memory"):
+    with pytest.raises(UsageError, match="is not an amount of memory"):
         parse_size(text)
 
 

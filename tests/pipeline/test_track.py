@@ -205,7 +205,7 @@ def test_track_writes_a_table_json_and_a_video_of_the_same(compute, clip: Path) 
     ("arguments", "code", "error"),
     [
         ("nope.mp4", 2, "nope.mp4 does not exist"),
-        ("clip.mp4 --points 1;2", 2, "'1' is no point"),
+        ("clip.mp4 --points 1;2", 2, "'1' is not a point"),
         ("clip.mp4 --points 500,2", 2, "the point 500,2 lies outside of the frames, 160 x 128"),
         ("clip.mp4 --points ;", 2, "--points names no point"),
         ("clip.mp4 --save gif", 2, "--save gif is not known"),

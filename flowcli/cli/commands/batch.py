@@ -142,6 +142,6 @@ def run(
         table=tables,
     )
     console.table(batch)
-    console.say(batch.places())
+    console.summarise(batch.places())
     if problem := batch.problem():
         raise problem

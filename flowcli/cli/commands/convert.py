@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flowcli.cli.loading import loading
 from flowcli.cli.options import listed, takes
 from flowcli.flow.formats import ARRAYS, FORMATS, PICTURES
 from flowcli.flow.request import ConvertRequest
@@ -36,8 +37,10 @@ def run(
 
     Example: flowcli convert out/in_flow flow.mp4 --max-flow 20 --legend
     """
-    from flowcli.flow.convert import convert
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet)
+    with loading(source, quiet=quiet):
+        from flowcli.flow.convert import convert
+
     console.conclude(convert(ConvertRequest(source, output, **options), console))

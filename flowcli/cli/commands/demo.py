@@ -23,7 +23,8 @@ def run(
     """Try flowcli: the flow of a turning fan that flowcli draws itself, scored against the ground truth.
 
     Writes a video of the flow, a video of frames and flow side by side, and a picture that compares the flow with the
-    ground truth and with OpenCV's DIS. Replaces the files of an earlier demo.
+    ground truth and with OpenCV's DIS. The clip itself is in.mp4, and its first frames are a.png and b.png, so that the
+    examples of the other commands run in this folder. Replaces the files of an earlier demo.
 
     Example: flowcli demo
     """
@@ -37,6 +38,7 @@ def run(
     console.say("a fan turns in front of a drifting wall; the exact flow is known")
     demonstration = demonstrate(request, console)
     console.conclude(demonstration.result)
-    console.show(demonstration.picture)
+    for path in demonstration.files:
+        console.show(path)
     console.say(f"mean error {demonstration.ours:.2f} px, OpenCV DIS {demonstration.dis:.2f} px")
-    console.say("next: flowcli video YOUR.mp4, or flowcli video --help")
+    console.say(f"play {demonstration.result.outputs[-1]}; next: flowcli video YOUR.mp4, or flowcli inspect demo")

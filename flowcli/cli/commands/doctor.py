@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowcli.cli.loading import loading
 from flowcli.system import options as shared
 
 
@@ -15,7 +16,8 @@ def run(json: shared.Json = False) -> None:
     from flowcli.cli.doctor import diagnose
     from flowcli.system.console import Console
 
-    diagnosis = diagnose()
+    with loading():
+        diagnosis = diagnose()
     Console(json=json).facts(diagnosis)
     if problem := diagnosis.problem():
         raise problem

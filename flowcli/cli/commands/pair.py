@@ -12,7 +12,7 @@ from flowcli.cli.options import outputs, takes
 from flowcli.pipeline.request import VIDEO, Request
 from flowcli.system import options as shared
 
-EPILOG = outputs()
+EPILOG = outputs(video=False)
 
 
 @takes(Request, without=shared.marked(Request, VIDEO), defaults={"save": "png"})

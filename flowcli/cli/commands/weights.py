@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flowcli.cli.help import Command, Group
+from flowcli.cli.loading import loading
 from flowcli.system import options as shared
 
 app = typer.Typer(
@@ -26,12 +27,14 @@ def list_all(json: shared.Json = False, quiet: shared.Quiet = False) -> None:
 
     Example: flowcli weights list
     """
-    from flowcli.model.weights import storage
-    from flowcli.model.weights.catalogue import catalogue
-    from flowcli.model.weights.published import LICENCE
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet, json=json)
+    with loading(quiet=quiet):
+        from flowcli.model.weights import storage
+        from flowcli.model.weights.catalogue import catalogue
+        from flowcli.model.weights.published import LICENCE
+
     console.table(catalogue())
     console.say(f"fetched weights go to {storage()}")
     console.say(f"licence of published weights: {LICENCE}")
@@ -43,9 +46,11 @@ def show(weights: NameOrFile, json: shared.Json = False) -> None:
 
     Example: flowcli weights show raft-things.pth
     """
-    from flowcli.model.weights import find
-    from flowcli.model.weights.catalogue import profile
     from flowcli.system.console import Console
+
+    with loading():
+        from flowcli.model.weights import find
+        from flowcli.model.weights.catalogue import profile
 
     Console(json=json).facts(profile(find(weights)))
 
@@ -63,12 +68,14 @@ def fetch(
 
     Example: flowcli weights fetch raft_large_C_T_SKHT_V2
     """
-    from flowcli.model.weights import storage
-    from flowcli.model.weights.fetch import fetch as fetch_weights
-    from flowcli.model.weights.published import choose
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet)
+    with loading(quiet=quiet):
+        from flowcli.model.weights import storage
+        from flowcli.model.weights.fetch import fetch as fetch_weights
+        from flowcli.model.weights.published import choose
+
     console.show(fetch_weights(choose(name), storage(), url=url, console=console))
     console.say(f"use it with --weights {name}")
 
@@ -85,8 +92,10 @@ def verify(
     Example: flowcli weights verify
     """
     from flowcli.errors import WeightsError
-    from flowcli.model.weights.catalogue import verify as verify_weights
     from flowcli.system.console import Console
+
+    with loading():
+        from flowcli.model.weights.catalogue import verify as verify_weights
 
     verdicts = verify_weights(weights or [])
     Console(json=json).table(verdicts)
@@ -111,11 +120,13 @@ def convert(
 
     Example: flowcli weights convert raft-small raft-small.pth --to princeton
     """
-    from flowcli.model.weights import find
-    from flowcli.model.weights.convert import convert_weights
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet)
+    with loading(quiet=quiet):
+        from flowcli.model.weights import find
+        from flowcli.model.weights.convert import convert_weights
+
     console.say(convert_weights(find(weights), output, names=to, precision=precision, overwrite=overwrite))
     console.show(output)
 
@@ -136,11 +147,13 @@ def export(
 
     Example: flowcli weights export raft-small raft.onnx --size 640x360 --iters 12
     """
-    from flowcli.model.weights import find
-    from flowcli.model.weights.onnx import export_onnx, parse_frame_size
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet)
+    with loading(quiet=quiet):
+        from flowcli.model.weights import find
+        from flowcli.model.weights.onnx import export_onnx, parse_frame_size
+
     size_of_frames = parse_frame_size(size)
     console.say(export_onnx(find(weights), output, size=size_of_frames, iterations=iterations, overwrite=overwrite))
     console.show(output)

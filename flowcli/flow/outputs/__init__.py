@@ -82,10 +82,22 @@ def output_names() -> tuple[str, ...]:
     return tuple(sorted(_files()))
 
 
-def descriptions() -> dict[str, str]:
-    """The help of each value of `--save`; read from the modules without importing them, which takes a second."""
-    texts = {name: file.read_text(encoding="utf-8") for name, file in sorted(_files().items())}
-    return {name: (ast.get_docstring(ast.parse(text)) or name).splitlines()[0] for name, text in texts.items()}
+def descriptions(*, video: bool = True) -> dict[str, str]:
+    """The help of each value of `--save` for a video or, if not `video`, for a pair of images.
+
+    Read from the modules without importing them, which takes a second.
+    """
+    modules = {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in sorted(_files().items())}
+    return {
+        name: (ast.get_docstring(module) or name).splitlines()[0]
+        for name, module in modules.items()
+        if video or not _needs_video(module)
+    }
+
+
+def _needs_video(module: ast.Module) -> bool:
+    """Whether a module's output is of videos only, as the `pairs` of its `Naming` says."""
+    return any(isinstance(node, ast.keyword) and node.arg == "pairs" for node in ast.walk(module))
 
 
 def choose(text: str) -> tuple[str, ...]:

@@ -24,7 +24,9 @@ class Fault:
 _PAGE = Fault("is a web page, not a video", "download the video itself, not the page that shows it")
 _PLAYLIST = Fault("is a playlist, not a video", "give the video files that it lists")
 _POINTER = Fault("is a git-lfs pointer, not a video", "run `git lfs pull`")
-_IMAGE = Fault("is an image, not a video", "give a folder of images, or two images to `flowcli pair`")
+_IMAGE = Fault(
+    "is an image, not a video", "give a folder of images, or a second image to `flowcli pair` or `flowcli inspect`"
+)
 _TEXT = Fault("is text, not a video", "give a video file or a folder of images")
 _CUT = Fault("is cut off: its index (moov) is missing", "copy it again; `untrunc` can repair some recordings")
 _EMPTY = Fault("is empty", "copy or download it again")

@@ -62,7 +62,7 @@ def parse_frame_size(text: str) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", text)
     if not match or "0" in match.groups():
-        raise UsageError(f"--size {text} is no size", hint="write width and height like 1024x436, or any")
+        raise UsageError(f"--size {text} is not a size", hint="write width and height like 1024x436, or any")
     return int(match[2]), int(match[1])
 
 
