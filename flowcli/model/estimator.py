@@ -109,7 +109,12 @@ class FlowEstimator:
 
     def at_once(self) -> int:
         """How many pairs a CPU may compute at the same time; those that start from each other's flow, one by one."""
-        return 1 if self.settings.warm_start else min(torch.get_num_threads(), MOST_AT_ONCE)
+        together = torch.get_num_threads() // (self.settings.threads_each or 1)
+        return 1 if self.settings.warm_start else max(1, min(together, MOST_AT_ONCE))
+
+    def threads_each(self, plan: Plan) -> int | None:
+        """How many threads compute one pair on a CPU; None elsewhere."""
+        return self.settings.threads_each or (plan.at_once and torch.get_num_threads() // plan.at_once)
 
     def extra_bytes(self, height: int, width: int) -> int:
         """The memory of refinement and of a second look for one pair."""
@@ -135,11 +140,13 @@ class FlowEstimator:
         frames = frames_of(batch)
         memory.keep(batch)
         missing = [frame for frame in frames if not memory.holds(frame)]
-        if plan.at_once is None or self.settings.warm_start:
+        threads_each = self.threads_each(plan)
+        if plan.at_once is None or threads_each is None or self.settings.warm_start:
             self.encode(missing, memory)
             return self.estimate_together(batch, memory, plan)
-        on_cores(lambda frame: self.encode([frame], memory), missing, at_once=plan.at_once)
-        estimates = on_cores(lambda pair: self.estimate_together([pair], memory, plan), batch, at_once=plan.at_once)
+        spread = partial(on_cores, at_once=plan.at_once, threads_each=threads_each)
+        spread(lambda frame: self.encode([frame], memory), missing)
+        estimates = spread(lambda pair: self.estimate_together([pair], memory, plan), batch)
         return [estimate for (estimate,) in estimates]
 
     def estimate_together(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:

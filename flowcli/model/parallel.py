@@ -24,25 +24,28 @@ if TYPE_CHECKING:
 CPU = torch.device("cpu")
 
 
-def on_cores(compute: Callable[[Value], Result], values: Iterable[Value], *, at_once: int) -> list[Result]:
+def on_cores(
+    compute: Callable[[Value], Result], values: Iterable[Value], *, at_once: int, threads_each: int
+) -> list[Result]:
     """`compute` of every value, `at_once` at the same time in as many threads, in the caller's torch modes.
 
-    Each has the same number of cores, which makes its result independent of how many `values` there are.
+    Each has the same number of OpenMP threads, on which rounding depends: results are the same however many `values`
+    there are, and however many of them are computed at once.
     """
-    if at_once == 1:
-        return [compute(value) for value in values]
     inference = torch.is_inference_mode_enabled()
     precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-    share = torch.get_num_threads() // at_once
 
     def in_thread(value: Value) -> Result:
         # Threads of Python have OpenMP settings and torch modes of their own.
-        torch.set_num_threads(share)
+        torch.set_num_threads(threads_each)
         with torch.inference_mode(inference), autocast(CPU, precision):
             return compute(value)
 
-    with threads_of(share), ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(in_thread, values))
+    with threads_of(threads_each):
+        if at_once == 1:
+            return [compute(value) for value in values]
+        with ThreadPoolExecutor(at_once) as pool:
+            return list(pool.map(in_thread, values))
 
 
 @contextmanager

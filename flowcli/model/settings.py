@@ -29,9 +29,10 @@ class Settings:
 
     `iterations` is the number of updates, or, with a `tolerance` in pixels, their limit for pairs that do not converge.
     `batch` counts pairs per model call, and `on_demand` says how correlation is computed; None leaves either to the
-    plan, which `memory` limits, in bytes. `warm_start` starts a pair from the previous pair's flow. `refinement`
-    follows at the frames' own size; None leaves the flow as RAFT computes it. `second_look` says whether enlarged
-    frames are looked at too. `placement` says where frames are padded.
+    plan, which `memory` limits, in bytes. `threads_each` is the number of threads that compute one pair on a CPU; None
+    divides them among the pairs that are computed at once. `warm_start` starts a pair from the previous pair's flow.
+    `refinement` follows at the frames' own size; None leaves the flow as RAFT computes it. `second_look` says whether
+    enlarged frames are looked at too. `placement` says where frames are padded.
     """
 
     iterations: int = 12
@@ -41,6 +42,7 @@ class Settings:
     batch: int | None = 1
     on_demand: bool | None = None
     memory: int | None = None
+    threads_each: int | None = None
     precision: torch.dtype = torch.float32
     resizing: Resizing = field(default_factory=Resizing)
     refinement: Refinement | None = None

@@ -77,11 +77,16 @@ def settle(estimator: FlowEstimator, size: tuple[int, int], resolved: Mapping[st
     settings = estimator.settings
     if resolved is None:
         plan = estimator.plan(size[1], size[0])
-        estimator.settings = replace(settings, batch=plan.batch, on_demand=plan.on_demand)
+        threads_each = estimator.threads_each(plan)
+        estimator.settings = replace(settings, batch=plan.batch, on_demand=plan.on_demand, threads_each=threads_each)
         return
     precision = getattr(torch, resolved["precision"])
     estimator.settings = replace(
-        settings, batch=resolved["batch"], on_demand=resolved["on_demand"], precision=precision
+        settings,
+        batch=resolved["batch"],
+        on_demand=resolved["on_demand"],
+        precision=precision,
+        threads_each=resolved["threads_each"],
     )
     torch.set_num_threads(resolved["threads"])
 
@@ -94,6 +99,7 @@ def resolved_of(estimator: FlowEstimator) -> dict[str, Any]:
         "on_demand": settings.on_demand,
         "precision": str(settings.precision).removeprefix("torch."),
         "threads": torch.get_num_threads(),
+        "threads_each": settings.threads_each,
     }
 
 

@@ -19,14 +19,14 @@ def four_threads():
     torch.set_num_threads(before)
 
 
-def test_values_are_computed_at_the_same_time_with_an_equal_share_of_the_threads_and_in_order() -> None:
+def test_values_are_computed_at_the_same_time_with_the_threads_of_each_and_in_order() -> None:
     both = threading.Barrier(2, timeout=20)
 
     def compute(value: int) -> tuple[int, int]:
         both.wait()
         return value, torch.get_num_threads()
 
-    assert on_cores(compute, range(4), at_once=2) == [(value, 2) for value in range(4)]
+    assert on_cores(compute, range(4), at_once=2, threads_each=2) == [(value, 2) for value in range(4)]
 
 
 def test_the_number_of_threads_is_as_before_also_after_an_error() -> None:
@@ -36,7 +36,7 @@ def test_the_number_of_threads_is_as_before_also_after_an_error() -> None:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        on_cores(fail, [1, 2], at_once=2)
+        on_cores(fail, [1, 2], at_once=2, threads_each=2)
     assert (torch.get_num_threads(), cv2.getNumThreads()) == before
 
 
@@ -44,10 +44,13 @@ def test_threads_compute_in_the_modes_of_their_caller() -> None:
     def modes(_: int) -> tuple[bool, bool]:
         return torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")
 
-    assert on_cores(modes, [1], at_once=2) == [(False, False)]
+    assert on_cores(modes, [1], at_once=2, threads_each=2) == [(False, False)]
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-        assert on_cores(modes, [1], at_once=2) == [(True, True)]
+        assert on_cores(modes, [1], at_once=2, threads_each=2) == [(True, True)]
 
 
-def test_one_at_once_is_computed_by_the_caller() -> None:
-    assert on_cores(lambda _: threading.current_thread(), [1, 2], at_once=1) == [threading.current_thread()] * 2
+def test_one_at_once_is_computed_by_the_caller_with_its_threads() -> None:
+    def compute(_: int) -> tuple[threading.Thread, int]:
+        return threading.current_thread(), torch.get_num_threads()
+
+    assert on_cores(compute, [1, 2], at_once=1, threads_each=3) == [(threading.current_thread(), 3)] * 2

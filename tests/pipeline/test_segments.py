@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from flowcli.errors import UsageError
 from flowcli.media.pyav import VideoReader, VideoWriter, join_videos
@@ -98,6 +99,25 @@ def test_another_processor_goes_on_in_the_precision_that_the_run_began_in(comput
     monkeypatch.setattr("flowcli.model.device.multiplies_bfloat16", lambda: False)
     assert compute(*line, "-o", "cut", "--resume").code == 0
     assert json.loads(Path("cut/clip_flow.json").read_bytes())["settings"]["precision"] == "bfloat16"
+    assert_same_outputs("cut", "whole")
+
+
+def test_a_fuller_machine_goes_on_with_as_many_threads_for_each_pair(compute, make_video, monkeypatch) -> None:
+    """Fewer pairs fit there at once, which would leave each of them more threads, and another rounding."""
+    make_video(frames=6)
+    line = ("video", "clip.mp4", "--save", "flo", "--segment", 2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert compute(*line, "-o", "whole").code == 0
+        with monkeypatch.context() as patch:
+            cut_off(patch, at=2)
+            with pytest.raises(Killed):
+                compute(*line, "-o", "cut")
+        monkeypatch.setattr("flowcli.model.estimator.free_bytes", lambda _: 200 * 2**20)
+        assert compute(*line, "-o", "cut", "--resume").code == 0
+    finally:
+        torch.set_num_threads(threads)
     assert_same_outputs("cut", "whole")
 
 
