@@ -17,6 +17,7 @@ from flowcli.media.pairs import pair_up
 from flowcli.model import refinement, variational
 from flowcli.model.estimator import estimator_for
 from flowcli.model.memory import Memory
+from flowcli.model.parallel import threads_of
 from flowcli.model.quality import Effort
 from flowcli.model.refinement import STATED, Refinement
 from flowcli.model.second_look import blended, enlargement
@@ -123,6 +124,32 @@ def test_each_direction_is_refined(models) -> None:
     np.testing.assert_allclose(estimate.flow, flow_of(models["trained here"]), atol=1e-4)
     (reverse,) = both.estimate([FramePair(frame(5), frame(4), continues=False)])
     torch.testing.assert_close(estimate.backward, reverse.forward, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("quality", ["balanced", "best"])
+def test_refined_flow_of_a_pair_does_not_depend_on_the_pairs_computed_with_it(models, quality: str) -> None:
+    effort = Effort(quality=quality, iterations="2", scale=1.0, precision="fp32")
+    frames = [Frame(number, Fraction(number), image(number)[:64, :80]) for number in range(3)]
+    pairs = list(pair_up(frames))
+    with threads_of(2):
+        estimator = estimator_for(models["trained here"], device="cpu", effort=effort, settings=Settings(batch=None))
+        assert estimator.plan(64, 80).at_once == 2
+        together = list(estimator.estimate(pairs))
+        alone = [next(estimator.estimate([pair])) for pair in reversed(pairs)]
+    for one, other in zip(together, reversed(alone), strict=True):
+        assert torch.equal(one.forward, other.forward)
+
+
+@pytest.mark.parametrize("library", ["opencv", "torch"])
+def test_refinement_of_a_batch_is_that_of_each_pair_to_the_bit(monkeypatch, library: str) -> None:
+    if library == "torch":
+        monkeypatch.setattr(refinement, "by_opencv", variational.refine)
+        monkeypatch.setattr(refinement, "median_by_opencv", variational.median)
+    first, second, flow = 255 * smooth(0, 47, 66), 255 * smooth(1, 47, 66), smooth(2, 47, 66, channels=2)
+    together = Refinement().apply(first, second, flow)
+    for number in range(2):
+        one = slice(number, number + 1)
+        assert torch.equal(together[one], Refinement().apply(first[one], second[one], flow[one]))
 
 
 def test_a_warm_start_begins_from_flow_that_is_not_refined(models) -> None:

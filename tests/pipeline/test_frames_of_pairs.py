@@ -49,6 +49,17 @@ def test_the_report_numbers_the_frames_of_a_part_as_the_whole_video_does(compute
     assert [Fraction(pair["source_time"]) * 25 for pair in report()["pairs"]] == [20, 22]
 
 
+def test_refined_flow_of_a_part_is_that_of_the_whole_clip_to_the_bit(compute, make_video) -> None:
+    path = make_video(frames=7, prepare=lambda stream: setattr(stream, "gop_size", 3))
+    options = ("--refine", "variational", "--save", "flo", "--names", "source")
+    assert compute("video", path, *options, "-o", "whole").code == 0
+    assert compute("video", path, *options, "--start", "#2", "--end", "#5", "-o", "part").code == 0
+    part = [name for name in files_below("part") if name.endswith(".flo")]
+    assert [Path(name).stem for name in part] == ["000002", "000003"]
+    for name in part:
+        assert Path("part", name).read_bytes() == Path("whole", name).read_bytes()
+
+
 def test_a_pair_of_images_is_named_in_its_report(compute, make_images) -> None:
     folder = shot(make_images)
     assert compute("pair", folder / "shot.1001.png", folder / "shot.1003.png", "--save", "flo", "-o", "out").code == 0
