@@ -99,7 +99,7 @@ def zip_bomb() -> str:
     torch.save({"a": torch.zeros(3)}, "plain.pth")
     with zipfile.ZipFile("plain.pth") as plain, zipfile.ZipFile("raft.pth", "w", zipfile.ZIP_DEFLATED) as bomb:
         for name in plain.namelist():
-            bomb.writestr(name, plain.read(name) if not name.endswith("data/0") else bytes(300_000_000))
+            bomb.writestr(name, plain.read(name) if not name.endswith("data/0") else bytes(30_000_000))
     return line("raft.pth")
 
 

@@ -58,7 +58,7 @@ def whole(name: str) -> None:
     ending = Path(name).suffix
     if ending in {".mp4", ".ts", ".mkv", ".gif"}:
         gif = {"codec": "gif", "pix_fmt": "rgb8", "codec_options": {}} if ending == ".gif" else {}
-        clip(name, frames=6, **gif)
+        clip(name, frames=3, **gif)
     elif ending in {".flo", ".npz"}:
         from flowcli.flow.formats import flo, npz
 
