@@ -7,6 +7,7 @@ import signal
 import threading
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,23 @@ def flowcli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     return call
 
 
+@pytest.fixture(scope="session")
+def load_once():
+    """`load` of weights, which keeps the models: to load one takes as long as a pair's flow."""
+    from flowcli.model.weights import load
+
+    return cache(load)
+
+
 @pytest.fixture
-def compute(flowcli, weights: Path):
+def loaded(load_once, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands use the models that earlier tests have loaded."""
+    for user in ("flowcli.model.estimator", "flowcli.batch.engines.local"):
+        monkeypatch.setattr(f"{user}.load", load_once)
+
+
+@pytest.fixture
+def compute(flowcli, loaded: None, weights: Path):
     """Runs a command with one update of the untrained weights."""
 
     def call(*arguments: object) -> Ended:

@@ -51,12 +51,12 @@ class Failing:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained: Path):
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: None, weights: Path):
     monkeypatch.chdir(tmp_path)
     clip("a.mp4", frames=FRAMES)
 
     def call(save: str, *more: str) -> tuple[int, list[str]]:
-        line = ["video", "a.mp4", "-o", "out", "--save", save, "--iters", "1", "--weights", str(untrained), *more]
+        line = ["video", "a.mp4", "-o", "out", "--save", save, "--iters", "1", "--weights", str(weights), *more]
         code, stderr = run_here(line)
         return code, stderr.splitlines()
 
