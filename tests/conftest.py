@@ -25,6 +25,12 @@ if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """None, which lets all quick tests share the cores; 0 for chosen tests, which one process shows better."""
+    chosen = config.args_source is config.ArgsSource.ARGS or config.option.keyword or config.option.capture == "no"
+    return None if not chosen and config.option.markexpr.startswith("not slow") else 0
+
+
 def quarters(width: int = 64, height: int = 48, *, shift: int = 0) -> np.ndarray:
     """An image of four quarters (red, green, blue, white), which differs from its rotations and mirrorings."""
     image = np.zeros((height, width, 3), np.uint8)

@@ -74,7 +74,7 @@ def test_two_processes_compute_the_steps_of_one_with_twice_the_parts(capsys: pyt
     rendezvous = rendezvous_of_two()
     processes = [start({**rendezvous, "RANK": str(rank)}) for rank in (0, 1)]
     _, alone = run_here(TRAIN, capsys)
-    (largest, first), (_, second) = (json.loads(process.communicate(timeout=120)[0]) for process in processes)
+    (largest, first), (_, second) = (json.loads(process.communicate(timeout=240)[0]) for process in processes)
     assert largest == 6
     assert first == second
     assert len(first) == 4
@@ -105,8 +105,8 @@ def test_two_processes_with_single_pairs_compute_the_steps_of_one_with_batches_o
     rendezvous = rendezvous_of_two()
     processes = [start({**rendezvous, "RANK": str(rank)}, apart) for rank in (0, 1)]
     _, alone = run_here(together, capsys)
-    _, shared = json.loads(processes[0].communicate(timeout=120)[0])
-    processes[1].communicate(timeout=120)
+    _, shared = json.loads(processes[0].communicate(timeout=240)[0])
+    processes[1].communicate(timeout=240)
     assert len(alone) == len(shared) == 4
     for found, expected in zip(shared, alone, strict=True):
         assert found == pytest.approx(expected, rel=1e-5)
@@ -124,7 +124,7 @@ def test_processes_limited_by_time_end_at_the_same_step_with_different_clocks() 
     rendezvous = rendezvous_of_two()
     processes = [start({**rendezvous, "RANK": str(rank)}, text) for rank in (0, 1)]
     try:
-        (_, first), (_, second) = (json.loads(process.communicate(timeout=60)[0]) for process in processes)
+        (_, first), (_, second) = (json.loads(process.communicate(timeout=240)[0]) for process in processes)
     finally:
         for process in processes:
             process.kill()
