@@ -9,7 +9,7 @@ CHECKS = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
     ("mypy",),
-    ("pytest", "-n", "auto", "--dist", "worksteal"),
+    ("pytest",),
 )
 FIXES = (("ruff", "format", "."), ("ruff", "check", "--fix", "."))
 

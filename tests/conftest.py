@@ -8,6 +8,7 @@ import signal
 import threading
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """None, which lets all quick tests share the cores; 0 for chosen tests, which one process shows better."""
+    chosen = config.args_source is config.ArgsSource.ARGS or config.option.keyword or config.option.capture == "no"
+    return None if not chosen and config.option.markexpr.startswith("not slow") else 0
 
 
 def quarters(width: int = 64, height: int = 48, *, shift: int = 0) -> np.ndarray:
@@ -167,8 +174,23 @@ def flowcli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     return call
 
 
+@pytest.fixture(scope="session")
+def load_once():
+    """`load` of weights, which keeps the models: to load one takes as long as a pair's flow."""
+    from flowcli.model.weights import load
+
+    return cache(load)
+
+
 @pytest.fixture
-def compute(flowcli, weights: Path):
+def loaded(load_once, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands use the models that earlier tests have loaded."""
+    for user in ("flowcli.model.estimator", "flowcli.batch.engines.local"):
+        monkeypatch.setattr(f"{user}.load", load_once)
+
+
+@pytest.fixture
+def compute(flowcli, loaded: None, weights: Path):
     """Runs a command with one update of the untrained weights."""
 
     def call(*arguments: object) -> Ended:

@@ -10,16 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
+from flowcli.cli import app
 from flowcli.media.demo_clip import source
 from flowcli.training import pool, recipes, run
 
 pytestmark = pytest.mark.usefixtures("place")
 
 
-@pytest.fixture
-def scored(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two pairs whose second frame is the first, moved by 2 px to the right."""
-    root = tmp_path / "scored"
+    root = tmp_path_factory.mktemp("pairs") / "scored"
     for name in ("near_1", "far_1"):
         folder = root / name
         folder.mkdir(parents=True)
@@ -97,17 +98,27 @@ def test_eval_compares_several_weights(compute, scored, weights) -> None:
 # train
 
 
+def shorten(patch: pytest.MonkeyPatch, steps: int) -> None:
+    """Shortens the recipe smoke to a number of tiny steps on a pool of four pairs."""
+    stage = recipes.Stage("smoke", steps, 1, (128, 128), 1, (1e-4, 1e-4))
+    recipe = recipes.Recipe(stages=(stage,), render_size=(144, 160), pool_pairs=4)
+    patch.setitem(recipes.RECIPES, "smoke", recipe)
+    patch.setattr(pool, "SHARD_PAIRS", 4)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch):
-    """Shortens the recipe smoke to a number of tiny steps on a pool of four pairs."""
+    return lambda steps: shorten(monkeypatch, steps)
 
-    def shorten(steps: int) -> None:
-        stage = recipes.Stage("smoke", steps, 1, (128, 128), 1, (1e-4, 1e-4))
-        recipe = recipes.Recipe(stages=(stage,), render_size=(144, 160), pool_pairs=4)
-        monkeypatch.setitem(recipes.RECIPES, "smoke", recipe)
-        monkeypatch.setattr(pool, "SHARD_PAIRS", 4)
 
-    return shorten
+@pytest.fixture(scope="module")
+def trained(scored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of one step."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch, 1)
+        assert app.run(["train", "--run", str(folder), "--recipe", "smoke", "--validation", str(scored)]) == 0
+    return folder
 
 
 def test_train_trains_and_resumes(flowcli, quick, scored, monkeypatch) -> None:
@@ -139,18 +150,15 @@ def test_a_damaged_state_and_a_file_instead_of_a_folder_have_their_exit_codes(fl
     assert flowcli("train", "--run", "file", "--recipe", "smoke").code == 7
 
 
-def test_a_resumed_run_refuses_other_weights(flowcli, quick) -> None:
+def test_a_resumed_run_refuses_other_weights(flowcli, quick, trained) -> None:
     quick(1)
-    assert flowcli("train", "--run", "run", "--recipe", "smoke").code == 0
-    ended = flowcli("train", "--run", "run", "--recipe", "smoke", "--weights", "run/last.safetensors")
+    ended = flowcli("train", "--run", trained, "--recipe", "smoke", "--weights", trained / "last.safetensors")
     assert ended.code == 2
-    assert ended.err[0] == "error: run continues from its own state"
+    assert ended.err[0] == f"error: {trained} continues from its own state"
 
 
-def test_trained_weights_can_be_used(flowcli, quick, scored) -> None:
-    quick(1)
-    flowcli("train", "--run", "run", "--recipe", "smoke", "--validation", scored)
-    assert flowcli("eval", "pairs", scored, "--weights", "run/best.safetensors", "--iters", 1).code == 0
+def test_trained_weights_can_be_used(flowcli, scored, trained) -> None:
+    assert flowcli("eval", "pairs", scored, "--weights", trained / "best.safetensors", "--iters", 1).code == 0
 
 
 @pytest.mark.parametrize(

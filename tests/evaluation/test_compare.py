@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import io
 import json
-import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -68,10 +68,11 @@ def test_saved_flow_equals_flow_computed_again(compute, flowcli, clip, weights) 
     assert record["sides"][1]["iterations"] == 1
 
 
-def test_a_video_on_stdin_is_compared(make_video, weights) -> None:
+def test_a_video_on_stdin_is_compared(flowcli, make_video, weights, monkeypatch) -> None:
     sides = [f"{weights},iters=1", f"{weights},iters=2"]
     with make_video("clip.mkv", frames=4).open("rb") as clip:
-        subprocess.run([sys.executable, "-m", "flowcli", "compare", "-", *sides], stdin=clip, check=True)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(clip))
+        assert flowcli("compare", "-", *sides).code == 0
     assert [each["first"] for each in json.loads(Path("stdin_compare.json").read_text())["pairs"]] == [0, 1, 2]
 
 

@@ -57,7 +57,7 @@ def _tag(matrix: int, transfer: int = 2) -> None:
         context = stream.codec_context  # type: ignore[attr-defined]
         context.colorspace, context.color_trc = matrix, transfer
 
-    clip("a.mkv", prepare=prepare, codec="ffv1", codec_options={})
+    clip("a.mkv", frames=3, prepare=prepare, codec="ffv1", codec_options={})
 
 
 @fault("4.7", "a colour matrix that FFmpeg does not convert", code=0, says="^(?!.*Traceback)")

@@ -147,18 +147,6 @@ def inspect_over_other_files() -> str:
     return "inspect a.png b.png -o out -y"
 
 
-@fault(
-    "4.6",
-    "inspect images whose names are markup",
-    code=0,
-    holds=lambda: no_markup(next(Path("out").rglob("explorer.html"))),
-)
-def inspect_markup() -> str:
-    pair()
-    Path("a.png").rename("<img src=x onerror=alert(1)>.png")
-    return "inspect\0<img src=x onerror=alert(1)>.png\0b.png\0-o\0out"
-
-
 for _option, _says in (
     (f"--start {NINES}:00:00", "is not a time"),
     (f"--memory {NINES}G", "is not an amount of memory"),

@@ -11,7 +11,8 @@ from tests.faults.registry import FAULTS, Fault
 from tests.faults.running import run_fault
 
 
+@pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("fault", FAULTS, ids=[f"{fault.section} {fault.name}" for fault in FAULTS])
-def test_a_fault_ends_as_it_must(tmp_path: Path, untrained: Path, fault: Fault) -> None:
-    outcome = run_fault(fault, tmp_path, untrained)
+def test_a_fault_ends_as_it_must(tmp_path: Path, weights: Path, fault: Fault) -> None:
+    outcome = run_fault(fault, tmp_path, weights)
     assert not outcome.wrong, outcome.stderr

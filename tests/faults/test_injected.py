@@ -21,7 +21,7 @@ from raft_core.raft import RAFT
 from tests.faults.making import clip
 from tests.faults.running import playable, run_here
 
-FRAMES = 9
+FRAMES = 6
 
 
 class Failing:
@@ -51,12 +51,12 @@ class Failing:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained: Path):
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: None, weights: Path):
     monkeypatch.chdir(tmp_path)
     clip("a.mp4", frames=FRAMES)
 
     def call(save: str, *more: str) -> tuple[int, list[str]]:
-        line = ["video", "a.mp4", "-o", "out", "--save", save, "--iters", "1", "--weights", str(untrained), *more]
+        line = ["video", "a.mp4", "-o", "out", "--save", save, "--iters", "1", "--weights", str(weights), *more]
         code, stderr = run_here(line)
         return code, stderr.splitlines()
 
@@ -80,7 +80,7 @@ def test_a_container_that_fails_from_a_packet_on_gives_the_frames_before_it(run,
     assert len(list(Path("out/a_flow").iterdir())) == packet - 1
 
 
-@pytest.mark.parametrize("picture", [0, 1, 4, FRAMES - 2])
+@pytest.mark.parametrize("picture", [0, 1, FRAMES - 2])
 def test_a_disk_that_is_full_from_a_picture_on_leaves_only_complete_files(run, monkeypatch, picture: int) -> None:
     create = ContainerWriter._create
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

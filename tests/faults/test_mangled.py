@@ -58,7 +58,7 @@ def whole(name: str) -> None:
     ending = Path(name).suffix
     if ending in {".mp4", ".ts", ".mkv", ".gif"}:
         gif = {"codec": "gif", "pix_fmt": "rgb8", "codec_options": {}} if ending == ".gif" else {}
-        clip(name, frames=6, **gif)
+        clip(name, frames=3, **gif)
     elif ending in {".flo", ".npz"}:
         from flowcli.flow.formats import flo, npz
 
@@ -72,12 +72,14 @@ def whole(name: str) -> None:
 
 @given(name=st.sampled_from(sorted(LINES)), damage=DAMAGE)
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_a_damaged_file_ends_with_an_exit_code_and_an_error(untrained: Path, name: str, damage: Damage) -> None:
+def test_a_damaged_file_ends_with_an_exit_code_and_an_error(
+    loaded: None, weights: Path, name: str, damage: Damage
+) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         whole(name)
         Path(name).write_bytes(damage.of(Path(name).read_bytes()))
         command, *rest = LINES[name].split()
-        model = [] if command == "convert" else ["--weights", str(untrained), "--iters", "1", "-o", "out"]
+        model = [] if command == "convert" else ["--weights", str(weights), "--iters", "1", "-o", "out"]
         code, stderr = run_here([command, *rest, *model])
         assert code in {0, 2, 3, 4}, stderr
         assert not [line for line in stderr.splitlines() if line.startswith(("Traceback", "native: "))], stderr

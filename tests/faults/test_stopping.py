@@ -51,9 +51,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", LINES)
 @pytest.mark.usefixtures("place")
 def test_a_signal_ends_every_command_soon_without_incomplete_files(
-    untrained: Path, name: str, sent: str, code: int, seconds: float
+    weights: Path, name: str, sent: str, code: int, seconds: float
 ) -> None:
-    process = start(LINES[name], untrained)
+    process = start(LINES[name], weights)
     time.sleep(seconds)
     process.send_signal(getattr(signal, sent))
     started = time.monotonic()

@@ -38,21 +38,20 @@ NAMES = {ending: name for name, ending in KINDS.items()}
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("segment", [1, 2])
-def test_a_video_gives_the_array_of_its_flow_whatever_its_segments(compute, make_images, ending, segment):
-    line = ["--save", f"{NAMES[ending]},flo", "--direction", "both", "--segment", segment]
-    assert compute("video", make_images(count=4), *line).code == 0
-    for name, direction in ((f"shots_flow{ending}", ""), (f"shots_flow_backward{ending}", "_backward")):
-        stack = read_stack(Path(name))
-        assert (stack.array.shape, stack.array.dtype) == ((3, 48, 64, 2), np.float32)
-        for number, flow in enumerate(stack):
-            assert np.array_equal(flow, flo.read(Path(f"shots_flow/00000{number}{direction}.flo")))
-        if ending != ".npy":
-            assert [stack.frames(number) for number in range(3)] == [(0, 1), (1, 2), (2, 3)]
-            assert [stack.times(number) for number in range(3)] == [(n / 25, (n + 1) / 25) for n in range(3)]
-            assert (stack.attributes["scale_factor"], stack.attributes["max_error"]) == (1, 0)
-    assert compute("video", "shots", *line).err[0].endswith("exists already")
-    assert compute("video", "shots", *line, "-y").code == 0
+def test_a_video_gives_the_array_of_its_flow_whatever_its_segments(compute, make_images, ending):
+    line = ["video", make_images(count=4), "--save", f"{NAMES[ending]},flo", "--direction", "both"]
+    for options in (["--segment", 1], ["--segment", 2, "-y"]):
+        assert compute(*line, *options).code == 0
+        for name, direction in ((f"shots_flow{ending}", ""), (f"shots_flow_backward{ending}", "_backward")):
+            stack = read_stack(Path(name))
+            assert (stack.array.shape, stack.array.dtype) == ((3, 48, 64, 2), np.float32)
+            for number, flow in enumerate(stack):
+                assert np.array_equal(flow, flo.read(Path(f"shots_flow/00000{number}{direction}.flo")))
+            if ending != ".npy":
+                assert [stack.frames(number) for number in range(3)] == [(0, 1), (1, 2), (2, 3)]
+                assert [stack.times(number) for number in range(3)] == [(n / 25, (n + 1) / 25) for n in range(3)]
+                assert (stack.attributes["scale_factor"], stack.attributes["max_error"]) == (1, 0)
+    assert compute(*line).err[0].endswith("exists already")
 
 
 @pytest.mark.parametrize("ending", ENDINGS[1:])

@@ -60,12 +60,15 @@ def test_the_page_loads_nothing(inspected) -> None:
     assert not re.search(r"https?://|(?:src|href)=[\"'](?!data:)", text)
 
 
-def test_a_file_name_ends_no_script(flowcli, weights, tmp_path) -> None:
+def test_a_file_name_ends_no_script_and_is_no_element(flowcli, weights, tmp_path) -> None:
+    name = "<!--<script><img src=x>"
     picture = np.zeros((*SIZE, 3), np.uint8)
-    for name in ("<!--<script>.png", "b.png"):
-        cv2.imwrite(str(tmp_path / name), picture)
-    assert flowcli("inspect", "<!--<script>.png", "b.png", "--weights", weights, "--iters", 1).code == 0
-    assert data_in(Path("<!--<script>_inspect/explorer.html"))["name"] == "<!--<script>"
+    for file in (f"{name}.png", "b.png"):
+        cv2.imwrite(str(tmp_path / file), picture)
+    assert flowcli("inspect", f"{name}.png", "b.png", "--weights", weights, "--iters", 1).code == 0
+    page = Path(f"{name}_inspect/explorer.html")
+    assert data_in(page)["name"] == name
+    assert "<img src=x" not in page.read_text()
 
 
 def test_larger_frames_are_stored_coarser_and_the_record_says_so(inspected, monkeypatch) -> None:

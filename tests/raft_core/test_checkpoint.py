@@ -241,6 +241,7 @@ def test_networks_related_to_raft_are_named(tmp_path: Path) -> None:
     assert str(refusal(tmp_path / "gma.pth")).endswith("gma.pth holds GMA, not RAFT")
 
 
+@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
 def test_a_torchscript_program_is_refused(tmp_path: Path) -> None:
     program = torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2))
     program.save(tmp_path / "program.pt")

@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from flowcli.training.distributed import Group
 
@@ -58,11 +60,21 @@ def rendezvous_of_two() -> dict[str, str]:
     return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
 
 
-def test_two_processes_compute_the_steps_of_one_with_twice_the_parts() -> None:
+def run_here(text: str, capsys: pytest.CaptureFixture[str]) -> list[Any]:
+    """What the script prints, run in this process."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng():
+        exec(text, {})
+    torch.set_num_threads(threads)
+    result: list[Any] = json.loads(capsys.readouterr().out)
+    return result
+
+
+def test_two_processes_compute_the_steps_of_one_with_twice_the_parts(capsys: pytest.CaptureFixture[str]) -> None:
     rendezvous = rendezvous_of_two()
-    processes = [start({}), *(start({**rendezvous, "RANK": str(rank)}) for rank in (0, 1))]
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
-    (_, alone), (largest, first), (_, second) = (json.loads(output) for output in outputs)
+    processes = [start({**rendezvous, "RANK": str(rank)}) for rank in (0, 1)]
+    _, alone = run_here(TRAIN, capsys)
+    (largest, first), (_, second) = (json.loads(process.communicate(timeout=240)[0]) for process in processes)
     assert largest == 6
     assert first == second
     assert len(first) == 4
@@ -76,7 +88,9 @@ def test_every_part_belongs_to_exactly_one_process() -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_with_single_pairs_compute_the_steps_of_one_with_batches_of_two() -> None:
+def test_two_processes_with_single_pairs_compute_the_steps_of_one_with_batches_of_two(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """The same pairs, two at once in one process, and one in each of two processes."""
     # A lower rate: AdamW amplifies rounding errors, and batches of two are convolved in another order.
     apart = TRAIN.replace("4e-4", "2e-5")
@@ -90,9 +104,9 @@ def test_two_processes_with_single_pairs_compute_the_steps_of_one_with_batches_o
     )
     rendezvous = rendezvous_of_two()
     processes = [start({**rendezvous, "RANK": str(rank)}, apart) for rank in (0, 1)]
-    _, alone = json.loads(subprocess.check_output([sys.executable, "-c", together], cwd=ROOT, text=True))
-    _, shared = json.loads(processes[0].communicate(timeout=120)[0])
-    processes[1].communicate(timeout=120)
+    _, alone = run_here(together, capsys)
+    _, shared = json.loads(processes[0].communicate(timeout=240)[0])
+    processes[1].communicate(timeout=240)
     assert len(alone) == len(shared) == 4
     for found, expected in zip(shared, alone, strict=True):
         assert found == pytest.approx(expected, rel=1e-5)
@@ -110,7 +124,7 @@ def test_processes_limited_by_time_end_at_the_same_step_with_different_clocks() 
     rendezvous = rendezvous_of_two()
     processes = [start({**rendezvous, "RANK": str(rank)}, text) for rank in (0, 1)]
     try:
-        (_, first), (_, second) = (json.loads(process.communicate(timeout=60)[0]) for process in processes)
+        (_, first), (_, second) = (json.loads(process.communicate(timeout=240)[0]) for process in processes)
     finally:
         for process in processes:
             process.kill()
