@@ -97,10 +97,12 @@ class Batch:
         if not failed:
             return None
         message = f"{len(failed)} of {len(self.clips)} clips failed or are partial"
-        if all(outcome.hint == OVERWRITING for outcome in failed):
+        refused = sum(outcome.hint == OVERWRITING for outcome in failed)
+        hint = f"{self.record} states the reasons; --retry-failed computes them again"
+        if refused == len(failed):
             hint = "their outputs are of other options: -y overwrites them, -o writes elsewhere"
-        else:
-            hint = f"{self.record} states the reasons; --retry-failed computes them again"
+        elif refused:
+            hint = f"{refused} have outputs of other options, which -y overwrites; {self.record} states all reasons"
         return PartialError(message, hint=hint)
 
 

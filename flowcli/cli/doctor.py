@@ -50,9 +50,9 @@ def diagnose() -> Diagnosis:
     for check in (check_torch, check_opencv, check_pyav, check_weights):
         check(diagnosis)
     extras = {name: all(find_spec(module) for module in modules) for name, modules in EXTRAS.items()}
-    diagnosis.add_fact(
-        "extras", ", ".join(f"{name}: {'yes' if here else 'no'}" for name, here in extras.items()), extras
-    )
+    have, lack = ([name for name, here in extras.items() if here is wanted] for wanted in (True, False))
+    missing = f"; not installed: {', '.join(lack)}" if lack else ""
+    diagnosis.add_fact("extras", f"{', '.join(have) or 'none'}{missing}", extras)
     return diagnosis
 
 

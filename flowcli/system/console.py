@@ -162,8 +162,8 @@ class Console:
 
 def fact(name: str, value: str, width: int) -> str:
     """A line of a name and its value; on a terminal the name is coloured, and the value's lines begin in one column."""
-    line = folded(f"{name:<{width}}  {value}", sys.stdout, indent=width + 2)
-    return styled(name, "problem" if name.startswith("problem ") else "name", sys.stdout) + line[len(name) :]
+    title = styled(name, "problem" if name.startswith("problem ") else "name", sys.stdout)
+    return title + " " * (width + 2 - len(name)) + folded(value, sys.stdout, indent=width + 2)
 
 
 def shortened(text: str, *, width: int = 32) -> str | None:

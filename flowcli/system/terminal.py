@@ -37,21 +37,22 @@ def styled(text: str, style: str, stream: TextIO) -> str:
 
 
 def folded(text: str, stream: TextIO, *, indent: int = 0) -> str:
-    """Text in lines that fit a terminal, broken between words only, all but the first indented; as it is elsewhere.
+    """Text that begins in column `indent` of a terminal, in lines that fit and begin there too; as it is elsewhere.
 
-    Commands in backquotes and what is longer than a line stay whole, so that they can be copied.
+    Lines break between words only; commands in backquotes and what is longer than a line stay whole, to be copied.
     """
     if not is_terminal(stream):
         return text
-    whole = COMMAND.sub(lambda command: command[0].replace(" ", "\0"), text)
+    margin = " " * indent
     lines = textwrap.wrap(
-        whole,
+        COMMAND.sub(lambda command: command[0].replace(" ", "\0"), text),
         max(width_of(stream), indent + 20),
-        subsequent_indent=" " * indent,
+        initial_indent=margin,
+        subsequent_indent=margin,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join(lines).replace("\0", " ")
+    return "\n".join(lines)[indent:].replace("\0", " ")
 
 
 def message(text: str, stream: TextIO, *, style: str | None = None) -> str:
@@ -59,12 +60,11 @@ def message(text: str, stream: TextIO, *, style: str | None = None) -> str:
     if not is_terminal(stream):
         return text
     head = HEAD.match(text)
-    lines = folded(text, stream, indent=head.end() if head else 0)
+    start, kind = (head[0], head[1]) if head else ("", None)
+    rest = folded(text[len(start) :], stream, indent=len(start))
     if style:
-        lines = styled(lines, style, stream)
-    elif head and head[1]:
-        lines = styled(f"{head[1]}:", head[1], stream) + lines[len(head[1]) + 1 :]
-    return CLEAR + lines
+        return CLEAR + styled(start + rest, style, stream)
+    return CLEAR + (styled(start.rstrip(), kind, stream) + " " if kind else start) + rest
 
 
 def width_of(stream: TextIO) -> int:

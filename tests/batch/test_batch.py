@@ -178,6 +178,16 @@ def test_failures_by_older_outputs_alone_are_told_how_to_be_overcome(compute, cl
     assert compute(*line, "--skip", 2, "-y").code == 0
 
 
+def test_failures_by_older_outputs_are_told_apart_from_others(compute, clips: Path) -> None:
+    (clips / "broken.mkv").write_text("hello")
+    line = ("batch", clips, *SAVE, "--include", "*.mkv", "--segment", 1)
+    assert compute(*line).code == 4
+    whole = len(list(clips.rglob("*.mkv"))) - 1
+    assert compute(*line, "--skip", 2).err[-1] == (
+        f"hint: {whole} have outputs of other options, which -y overwrites; out/batch.json states all reasons"
+    )
+
+
 HOLDER = """
 import time
 from pathlib import Path

@@ -51,7 +51,7 @@ def test_show_gives_the_origin_and_the_size_of_a_file(flowcli, large: Path) -> N
     facts = dict(line.split("  ", 1) for line in flowcli("weights", "show", "tv.pth").out)
     facts = {name: value.strip() for name, value in facts.items()}
     assert (facts["names"], facts["size"], facts["parameters"]) == ("torchvision", "raft-large", "5,257,536")
-    assert (facts["taken from"], facts["states epoch"], facts["precision"]) == ("model", "3", "float32")
+    assert (facts["taken from"], facts["epoch"], facts["precision"]) == ("model", "3", "float32")
     assert facts["sha256"] == hashlib.sha256(Path("tv.pth").read_bytes()).hexdigest()
 
 
@@ -59,8 +59,8 @@ def test_show_gives_the_facts_that_training_stored_beside_its_best_weights(flowc
     Path("best.safetensors").write_bytes(weights.read_bytes())
     Path("best.json").write_text(json.dumps({"step": 115, "epe": {"chairs": 4.5, "mean": 3.25}}))
     shown = flowcli("weights", "show", "best.safetensors").out
-    assert "states step        115" in shown
-    assert "states validation  EPE in px: chairs 4.50, mean 3.25" in shown
+    assert "step        115" in shown
+    assert "validation  EPE in px: chairs 4.50, mean 3.25" in shown
     Path("best.json").write_text('["mine"]')
     assert flowcli("weights", "show", "best.safetensors").code == 0
 

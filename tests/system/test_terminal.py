@@ -84,9 +84,15 @@ def test_pipes_have_no_escapes_and_whole_lines(monkeypatch, line: str, style: st
 
 def test_long_lines_break_between_words_and_go_on_below_the_first() -> None:
     assert folded("use arrows, exr, film, flo, gif, hdf5, kitti, magnitude", Terminal(), indent=4).splitlines() == [
-        "use arrows, exr, film, flo, gif, hdf5,",
-        "    kitti, magnitude",
+        "use arrows, exr, film, flo, gif,",
+        "    hdf5, kitti, magnitude",
     ]
+
+
+def test_a_long_path_begins_behind_the_word_error(monkeypatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    path = "/a" * 30
+    assert written(monkeypatch, Terminal(), f"error: {path} is gone") == f"{CLEAR}error: {path}\n       is gone\n"
 
 
 def test_commands_and_paths_stay_whole() -> None:

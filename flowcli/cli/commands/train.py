@@ -37,8 +37,9 @@ def run(
     """Train RAFT on generated pairs or on datasets; run it again to resume.
 
     The run's folder gets log.jsonl, the validation curve in validation.png, and the averaged weights with the lowest
-    validation error in best.safetensors. For several processes, start it as torchrun --nproc-per-node 2 -m -- flowcli
-    train --threads 1 ...
+    validation error in best.safetensors. Pairs are rendered when they are first needed: the first steps take longest,
+    and the time left is overstated until then. For several processes, start it as torchrun --nproc-per-node 2 -m --
+    flowcli train --threads 1 ...
 
     Example: flowcli train --run runs/first --textures ~/Pictures --validation pairs
     """
@@ -53,7 +54,7 @@ def run(
 
     training = TrainingOptions(data=folders(data or []), **options)
     if not promote:
-        console.say(run_training(training))
+        console.summarise(run_training(training))
         return
     if training.validation is None:
         raise UsageError("--promote scores the weights", hint="give --validation, a folder of pairs")

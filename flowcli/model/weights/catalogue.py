@@ -144,6 +144,10 @@ def verify(names: list[str]) -> Verdicts:
     return Verdicts(items, tuple(failed))
 
 
+LABELS = {"seen": "trained_on", "refine": "refinement"}
+"""Names of what files and cards state, and how they are shown."""
+
+
 @dataclass(frozen=True)
 class Profile:
     """The description of one file of weights."""
@@ -162,9 +166,11 @@ class Profile:
     stated: dict[str, str]
 
     def facts(self) -> dict[str, str]:
-        """The description as text by name; the statements of the file or its card come last."""
-        record = {name: value for name, value in asdict(self).items() if name != "stated"}
-        known = {**record, **{f"states {name}": value for name, value in self.stated.items()}}
+        """The description as text by name; what the file or its card states besides comes last."""
+        known = asdict(self)
+        for name, value in known.pop("stated").items():
+            if value not in known.values():
+                known.setdefault(LABELS.get(name, name), value)
         return {
             name.replace("_", " "): f"{value:,}" if isinstance(value, int) else str(value)
             for name, value in known.items()
