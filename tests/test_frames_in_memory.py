@@ -133,6 +133,17 @@ def test_parts_and_pairs_are_chosen_as_in_videos(estimator: flowcli.Estimator) -
     assert indices(skip=7, sliding=True, pad_last=True) == [(n, n) for n in range(9)]
 
 
+@pytest.mark.parametrize("kind", ["an array", "an iterator", "a folder"])
+def test_flow_is_from_a_reference_to_every_other_frame(estimator: flowcli.Estimator, make_images, kind: str) -> None:
+    source = make_images(count=4) if kind == "a folder" else CONTAINERS[kind](shots())
+    found = list(estimator.video(source, reference=1))
+    assert [(each.pair.first.index, each.pair.second.index) for each in found] == [(1, 0), (1, 2), (1, 3)]
+    assert found[0].pair.second.time == 0
+    for each in found:
+        alone = estimator.estimate(each.pair.first.image, each.pair.second.image).flow
+        assert np.array_equal(each.flow, alone)
+
+
 def test_the_length_is_that_of_the_iterable_where_it_is_known(estimator: flowcli.Estimator) -> None:
     assert len(estimator.video(shots(5))) == 4
     unknown = estimator.video(iter(shots(3)))

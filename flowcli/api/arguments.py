@@ -53,6 +53,7 @@ class Part(TypedDict, total=False):
     sliding: bool
     sample_fps: float | str | Fraction | None
     pad_last: bool
+    reference: int | None
     start: float | str | None
     end: float | str | None
     max_frames: int | None
@@ -83,6 +84,7 @@ class Frames:
     sliding: bool = False
     sample_fps: float | str | Fraction | None = None
     pad_last: bool = False
+    reference: int | None = None
     start: float | str | None = None
     end: float | str | None = None
     max_frames: int | None = None
@@ -94,6 +96,8 @@ class Frames:
         whole("skip", self.skip)
         flag("sliding", self.sliding)
         flag("pad_last", self.pad_last)
+        if self.reference is not None:
+            whole("reference", self.reference, least=0)
         if self.max_frames is not None:
             whole("max_frames", self.max_frames, least=2)
         flag("deinterlace", self.deinterlace)
@@ -103,7 +107,8 @@ class Frames:
     @property
     def pairing(self) -> Pairing:
         """Which frames make pairs."""
-        return Pairing(self.skip, self.sliding, rate("sample_fps", self.sample_fps), self.pad_last)
+        sample_fps = rate("sample_fps", self.sample_fps)
+        return parsed("reference", lambda: Pairing(self.skip, self.sliding, sample_fps, self.pad_last, self.reference))
 
     @property
     def selection(self) -> Selection:

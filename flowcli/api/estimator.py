@@ -19,12 +19,11 @@ from flowcli.api.arguments import Frames, device_named, effort_of, occlusion_of,
 from flowcli.api.images import images_of, same, starts_of, values_of
 from flowcli.api.results import Flows, Result, VideoResult
 from flowcli.flow.estimate import with_repeated
-from flowcli.media.cuts import number_shots
 from flowcli.media.decoding import Decoding
 from flowcli.media.frames import Frame, FramePair
 from flowcli.media.levels import parse_levels
 from flowcli.media.memory import FramesInMemory
-from flowcli.media.pairs import pair_up, pairs_of
+from flowcli.media.pairs import pairs_in, pairs_of_stream
 from flowcli.media.sources import open_source
 from flowcli.media.sources._sequence import DEFAULT_RATE
 from flowcli.model.estimator import FlowEstimator, estimator_for
@@ -160,21 +159,27 @@ class Estimator:
         """Yields the flow of a video, an image folder or a numbered pattern, or of frames in memory.
 
         Those are an array (frames, height, width, 3), a tensor (frames, 3, height, width), or any iterable of images as
-        `estimate` takes them, such as a generator that a camera feeds; uint16 is shown by the range of the first.
-        Flow is from frame t to t + `skip`; the next pair starts there, or at t + 1 if `sliding`; `sample_fps` takes as
-        many frames per second of any video. `pad_last` repeats the last flow for the frames that begin no pair. `start`
-        and `end` are seconds or text as on the command line; `fps` is the rate of images and frames in memory, 25 by
-        default; `deinterlace` and `video_stream` are for files. Memory does not grow with the length of the
-        video, unless results are kept.
+        `estimate` takes them, such as a generator that a camera feeds; uint16 is shown by the range of the first. Flow
+        is from frame t to t + `skip`; the next pair starts there, or at t + 1 if `sliding`; `sample_fps` takes as many
+        frames per second of any video. `pad_last` repeats the last flow for the frames that begin no pair. With
+        `reference`, flow is from the frame with this index, from 0, to every other; frames in memory that come before
+        it are held. `start` and `end` are seconds or text as on the command line; `fps` is the rate of images and
+        frames in memory, 25 by default; `deinterlace` and `video_stream` are for files. Memory does not grow with the
+        length of the video, unless results are kept.
 
         Raises TypeError, ValueError or FlowcliError at the call, not at the first flow, where `source` is unusable.
         """
         chosen = Frames(**part)
+        pairing = chosen.pairing
         if isinstance(source, str | os.PathLike):
             decoding = Decoding(chosen.deinterlace, self._levels, chosen.video_stream)
             opened = open_source(Path(source), rate=chosen.rate, selection=chosen.selection, decoding=decoding)
-            results = self._of_pairs(pairs_of(opened.frames(), chosen.pairing), opened=opened)
-            return Flows(results, chosen.pairing.flows_of(opened.meta))
+            try:
+                pairs = parsed("reference", lambda: pairs_in(opened, pairing))
+            except Exception:
+                opened.close()
+                raise
+            return Flows(self._of_pairs(pairs, opened=opened), pairing.flows_of(opened.meta))
         try:
             iter(source)
         except TypeError as error:
@@ -183,8 +188,8 @@ class Estimator:
         rate = chosen.rate or DEFAULT_RATE
         frames = FramesInMemory(source, rate=rate, selection=chosen.selection, levels=self._levels)
         # Not decoded ahead: the caller's code runs in the caller's thread.
-        results = self._of_pairs(pair_up(number_shots(frames.frames()), chosen.pairing), frames=frames)
-        return Flows(results, chosen.pairing.flows_of(frames))
+        pairs = parsed("reference", lambda: pairs_of_stream(frames.frames(), pairing))
+        return Flows(self._of_pairs(pairs, frames=frames), pairing.flows_of(frames))
 
     def _of_pairs(
         self, pairs: Iterator[FramePair], *, opened: Source | None = None, frames: FramesInMemory | None = None

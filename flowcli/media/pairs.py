@@ -6,6 +6,7 @@ import math
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from flowcli.errors import SourceError, UsageError
@@ -117,9 +118,30 @@ def pairs_in(source: Frames, pairing: Pairing) -> Iterator[FramePair]:
     with closing(number_shots(source.frames())) as frames:
         reference = next((frame for frame in frames if frame.index == pairing.reference), None)
     if reference is None:
-        hint = "give the number of a frame that can be read, from 0 at --start"
-        raise UsageError(f"--reference {pairing.reference} is not a frame of the input", hint=hint)
+        raise no_frame(pairing.reference)
     return pairs_from(reference, prefetch(number_shots(source.frames())))
+
+
+def pairs_of_stream(frames: Iterator[Frame], pairing: Pairing) -> Iterator[FramePair]:
+    """The pairs of frames that can be read once, in the caller's thread; holds those before a reference.
+
+    Raises UsageError where that frame is missing.
+    """
+    frames = number_shots(frames)
+    if pairing.reference is None:
+        return pair_up(frames, pairing)
+    before: list[Frame] = []
+    for frame in frames:
+        if frame.index == pairing.reference:
+            return pairs_from(frame, chain(before, [frame], frames))
+        before.append(frame)
+    raise no_frame(pairing.reference)
+
+
+def no_frame(reference: int) -> UsageError:
+    """The error of a reference that is missing."""
+    hint = "give the number of a frame that can be read, from 0 at --start"
+    return UsageError(f"--reference {reference} is not a frame of the input", hint=hint)
 
 
 def pairs_from(reference: Frame, frames: Iterable[Frame]) -> Iterator[FramePair]:
