@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from flowcli.cli.app import run
+from flowcli.inspection import run as inspection
 from tests.inspection.chromium import Page, chromium
 from tests.inspection.explorer_page import AT, finish, inspect_pair
 
@@ -14,6 +16,16 @@ from tests.inspection.explorer_page import AT, finish, inspect_pair
 @pytest.fixture(scope="session")
 def pair_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return inspect_pair(tmp_path_factory.mktemp("explorer"))
+
+
+@pytest.fixture(scope="session")
+def demo_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """explorer.html of `inspect demo`, without the pictures and ablations beside it."""
+    place = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(inspection, "draw_all", lambda _: iter(()))
+        assert run(["inspect", "demo", "--without", "none", "-o", str(place)]) == 0
+    return place / "fan_inspect" / "explorer.html"
 
 
 @pytest.fixture(scope="session")
