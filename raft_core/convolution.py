@@ -7,6 +7,8 @@ fifths. It rounds more than a direct convolution: by up to 3e-5 where values are
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jaxtyping import Float
     from torch import Tensor
 
@@ -26,6 +30,18 @@ FEWEST_CHANNELS = 64
 """With fewer input or output channels, moving the tiles takes longer than the saved multiplications."""
 TILES_AT_ONCE = 512
 """Bounds memory, and keeps the tiles in the cache."""
+DIRECT = ContextVar("direct", default=False)
+"""Whether no tiles are filtered; see `direct_convolutions`."""
+
+
+@contextmanager
+def direct_convolutions() -> Iterator[None]:
+    """Computes every convolution inside the block directly, which rounds least."""
+    token = DIRECT.set(True)
+    try:
+        yield
+    finally:
+        DIRECT.reset(token)
 
 
 def convolve(
@@ -57,6 +73,7 @@ def tiles_pay(x: Tensor, weight: Tensor) -> bool:
         and x.dtype == weight.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and not DIRECT.get()
         and not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
         and tuple(weight.shape[2:]) in {(3, 3), (1, 5), (5, 1)}

@@ -13,6 +13,7 @@ from flowcli.errors import UsageError
 from flowcli.inspection.loss import mean_error
 from flowcli.inspection.observation import array
 from flowcli.model.device import autocast
+from raft_core.convolution import direct_convolutions
 from raft_core.grid import pixel_grid
 from raft_core.raft import Context
 
@@ -92,7 +93,7 @@ def ablate(
     """Runs as many updates as `observation` has, from the same start, without the parts."""
     model, padding = observation.model, observation.grid.padding
     changes, errors = [], []
-    with torch.inference_mode(), autocast(estimator.device, estimator.settings.precision):
+    with torch.inference_mode(), direct_convolutions(), autocast(estimator.device, estimator.settings.precision):
         hidden, context, centers = (
             torch.from_numpy(values)[None].to(estimator.device)
             for values in (observation.hidden, observation.context, observation.updates[0].centers)

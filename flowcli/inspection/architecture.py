@@ -23,35 +23,35 @@ class Part:
     output: str
 
 
-SIZE = (1620, 800)
+SIZE = (1280, 862)
 """Width and height of the diagram."""
 PLACES = {
-    "frames": (20, 40, 216, 316),
-    "feature_encoder": (296, 40, 376, 316),
-    "volume": (732, 40, 400, 316),
-    "context_encoder": (1212, 40, 388, 316),
-    "lookup": (36, 460, 330, 260),
-    "motion_encoder": (402, 460, 300, 260),
-    "gru": (738, 460, 300, 260),
-    "flow_head": (1074, 460, 206, 260),
-    "upsampling": (1350, 410, 250, 150),
-    "flow": (1350, 590, 250, 200),
+    "frames": (16, 40, 176, 360),
+    "feature_encoder": (228, 40, 330, 360),
+    "volume": (594, 40, 310, 360),
+    "context_encoder": (940, 40, 324, 360),
+    "lookup": (32, 474, 196, 310),
+    "motion_encoder": (256, 474, 250, 310),
+    "gru": (534, 474, 250, 310),
+    "flow_head": (812, 474, 196, 310),
+    "upsampling": (1052, 446, 212, 200),
+    "flow": (1052, 676, 212, 170),
 }
 """Left, top, width and height of every part."""
-LOOP = (20, 420, 1280, 352)
+LOOP = (16, 446, 1008, 400)
 """Left, top, width and height of the frame around what is repeated."""
 ARROWS = (
-    ((236, 198), (296, 198)),
-    ((672, 198), (732, 198)),
-    ((128, 40), (128, 18), (1406, 18), (1406, 40)),
-    ((932, 356), (932, 382), (200, 382), (200, 460)),
-    ((1406, 356), (1406, 398), (888, 398), (888, 460)),
-    ((366, 590), (402, 590)),
-    ((702, 590), (738, 590)),
-    ((1038, 590), (1074, 590)),
-    ((1177, 720), (1177, 746), (200, 746), (200, 720)),
-    ((1280, 500), (1350, 500)),
-    ((1475, 560), (1475, 590)),
+    ((192, 220), (228, 220)),
+    ((558, 220), (594, 220)),
+    ((104, 40), (104, 16), (1102, 16), (1102, 40)),
+    ((749, 400), (749, 416), (130, 416), (130, 474)),
+    ((1102, 400), (1102, 432), (659, 432), (659, 474)),
+    ((228, 629), (256, 629)),
+    ((506, 629), (534, 629)),
+    ((784, 629), (812, 629)),
+    ((910, 784), (910, 806), (130, 806), (130, 784)),
+    ((1008, 546), (1052, 546)),
+    ((1158, 646), (1158, 676)),
 )
 """The points of every arrow, which ends at the last one."""
 
@@ -64,14 +64,14 @@ def parts_of(config: RaftConfig, grid: Grid) -> tuple[Part, ...]:
         Part(
             "feature_encoder",
             "encode",
-            "Feature encoder, of both frames",
+            "Feature encoder, both frames",
             encoder_layers(config, config.feature_norm, config.feature_channels),
             f"features: 2 x {config.feature_channels} x {cells}",
         ),
         Part(
             "context_encoder",
             "encode",
-            "Context encoder, of the first frame",
+            "Context encoder, first frame",
             encoder_layers(config, config.context_norm, config.hidden_channels + config.context_channels),
             f"hidden state: {config.hidden_channels} x {cells}, context: {config.context_channels} x {cells}",
         ),
@@ -96,7 +96,8 @@ def encoder_layers(config: RaftConfig, norm: Norm, outputs: int) -> tuple[str, .
     stem, *stages = config.encoder_widths
     return (
         f"7 x 7 conv, {stem}, stride 2",
-        f"2 {config.block} blocks each: {', '.join(map(str, stages))}; strides 1, 2, 2",
+        f"2 {config.block} blocks each of {', '.join(map(str, stages))}",
+        "with strides 1, 2, 2",
         f"1 x 1 conv, {outputs}; " + (f"{norm} norm" if norm != "none" else "no norm"),
     )
 
@@ -109,7 +110,7 @@ def volume(config: RaftConfig, grid: Grid) -> Part:
         "volume",
         "correlate",
         "Correlation volume and pyramid",
-        ("all pairs of cells: scalar products of features", f"means of the second frame over {means} cells"),
+        ("scalar products of all pairs of cells,", f"means over {means} cells", "of the second frame"),
         f"per cell: {', '.join(sizes)}",
     )
 
@@ -121,7 +122,7 @@ def lookup(config: RaftConfig, cells: str) -> Part:
         "lookup",
         "look_up",
         "Lookup",
-        (f"{config.correlation_levels} levels of {side} x {side} values", "around where the flow leads"),
+        (f"{config.correlation_levels} levels of {side} x {side}", "values around where", "the flow leads"),
         f"{config.correlation_channels} x {cells}",
     )
 
@@ -129,14 +130,15 @@ def lookup(config: RaftConfig, cells: str) -> Part:
 def motion_encoder(config: RaftConfig, cells: str) -> Part:
     """The motion encoder."""
     kernels = ("1 x 1", "3 x 3")
-    correlation = ", ".join(f"{k} conv, {w}" for k, w in zip(kernels, config.correlation_widths, strict=False))
+    correlation = [f"{k} conv, {w}" for k, w in zip(kernels, config.correlation_widths, strict=False)]
+    first, second = config.flow_widths
     return Part(
         "motion_encoder",
         "update",
         "Motion encoder",
         (
-            f"lookup: {correlation}",
-            f"flow: 7 x 7 conv, {config.flow_widths[0]}, 3 x 3 conv, {config.flow_widths[1]}",
+            f"lookup: {', then '.join(correlation)}",
+            f"flow: 7 x 7 conv, {first}, then 3 x 3 conv, {second}",
             f"both: 3 x 3 conv, {config.motion_channels - 2}; and the flow",
         ),
         f"motion features: {config.motion_channels} x {cells}",
@@ -162,8 +164,9 @@ def gru(config: RaftConfig, cells: str) -> Part:
 def upsampling(config: RaftConfig, grid: Grid) -> Part:
     """Learned or bilinear upsampling."""
     learned = (
-        f"3 x 3 conv, {config.flow_head_channels}, 1 x 1 conv, {9 * FACTOR**2}",
-        "weights of 3 x 3 cells per pixel",
+        f"3 x 3 conv, {config.flow_head_channels}",
+        f"1 x 1 conv, {9 * FACTOR**2}:",
+        "9 weights per pixel",
     )
     return Part(
         "upsampling",

@@ -35,6 +35,11 @@ NARROWEST = 520
 ROOMY = 14
 """The side in px from which a cell has room for outlined marks."""
 
+VIRIDIS = cv2.cvtColor(
+    cv2.applyColorMap(np.arange(0, 256, 2, dtype=np.uint8), cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB
+)[:, 0]
+"""128 shades leave a GIF's palette room for other colours, so that it needs no dithering."""
+
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _POINTS = 32
 """The height in px of OpenCV's text at scale 1."""
@@ -114,16 +119,24 @@ def titled(image: Image, title: str, note: str = "", *, size: int = 13) -> Image
 
 def row(images: Sequence[Image], *, gap: int = 12) -> Image:
     """Images from left to right, their tops aligned."""
-    height = max(image.shape[0] for image in images)
-    parts = [np.pad(i, ((0, height - i.shape[0]), (0, gap), (0, 0)), constant_values=PAPER) for i in images]
-    return np.hstack(parts)[:, :-gap] if gap else np.hstack(parts)
+    widths = [image.shape[1] for image in images]
+    sheet = blank(max(image.shape[0] for image in images), sum(widths) + gap * (len(images) - 1))
+    left = 0
+    for image, width in zip(images, widths, strict=True):
+        sheet[: image.shape[0], left : left + width] = image
+        left += width + gap
+    return sheet
 
 
 def column(images: Sequence[Image], *, gap: int = 12) -> Image:
     """Images from top to bottom, their left sides aligned."""
-    width = max(image.shape[1] for image in images)
-    parts = [np.pad(i, ((0, gap), (0, width - i.shape[1]), (0, 0)), constant_values=PAPER) for i in images]
-    return np.vstack(parts)[:-gap] if gap else np.vstack(parts)
+    heights = [image.shape[0] for image in images]
+    sheet = blank(sum(heights) + gap * (len(images) - 1), max(image.shape[1] for image in images))
+    top = 0
+    for image, height in zip(images, heights, strict=True):
+        sheet[top : top + height, : image.shape[1]] = image
+        top += height + gap
+    return sheet
 
 
 def tiled(images: Sequence[Image], *, columns: int, gap: int = 12) -> Image:
@@ -146,9 +159,8 @@ def heat(values: Map, *, low: float, high: float) -> Image:
     spread = high - low
     share = np.clip((values - low) / spread, 0, 1) if spread > 0 else np.zeros_like(values)
     missing = np.isnan(values)
-    # 128 shades leave a GIF's palette room for other colours, so that it needs no dithering.
-    grey = np.rint(127 * np.where(missing, 0, share)).astype(np.uint8) * 2
-    image = np.asarray(cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB), np.uint8)
+    shades = np.rint((len(VIRIDIS) - 1) * np.where(missing, 0, share)).astype(np.uint8)
+    image = np.asarray(VIRIDIS[shades], np.uint8)
     image[missing] = OUTSIDE
     return image
 
@@ -200,8 +212,9 @@ def rectangle(
 def mark_cell(image: Image, cell: Sequence[float], side: int) -> None:
     """Draws the red square of one cell at (x, y), which may be fractional, in cells of `side` px."""
     x, y = cell
-    weight = 2 if side >= ROOMY / 2 else 1
-    corner, opposite = (x * side, y * side), ((x + 1) * side, (y + 1) * side)
+    small = side < ROOMY / 2
+    weight, gap = (1, 2) if small else (2, 0)  # Around a small cell, so that its colour is seen.
+    corner, opposite = (x * side - gap, y * side - gap), ((x + 1) * side + gap, (y + 1) * side + gap)
     rectangle(image, corner, opposite, RED, weight=weight, outlined=side >= ROOMY)
 
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from flowcli.flow.colour import colour_flow
 from flowcli.inspection.architecture import ARROWS, LOOP, PLACES, SIZE, parts_of
-from flowcli.inspection.canvas import INK, MUTED, fitted, heat_of, spread
+from flowcli.inspection.canvas import INK, MUTED, fitted, heat_of, spread, wrapped
 from flowcli.inspection.channels import most_active
 from flowcli.system.opencv import cv2
 from raft_core.upsample import FACTOR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flowcli.inspection.architecture import Part
     from flowcli.inspection.canvas import Image, Map
     from flowcli.inspection.findings import Findings
@@ -33,6 +35,10 @@ FILLS = {
 """The colour of a box by its step."""
 MARGIN = 12
 """From the edge of a box to its text, in px."""
+TITLE, LINE, LEADING = 18, 16, 21
+"""The sizes of text, and the distance of lines, in px."""
+WIDER = 1.15
+"""The text of browsers is up to so many times as wide as OpenCV's."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +78,27 @@ def boxes_of(findings: Findings) -> list[Box]:
     boxes = []
     for part in parts_of(findings.observation.config, findings.observation.grid):
         left, top, width, height = PLACES[part.name]
-        texts = [Text(part.title, left + MARGIN, top + 24, 17, bold=True, muted=False)]
-        base = top + 24
-        for layer in part.layers:
-            base += 20
-            texts.append(Text(layer, left + MARGIN, base, 14, bold=False, muted=True))
-        texts.append(Text(part.output, left + MARGIN, top + height - 10, 14, bold=False, muted=False))
-        room = (left + MARGIN, base + 10, width - 2 * MARGIN, top + height - 30 - base - 10)
+        head, foot = lines_of(part.layers, width), lines_of([part.output], width)
+        texts = [Text(part.title, left + MARGIN, top + 24, TITLE, bold=True, muted=False)]
+        below = top + 24 + LEADING * len(head)
+        above = top + height - 10 - LEADING * (len(foot) - 1)
+        texts += [
+            Text(text, left + MARGIN, below - LEADING * (len(head) - 1 - number), LINE, bold=False, muted=True)
+            for number, text in enumerate(head)
+        ]
+        texts += [
+            Text(text, left + MARGIN, above + LEADING * number, LINE, bold=False, muted=False)
+            for number, text in enumerate(foot)
+        ]
+        room = (left + MARGIN, below + 10, width - 2 * MARGIN, above - LEADING - below - 10)
         boxes.append(Box(part, PLACES[part.name], tuple(texts), arranged(images.get(part.name, []), room)))
     return boxes
+
+
+def lines_of(texts: Iterable[str], width: int) -> list[str]:
+    """The texts in lines that fit a box of this width."""
+    inside = round((width - 2 * MARGIN) / WIDER)
+    return [line for text in texts for line in wrapped(text, inside, size=LINE)]
 
 
 def thumbnails_of(findings: Findings) -> dict[str, list[list[Image]]]:
@@ -150,7 +168,7 @@ def svg(findings: Findings) -> str:
         'orient="auto"><path class="arrow-tip" d="M0 0 L10 5 L0 10 z" fill="#707682"/></marker></defs>',
         f'<rect class="loop" x="{left}" y="{top}" width="{wide}" height="{high}" rx="10" fill="none" '
         'stroke="#707682" stroke-dasharray="7 6"/>',
-        svg_text(Text(repeated(findings), left + 200, top + 26, 15, bold=True, muted=True)),
+        svg_text(caption(findings)),
     ]
     for points in ARROWS:
         path = " L".join(f"{x} {y}" for x, y in points)
@@ -191,8 +209,8 @@ def svg_text(text: Text) -> str:
     )
 
 
-def repeated(findings: Findings) -> str:
+def caption(findings: Findings) -> Text:
     """The caption of the frame around what is repeated."""
-    return (
-        f"Update, repeated {findings.iterations} times: the flow changes by the step, the next lookup is where it leads"
-    )
+    left, top, _, height = LOOP
+    text = f"Update, repeated {findings.iterations} times: its step moves the flow, the next lookup is where that leads"
+    return Text(text, left + 124, top + height - 14, LINE, bold=True, muted=True)

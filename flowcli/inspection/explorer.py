@@ -12,7 +12,7 @@ import numpy as np
 from flowcli.flow.colour import wheel
 from flowcli.inspection import diagram
 from flowcli.inspection.packing import exact, fixed
-from flowcli.inspection.update_layers import live_data
+from flowcli.inspection.update_layers import bits_of, live_data
 from flowcli.system.opencv import cv2
 from raft_core.upsample import FACTOR
 
@@ -83,7 +83,10 @@ def data_of(findings: Findings) -> dict[str, object]:
     observation, subject = findings.observation, findings.subject
     grid, config = observation.grid, observation.config
     factor = averaging(observation)
-    first, second = (pooled(f, factor) for f in (observation.first_features, observation.second_features))
+    first, second = (
+        fixed(pooled(features, factor).transpose(1, 2, 0), bits=feature_bits(observation))
+        for features in (observation.first_features, observation.second_features)
+    )
     return {
         "name": subject.name,
         "frames": subject.frames,
@@ -97,7 +100,7 @@ def data_of(findings: Findings) -> dict[str, object]:
         "top": grid.padding.top,
         "levels": config.correlation_levels,
         "radius": config.lookup_radius,
-        "channels": len(first),
+        "channels": config.feature_channels,
         "upsampling": config.upsampling,
         "averaging": factor,
         "updates": findings.iterations,
@@ -111,12 +114,22 @@ def data_of(findings: Findings) -> dict[str, object]:
         "image": picture(subject.first, ".jpg"),
         "secondImage": picture(subject.second, ".jpg"),
         "wheel": picture(wheel(WHEEL), ".png"),
-        "first": fixed(first.transpose(1, 2, 0)),
-        "second": fixed(second.transpose(1, 2, 0)),
+        "first": first,
+        "second": second,
         "flows": exact(flows(observation)),
         "truth": truth(subject),
-        "live": live_data(observation) if factor == 1 and len(config.gru_kernels) == 1 else None,
+        "live": live_data(observation) if runs(observation) else None,
     }
+
+
+def runs(observation: Observation) -> bool:
+    """Whether the page computes updates: of models with one GRU pass, on frames whose features are not averaged."""
+    return averaging(observation) == 1 and len(observation.config.gru_kernels) == 1
+
+
+def feature_bits(observation: Observation) -> int:
+    """The bits in which the page stores features."""
+    return bits_of(observation) if runs(observation) else 16
 
 
 def pixel_data(pixel: Pixel, story: Story) -> dict[str, object]:

@@ -66,7 +66,7 @@ class Findings:
         """The number of updates."""
         return len(self.observation.updates)
 
-    @property
+    @cached_property
     def mean_updates(self) -> NDArray[np.float64]:
         """The mean length of each update over the visible cells, in source px."""
         visible = self.observation.grid.visible
@@ -83,7 +83,7 @@ class Findings:
         """The same as shares of their sum."""
         return np.asarray(self.loss_weights / self.loss_weights.sum())
 
-    @property
+    @cached_property
     def errors(self) -> NDArray[np.float64] | None:
         """The mean end-point error after each update, in px; None without ground truth."""
         ground_truth = self.subject.ground_truth

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from raft_core.update import PreparedPass
+from raft_core.convolution import direct_convolutions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Float
     from numpy.typing import NDArray
 
@@ -28,24 +30,20 @@ def gates_at(observation: Observation, cell: Cell) -> tuple[Gates, Gates]:
     Update gate z: the next hidden state is (1 - z) times the old one plus z times the candidate.
     """
     top, left = max(0, cell.row - REACH), max(0, cell.column - REACH)
-    patch = (slice(None), slice(top, cell.row + REACH + 1), slice(left, cell.column + REACH + 1))
-    here = (0, slice(None), cell.row - top, cell.column - left)
+    rows, columns = slice(top, cell.row + REACH + 1), slice(left, cell.column + REACH + 1)
+    here = (slice(None), slice(None), cell.row - top, cell.column - left)
     block = observation.model.update_block
     device = next(block.parameters()).device
 
-    def around(maps: NDArray[np.float32]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(maps[patch]))[None].to(device)
+    def around(maps: Sequence[NDArray[np.float32]]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([one[:, rows, columns] for one in maps])).to(device)
 
-    states = [observation.hidden, *(update.hidden for update in observation.updates[:-1])]
-    gates = []
-    with torch.inference_mode():
-        prepared: tuple[PreparedPass, ...] = block.prepare(around(observation.context))
-        for state, update in zip(states, observation.updates, strict=True):
-            hidden, motion = around(state), around(update.motion_features)
-            passes = []
-            for gru, ready in zip(block.passes(), prepared, strict=True):
-                passes.append(torch.stack([gate[here] for gate in gru.gates(hidden, motion, ready)]))
-                hidden = gru(hidden, motion, ready)
-            gates.append(torch.stack(passes, dim=1))  # (2, passes, hidden)
-    both = torch.stack(gates, dim=1).cpu().numpy()
-    return both[0], both[1]
+    hidden = around([observation.hidden, *(update.hidden for update in observation.updates[:-1])])  # (updates, C, h, w)
+    motion = around([update.motion_features for update in observation.updates])
+    passes = []
+    with torch.inference_mode(), direct_convolutions():
+        for gru, ready in zip(block.passes(), block.prepare(around([observation.context])), strict=True):
+            passes.append(torch.stack([gate[here] for gate in gru.gates(hidden, motion, ready)]))
+            hidden = gru(hidden, motion, ready)
+    update_gate, reset_gate = torch.stack(passes, dim=2).cpu().numpy()  # (2, updates, passes, hidden)
+    return update_gate, reset_gate

@@ -12,6 +12,7 @@ from flowcli.inspection.grid import Grid
 from flowcli.inspection.proposals import strongest_offsets
 from flowcli.media.frames import Frame
 from flowcli.model.device import autocast
+from raft_core.convolution import direct_convolutions
 from raft_core.raft import last
 from raft_core.upsample import convex_weights, upsample_bilinear
 from raft_core.warm_start import carry_forward
@@ -100,7 +101,7 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
     grid = Grid(*subject.first.shape[:2])
     on_demand = estimator.plan(grid.height, grid.width).on_demand
     model, settings = estimator.model, estimator.settings
-    with torch.inference_mode(), autocast(estimator.device, settings.precision):
+    with torch.inference_mode(), direct_convolutions(), autocast(estimator.device, settings.precision):
         first, second = (estimator.upload(Frame(0, Fraction(0), image)) for image in (subject.first, subject.second))
         started = model.begin(first, second, on_demand=on_demand)
         initial = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.inspection.architecture import parts_of
-from flowcli.inspection.explorer import averaging
+from flowcli.inspection.explorer import averaging, feature_bits
 from flowcli.inspection.figures import FIGURES, figure_of
 from flowcli.inspection.loss import mean_error
 from flowcli.inspection.maps import feature_maps, hidden_sequences, motion_sequences, upsampling_difference
@@ -83,7 +83,10 @@ def record_of(findings: Findings, *, settings: Mapping[str, object], files: Sequ
             for reading, story in zip(findings.readings, findings.stories, strict=True)
         ],
         "figures": figure_records(files),
-        "explorer": {"features": "16-bit fixed point", "averaged_over": averaging(observation)},
+        "explorer": {
+            "features": f"{feature_bits(observation)}-bit fixed point",
+            "averaged_over": averaging(observation),
+        },
         "files": list(files),
     }
     return Json(content, compact=True)

@@ -11,6 +11,7 @@ import torch
 
 from flowcli.cli.app import run
 from flowcli.flow.formats import flo
+from flowcli.inspection import run as inspection
 from flowcli.inspection.pictures import features, flow
 from flowcli.model.refinement import STATED
 from raft_core import checkpoint
@@ -52,6 +53,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pair_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return inspect_pair(tmp_path_factory.mktemp("explorer"))
+
+
+@pytest.fixture(scope="session")
+def demo_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """explorer.html of `inspect demo`, without the pictures and ablations beside it."""
+    place = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(inspection, "draw_all", lambda _: iter(()))
+        assert run(["inspect", "demo", "--without", "none", "-o", str(place)]) == 0
+    return place / "fan_inspect" / "explorer.html"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Reads the data of explorer.html, and runs RAFT's updates on it in PyTorch."""
+"""Reads the data of explorer.html, and makes RAFT's updates from it: an oracle in float64, of PyTorch's own functions.
+
+PyTorch's float32 would not do: after 15 updates of the demo, two runs that add in another order are 0.001 px apart.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,19 @@ import json
 import re
 import zlib
 from base64 import b64decode
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
 
-from flowcli.inspection.ablation import Switches, switched_off
-from raft_core.raft import RAFT, Context
+from flowcli.inspection.ablation import Switches
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from raft_core.config import RaftConfig
 
 
 def data_in(page: Path) -> dict[str, Any]:
@@ -32,56 +33,70 @@ def data_in(page: Path) -> dict[str, Any]:
 
 def unpacked(packed: dict[str, Any], *shape: int) -> NDArray[np.float32]:
     """A packed array, as page/storage.js decodes it."""
-    kind = {"float32": "<f4", "float16": "<f2", "fixed16": "<u2"}[packed["kind"]]
-    planes = np.frombuffer(zlib.decompress(b64decode(packed["bytes"])), np.uint8)
-    whole = np.ascontiguousarray(planes.reshape(np.dtype(kind).itemsize, -1).T).view(kind)
-    values = whole.reshape(shape).astype(np.float64)
-    if packed["kind"] == "fixed16":
-        values = np.where(values == 65535, np.nan, packed["low"] + values * packed["step"])
-    return values.astype(np.float32)
+    kind = packed["kind"]
+    width = {"float32": 4, "float16": 2, "fixed16": 2, "fixed24": 3}[kind]
+    planes = np.frombuffer(zlib.decompress(b64decode(packed["bytes"])), np.uint8).reshape(width, -1)
+    if kind.startswith("float"):
+        return np.ascontiguousarray(planes.T).view(f"<f{width}").reshape(shape).astype(np.float32)
+    codes = np.tensordot(256 ** np.arange(width), planes, axes=1).reshape(len(packed["low"]), -1).T.reshape(shape)
+    return np.where(codes == 256**width - 1, np.nan, packed["low"] + codes * packed["step"]).astype(np.float32)
 
 
-def model_in(data: dict[str, Any], config: RaftConfig) -> RAFT:
-    """RAFT with the page's rounded weights; its encoders, which the page does not have, are untrained."""
-    model, layers = RAFT(config), {}
-    for name, layer in data["live"]["layers"].items():
-        order = (*layer["kernel"], layer["inputs"], layer["outputs"])
-        weight = torch.from_numpy(unpacked(layer["weights"], *order)).permute(3, 2, 0, 1)
-        layers[name] = weight, torch.from_numpy(unpacked(layer["bias"], layer["outputs"]))
-    block = model.update_block
-    encoder, (gru,), head, mask = block.motion_encoder, block.passes(), block.flow_head, model.mask_head
-    assert mask is not None
-    modules = {"correlation": encoder.correlation1, "flow1": encoder.flow1, "flow2": encoder.flow2}
-    modules |= {"merge": encoder.merge, "head1": head.conv1, "head2": head.conv2}
-    modules |= {"mask1": mask.conv1, "mask2": mask.conv2}
-    joined = {"gates": (gru.update_gate, gru.reset_gate), "candidate": (gru.candidate,)}
-    with torch.no_grad():
-        for name, module in modules.items():
-            module.weight.copy_(layers[name][0])
-            module.bias.copy_(layers[name][1])
-        for name, parts in joined.items():
-            (weight, _), (context, bias) = layers[name], layers[f"context{name.capitalize()}"]
-            hidden, motion = weight[:, : config.hidden_channels], weight[:, config.hidden_channels :]
-            whole = torch.cat((hidden, context, motion), dim=1)
-            for part, one, other in zip(parts, whole.chunk(len(parts)), bias.chunk(len(parts)), strict=True):
-                part.weight.copy_(one)
-                part.bias.copy_(other)
-    return model
-
-
-def updates_in(data: dict[str, Any], config: RaftConfig, switches: Switches | None = None) -> list[NDArray[np.float32]]:
+def updates_in(data: dict[str, Any], switches: Switches | None = None) -> list[NDArray[np.float64]]:
     """The flow after every update, (rows, columns, 2) in cells, from what the page has stored."""
-    model, size = model_in(data, config), (data["rows"], data["columns"])
+    size, stored = (data["rows"], data["columns"]), data["live"]
+    switches = switches or Switches()
 
-    def tensor(packed: dict[str, Any]) -> torch.Tensor:
-        return torch.from_numpy(unpacked(packed, *size, -1)).permute(2, 0, 1)[None].contiguous()
+    def tensor(packed: dict[str, Any]) -> Tensor:
+        return torch.from_numpy(unpacked(packed, *size, -1)).double().permute(2, 0, 1)[None]
 
-    first, second = tensor(data["first"]), tensor(data["second"])
-    context = tensor(data["live"]["context"])
-    if switches is not None and "context" in switches.parts:
-        context = torch.zeros_like(context)
-    with torch.inference_mode(), switched_off(model, switches) if switches is not None else nullcontext():
-        start = Context(tensor(data["live"]["hidden"]), context)
-        made = model.updates(model.correlate(first, second), start)
-        flows = [update.flow[0] for _, update in zip(range(data["updates"]), made, strict=False)]
-    return [flow.permute(1, 2, 0).numpy() for flow in flows]
+    def convolved(name: str, x: Tensor) -> Tensor:
+        layer = stored["layers"][name]
+        order = (*layer["kernel"], layer["inputs"], layer["outputs"])
+        weight = torch.from_numpy(unpacked(layer["weights"], *order)).double().permute(3, 2, 0, 1)
+        bias = torch.from_numpy(unpacked(layer["bias"], layer["outputs"])).double()
+        padding = tuple(taps // 2 for taps in layer["kernel"])
+        return F.conv2d(x, weight, bias, padding=padding)
+
+    hidden, context = tensor(stored["hidden"]), tensor(stored["context"]) * ("context" not in switches.parts)
+    levels = pyramid(tensor(data["first"]), tensor(data["second"]), data["levels"])
+    flow, flows = torch.zeros(1, 2, *size, dtype=torch.float64), []
+    for _ in range(data["updates"]):
+        correlation = convolved("correlation", lookup(levels, flow, data["radius"], switches)).relu()
+        merged = convolved("flow2", convolved("flow1", flow).relu()).relu()
+        motion = torch.cat((convolved("merge", torch.cat((correlation, merged), dim=1)).relu(), flow), dim=1)
+        motion = motion * ("motion" not in switches.parts)
+        gates = convolved("gates", torch.cat((hidden, motion), dim=1)) + convolved("contextGates", context)
+        update, reset = gates.sigmoid().chunk(2, dim=1)
+        candidate = convolved("candidate", torch.cat((reset * hidden, motion), dim=1))
+        candidate = (candidate + convolved("contextCandidate", context)).tanh()
+        hidden = (1 - update) * hidden + update * candidate
+        flow = flow + convolved("head2", convolved("head1", hidden).relu())
+        flows.append(flow[0].permute(1, 2, 0).numpy())
+    return flows
+
+
+def pyramid(first: Tensor, second: Tensor, levels: int) -> list[Tensor]:
+    """The correlation of every cell with the second frame, (cells, 1, rows_l, columns_l) by level."""
+    volume = torch.einsum("bcij,bckl->ijbkl", first, second).flatten(0, 1) / first.shape[1] ** 0.5
+    found = [volume]
+    for _ in range(1, levels):
+        found.append(F.avg_pool2d(found[-1], 2))
+    return found
+
+
+def lookup(levels: list[Tensor], flow: Tensor, radius: int, switches: Switches) -> Tensor:
+    """The (2r + 1)² values around every cell's correspondence of every level, the x offset varying slowest."""
+    _, _, rows, columns = flow.shape
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    centers = (torch.stack((x, y)) + flow[0]).flatten(1).T[:, None, None]  # (cells, 1, 1, 2)
+    steps = torch.arange(-radius, radius + 1)
+    offsets = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), dim=-1)  # (x, y, 2)
+    read = offsets.abs().amax(dim=-1) <= (radius if switches.radius is None else switches.radius)
+    values = []
+    for level, volume in enumerate(levels):
+        size = torch.tensor([volume.shape[3], volume.shape[2]])
+        points = 2 * (centers / 2**level + offsets) / (size - 1) - 1
+        window = F.grid_sample(volume, points, align_corners=True)[:, 0]
+        values.append(window * read * (f"level{level}" not in switches.parts))
+    return torch.stack(values, dim=1).flatten(1).T.reshape(1, -1, rows, columns)

@@ -11,10 +11,9 @@ import pytest
 
 from flowcli.inspection import explorer
 from flowcli.inspection.ablation import Switches
-from raft_core.config import SMALL_CONVEX
 from tests.inspection.chromium import CHROMIUM, Page
 from tests.inspection.explorer_page import AT, UPDATES, inspect_pair, place_on
-from tests.inspection.packed import data_in, updates_in
+from tests.inspection.packed import data_in, unpacked, updates_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is absent")]
 
@@ -78,12 +77,30 @@ def test_an_address_names_a_pixel_and_an_update(tab: Page, pair_folder: Path, re
     compare(tab, record, update=update)
 
 
+def apart(flows: list, others: list) -> float:
+    """The largest distance in px between two runs' flows in cells, over all updates."""
+    pairs = zip(flows, others, strict=True)
+    return max(8 * np.linalg.norm(np.reshape(one, other.shape) - other, axis=2).max() for one, other in pairs)
+
+
 def test_the_page_repeats_all_updates_of_pytorch_on_the_numbers_that_it_has(page: Page, pair_folder: Path) -> None:
+    data = data_in(pair_folder / "explorer.html")
     flows = page.run("live.flows.slice(1).map((flow) => [...flow])")
-    expected = updates_in(data_in(pair_folder / "explorer.html"), SMALL_CONVEX)
-    assert len(flows) == UPDATES
-    for flow, exact in zip(flows, expected, strict=True):
-        assert 8 * np.abs(np.reshape(flow, exact.shape) - exact).max() < 1e-3  # px
+    assert apart(flows, updates_in(data)) < 1e-3
+    recorded = unpacked(data["flows"], UPDATES + 1, data["rows"], data["columns"], 2)
+    assert apart(flows, list(recorded[1:])) < 1e-3
+
+
+def test_fifteen_updates_of_the_demo_equal_pytorchs_within_a_thousandth_of_a_pixel(tab: Page, demo_page: Path) -> None:
+    assert demo_page.stat().st_size <= 15e6
+    tab.open(demo_page, "i=1")
+    tab.wait("live.flows.length > data.updates", seconds=300)
+    flows, data = tab.run("live.flows.slice(1).map((flow) => [...flow])"), data_in(demo_page)
+    assert len(flows) == 15
+    assert apart(flows, updates_in(data)) < 1e-3
+    assert f"at most {tab.run('Math.max(...live.difference.map((one) => one.largest))'):.4f} px" in tab.run(
+        "engineText()"
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,9 +122,7 @@ def test_a_run_without_a_part_equals_pytorchs(page: Page, pair_folder: Path, cli
     page.click("#run")
     page.wait(f"runs.mine && runs.mine.done === {UPDATES}")
     flows = page.run("runs.mine.flows.slice(1).map((flow) => [...flow])")
-    expected = updates_in(data_in(pair_folder / "explorer.html"), SMALL_CONVEX, switches)
-    for flow, exact in zip(flows, expected, strict=True):
-        assert 8 * np.abs(np.reshape(flow, exact.shape) - exact).max() < 1e-3  # px
+    assert apart(flows, updates_in(data_in(pair_folder / "explorer.html"), switches)) < 1e-3
 
 
 @pytest.mark.parametrize("update", [1, UPDATES])

@@ -8,7 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from raft_core import convolution
-from raft_core.convolution import FEWEST_CHANNELS, Convolution, convolve, tiles_pay
+from raft_core.convolution import FEWEST_CHANNELS, Convolution, convolve, direct_convolutions, tiles_pay
 
 KERNELS = [(3, 3), (1, 5), (5, 1)]
 
@@ -59,6 +59,14 @@ def test_gradients_and_half_precision_are_left_to_the_direct_convolution() -> No
     assert not tiles_pay(x, torch.randn(FEWEST_CHANNELS - 1, 70, 3, 3))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not tiles_pay(x, weight.detach())
+
+
+def test_no_tiles_are_filtered_where_convolutions_are_to_be_direct() -> None:
+    weight, bias = layer((3, 3))
+    x = torch.randn(1, 70, 9, 10)
+    with direct_convolutions():
+        assert torch.equal(convolve(x, weight, bias), F.conv2d(x, weight, bias, padding=1))
+    assert tiles_pay(x, weight)
 
 
 def test_a_layer_is_the_convolution_with_its_weights() -> None:

@@ -106,6 +106,5 @@ function engineText() {
   if (!done) return "RAFT starts in this page…";
   const largest = Math.max(...live.difference.map((one) => one.largest)), average = live.difference[done - 1].mean;
   return `RAFT runs in this page, ${number(live.milliseconds / 1000, 1)} s per update. ${done === data.updates ? "All" : done} `
-    + `${data.updates === done ? "" : `of ${data.updates} `}updates repeated: on average ${small(average)} px from PyTorch's, at most ${small(largest)} px, `
-    + "because features are stored in 16 bits.";
+    + `${data.updates === done ? "" : `of ${data.updates} `}updates repeated: on average ${small(average)} px from PyTorch's, at most ${small(largest)} px.`;
 }

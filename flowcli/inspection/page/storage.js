@@ -7,18 +7,24 @@ const HALVES = new Float32Array(65536).map((_, code) => {
   return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
 });
 
+const WIDTHS = { float32: 4, float16: 2, fixed16: 2, fixed24: 3 }; // bytes
+
 async function unpack({ kind, bytes, low, step }) {
   const packed = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const width = kind === "float32" ? 4 : 2, count = planes.length / width, whole = new Uint8Array(planes.length);
+  const width = WIDTHS[kind], count = planes.length / width, codes = new Uint32Array(count);
   for (let plane = 0; plane < width; plane++) {
-    for (let i = 0; i < count; i++) whole[width * i + plane] = planes[plane * count + i];
+    for (let i = 0; i < count; i++) codes[i] |= planes[plane * count + i] << (8 * plane);
   }
-  if (kind === "float32") return new Float32Array(whole.buffer);
-  const codes = new Uint16Array(whole.buffer);
+  if (kind === "float32") return new Float32Array(codes.buffer);
   if (kind === "float16") return Float32Array.from(codes, (code) => HALVES[code]);
-  return Float32Array.from(codes, (code, i) => (code === 65535 ? NaN : low[i % low.length] + code * step[i % low.length]));
+  const unknown = 2 ** (8 * width) - 1, values = new Float32Array(count), channels = low.length, cells = count / channels;
+  for (let channel = 0; channel < channels; channel++) for (let cell = 0; cell < cells; cell++) {
+    const code = codes[channel * cells + cell];
+    values[cell * channels + channel] = code === unknown ? NaN : low[channel] + code * step[channel];
+  }
+  return values;
 }
 
 async function unpackLayers(layers) {

@@ -8,7 +8,7 @@ import numpy as np
 
 from flowcli.inspection.architecture import ARROWS, LOOP, SIZE
 from flowcli.inspection.canvas import INK, MUTED, blank, write
-from flowcli.inspection.diagram import FILLS, Text, boxes_of, repeated
+from flowcli.inspection.diagram import FILLS, boxes_of, caption
 from flowcli.inspection.figures import as_figure
 from flowcli.inspection.picture import PictureFile
 from flowcli.system.opencv import cv2
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from flowcli.inspection.canvas import Image
-    from flowcli.inspection.diagram import Box
+    from flowcli.inspection.diagram import Box, Text
     from flowcli.inspection.findings import Findings
 
 BORDER = (184, 188, 196)
@@ -29,7 +29,7 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
     image = blank(SIZE[1], SIZE[0])
     left, top, width, height = LOOP
     dashed(image, left, top, left + width, top + height)
-    put(image, Text(repeated(findings), left + 200, top + 26, 15, bold=True, muted=True))
+    put(image, caption(findings))
     for points in ARROWS:
         draw_arrow(image, points)
     for box in boxes_of(findings):
