@@ -60,6 +60,12 @@ def test_stills_show_something_and_films_have_a_picture_for_every_update(folder:
             assert len(list(sequence.decode(video=0))) == count, name
 
 
+def test_convergence_has_no_empty_place_without_ground_truth(folder: Path) -> None:
+    picture = cv2.imread(str(folder / "convergence.png"))
+    height, width = picture.shape[:2]
+    assert picture[height * 3 // 4 :, width * 3 // 4 :].std() > 5
+
+
 def test_the_red_square_covers_the_cell_that_the_flow_points_to() -> None:
     panel = np.zeros((160, 240, 3), np.uint8)
     mark_cell(panel, (7.0, 3.0), 20)
