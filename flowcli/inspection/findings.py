@@ -11,9 +11,12 @@ import numpy as np
 from flowcli.inspection.frame_story import frame_story
 from flowcli.inspection.loss import LOSS_DECAY, mean_error
 from flowcli.inspection.story import story_of
+from raft_core.raft import MOVING
 from raft_core.upsample import FACTOR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jaxtyping import Float
     from numpy.typing import NDArray
 
@@ -69,9 +72,18 @@ class Findings:
     @cached_property
     def mean_updates(self) -> NDArray[np.float64]:
         """The mean length of each update over the visible cells, in source px."""
+        return np.array([lengths.mean() for lengths in self._update_lengths()])
+
+    @property
+    def fast_updates(self) -> NDArray[np.float64]:
+        """The length of each update in source px that all but `MOVING` of the visible cells stay below."""
+        return np.array([np.quantile(lengths, 1 - MOVING) for lengths in self._update_lengths()])
+
+    def _update_lengths(self) -> Iterator[NDArray[np.floating]]:
+        """The lengths of each update in source px, of the visible cells."""
         visible = self.observation.grid.visible
-        deltas = [update.delta[:, *visible] for update in self.observation.updates]
-        return np.array([FACTOR * np.linalg.norm(delta, axis=0).mean() for delta in deltas])
+        for update in self.observation.updates:
+            yield FACTOR * np.linalg.norm(update.delta[:, *visible], axis=0)
 
     @property
     def loss_weights(self) -> NDArray[np.float64]:

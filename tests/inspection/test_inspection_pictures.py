@@ -59,6 +59,10 @@ def test_tiny_frames_can_be_inspected(compute, tmp_path: Path, size: tuple[int, 
     assert compute("inspect", "a.png", "b.png").code == 0
     record = json.loads(Path("a_inspect/inspect.json").read_text())
     assert 1 <= len(record["pixels"]) <= 4
+    # Without ground truth, no place of the convergence is empty.
+    convergence = cv2.imread("a_inspect/convergence.png")
+    height, width = convergence.shape[:2]
+    assert convergence[height * 3 // 4 :, width * 3 // 4 :].std() > 5
     # Of what did not run, no picture is drawn.
     assert {path.name for path in Path("a_inspect").iterdir()}.isdisjoint({"ablations.png", "refinement.png"})
 

@@ -11,6 +11,7 @@ from flowcli.inspection.chart import Line, chart
 from flowcli.inspection.figures import as_figure
 from flowcli.inspection.loss import LOSS_DECAY
 from flowcli.inspection.picture import PictureFile
+from raft_core.raft import MOVING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def draw(findings: Findings) -> Iterator[PictureFile]:
-    """`convergence.png`: mean update, flow of every pixel's cell, error if ground truth is known, and loss weights."""
+    """`convergence.png`: mean update, flow of every pixel's cell, error or else fast updates, and loss weights."""
     total = findings.iterations
     panels = [
         titled(
@@ -40,8 +41,10 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
             title = f"Flow of the pixels' cells: {name}"
             panels.append(titled(chart(lines, iterations=total), title, f"px, accumulating from {start}"))
     if findings.errors is not None:
-        line = Line("", findings.errors.tolist(), INK)
-        panels.append(titled(chart([line], iterations=total, floor=0), "End-point error", "px, mean over the frame"))
+        measured, title, unit = findings.errors, "End-point error", "px, mean over the frame"
+    else:
+        measured, title, unit = findings.fast_updates, "Update of the fastest cells", f"px, {100 - 100 * MOVING:.0f} % move less"
+    panels.append(titled(chart([Line("", measured.tolist(), INK)], iterations=total, floor=0), title, unit))
     weights = Line("", findings.loss_weights.tolist(), INK)
     panels.append(
         titled(
