@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def images() -> list[np.ndarray]:
     return [np.ascontiguousarray(wide[:, number : number + 64]) for number in range(FRAMES)]
 
 
+@lru_cache(maxsize=1)
 def oracle(path: Path) -> list[tuple[Fraction, bytes]]:
     """Time and bytes of every frame, by PyAV alone."""
     import av

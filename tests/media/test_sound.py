@@ -8,13 +8,27 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 
+from flowcli.flow.estimate import Estimate
+from flowcli.media.frames import FramePair
 from flowcli.media.pyav import VideoReader
+from flowcli.model.estimator import FlowEstimator
 from tests.conftest import quarters
 
 pytestmark = pytest.mark.usefixtures("place")
 
 RATE = 48000
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pair has zero flow, on which audio does not depend."""
+
+    def estimate_batch(_: FlowEstimator, batch: list[FramePair], *__: object) -> list[Estimate]:
+        return [Estimate(pair, torch.zeros(2, *pair.first.image.shape[:2]), iterations=1, warm=False) for pair in batch]
+
+    monkeypatch.setattr(FlowEstimator, "estimate_batch", estimate_batch)
 
 
 @pytest.fixture

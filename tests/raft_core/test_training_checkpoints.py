@@ -6,7 +6,7 @@ import os
 from argparse import Namespace
 from collections import OrderedDict, defaultdict
 from datetime import datetime
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -97,10 +97,12 @@ def test_weights_are_found_in_their_entry(tmp_path, model, weights, entry):
 
 def test_averaged_weights_are_preferred_only_where_there_are_any(tmp_path, model, weights):
     other = published_state(RAFT().eval(), "princeton")
-    for name in ("ema", "model_ema", "params_ema"):
+    names = ("ema", "model_ema", "params_ema")
+    for name in names:
         assert assert_loads({"model": other, name: weights}, model, tmp_path).wrapper == name
-        for empty in ({}, {"decay": torch.tensor(0.999)}, None, 0.999, {"updates": 7}, torch.tensor(1.0)):
-            assert assert_loads({name: empty, "model": weights}, model, tmp_path).wrapper == "model"
+    empties = ({}, {"decay": torch.tensor(0.999)}, None, 0.999, {"updates": 7}, torch.tensor(1.0))
+    for name, empty in zip(cycle(names), empties, strict=False):
+        assert assert_loads({name: empty, "model": weights}, model, tmp_path).wrapper == "model"
     averaged = AveragedModel(model).state_dict()
     assert "n_averaged" in averaged
     assert_loads({"ema": averaged, "model": other}, model, tmp_path)
