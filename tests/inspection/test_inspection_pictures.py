@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from flowcli.cli.app import run
+from flowcli.inspection import canvas
 from flowcli.inspection.canvas import RED, decimal, mark_cell, vector
 from flowcli.inspection.pictures.flow import free_place, overlap, stretch_of
 from tests.inspection.test_inspect_command import write_pair
@@ -88,3 +89,12 @@ def test_short_arrows_are_drawn_longer_and_long_ones_as_they_are() -> None:
         return stretch_of(SimpleNamespace(readings=[SimpleNamespace(flow=np.array([[0.0, length]]))]), 2.0)
 
     assert [stretch(length) for length in (0, 3, 4, 20)] == [10, 10, 5, 1]
+
+
+def test_colours_go_from_dark_blue_to_yellow_and_what_is_unknown_is_grey() -> None:
+    image = canvas.heat(np.array([[2, 3, 4, np.nan]], np.float32), low=2, high=4)[0].astype(int)
+    (low, middle, high, unknown) = image
+    assert low[2] > 60 > max(low[1], 30)
+    assert middle[1] > 120 > middle[0]
+    assert min(high[:2]) > 220 > high[2]
+    assert tuple(unknown) == canvas.OUTSIDE
