@@ -139,7 +139,8 @@ def motion_encoder(config: RaftConfig, cells: str) -> Part:
         (
             f"lookup: {', then '.join(correlation)}",
             f"flow: 7 x 7 conv, {first}, then 3 x 3 conv, {second}",
-            f"both: 3 x 3 conv, {config.motion_channels - 2}; and the flow",
+            f"both: 3 x 3 conv, {config.motion_channels - 2};",
+            "and the flow itself",
         ),
         f"motion features: {config.motion_channels} x {cells}",
     )

@@ -35,10 +35,9 @@ NARROWEST = 520
 ROOMY = 14
 """The side in px from which a cell has room for outlined marks."""
 
-VIRIDIS = cv2.cvtColor(
-    cv2.applyColorMap(np.arange(0, 256, 2, dtype=np.uint8), cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB
-)[:, 0]
-"""128 shades leave a GIF's palette room for other colours, so that it needs no dithering."""
+_SHADES = np.arange(0, 255, 2, dtype=np.uint8)[None]
+VIRIDIS = cv2.cvtColor(cv2.applyColorMap(_SHADES, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)[0]
+"""128 shades, which leave a GIF's palette room for other colours, so that it needs no dithering."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _POINTS = 32

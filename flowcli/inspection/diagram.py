@@ -11,7 +11,7 @@ import numpy as np
 
 from flowcli.flow.colour import colour_flow
 from flowcli.inspection.architecture import ARROWS, LOOP, PLACES, SIZE, parts_of
-from flowcli.inspection.canvas import INK, MUTED, fitted, heat_of, spread, wrapped
+from flowcli.inspection.canvas import INK, MUTED, fitted, heat_of, spread, text_width
 from flowcli.inspection.channels import most_active
 from flowcli.system.opencv import cv2
 from raft_core.upsample import FACTOR
@@ -96,9 +96,18 @@ def boxes_of(findings: Findings) -> list[Box]:
 
 
 def lines_of(texts: Iterable[str], width: int) -> list[str]:
-    """The texts in lines that fit a box of this width."""
-    inside = round((width - 2 * MARGIN) / WIDER)
-    return [line for text in texts for line in wrapped(text, inside, size=LINE)]
+    """The texts in lines that fit a box of this width, broken after commas."""
+    lines = []
+    for text in texts:
+        line, *parts = text.split(", ")
+        for part in parts:
+            if text_width(f"{line}, {part}", size=LINE) * WIDER > width - 2 * MARGIN:
+                lines.append(f"{line},")
+                line = part
+            else:
+                line = f"{line}, {part}"
+        lines.append(line)
+    return lines
 
 
 def thumbnails_of(findings: Findings) -> dict[str, list[list[Image]]]:
@@ -143,18 +152,27 @@ def halves(images: list[Image]) -> list[list[Image]]:
 
 
 def arranged(rows: list[list[Image]], room: tuple[int, int, int, int]) -> tuple[Thumbnail, ...]:
-    """The images in rows that fill a room (left, top, width, height)."""
+    """The images in rows, or each row as a column if they get larger so, in a room (left, top, width, height)."""
+    if len({len(images) for images in rows}) > 1:
+        return filled(rows, room)
+    choices = [filled(some, room) for some in (rows, [list(column) for column in zip(*rows, strict=True)])]
+    return max(choices, key=lambda placed: sum(thumb.image.size for thumb in placed))
+
+
+def filled(rows: list[list[Image]], room: tuple[int, int, int, int]) -> tuple[Thumbnail, ...]:
+    """The images in rows that fill a room."""
     left, top, width, height = room
     gap = 6
     placed = []
-    high = (height - gap * (len(rows) - 1)) // len(rows)
-    for number, images in enumerate(rows):
+    for images in rows:
+        high = (height - gap * (len(rows) - 1)) // len(rows)
         wide = (width - gap * (len(images) - 1)) // len(images)
+        small = [fitted(image, wide, high, smooth=image.shape[0] > high) for image in images]
         start = left
-        for image in images:
-            small = fitted(image, wide, high, smooth=image.shape[0] > high)
-            placed.append(Thumbnail(small, start, top + number * (high + gap)))
-            start += small.shape[1] + gap
+        for image in small:
+            placed.append(Thumbnail(image, start, top))
+            start += image.shape[1] + gap
+        top += max(image.shape[0] for image in small) + gap
     return tuple(placed)
 
 

@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     Features = Float[NDArray[np.float32], "channels rows columns"]
 
 NAME = "explorer.html"
-WORKER = ("assembler.js", "kernels.js", "operator.js", "worker.js")
+WORKER = (
+    "assembler.js",
+    "kernels.js",
+    "maps.js",
+    "layers.js",
+    "lookup.js",
+    "operator.js",
+    "fine_flow.js",
+    "worker.js",
+)
 """The scripts that compute updates beside the page, in their order."""
 SCRIPTS = (
     "storage.js",

@@ -71,6 +71,13 @@ def test_keys_move_the_pixel_and_step_through_the_updates(tab: Page, pair_folder
     compare(tab, record, update=2)
 
 
+def test_inspected_pixels_are_numbered_as_in_the_figures_and_chosen_by_their_buttons(page: Page, record: dict) -> None:
+    buttons = page.run("[...byId('marks').children].map((button) => button.textContent)")
+    assert buttons == [f"{n}: {one['x']}, {one['y']} requested" for n, one in enumerate(record["pixels"], start=1)]
+    page.click("#marks button:nth-child(2)")
+    assert page.run("[state.x, state.y]") == [record["pixels"][1]["x"], record["pixels"][1]["y"]]
+
+
 @pytest.mark.parametrize("update", [1, UPDATES])
 def test_an_address_names_a_pixel_and_an_update(tab: Page, pair_folder: Path, record: dict, update: int) -> None:
     tab.open(pair_folder / "explorer.html", f"x={AT[0]}&y={AT[1]}&i={update}")

@@ -66,6 +66,16 @@ function arrow(context, unit, from, to, colour) {
   });
 }
 
+// White text with a dark rim, its baseline starting at a place.
+function label(context, unit, text, { x, y }) {
+  context.font = `600 ${12 * unit}px system-ui, sans-serif`;
+  context.lineWidth = 3 * unit;
+  context.strokeStyle = "#000";
+  context.fillStyle = WHITE;
+  context.strokeText(text, x, y);
+  context.fillText(text, x, y);
+}
+
 // Values as a row of coloured cells, wrapped: the channels of one cell of the grid.
 function strip(canvas, values, { low, high, scale = VIRIDIS, across = 32 }) {
   const down = Math.ceil(values.length / across), [context, unit] = sheet(canvas, across, down);

@@ -18,7 +18,10 @@ async function loadImages() {
 function drawFrame(canvas) {
   const [context, unit] = sheet(canvas, width, height);
   drawLayer(context);
-  for (const pixel of data.pixels) stroke(context, unit, WHITE, 2, (c) => c.arc(pixel.x + 0.5, pixel.y + 0.5, 5 * unit, 0, 7));
+  data.pixels.forEach((pixel, index) => {
+    stroke(context, unit, WHITE, 2, (c) => c.arc(pixel.x + 0.5, pixel.y + 0.5, 5 * unit, 0, 7));
+    label(context, unit, index + 1, { x: pixel.x + 0.5 + 8 * unit, y: pixel.y + 0.5 + 4 * unit });
+  });
   const here = { x: state.x + 0.5, y: state.y + 0.5 };
   const ends = (flow) => ({ x: here.x + data.cell * flow.x, y: here.y + data.cell * flow.y });
   const truth = truthAt(state.x, state.y);

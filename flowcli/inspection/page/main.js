@@ -16,10 +16,10 @@ function build() {
     byId("coarser").textContent = `To keep this page small, its feature maps are averaged over ${averaging} × ${averaging} `
       + "cells: responses are approximate. inspect.json has the exact responses of the inspected pixels.";
   }
-  for (const pixel of data.pixels) {
+  for (const [index, pixel] of data.pixels.entries()) {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = `${pixel.x}, ${pixel.y} ${pixel.kind}`;
+    button.textContent = `${index + 1}: ${pixel.x}, ${pixel.y} ${pixel.kind}`;
     button.title = pixel.why;
     button.onclick = () => look(pixel.x, pixel.y, true);
     byId("marks").append(button);

@@ -43,12 +43,7 @@ function drawWeights(canvas, weights, flows) {
     context.fillRect(x, y, 1 - unit, 1 - unit);
     const from = { x: x + 0.5, y: y + 0.5 }, flow = flows[k] && scaled(flows[k], 0.42 / longest);
     if (flow) arrow(context, unit, from, { x: from.x + flow.x, y: from.y + flow.y }, ORANGE);
-    context.font = `600 ${12 * unit}px system-ui, sans-serif`;
-    context.lineWidth = 3 * unit;
-    context.strokeStyle = "#000";
-    context.fillStyle = "#fff";
-    context.strokeText(percent(weight), x + 0.05, y + 0.95);
-    context.fillText(percent(weight), x + 0.05, y + 0.95);
+    label(context, unit, percent(weight), { x: x + 0.05, y: y + 0.95 });
   });
   canvas.setAttribute("aria-label", `Weights, row by row: ${weights.map(percent).join(", ")}`);
 }

@@ -62,16 +62,14 @@ function work() {
 // What one update did at one cell, and the flow of its pixel after every update, in px.
 function detail(states, { update, place }) {
   const { row, column } = place, cell = row * operator.columns + column;
-  const region = { top: row, bottom: row + 1, left: column, right: column + 1 };
   const part = (values, count) => values.slice(cell * count, (cell + 1) * count);
   const hidden = operator.hiddenChannels, result = { gates: [], flows: [] };
-  const shares = (at) => operator.upsamplingWeights(states[at].hidden, place);
+  const shares = (at) => upsamplingWeights(operator, states[at].hidden, place);
   for (let i = 1; i < states.length; i++) {
-    operator.recur(states[i - 1].hidden, states[i].motion, states[i].settings, region);
-    const start = operator.at(operator.maps.gates, row, column), gates = operator.values.slice(start, start + 2 * hidden);
-    result.gates.push(gates.slice(0, hidden).reduce((a, b) => a + b) / hidden);
-    result.flows.push(operator.fineFlow(states[i].flow, shares(i), place));
-    if (i === update) Object.assign(result, { updateGate: gates.slice(0, hidden), resetGate: gates.slice(hidden) });
+    const [updateGate, resetGate] = operator.gatesAt(states[i - 1].hidden, states[i].motion, states[i].settings, place);
+    result.gates.push(updateGate.reduce((a, b) => a + b) / hidden);
+    result.flows.push(fineFlow(operator, states[i].flow, shares(i), place));
+    if (i === update) Object.assign(result, { updateGate, resetGate });
   }
   return {
     ...result, before: part(states[update - 1].hidden, hidden), after: part(states[update].hidden, hidden),
