@@ -43,7 +43,11 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
     if findings.errors is not None:
         measured, title, unit = findings.errors, "End-point error", "px, mean over the frame"
     else:
-        measured, title, unit = findings.fast_updates, "Update of the fastest cells", f"px, {100 - 100 * MOVING:.0f} % move less"
+        measured, title, unit = (
+            findings.fast_updates,
+            "Update of the fastest cells",
+            f"px, {100 - 100 * MOVING:.0f} % move less",
+        )
     panels.append(titled(chart([Line("", measured.tolist(), INK)], iterations=total, floor=0), title, unit))
     weights = Line("", findings.loss_weights.tolist(), INK)
     panels.append(
