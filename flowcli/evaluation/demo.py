@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """The result of the run, the further files, and the mean endpoint errors of flowcli and of DIS in px."""
+    """The result of the run, with all files, and the mean endpoint errors of flowcli and of DIS in px."""
 
     result: Result
-    files: tuple[Path, ...]
     ours: float
     dis: float
 
@@ -46,7 +45,8 @@ def demonstrate(request: Request, console: Console) -> Demonstration:
     result = estimate_video(task, console, source=source, watchers=[score, clip])
     picture = folder / "fan_compared.png"
     write_png(picture, score.picture())
-    return Demonstration(result, (picture, *clip.outputs), float(np.mean(score.ours)), float(np.mean(score.dis)))
+    result = replace(result, outputs=(*result.outputs, picture, *clip.outputs))
+    return Demonstration(result, float(np.mean(score.ours)), float(np.mean(score.dis)))
 
 
 class Clip:

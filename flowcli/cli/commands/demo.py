@@ -38,7 +38,5 @@ def run(
     console.say("a fan turns in front of a drifting wall; the exact flow is known")
     demonstration = demonstrate(request, console)
     console.conclude(demonstration.result)
-    for path in demonstration.files:
-        console.show(path)
     console.say(f"mean error {demonstration.ours:.2f} px, OpenCV DIS {demonstration.dis:.2f} px")
-    console.say(f"play {demonstration.result.outputs[-1]}; next: flowcli video YOUR.mp4, or flowcli inspect demo")
+    console.say(f"play {demonstration.result.outputs[1]}; next: flowcli video YOUR.mp4, or flowcli inspect demo")
