@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -43,10 +44,12 @@ def quarters(width: int = 64, height: int = 48, *, shift: int = 0) -> np.ndarray
     return image
 
 
-@pytest.fixture(autouse=True)
-def no_fast_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes `--precision auto` float32 on every processor."""
-    monkeypatch.setattr("flowcli.model.device.multiplies_bfloat16", lambda: False)
+@pytest.fixture(scope="session", autouse=True)
+def no_fast_bfloat16() -> Iterator[None]:
+    """Makes `--precision auto` float32 on every processor, in fixtures of whole modules too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flowcli.model.device.multiplies_bfloat16", lambda: False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -64,28 +64,28 @@ def until(pool: FreshPool, rendered: int) -> None:
 
 @pytest.fixture(scope="module")
 def closed() -> tuple[FreshPool, list[int]]:
-    """A pool of 12 pairs that was replaced three times, and the numbers of child processes before, within and after."""
+    """A pool of 8 pairs that was replaced twice, and the numbers of child processes before, within and after."""
     children = [len(multiprocessing.active_children())]
-    with fresh_pool(capacity=13, workers=2, begin=100) as pool:
-        until(pool, 12)
+    with fresh_pool(capacity=9, workers=2, begin=100) as pool:
+        until(pool, 8)
         children.append(len(multiprocessing.active_children()))
-        until(pool, 36)
+        until(pool, 24)
     return pool, [*children, len(multiprocessing.active_children())]
 
 
 def test_a_pool_keeps_the_latest_pairs(closed: tuple[FreshPool, list[int]]) -> None:
     pool, _ = closed
-    assert pool.ready == 12
-    for number in range(pool.rendered - 12, pool.rendered, 4):
-        place = number % 12
+    assert pool.ready == 8
+    for number in range(pool.rendered - 8, pool.rendered, 4):
+        place = number % 8
         assert torch.equal(pool.read(range(place, place + 4)).first, make(4, 100 + number).first)
 
 
 def test_pairs_of_workers_depend_on_their_numbers_only(closed: tuple[FreshPool, list[int]]) -> None:
     pool, _ = closed
-    places = [number % 12 for number in range(pool.rendered - 12, pool.rendered)]
+    places = [number % 8 for number in range(pool.rendered - 8, pool.rendered)]
     found = pool.read(places)
-    parts = [make(4, 100 + number) for number in range(pool.rendered - 12, pool.rendered, 4)]
+    parts = [make(4, 100 + number) for number in range(pool.rendered - 8, pool.rendered, 4)]
     assert torch.equal(found.first, torch.cat([part.first for part in parts]))
     assert torch.equal(found.second, torch.cat([part.second for part in parts]))
     assert torch.equal(found.flow, torch.cat([part.flow for part in parts]).half().float())

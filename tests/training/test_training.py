@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +62,10 @@ def bank() -> TextureBank:
     return TextureBank.procedural(seed=1, device=CPU)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def make_scenes(bank: TextureBank) -> Callable[[int, int], Scenes]:
-    return lambda count, seed: render(bank, count=count, height=136, width=144, seed=seed)
+    """Renders scenes, the same ones only once: that a seed gives the same scenes is a test of rendering."""
+    return cache(lambda count, seed: render(bank, count=count, height=136, width=144, seed=seed))
 
 
 @pytest.fixture
