@@ -76,6 +76,8 @@ def test_inspected_pixels_are_numbered_as_in_the_figures_and_chosen_by_their_but
     assert buttons == [f"{n}: {one['x']}, {one['y']} requested" for n, one in enumerate(record["pixels"], start=1)]
     page.click("#marks button:nth-child(2)")
     assert page.run("[state.x, state.y]") == [record["pixels"][1]["x"], record["pixels"][1]["y"]]
+    page.key("4")
+    assert page.run("state.step") == "update"
 
 
 @pytest.mark.parametrize("update", [1, UPDATES])

@@ -138,7 +138,7 @@ function listenToKeys() {
       look(state.keptX + dx * by, state.keptY + dy * by, true);
     } else if (event.key in TURNS) { stopPlaying(); goTo(state.update + TURNS[event.key]); }
     else if (event.key === " " && !control) togglePlaying();
-    else if (/^[0-6]$/.test(event.key) && !control) choose(STEPS[event.key]);
+    else if (/^[0-6]$/.test(event.key) && !(control && control.matches("select"))) choose(STEPS[event.key]);
     else return;
     event.preventDefault();
   });
