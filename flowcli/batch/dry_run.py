@@ -12,6 +12,7 @@ from flowcli.pipeline.dry_run import SAMPLED_PAIRS, seconds_per_flow
 from flowcli.pipeline.settings import estimator_of, pairing_of, settle
 from flowcli.pipeline.video import source_of
 from flowcli.system.json_text import json_text
+from flowcli.system.terminal import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +67,7 @@ class BatchPlan:
         """The sums over all clips, in which unknown values count as 0."""
         faulty = sum(clip.error is not None for clip in self.clips)
         return ClipPlan(
-            f"{len(self.clips)} clips",
+            counted(len(self.clips), "clip"),
             sum(clip.frames or 0 for clip in self.clips),
             sum(clip.pairs or 0 for clip in self.clips),
             sum(clip.seconds or 0 for clip in self.clips),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowcli.errors import PartialError, UsageError
 from flowcli.flow.outputs import OVERWRITING
 from flowcli.system.json_text import json_text
+from flowcli.system.terminal import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,9 +66,9 @@ class Batch:
             )
         if len(failed) > FAILURES_SHOWN:
             rows.append([f"and {len(failed) - FAILURES_SHOWN} more", "", "", "", f"see {self.record.name}"])
-        done = f"{self.counts['done']} done"
+        clips, done = counted(len(self.clips), "clip"), f"{self.counts['done']} done"
         rest = ", ".join(f"{count} {status}" for status, count in sorted(self.counts.items()) if status != "done")
-        return [*rows, [f"{len(self.clips)} clips", done, str(self.flows), f"{self.seconds:.1f}", rest]]
+        return [*rows, [clips, done, str(self.flows), f"{self.seconds:.1f}", rest]]
 
     @property
     def counts(self) -> Counter[str]:

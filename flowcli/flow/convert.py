@@ -16,6 +16,7 @@ from flowcli.flow.formats import ARRAYS, FORMATS, PICTURES, reader, writer
 from flowcli.media.encoding import check_bound, check_precision, check_y
 from flowcli.system.console import Result
 from flowcli.system.outputs import refuse_output
+from flowcli.system.terminal import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,14 +74,14 @@ def convert(request: ConvertRequest, console: Console) -> Result:
     paths = (outputs[0][0],) if len(outputs) == 1 else (request.output,)
     count = sum(len(items) for _, items in outputs)
     if target in PICTURES:
-        return Result(paths, f"{counted(count)} drawn, {draw(request, given, outputs, console)}")
+        return Result(paths, f"{counted(count, 'file')} drawn, {draw(request, given, outputs, console)}")
     if not joined:
         return write_each(request, given, target, outputs, console)
     if count < len(given.items):
         given.left["backward flow"] = None
     loss = write_arrays(request, given, outputs, console)
     arrays = "one array" if len(outputs) == 1 else f"{len(outputs)} arrays"
-    return Result(paths, f"{counted(count)} from {given.kind} to {arrays}, {loss}{given}")
+    return Result(paths, f"{counted(count, 'file')} from {given.kind} to {arrays}, {loss}{given}")
 
 
 def target_of(request: ConvertRequest) -> str:
@@ -174,7 +175,7 @@ def write_each(request: ConvertRequest, given: FlowInput, target: str, outputs: 
         write(path, *flows)
         loss.note(flows[0], read_back(path))
         done += len(items)
-    summary = f"{counted(done)} from {given.kind} to {target}, {loss}{given}"
+    summary = f"{counted(done, 'file')} from {given.kind} to {target}, {loss}{given}"
     paths = tuple(path for path, _ in outputs if path.exists())
     return Result(paths if len(outputs) == 1 else (request.output,), summary, problem=problem(failed))
 
@@ -201,9 +202,4 @@ def problem(failed: Sequence[FlowcliError]) -> PartialError | None:
     """The error to raise at the end where some files could not be read."""
     if not failed:
         return None
-    return PartialError(f"{counted(len(failed))} could not be converted: {failed[0]}", hint=failed[0].hint)
-
-
-def counted(files: int) -> str:
-    """`1 file`, `2 files`."""
-    return f"{files} file{'s' * (files != 1)}"
+    return PartialError(f"{counted(len(failed), 'file')} could not be converted: {failed[0]}", hint=failed[0].hint)

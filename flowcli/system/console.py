@@ -15,7 +15,7 @@ from flowcli.system.clock import seconds_waited
 from flowcli.system.json_text import Json
 from flowcli.system.log import LOG, open_log
 from flowcli.system.tables import columns
-from flowcli.system.terminal import folded, message, printable, styled
+from flowcli.system.terminal import counted, folded, message, printable, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -113,7 +113,7 @@ class Console:
                 rate = number / (now - started)
                 left = f", about {(total - number) / rate:.0f} s left" if total and total > number else ""
                 title = f"{self._title}: " * bool(self._title)
-                write_line(f"{title}{number} {unit}s done, {rate:.2f} {unit}s/s{left}")
+                write_line(f"{title}{counted(number, unit)} done, {rate:.2f} {unit}s/s{left}")
                 reported = now
 
     def conclude(self, result: Result) -> None:

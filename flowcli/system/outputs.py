@@ -24,8 +24,8 @@ def refuse_output(path: Path, inputs: Iterable[Path], *, overwrite: bool, folder
 
 
 def output_folder(source: Path, output: Path | None) -> Path:
-    """`output` where it is given, else the folder that holds `source`."""
-    return source.resolve().parent if output is None and source.is_dir() else output or source.parent
+    """`output` where it is given, else the folder that holds `source`, in the same words where these name it."""
+    return output or (source.resolve().parent if source.name in {"", ".."} else source.parent)
 
 
 def remove_empty(folders: Sequence[Path]) -> None:

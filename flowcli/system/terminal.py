@@ -75,6 +75,11 @@ def width_of(stream: TextIO) -> int:
         return shutil.get_terminal_size().columns
 
 
+def counted(number: int, unit: str) -> str:
+    """A number with its unit, in the plural unless it is 1."""
+    return f"{number} {unit}{'s' * (number != 1)}"
+
+
 def printable(text: str) -> str:
     """Text with control characters escaped, so that a file's name cannot control the terminal."""
     return "".join(

@@ -91,9 +91,9 @@ def test_progress_names_the_clip_and_counts_its_pairs(compute, clips: Path, monk
     monkeypatch.setattr("flowcli.system.console.SECONDS_BETWEEN_LINES", 0)
     lines = compute("batch", clips, *SAVE, "--include", "*.mkv").err
     assert [line.partition(" done")[0] for line in lines[:3]] == [
-        "day/a.mkv: 1 pairs",
+        "day/a.mkv: 1 pair",
         "day/a.mkv: 2 pairs",
-        "1 clips",
+        "1 clip",
     ]
 
 
