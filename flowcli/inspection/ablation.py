@@ -46,7 +46,8 @@ class Switches:
         """The run in words."""
         if self.radius is not None:
             return f"radius {self.radius}"
-        return "without " + " and ".join(part.replace("level", "level ") for part in self.parts)
+        names = {"hidden": "initial hidden state", "motion": "motion features"}
+        return "without " + " and ".join(names.get(part, part.replace("level", "level ")) for part in self.parts)
 
 
 @dataclass(frozen=True, eq=False)

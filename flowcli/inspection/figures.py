@@ -36,8 +36,7 @@ _ENTRIES = (
     (
         "features",
         "Outputs of the encoders",
-        "Every channel in colours from its 1st percentile (blue) to its 99th (yellow); the number is that of the row's "
-        "first channel.",
+        "Every channel in colours from its 1st percentile (blue) to its 99th (yellow).",
         "figure 6",
     ),
     (

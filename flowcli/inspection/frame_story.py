@@ -75,13 +75,13 @@ def look_up(findings: Findings) -> str:
 
 
 def update(findings: Findings) -> str:
-    """How the updates shrink, and when half of the way is done."""
+    """How long the updates are, and when half of the way is done."""
     lengths = findings.mean_updates
     share = np.cumsum(lengths) / max(float(lengths.sum()), 1e-12)
     half = int(np.argmax(share >= 0.5)) + 1
     sentence = (
-        f"The mean update shrinks from {lengths[0]:.2f} px to {lengths[-1]:.2f} px; half of the way is done after "
-        f"update {half} of {len(lengths)}."
+        f"The mean length of an update goes from {lengths[0]:.2f} px to {lengths[-1]:.2f} px; half of the way is done "
+        f"after update {half} of {len(lengths)}."
     )
     errors = findings.errors
     if errors is not None:
@@ -115,5 +115,6 @@ def loss(findings: Findings) -> str:
         f"the last {100 * shares[-1]:.1f} %. "
         "Early updates may be coarse but pay for every update they delay, so the first ones are long; near the match "
         "the lookup's strongest response is in its middle, a longer step would raise all later errors, and the updates "
-        f"shrink: here from {findings.mean_updates[0]:.2f} px to {findings.mean_updates[-1]:.2f} px."
+        "shrink. Here, their mean length goes from "
+        f"{findings.mean_updates[0]:.2f} px to {findings.mean_updates[-1]:.2f} px."
     )

@@ -14,7 +14,6 @@ function buildExperiment() {
   byId("run").onclick = () => branch(flowsOf()[state.update - 1]);
   byId("go-on").onclick = goOn;
   byId("forget").onclick = forget;
-  byId("tools").hidden = !data.live;
 }
 
 const settings = () => ({

@@ -11,6 +11,7 @@ function build() {
   document.documentElement.style.setProperty("--grid-shape", columns / rows);
   document.querySelector("[data-layer=truth]").hidden = !data.truth;
   for (const part of document.querySelectorAll(".with-truth")) part.hidden = !data.truth;
+  for (const part of document.querySelectorAll(".if-live")) part.hidden = !data.live;
   if (averaging > 1) {
     byId("coarser").hidden = false;
     byId("coarser").textContent = `To keep this page small, its feature maps are averaged over ${averaging} × ${averaging} `

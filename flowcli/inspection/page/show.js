@@ -90,8 +90,8 @@ function drawMenu({ cell, maps: found, lookups, trail, made, detail }) {
   const center = centerAt(state.update - 1, cell, 0);
   drawMap(thumb("correlate"), found[0], center, trail.slice(0, state.update));
   drawWindow(thumb("look_up"), lookups[0].values, lookups[0].best, made, found[0]);
-  const values = detail ? [...detail.updateGate] : [];
-  strip(thumb("update"), values.length ? values : new Array(96).fill(0), { low: 0, high: 1, across: 12 });
+  thumb("update").style.visibility = detail ? "" : "hidden";
+  if (detail) strip(thumb("update"), detail.updateGate, { low: 0, high: 1, across: 12 });
   const [flow] = sheet(thumb("upsample"), columns, rows);
   flow.drawImage(raster(flowImage(flowsOf()[state.update], columns, data.cell)), 0, 0);
 }

@@ -45,7 +45,8 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
     """`features.png`, a sheet of all channels, and `features.gif`, one channel of all outputs at a time."""
     maps = {TITLES[name]: values for name, values in feature_maps(findings.observation).items()}
     blocks = [sheet(name, values) for name, values in maps.items()]
-    yield PictureFile("features.png", [as_figure("features", column(blocks, gap=22), notes=[findings.story["encode"]])])
+    notes = ["The number of a row is that of its first channel.", findings.story["encode"]]
+    yield PictureFile("features.png", [as_figure("features", column(blocks, gap=22), notes=notes)])
     most = min(MOST_CHANNELS, max(len(values) for values in maps.values()))
     yield PictureFile("features.gif", [channel_of(maps, channel) for channel in range(most)], seconds=0.2, hold=0.5)
 
