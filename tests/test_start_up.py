@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 HEAVY = ("torch", "cv2", "av", "numpy", "safetensors", "tqdm")
 
+PAIR = """
+import json, sys
+from flowcli.cli.app import run
+unused, *arguments = sys.argv[1:]
+code = run(arguments)
+print("\\nENDED", json.dumps([code, [name for name in json.loads(unused) if name in sys.modules]]))
+"""
 PROBE = f"""
 import json, sys
 from flowcli.cli.app import run
@@ -19,6 +27,10 @@ for arguments in json.loads(sys.argv[1]):
     loaded = [name for name in {HEAVY!r} if name in sys.modules]
     print("\\nENDED", json.dumps([code, loaded]))
 """
+UNUSED_BY_PAIR = ("av", "PIL", "h5py", "matplotlib", "onnx", "onnxruntime", "pyarrow", "ray", "rich", "scipy")
+"""What `pair` does without; of torch too, much of which loads only when it is used."""
+UNUSED_BY_PAIR += ("torch._dynamo", "torch._inductor", "flowcli.pipeline.dry_run", "flowcli.media.pyav")
+
 COMMANDS = {
     "--help": 0,
     "--version": 0,
@@ -44,3 +56,11 @@ def test_commands_that_compute_nothing_load_no_heavy_library() -> None:
     for (line, expected), (code, loaded) in zip(COMMANDS.items(), ends, strict=True):
         assert loaded == [], line
         assert expected is None or code == expected, line
+
+
+def test_flow_of_two_images_loads_only_what_it_uses(make_images, weights: Path) -> None:
+    folder = make_images()
+    line = ["pair", folder / "0.png", folder / "1.png", "--weights", weights, "--iters", 1, "-q"]
+    arguments = [json.dumps(UNUSED_BY_PAIR), *map(str, line)]
+    done = subprocess.run([sys.executable, "-c", PAIR, *arguments], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.split("ENDED ")[1]) == [0, []], done.stderr

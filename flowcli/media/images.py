@@ -13,6 +13,7 @@ import numpy as np
 from flowcli.errors import SourceError, UsageError
 from flowcli.media.addresses import refuse_address
 from flowcli.media.animated import is_animated
+from flowcli.media.image_codecs import HEAD, codec_of, is_whole_jpeg_2000
 from flowcli.media.jpeg import START as JPEG
 from flowcli.media.jpeg import end_of_jpeg
 from flowcli.media.levels import UNIT, Levels, measured, of_bits
@@ -91,20 +92,14 @@ def read_stored(path: Path) -> Stored:
 
 def decode_stored(path: Path, data: bytes | NDArray[np.uint8]) -> Stored:
     """The image in a file's bytes, the first page of a TIFF; raises SourceError where it cannot be decoded."""
-    from flowcli.media.pyav.stills import (  # noqa: PLC0415 - most images do not need PyAV
-        decode_still,
-        is_still,
-        is_whole_jpeg_2000,
-    )
-
-    if is_still(path, data):
-        return Stored(*decode_still(path, bytes(data)))
+    if codec := codec_of(path, bytes(data[:HEAD])):
+        return _decoded_by_pyav(path, data, codec)
     try:
         samples = _rgb(_decoded(path, data))
     except SourceError:
         if not is_whole_jpeg_2000(bytes(data)):
             raise
-        return Stored(*decode_still(path, bytes(data)))
+        return _decoded_by_pyav(path, data, "jpeg2000")
     if samples.dtype == np.uint8:
         return Stored(samples, plain=lambda: samples.astype(np.uint8, copy=False))
     full = _FULL.get(samples.dtype.name, UNIT)
@@ -172,6 +167,12 @@ def _decoded(path: Path, data: bytes | NDArray[np.uint8]) -> NDArray[Any]:
         # OpenCV does not convert grey of 32 bits to colour.
         samples = decode(path, data, cv2.IMREAD_UNCHANGED)
         return samples.astype(np.float32) if samples.dtype == np.float64 else samples
+
+
+def _decoded_by_pyav(path: Path, data: bytes | NDArray[np.uint8], codec: str) -> Stored:
+    from flowcli.media.pyav.stills import decode_still  # noqa: PLC0415 - most images do not need PyAV
+
+    return Stored(*decode_still(path, bytes(data), codec))
 
 
 def _rgb(samples: NDArray[Any]) -> NDArray[Any]:

@@ -90,7 +90,8 @@ def make_cpu_plan(
     """
     on_demand = on_demand is not False
     plain = demand_of(height, width, config=config, both=both, on_demand=on_demand)
-    demand = Demand(fixed=0, each=plain.fixed + plain.each + extra)
+    # What encoding takes is free again when the flow is refined.
+    demand = Demand(fixed=0, each=plain.each + max(plain.fixed, extra))
     if budget is not None and demand.each > budget:
         raise too_large(height, width, bytes_needed=demand.each, budget=budget, batch=1)
     room = min(BYTES_AT_ONCE, BYTES_AT_ONCE if budget is None else budget) // demand.each

@@ -36,11 +36,12 @@ def run(
 
     console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
     with loading(first, second, quiet=console.quiet):
-        from flowcli.pipeline.dry_run import plan_pair
         from flowcli.pipeline.pair import estimate_pair
 
     request = Request(inputs=(first, second), **options)
     if dry_run:
+        from flowcli.pipeline.dry_run import plan_pair
+
         console.facts(plan_pair(request))
         return
     console.conclude(estimate_pair(request, console))

@@ -137,7 +137,7 @@ def open_writers(
     For videos, `rate` is pairs per second, `tick` the unit of the pairs' times in seconds, and `pixel_aspect` the width
     of a pixel over its height.
     """
-    from flowcli.flow.outputs._writers import open_writer  # noqa: PLC0415 - loads OpenCV and PyAV
+    from flowcli.flow.outputs._writers import open_writer  # noqa: PLC0415 - loads OpenCV
 
     writers: list[OutputWriter] = []
     try:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from flowcli.flow.drawing import swatch
 from flowcli.flow.estimate import Stamp, as_array
 from flowcli.flow.kinds import ArrayFile, FlowFile, Picture, Records
-from flowcli.media.pyav import GifWriter, VideoWriter, WebpWriter
 from flowcli.system.files import PartFile, partial_name, reported
 from flowcli.system.opencv import write_png
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from flowcli.flow.outputs import OutputWriter
     from flowcli.flow.outputs._naming import Output
     from flowcli.media.encoding import Encoding
+    from flowcli.media.pyav import GifWriter, VideoWriter, WebpWriter
 
     Save = Callable[[Path, Estimate], None]
 
@@ -42,6 +42,8 @@ def open_writer(
         return Files(output, _saving(kind, encoding, backward=output.backward))
     if output.numbered or output.path.suffix.lower() == ".png":
         return Files(output, lambda path, estimate: write_png(path, kind.draw(estimate, style.of(estimate))))
+    from flowcli.media.pyav import GifWriter, VideoWriter, WebpWriter  # noqa: PLC0415 - files of pairs do without PyAV
+
     writer: VideoWriter | GifWriter | WebpWriter
     if output.naming.video == ".gif":
         writer = GifWriter(output.path, rate=rate, colours=swatch(style.scale))
