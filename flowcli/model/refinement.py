@@ -56,7 +56,7 @@ class Refinement:
 
 
 def smoothed(plane: Plane) -> Plane:
-    """The frame after [1, 6, 1] / 8 in both directions, its border repeated: less noise and aliasing in its gradients."""
+    """The frame after [1, 6, 1] / 8 in both directions, its border repeated: its gradients alias less."""
     padded = F.pad(plane, (1, 1, 1, 1), mode="replicate")
     rows = (padded[..., :-2, :] + 6 * padded[..., 1:-1, :] + padded[..., 2:, :]) / 8
     return (rows[..., :-2] + 6 * rows[..., 1:-1] + rows[..., 2:]) / 8
