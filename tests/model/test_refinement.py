@@ -64,6 +64,32 @@ def test_on_the_demo_refinement_equals_opencv_and_halves_the_error(monkeypatch) 
     assert after < before / 2
 
 
+def test_smoothing_keeps_the_mean_and_slopes_and_spreads_a_point() -> None:
+    slope = (3 * torch.arange(7.0) + 5 * torch.arange(6.0)[:, None])[None, None]
+    torch.testing.assert_close(refinement.smoothed(slope)[..., 1:-1, 1:-1], slope[..., 1:-1, 1:-1])
+    point = torch.zeros(1, 1, 5, 5)
+    point[..., 2, 2] = 64
+    expected = torch.tensor([[1.0, 6, 1], [6, 36, 6], [1, 6, 1]])
+    torch.testing.assert_close(refinement.smoothed(point)[0, 0, 1:4, 1:4], expected)
+    torch.testing.assert_close(refinement.smoothed(torch.full((1, 1, 1, 1), 7.0)), torch.full((1, 1, 1, 1), 7.0))
+
+
+def test_smoothed_frames_lower_the_error_in_noise(monkeypatch) -> None:
+    wide = 255 * F.interpolate(smooth(6, 64, 82), scale_factor=4, mode="bicubic")[:1]
+    # A quarter of the resolution, before and after a motion of 1/4 px to the left.
+    first, second = (F.avg_pool2d(wide[..., at : at + 320], 4) for at in (0, 1))
+    noise = 4 * torch.randn(2, *first.shape, generator=torch.Generator().manual_seed(0))
+    exact = torch.tensor([-0.25, 0.0])[:, None, None]
+
+    def error() -> float:
+        flow = Refinement().apply(first + noise[0], second + noise[1], torch.zeros(1, 2, *first.shape[-2:]))
+        return float((flow - exact).norm(dim=1).mean())
+
+    found = error()
+    monkeypatch.setattr(refinement, "smoothed", lambda plane: plane)
+    assert found < 0.95 * error()
+
+
 def test_a_lack_of_memory_in_opencv_is_a_lack_of_memory(monkeypatch) -> None:
     class Exhausted:
         def __getattr__(self, name: str) -> object:
