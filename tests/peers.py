@@ -17,7 +17,7 @@ def torchvision_raft() -> ModuleType:
 
     With a CPU build of torch, torchvision's wheel fails to load its compiled operators; RAFT needs none of them.
     """
-    if torch.version.cuda is None:
+    if torch.version.cuda is None and not _kept:
         library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
