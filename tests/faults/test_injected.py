@@ -160,3 +160,18 @@ def test_a_device_out_of_memory_gets_smaller_batches_or_is_an_error(run, monkeyp
     else:
         assert any("memory ran out" in line for line in lines)
         assert playable(Path("out/a_flow.mp4"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), RuntimeError("can't start new thread")],
+    ids=["Python", "system", "thread"],
+)
+def test_a_system_without_memory_or_threads_is_an_error(run, monkeypatch, error: Exception) -> None:
+    def fail(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr("flowcli.pipeline.task.find", fail)
+    code, lines = run("flo")
+    assert (code, lines[0]) == (6, "error: the system has no more memory or no more threads")
+    assert lines[1].startswith("hint: raise the limits")
