@@ -39,17 +39,26 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_demo_scores_the_fan_and_writes_its_outputs(compute, monkeypatch) -> None:
     for name, value in {"FRAMES": 3, "HEIGHT": 96, "WIDTH": 128}.items():
         monkeypatch.setattr(source, name, value)
-    for _ in range(2):  # the second run replaces the outputs of the first
+    clip = ["shown/in.mp4", "shown/a.png", "shown/b.png"]
+    for further in (clip, []):  # the second run replaces the outputs of the first, but for the clip
         ended = compute("demo", "-o", "shown")
         assert ended.code == 0
-        written = ("fan_flow.mp4", "fan_side.mp4", "fan_compared.png", "in.mp4", "a.png", "b.png")
-        assert ended.out == [f"shown/{name}" for name in written]
-    assert all(Path(path).stat().st_size > 0 for path in ended.out)
+        assert ended.out == ["shown/fan_flow.mp4", "shown/fan_side.mp4", "shown/fan_compared.png", *further]
+    assert all(Path(path).stat().st_size > 0 for path in [*ended.out, *clip])
     (line,) = [line for line in ended.err if line.startswith("mean error ")]
     ours, dis = (float(part.split()[-2]) for part in line.split(", "))
     assert math.isfinite(ours) and math.isfinite(dis)
     picture = cv2.imread("shown/fan_compared.png")
     assert picture.shape[1] == 4 * 128
+
+
+def test_the_demo_replaces_no_clip_of_the_user(compute, monkeypatch) -> None:
+    for name, value in {"FRAMES": 3, "HEIGHT": 96, "WIDTH": 128}.items():
+        monkeypatch.setattr(source, name, value)
+    Path("in.mp4").write_text("mine")
+    ended = compute("demo", "-o", ".")
+    assert (ended.code, ended.out[-1]) == (0, "fan_compared.png")
+    assert Path("in.mp4").read_text() == "mine"
 
 
 def test_the_examples_of_other_commands_run_in_the_folder_of_the_demo(place, compute, monkeypatch) -> None:

@@ -23,8 +23,8 @@ def run(
     """Try flowcli: the flow of a turning fan that flowcli draws itself, scored against the ground truth.
 
     Writes a video of the flow, a video of frames and flow side by side, and a picture that compares the flow with the
-    ground truth and with OpenCV's DIS. The clip itself is in.mp4, and its first frames are a.png and b.png, so that the
-    examples of the other commands run in this folder. Replaces the files of an earlier demo.
+    ground truth and with OpenCV's DIS; replaces those of an earlier demo. Unless there are files of these names, the
+    clip itself is in.mp4, and its first frames are a.png and b.png, for the examples of the other commands.
 
     Example: flowcli demo
     """
