@@ -35,7 +35,7 @@ NARROWEST = 520
 ROOMY = 14
 """The side in px from which a cell has room for outlined marks."""
 
-_SHADES = np.arange(0, 255, 2, np.uint8)[None]
+_SHADES = np.arange(0, 255, 2, dtype=np.uint8)[None]
 VIRIDIS = cv2.cvtColor(cv2.applyColorMap(_SHADES, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)[0]
 """128 shades, which leave a GIF's palette room for other colours, so that it needs no dithering."""
 
