@@ -15,12 +15,13 @@ AT, OTHER = (77, 63), (150, 100)
 UPDATES = 6
 
 
-def inspect_pair(place: Path) -> Path:
-    """Inspects a pair that moves by 6 px to the right, with ground truth; gives the folder."""
+def inspect_pair(place: Path, *options: str) -> Path:
+    """Inspects a pair that moves by 6 px to the right, with ground truth and more options; gives the folder."""
     first, second = write_pair(place)
     flo.write(place / "truth.flo", np.full((*SIZE, 2), (6, 0), np.float32))
     at = [f"--at={x},{y}" for x, y in (AT, OTHER)]
-    arguments = ["inspect", str(first), str(second), *at, "--iters", str(UPDATES), "--gt", str(place / "truth.flo")]
+    usual = [*at, "--iters", str(UPDATES), "--gt", str(place / "truth.flo")]
+    arguments = ["inspect", str(first), str(second), *usual, *options]
     assert run(arguments) == 0
     return place / "a_inspect"
 

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from raft_core import checkpoint
+from raft_core.config import LARGE
+from raft_core.raft import RAFT
 from tests.inspection.chromium import CHROMIUM, Page
-from tests.inspection.explorer_page import AT, OTHER, UPDATES, finish, place_on
+from tests.inspection.explorer_page import AT, OTHER, UPDATES, finish, inspect_pair, place_on
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is absent")]
 
@@ -139,6 +142,19 @@ def test_everything_that_can_be_used_has_a_role_and_a_name(page: Page) -> None:
         assert [role for role, name in named if role in used and not name] == [], step
     assert page.run("[...document.querySelectorAll('canvas')].filter((one) => !one.closest('#steps')"
                     " && !one.getAttribute('aria-label')).map((one) => one.id)") == []  # fmt: skip
+
+
+def test_a_page_without_its_models_update_operator_opens_and_says_so(tab: Page, tmp_path: Path) -> None:
+    checkpoint.save(RAFT(LARGE), tmp_path / "large.safetensors")
+    folder = inspect_pair(tmp_path, "--weights", str(tmp_path / "large.safetensors"), "--iters", "2")
+    tab.screen(1366, 768)
+    tab.open(folder / "explorer.html", "i=2")
+    for step, place in (("update", "inside-waits"), ("upsample", "weights-wait"), ("try", "engine")):
+        tab.run(f"choose('{step}')")
+        tab.settle()
+        assert tab.run(f"byId('{place}').textContent").startswith("The update operator of this model is too large")
+    assert tab.run("byId('outcome').offsetParent === null && byId('tools').offsetParent === null")
+    assert "drag" not in tab.run("document.querySelector('.frames').innerText")
 
 
 def test_nothing_goes_wrong_whatever_the_reader_does(tab: Page, pair_folder: Path) -> None:
