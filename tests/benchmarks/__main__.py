@@ -21,6 +21,7 @@ from tests.benchmarks import (
     gpu,
     memory,
     occlusion,
+    pipeline,
     plain_scenes,
     processes,
     soak,
@@ -44,6 +45,7 @@ TABLE = {
     "large": processes.large,
     "start": processes.start,
     "whole": processes.whole,
+    "pipeline": pipeline.pipeline,
 }
 OTHERS = {
     "gpu": gpu.run,

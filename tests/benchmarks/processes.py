@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -25,7 +26,7 @@ code = run(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 sys.exit(code)
 """
-LARGE_FRAMES = (("1080p", 1080, 1920, 4), ("4K", 2160, 3840, 8))
+LARGE_FRAMES = (("1080p", 1080, 1920, 4), ("4K", 2160, 3840, 8), ("8K", 4320, 7680, 16))
 CLIP_FRAMES = 40
 
 
@@ -38,28 +39,38 @@ def run_measured(*arguments: object) -> tuple[float, float]:
 
 
 def large() -> Iterator[Figure]:
-    """Peak memory of pairs of large frames under --memory, and the time of a 4K pair."""
+    """Peak memory of pairs of large frames under --memory, and the time of each against the size before it."""
     taken = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, height, width, limit in LARGE_FRAMES:
             paths = [Path(folder, f"{name}_{number}.png") for number in range(2)]
             for number, path in enumerate(paths):
                 cv2.imwrite(str(path), noise(height, width, shift=number).image)
-            line = ("pair", *paths, "--memory", f"{limit}G", "--save", "flo", "-q", "-o", Path(folder, name))
-            taken[name], peak = run_measured(*line)
+            line = ("pair", *paths, "--memory", f"{limit}G", "--iters", 12, "--save", "flo", "-q")
+            taken[name], peak = run_measured(*line, "-o", Path(folder, name))
             yield Figure(f"peak memory, {name}, --memory {limit}G", peak, "G", "allowed", limit, 1.0)
-    (_, smaller), (_, larger) = taken.items()
-    yield Figure("time of a 4K pair, the start included", larger, "s", "1080p", smaller, 6.0)
+    for smaller, larger in pairwise(taken):
+        name = f"time of a pair at {larger}, 12 updates, the start included"
+        yield Figure(name, taken[larger], "s", smaller, taken[smaller], 4.0)
 
 
 def start() -> Iterator[Figure]:
-    """The time of --help."""
+    """The time of --help, and of a pair of small images from the shell to the file."""
 
-    def run(*arguments: str) -> None:
-        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    def run(*arguments: object) -> None:
+        subprocess.run([sys.executable, *map(str, arguments)], check=True, capture_output=True)
 
-    seconds = medians(help=lambda: run("-m", "flowcli", "--help"), torch=lambda: run("-c", "import torch"))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, f"{number}.png") for number in range(2)]
+        for number, path in enumerate(paths):
+            cv2.imwrite(str(path), noise(240, 320, shift=number).image)
+        seconds = medians(
+            help=lambda: run("-m", "flowcli", "--help"),
+            pair=lambda: run("-m", "flowcli", "pair", *paths, "-y", "-q", "-o", Path(folder, "flow.png")),
+            torch=lambda: run("-c", "import torch"),
+        )
     yield Figure("flowcli --help", seconds["help"], "s", "import torch", seconds["torch"], 0.20)
+    yield Figure("flowcli pair, 320x240", seconds["pair"], "s", "import torch", seconds["torch"], 1.60)
 
 
 def whole() -> Iterator[Figure]:
