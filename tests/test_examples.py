@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -33,6 +34,7 @@ def planes(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tens
     return scene[..., :WIDTH], right, disparity[:, None, None].float(), seen.expand(count, HEIGHT, WIDTH)
 
 
+@pytest.mark.slow
 def test_a_stereo_model_of_rafts_parts_learns_disparity() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -45,7 +46,9 @@ def on_cores(
         if at_once == 1:
             return [compute(value) for value in values]
         with ThreadPoolExecutor(at_once) as pool:
-            return list(pool.map(in_thread, values))
+            # Each in a copy of the caller's context, where `direct_convolutions` is remembered.
+            calls = [(copy_context(), value) for value in values]
+            return list(pool.map(lambda call: call[0].run(in_thread, call[1]), calls))
 
 
 @contextmanager

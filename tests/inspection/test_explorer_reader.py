@@ -89,7 +89,10 @@ def test_a_dragged_correspondence_is_where_the_run_begins(page: Page) -> None:
     page.mouse("mouseReleased", to)
     cell = page.run("flowAt(1, cellOf(), runs.mine.flows)")
     assert (8 * cell["x"], 8 * cell["y"]) == pytest.approx((24, 16), abs=0.6)
-    assert page.run("[state.run, state.step, state.update]") == ["mine", "try", 2]
+    run, step, update = page.run("[state.run, state.step, state.update]")
+    # Updates are shown as the worker makes them.
+    assert (run, step) == ("mine", "try")
+    assert update >= 2
     page.wait("runs.mine.done === runs.mine.until")
     page.settle()
     assert page.run("byId('outcome').textContent").startswith(f"Your run, update {UPDATES + 1} of {UPDATES + 1}: ")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from flowcli.model.parallel import on_cores
+from raft_core.convolution import DIRECT, direct_convolutions
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,12 @@ def test_threads_compute_in_the_modes_of_their_caller() -> None:
     assert on_cores(modes, [1], at_once=2, threads_each=2) == [(False, False)]
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         assert on_cores(modes, [1], at_once=2, threads_each=2) == [(True, True)]
+
+
+def test_threads_convolve_directly_where_their_caller_does() -> None:
+    with direct_convolutions():
+        assert on_cores(lambda _: DIRECT.get(), [1, 2, 3], at_once=2, threads_each=2) == [True] * 3
+    assert on_cores(lambda _: DIRECT.get(), [1, 2], at_once=2, threads_each=2) == [False] * 2
 
 
 def test_one_at_once_is_computed_by_the_caller_with_its_threads() -> None:
