@@ -67,7 +67,7 @@ def test_the_sdist_builds_and_has_no_training_state(built: Path) -> None:
     assert {"flowcli", "raft_core", "weights", "tests", "pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= tops
     assert tops <= {
         *("flowcli", "raft_core", "weights", "tests", "pyproject.toml", "README.md", "LICENSE", "PKG-INFO"),
-        *("constraints.txt", "CHANGELOG.md", ".gitignore"),
+        *("docs", "constraints.txt", "CHANGELOG.md", "CONTRIBUTING.md", ".gitignore"),
     }
 
 
