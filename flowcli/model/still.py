@@ -51,8 +51,8 @@ def only_noise_differs(first: Float[Tensor, "1 1 height width"], second: Float[T
 
     Tested at several scales. Noise may grow with brightness, so that windows are compared with others as bright.
     A region moves if the difference of the frames follows their gradient, by the least squares of Lucas and Kanade
-    (1981): a shift (u, v) explains Ix u + Iy v of it. A motion of 0.05 px of a textured frame shows in noise of eight
-    grey levels; frames of less than two windows a side are never still.
+    (1981): a shift (u, v) explains Ix u + Iy v of it. A motion of 0.05 px of a textured frame shows in noise of two
+    grey levels, one of 0.1 px in noise of four; frames of less than two windows a side are never still.
     """
     difference, mean = second - first, (first + second) / 2
     if min(difference.shape[-2:]) < 2 * WINDOW or float(difference.square().mean()) > MOST_NOISE**2:

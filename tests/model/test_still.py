@@ -75,6 +75,11 @@ def test_a_textured_frame_that_moves_by_a_tenth_of_a_pixel_moves(by: float, nois
     assert not still(texture(), shifted(texture(), by), noise=noise)
 
 
+@pytest.mark.parametrize("noise", [0, 1, 2])
+def test_a_textured_frame_that_moves_by_a_twentieth_of_a_pixel_moves_in_less_noise(noise: float) -> None:
+    assert not still(texture(), shifted(texture(), 0.05), noise=noise)
+
+
 @pytest.mark.parametrize("noise", [0, 1, 2, 4])
 @pytest.mark.parametrize(
     ("side", "contrast", "by"), [(4, 30, 8), (8, 20, 3), (16, 12, 8), (40, 8, 8)], ids=["dot", "bird", "ball", "ghost"]
