@@ -17,7 +17,7 @@ from flowcli.model.device import autocast
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
 from flowcli.training.batches import draw_rendered
-from flowcli.training.loop import CudaGraphStep, TrainingState, learn, train_steps
+from flowcli.training.loop import CudaGraphStep, TrainingState, learn, learning_of, train_steps
 from flowcli.training.openings import COLD, Opening, draw_starts
 from flowcli.training.recipes import Recipe, Stage
 from flowcli.training.synthesis import TextureBank, render
@@ -98,7 +98,8 @@ def test_training_lowers_the_error_of_one_batch() -> None:
     draw = draw_rendered(lambda count, seed: render(bank, count=count, height=160, width=192, seed=seed), recipe)
     batch = draw(0, recipe.stages[0])
     state = TrainingState.begin(RAFT(), device=CUDA)
-    steps = train_steps(state, recipe, lambda *_: batch, device=CUDA, precision=torch.bfloat16)
+    learning = learning_of(state.model, device=CUDA, precision=torch.bfloat16)
+    steps = train_steps(state, recipe, lambda *_: batch, learning, device=CUDA)
     losses = [step.loss for step in steps]
     assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
 

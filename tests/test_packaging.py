@@ -39,8 +39,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_embedded_file_is_weights_or_their_card() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
-    names = {path.name for path in (ROOT / "weights").glob("*.safetensors")}
-    cards = {Path(name).with_suffix(".md").name for name in names}
+    names = {str(path.relative_to(ROOT / "weights")) for path in (ROOT / "weights").rglob("*.safetensors")}
+    cards = {str(Path(name).with_suffix(".md")) for name in names}
     assert build["targets"]["wheel"]["force-include"] == {
         f"weights/{name}": f"flowcli/_weights/{name}" for name in names | cards
     }
@@ -52,7 +52,7 @@ def test_the_wheel_holds_the_packages_their_data_and_nothing_else(built: Path) -
     files = set(zipfile.ZipFile(wheel).namelist())
     info = f"flowcli_raft-{__version__}.dist-info"
     tracked = run("git", "-C", ROOT, "ls-files", "flowcli", "raft_core").split()
-    names = ("raft-small", "raft-small-convex")
+    names = ("raft-small", "raft-small-convex", "refiner/refiner")
     weights = {f"flowcli/_weights/{name}{ending}" for name in names for ending in (".md", ".safetensors")}
     metadata = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     assert files == {*tracked, *weights, *metadata}

@@ -20,7 +20,6 @@ from flowcli.model.memory_plan import MOST_AT_ONCE, Plan, demand_of, make_cpu_pl
 from flowcli.model.parallel import on_cores
 from flowcli.model.quality import Effort
 from flowcli.model.recovery import Recovery
-from flowcli.model.refinement import bytes_of_a_pixel
 from flowcli.model.resize import Resizing, grey_on, resized_on
 from flowcli.model.second_look import MOST_UPDATES, blended, enlargement
 from flowcli.model.settings import Settings
@@ -121,7 +120,7 @@ class FlowEstimator:
         settings = self.settings
         extra = 0
         if settings.refinement is not None:
-            extra += bytes_of_a_pixel(self.device) * math.prod(settings.resizing.larger_size(height, width))
+            extra += settings.refinement.bytes(math.prod(settings.resizing.larger_size(height, width)), self.device)
         if (closer := self.closer(height, width)) is not None:
             size = closer.settings.resizing.size(height, width)
             both = settings.direction == "both"

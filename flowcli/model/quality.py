@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
 from flowcli.model.device import choose_precision
-from flowcli.model.refinement import STATED, Refinement
+from flowcli.model.refinement import LEARNED, STATED, Refinement
 from flowcli.model.resize import Resizing
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowcli.model.settings import Settings
 
 BALANCED = "balanced"
-REFINEMENTS = ("auto", "variational", "none")
+REFINEMENTS = ("auto", "learned", "variational", "none")
 LARGEST_SCALE = 8.0
 
 
@@ -27,26 +27,39 @@ LARGEST_SCALE = 8.0
 class Quality:
     """One point between fast and exact: what the options stand for that are left at `auto`.
 
-    Updates stop as `raft_core.converge` says with `tolerance` in px, or, where it is None, after `iterations`. The
-    `refinement` is for weights whose flow is refined.
+    Updates stop as `raft_core.converge` says with `tolerance` in px, or, where it is None, after `iterations`. Flow of
+    weights that were trained here is refined as `refine` says; `variational` and `learned` are what those names mean.
     """
 
     iterations: int = 24
     tolerance: float | None = 0.8
     scale: float = 1.0
     smallest: int = 384 * 288
-    refinement: Refinement | None = Refinement()  # noqa: RUF009 - frozen
+    refine: str = "learned"
+    variational: Refinement = Refinement()  # noqa: RUF009 - frozen
+    learned: Refinement = LEARNED
     second_look: bool = False
     precision: str = "auto"
 
 
 QUALITIES = {
     # Half size, for previews and very long jobs.
-    "fast": Quality(tolerance=1.0, scale=0.5, smallest=192 * 144, refinement=Refinement(passes=(6, 4, 0))),
+    "fast": Quality(
+        tolerance=1.0,
+        scale=0.5,
+        smallest=192 * 144,
+        refine="variational",
+        variational=Refinement(passes=(6, 4, 0)),
+        learned=Refinement(passes=(6, 4, 0), learned=True),
+    ),
     BALANCED: Quality(),
-    "best": Quality(refinement=Refinement(passes=(2, 2)), second_look=True),
+    "best": Quality(
+        variational=Refinement(passes=(2, 2)),
+        learned=Refinement(passes=(3, 1), learned=True, last=5),
+        second_look=True,
+    ),
     # The published algorithm.
-    "exact": Quality(iterations=32, tolerance=None, smallest=0, refinement=None, precision="fp32"),
+    "exact": Quality(iterations=32, tolerance=None, smallest=0, refine="none", precision="fp32"),
 }
 
 
@@ -96,9 +109,10 @@ class Effort:
         """The refinement, which `auto` leaves out for weights whose file does not ask for it."""
         if self.refine not in REFINEMENTS:
             raise UsageError(f"--refine {self.refine} is not known", hint=f"use {', '.join(REFINEMENTS)}")
-        if self.refine == "none" or (self.refine == "auto" and not is_refined(stated)):
-            return None
-        return quality.refinement if self.refine == "auto" else quality.refinement or Refinement()
+        refine = self.refine
+        if refine == "auto":
+            refine = quality.refine if is_refined(stated) else "none"
+        return {"none": None, "variational": quality.variational, "learned": quality.learned}[refine]
 
     def _resizing(self, quality: Quality, stated: Mapping[str, str]) -> Resizing:
         """The size to compute at; small frames are enlarged for weights that are refined, too."""

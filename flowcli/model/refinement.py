@@ -13,13 +13,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from flowcli.model import variational
+from flowcli.model.refiner import PIXELS_AT_ONCE, Refiner, embedded_refiner
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from flowcli.model.variational import Flow, Plane
 
 STATED = {"refine": "variational"}
-"""What a file of weights states if `--refine auto` refines their flow: weights that were trained here do."""
+"""What a file of weights states if `--refine auto` refines their flow, as each quality does: those trained here do."""
 RELAXATIONS = 5
 """Sweeps of successive over-relaxation in a fixed-point iteration."""
 
@@ -30,15 +31,42 @@ class Refinement:
 
     A pass warps the second frame once, takes so many fixed-point `iterations`, and ends with a median filter (Sun, Roth
     and Black, CVPR 2010), against specks. Passes at smaller sizes reach further, at a fraction of the cost. The frames
-    are smoothed slightly before.
+    are smoothed slightly before. If it is `learned`, a network follows, and then one pass of `last` iterations.
     """
 
     passes: tuple[int, ...] = (3, 1)
     iterations: int = 5
+    learned: bool = False
+    last: int = 1
 
     def apply(self, first: Plane, second: Plane, flow: Flow) -> Flow:
         """The refined flow (batch, 2, height, width) in px, of grey frames (batch, 1, height, width) from 0 to 255."""
-        return self.descend(smoothed(first), smoothed(second), flow)
+        smooth = smoothed(first), smoothed(second)
+        refined = self.descend(*smooth, flow)
+        if not self.learned:
+            return refined
+        corrected = self.correct(first, second, refined, before=flow)
+        return replace(self, passes=(1,), iterations=self.last).descend(*smooth, corrected)
+
+    def correct(self, first: Plane, second: Plane, refined: Flow, *, before: Flow) -> Flow:
+        """The flow after the network; `before` is RAFT's own flow."""
+        refiner = self.refiner(refined.device)
+        if refined.device.type != "cpu":
+            corrected: Flow = refiner(first, second, refined, before=before)
+            return corrected
+        # A pair's flow must not depend on the other pairs, not even in its last bit.
+        parts = zip(*(torch.split(planes, 1) for planes in (first, second, refined, before)), strict=True)
+        return torch.cat([refiner(one, other, flow, before=raw) for one, other, flow, raw in parts])
+
+    def bytes(self, pixels: int, device: torch.device) -> int:
+        """The peak memory of refining a pair of so many pixels; measured at 1080p and 4K."""
+        if device.type != "cpu":
+            return 690 * pixels
+        return 180 * pixels + (90 * min(pixels, PIXELS_AT_ONCE) if self.learned else 0)
+
+    def refiner(self, device: torch.device) -> Refiner:
+        """The network, on the device."""
+        return embedded_refiner(device)
 
     def descend(self, first: Plane, second: Plane, flow: Flow) -> Flow:
         """The flow after all passes over these frames as they are."""
@@ -55,16 +83,15 @@ class Refinement:
         return flow
 
 
+LEARNED = Refinement(passes=(3, 0), learned=True)
+"""The network after passes at half the size."""
+
+
 def smoothed(plane: Plane) -> Plane:
     """The frame after [1, 6, 1] / 8 in both directions, its border repeated: its gradients alias less."""
     padded = F.pad(plane, (1, 1, 1, 1), mode="replicate")
     rows = (padded[..., :-2, :] + 6 * padded[..., 1:-1, :] + padded[..., 2:, :]) / 8
     return (rows[..., :-2] + 6 * rows[..., 1:-1] + rows[..., 2:]) / 8
-
-
-def bytes_of_a_pixel(device: torch.device) -> int:
-    """The peak memory of refining a pair, for a pixel; measured at 1080p."""
-    return 180 if device.type == "cpu" else 690
 
 
 def by_opencv(first: Plane, second: Plane, flow: Flow, *, iterations: int, relaxations: int) -> Flow:

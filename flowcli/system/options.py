@@ -53,7 +53,7 @@ Refine = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="variational, none, or auto: as trained for.",
+        help="learned, variational, none, or auto: by quality, for weights trained here.",
         rich_help_panel=COMPUTING,
     ),
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,6 +17,7 @@ from flowcli.training.augmentation.generated import AugmentedBatch, augment
 from flowcli.training.dataset_batches import Mixture, read_ahead
 from flowcli.training.pool import Pool
 from flowcli.training.recipes import Recipe
+from flowcli.training.refiner import RefinerPool
 from flowcli.training.render_workers import FreshPool, bytes_of_pair
 from flowcli.training.shifted_crops import shifted_crops
 from flowcli.training.synthesis import TextureBank, render
@@ -62,7 +63,7 @@ class SceneRenderer:
 
 
 @contextmanager
-def open_batches(run: TrainingRun) -> Iterator[Draw]:
+def open_batches(run: TrainingRun) -> Iterator[Callable[[int, Stage], Any]]:
     """The function that draws a run's batches, within a context in which its render workers run."""
     recipe, options = run.recipe, run.options
     if recipe.data:
@@ -70,6 +71,9 @@ def open_batches(run: TrainingRun) -> Iterator[Draw]:
         yield prefetched(mixture.draw, run, workers=options.workers) if options.workers else mixture.draw
         return
     render = SceneRenderer(options.textures, recipe, torch.device("cpu"))
+    if run.raft is not None:
+        yield RefinerPool(run.folder.path / "pool", render, run.raft, recipe).draw
+        return
     workers = options.renderers
     if workers is None:
         workers = 0 if recipe.pool_pairs else max(1, ((os.cpu_count() or 1) - CORES_LEFT) // run.group.size)

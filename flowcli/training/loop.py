@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 
@@ -34,18 +34,23 @@ if TYPE_CHECKING:
     from flowcli.evaluation.datasets import FlowItem
     from flowcli.training.recipes import Recipe, Stage
 
+    Batch = TypeVar("Batch")
+    Learning = Callable[[Batch, Stage, Opening], Tensor]
+
 SLOW = 0.2
 """The factor of the learning rate of a stage's `slow` parts."""
 
 ALONE = Group()
 
+Model = TypeVar("Model", bound=torch.nn.Module)
+
 
 @dataclass
-class TrainingState:
+class TrainingState(Generic[Model]):
     """The state of a run between two steps. Random numbers depend on the step only, so no generator is saved."""
 
-    model: RAFT
-    average: RAFT
+    model: Model
+    average: Model
     optimiser: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
@@ -54,7 +59,7 @@ class TrainingState:
     """The number of steps by name of stage."""
 
     @classmethod
-    def begin(cls, model: RAFT, *, device: torch.device) -> TrainingState:
+    def begin(cls, model: Model, *, device: torch.device) -> TrainingState[Model]:
         """The first state of a run; `average` is the exponential moving average of the weights, used for validation."""
         model = model.to(device).train()
         average = copy.deepcopy(model).eval()
@@ -114,25 +119,21 @@ class Progress:
 
 
 def train_steps(
-    state: TrainingState,
+    state: TrainingState[Any],
     recipe: Recipe,
-    draw: Callable[[int, Stage], AugmentedBatch],
+    draw: Callable[[int, Stage], Batch],
+    learning: Learning[Batch],
     *,
     device: torch.device,
-    precision: torch.dtype,
     group: Group = ALONE,
     minutes: float | None = None,
 ) -> Iterator[Progress]:
     """Runs the recipe from the state's step on; each item of the iterator is one step.
 
-    A step averages the gradients of its `parts`, which are divided among the processes of the group. With `minutes`,
-    the recipe's steps are the proportions of its stages in that time, in which as many steps run as fit; the time of
-    the group's slowest process counts.
+    `learning` adds to the gradients, as `learn` does. A step averages the gradients of its `parts`, which are divided
+    among the processes of the group. With `minutes`, the recipe's steps are the proportions of its stages in that time,
+    in which as many steps run as fit; the time of the group's slowest process counts.
     """
-    learning: Callable[[AugmentedBatch, Stage, Opening], Tensor]
-    learning = partial(learn, state.model, device=device, precision=precision)
-    if device.type == "cuda":
-        learning = CudaGraphStep(state.model, device=device, precision=precision)
     first_step = state.step
     while (due := state.due_step(recipe, minutes)) < recipe.steps:
         started = time.perf_counter()
@@ -143,7 +144,7 @@ def train_steps(
         set_norms(state.model, frozen=stage.freeze_norm)
         freeze(state.model, stage.frozen)
         if stage.renew_context and recipe.begins(state.step):
-            batches = [draw(state.step * stage.parts + part, stage) for part in range(stage.parts)]
+            batches: list[Any] = [draw(state.step * stage.parts + part, stage) for part in range(stage.parts)]
             reinitialise_context(state, batches, device=device)
         statistics = [buffer.clone() for buffer in state.model.buffers()]
         state.optimiser.zero_grad(set_to_none=False)
@@ -170,6 +171,13 @@ def train_steps(
         if state.step > first_step + 1:
             state.seconds += seconds if minutes is None else group.largest(round(1e6 * seconds)) / 1e6
         yield Progress(state.step, stage.name, loss, epe, learning_rate, seconds, skipped=not finite)
+
+
+def learning_of(model: RAFT, *, device: torch.device, precision: torch.dtype) -> Learning[AugmentedBatch]:
+    """`learn` for a model, on a GPU as CUDA graphs."""
+    if device.type == "cuda":
+        return CudaGraphStep(model, device=device, precision=precision)
+    return partial(learn, model, device=device, precision=precision)
 
 
 class CudaGraphStep:
@@ -258,7 +266,9 @@ def compile_update(model: RAFT) -> None:
     model.update = torch.compile(model.update, dynamic=False)  # type: ignore[method-assign]
 
 
-def reinitialise_context(state: TrainingState, batches: Sequence[AugmentedBatch], *, device: torch.device) -> None:
+def reinitialise_context(
+    state: TrainingState[RAFT], batches: Sequence[AugmentedBatch], *, device: torch.device
+) -> None:
     """Reinitialises the context encoder, the average and the optimiser's state."""
     images = torch.cat([batch.first for batch in batches]).to(device)
     renew_context(state.model, to_model_range(images))
@@ -266,14 +276,14 @@ def reinitialise_context(state: TrainingState, batches: Sequence[AugmentedBatch]
     state.optimiser.state.clear()
 
 
-def set_norms(model: RAFT, *, frozen: bool) -> None:
+def set_norms(model: torch.nn.Module, *, frozen: bool) -> None:
     """Has batch normalisation use and update batch statistics, or with `frozen` use its running statistics."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.train(not frozen)
 
 
-def freeze(model: RAFT, names: Sequence[str]) -> None:
+def freeze(model: torch.nn.Module, names: Sequence[str]) -> None:
     """Excludes exactly these parts of the model from training."""
     for name, weight in model.named_parameters():
         weight.requires_grad_(not name.startswith(tuple(f"{part}." for part in names)))
@@ -313,7 +323,7 @@ def learn(
 
 
 @torch.no_grad()
-def update_average(average: RAFT, model: RAFT, *, decay: float) -> None:
+def update_average(average: torch.nn.Module, model: torch.nn.Module, *, decay: float) -> None:
     """Moves the average by 1 − `decay` towards the model's weights; copies running statistics."""
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
     for copied, statistic in zip(average.buffers(), model.buffers(), strict=True):

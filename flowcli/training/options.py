@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flowcli.training.loop import TrainingState
     from flowcli.training.recipes import Recipe
     from flowcli.training.run_folder import RunFolder
+    from raft_core.raft import RAFT
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class TrainingOptions:
             metavar="NAME",
             help="Stages and schedule on generated pairs: cpu (two hours on two cores); further, context, longer "
             "and more (each continues from the --weights of the one before, in two processes); gpu (continues on a "
-            "GPU, in minutes, and adds a mask head), head and joint (the same on a CPU); smoke (a test of seconds). "
-            "On --data: chairs, things, sintel, kitti (as published), finetune, or your own .toml file.",
+            "GPU, in minutes, and adds a mask head), head and joint (the same on a CPU); refiner (the network of "
+            "--refine learned, for the flow of --weights); smoke (a test of seconds). On --data: chairs, things, "
+            "sintel, kitti (as published), finetune, or your own .toml file.",
         ),
     ] = "cpu"
     textures: Annotated[
@@ -101,5 +103,7 @@ class TrainingRun:
     recipe: Recipe
     device: torch.device
     folder: RunFolder
-    state: TrainingState
+    state: TrainingState[Any]
     group: Group
+    raft: RAFT | None = None
+    """The model whose flow the run's refiner refines; None where the run trains RAFT itself."""

@@ -10,24 +10,27 @@ import math
 import statistics
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from flowcli.errors import PartialError, UsageError
 from flowcli.evaluation import datasets
+from flowcli.model import refiner
 from flowcli.model.device import choose_device, choose_precision, keep_memory
-from flowcli.model.weights import find, load
+from flowcli.model.weights import DEFAULT, find, load
 from flowcli.system.progress import Bar
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.training.batches import open_batches
 from flowcli.training.dataset_batches import Mixture
 from flowcli.training.distributed import Group
-from flowcli.training.loop import Progress, TrainingState, compile_update, train_steps, validate
+from flowcli.training.loop import Progress, TrainingState, compile_update, learning_of, train_steps, validate
 from flowcli.training.mask_head import with_mask_head
 from flowcli.training.options import TrainingOptions, TrainingRun
 from flowcli.training.recipes import Recipe, find_recipe
+from flowcli.training.refiner import learn_to_refine, validate_refiner
 from flowcli.training.run_folder import RunFolder
 from flowcli.training.synthesis.textures import image_files
 from flowcli.training.tensorboard import TensorBoardLog
@@ -37,6 +40,9 @@ from raft_core.raft import RAFT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from flowcli.training.loop import Learning
+
+REFINER = "refiner"
 SIZES = {"small": SMALL, "small-convex": SMALL_CONVEX, "large": LARGE}
 SECONDS_BETWEEN_SAVES = 180
 MOST_SKIPPED = 20
@@ -54,14 +60,13 @@ def run_training(options: TrainingOptions) -> str:
     with Group.from_environment() as group:
         run = open_run(options, group)
         earlier_steps = run.state.step
-        precision = training_precision(options.precision, run.device)
         with open_batches(run) as draw:
             steps = train_steps(
                 run.state,
                 run.recipe,
                 draw,
+                learning(run),
                 device=run.device,
-                precision=precision,
                 group=group,
                 minutes=options.minutes,
             )
@@ -90,8 +95,13 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
             f"recipe {options.recipe!r} reinitialises the context at a step that --minutes may skip",
             hint="leave --minutes out",
         )
-    if options.renderers and recipe.data:
-        raise UsageError(f"recipe {options.recipe!r} trains on --data", hint="leave --renderers out")
+    refines = recipe.model == REFINER
+    for option, chosen, useless in (
+        ("--renderers", options.renderers, recipe.data or refines),
+        ("--compile", options.compiled, refines),
+    ):
+        if chosen and useless:
+            raise UsageError(f"recipe {options.recipe!r} has no use for {option}", hint=f"leave {option} out")
     device = choose_device(options.device)
     training_precision(options.precision, device)
     if options.validation:
@@ -101,27 +111,45 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
     keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    weights = find(options.weights) if options.weights else None
+    weights = find(options.weights or DEFAULT) if options.weights or refines else None
     first = load(weights) if weights else None
     board = TensorBoardLog(options.run / "tensorboard") if options.tensorboard and group.leads else None
-    folder = RunFolder(options.run, board)
+    folder = RunFolder(options.run, board, refiner.save) if refines else RunFolder(options.run, board)
     if group.leads:
-        folder.begin(recipe, options.textures, options.data)
-    if options.weights and folder.state.exists():
+        folder.begin(recipe, options.textures, options.data, weights if refines else None)
+    if options.weights and not refines and folder.state.exists():
         raise UsageError(
             f"{options.run} continues from its own state", hint="leave --weights out, or choose another --run"
         )
     torch.manual_seed(recipe.seed)
-    state = TrainingState.begin(first_model(first, recipe), device=device)
+    model = refiner.Refiner() if refines else first_model(first, recipe)
+    state: TrainingState[Any] = TrainingState.begin(model, device=device)
     refuse_what_does_not_fit(state.model, recipe, options.recipe)
-    if weights and group.leads:
+    if weights and group.leads and not folder.state.exists():
         folder.log({"begun_with": weights.name, "sha256": weights.sha256})
     folder.restore(state)
     if options.compiled:
         compile_update(state.model)
     if group.leads:
         folder.truncate_log(state.step)
-    return TrainingRun(options, recipe, device, folder, state, group)
+    return TrainingRun(options, recipe, device, folder, state, group, first if refines else None)
+
+
+def learning(run: TrainingRun) -> Learning[Any]:
+    """What a step of the run does with a batch."""
+    if run.raft is not None:
+        return partial(learn_to_refine, run.state.model, device=run.device)
+    return learning_of(
+        run.state.model, device=run.device, precision=training_precision(run.options.precision, run.device)
+    )
+
+
+def errors_of(run: TrainingRun, validation: Path) -> dict[str, float]:
+    """The errors in px of the run's averaged weights on this dataset, by group, and their mean."""
+    items = datasets.items(*validation_data(validation))
+    if run.raft is not None:
+        return validate_refiner(run.state.average, run.raft, items, device=run.device)
+    return validate(run.state.average, items, device=run.device)
 
 
 def check_data(options: TrainingOptions, recipe: Recipe) -> None:
@@ -173,9 +201,7 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                     saved = time.monotonic()
                 validating = now - validated > 60 * options.minutes_between_validations or due == run.recipe.steps
                 if validating and not stopped and options.validation:
-                    epe = validate(
-                        state.average, datasets.items(*validation_data(options.validation)), device=run.device
-                    )
+                    epe = errors_of(run, options.validation)
                     best = folder.keep_best(state, epe, recipe=run.recipe if options.minutes is None else as_done(run))
                     folder.log({"step": state.step, "validation": epe, "best": best})
                     folder.draw_curve()
@@ -197,7 +223,7 @@ def as_done(run: TrainingRun) -> Recipe:
     return replace(run.recipe, stages=stages)
 
 
-def refuse_what_does_not_fit(model: RAFT, recipe: Recipe, name: str) -> None:
+def refuse_what_does_not_fit(model: Any, recipe: Recipe, name: str) -> None:
     """Raises UsageError for a recipe with unknown parts, or that reinitialises a normalised context encoder."""
     parts = [part for part, _ in model.named_children()]
     for stage in recipe.stages:

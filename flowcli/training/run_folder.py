@@ -6,7 +6,8 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import UsageError, WeightsError
 from flowcli.model.refinement import STATED
@@ -16,9 +17,10 @@ from flowcli.training.curve import draw_curve
 from raft_core import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from flowcli.model.weights import Weights
     from flowcli.training.loop import TrainingState
     from flowcli.training.recipes import Recipe
     from flowcli.training.tensorboard import TensorBoardLog
@@ -30,6 +32,8 @@ class RunFolder:
 
     path: Path
     board: TensorBoardLog | None = None
+    write: Callable[[Any, Path], None] = partial(checkpoint.save, metadata=STATED)  # noqa: RUF009 - not mutable
+    """Writes the weights of the run's model to a file."""
 
     @property
     def state(self) -> Path:
@@ -46,7 +50,7 @@ class RunFolder:
         """The file of the averaged weights at the last save."""
         return self.path / "last.safetensors"
 
-    def restore(self, state: TrainingState) -> None:
+    def restore(self, state: TrainingState[Any]) -> None:
         """Loads the saved state, if there is one; raises WeightsError where it is damaged or of another model."""
         if not self.state.exists():
             return
@@ -59,15 +63,22 @@ class RunFolder:
                 hint="remove it to start again; best.safetensors beside it can be given to --weights",
             ) from error
 
-    def save(self, state: TrainingState) -> None:
+    def save(self, state: TrainingState[Any]) -> None:
         """Saves the state, and the averaged weights as a file for --weights."""
         state.save(self.state)
-        checkpoint.save(state.average, self.last, metadata=STATED)
+        self.write(state.average, self.last)
 
-    def begin(self, recipe: Recipe, textures: Path | None, data: Mapping[str, Path] | None = None) -> None:
+    def begin(
+        self,
+        recipe: Recipe,
+        textures: Path | None,
+        data: Mapping[str, Path] | None = None,
+        raft: Weights | None = None,
+    ) -> None:
         """Writes the settings of the run's pairs to run.json, in a new folder; the stages are not among them.
 
-        Raises UsageError where the folder has other settings, and OutputError where it cannot be written.
+        `raft` are the weights whose flow a refiner refines. Raises UsageError where the folder has other settings, and
+        OutputError where it cannot be written.
         """
         with reported(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -79,10 +90,12 @@ class RunFolder:
         }
         if data:
             pairs["data"] = {name: str(root.resolve()) for name, root in sorted(data.items())}
+        if raft:
+            pairs["raft"] = raft.sha256
         text = json.dumps(pairs, indent=1) + "\n"
         if note.exists() and note.read_text() != text:
             raise UsageError(
-                f"{self.path} was started with pairs of another size, seed or textures",
+                f"{self.path} was started with pairs of another size, seed, textures or weights",
                 hint="use the same ones to continue it, or another --run for a new run",
             )
         write_whole(note, text.encode())
@@ -110,14 +123,14 @@ class RunFolder:
         validations = {record["step"]: record["validation"] for record in records if "validation" in record}
         write_png(self.path / "validation.png", draw_curve(sorted(validations.items())))
 
-    def keep_best(self, state: TrainingState, epe: dict[str, float], *, recipe: Recipe) -> bool:
+    def keep_best(self, state: TrainingState[Any], epe: dict[str, float], *, recipe: Recipe) -> bool:
         """Whether `epe` is the lowest so far; if so, saves the averaged weights, their step, errors and recipe."""
         record = self.path / "best.json"
         best = json.loads(record.read_text())["epe"]["mean"] if record.exists() else math.inf
         # With `not <`, NaN is never the best.
         if not epe["mean"] < best:
             return False
-        checkpoint.save(state.average, self.best, metadata=STATED)
+        self.write(state.average, self.best)
         facts = {"step": state.step, "epe": epe, "recipe": dataclasses.asdict(recipe)}
         write_whole(record, (json.dumps(facts, indent=1) + "\n").encode())
         return True

@@ -134,7 +134,8 @@ def test_flow_is_refined_if_the_weights_were_trained_here_or_on_request(models) 
     np.testing.assert_array_equal(flow_of(published), plain)
     refined = flow_of(here)
     assert np.linalg.norm(refined - plain, axis=2).mean() > 0.01
-    np.testing.assert_array_equal(flow_of(published, refine="variational"), refined)
+    np.testing.assert_array_equal(flow_of(published, refine="learned"), refined)
+    assert not np.array_equal(flow_of(here, refine="variational"), refined)
     np.testing.assert_array_equal(flow_of(here, quality="exact"), plain)
 
 

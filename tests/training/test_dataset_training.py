@@ -18,7 +18,7 @@ import torch
 from flowcli.errors import PartialError, SourceError, UsageError
 from flowcli.training import run
 from flowcli.training.dataset_batches import Mixture, read_ahead
-from flowcli.training.loop import TrainingState, set_norms, train_steps
+from flowcli.training.loop import TrainingState, learning_of, set_norms, train_steps
 from flowcli.training.recipes import DatasetShare, Recipe, Stage, find_recipe, names, one_cycle, read_recipe
 from raft_core.config import LARGE
 from raft_core.raft import RAFT
@@ -186,7 +186,13 @@ def test_accumulated_gradients_equal_those_of_the_whole_batch(pairs: Path) -> No
         torch.manual_seed(0)
         state = TrainingState.begin(RAFT(), device=torch.device("cpu"))
         draw = Mixture(recipe, {"pairs": pairs}).draw
-        steps = train_steps(state, recipe, draw, device=torch.device("cpu"), precision=torch.float32)
+        steps = train_steps(
+            state,
+            recipe,
+            draw,
+            learning_of(state.model, device=torch.device("cpu"), precision=torch.float32),
+            device=torch.device("cpu"),
+        )
         losses.append([step.loss for step in steps])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 

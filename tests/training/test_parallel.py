@@ -23,7 +23,7 @@ import json, torch
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.distributed import Group
 from flowcli.training.recipes import Recipe, Stage
-from flowcli.training.loop import TrainingState, train_steps
+from flowcli.training.loop import TrainingState, learning_of, train_steps
 from raft_core.raft import RAFT
 
 torch.set_num_threads(1)
@@ -40,7 +40,8 @@ torch.manual_seed(0)
 cpu = torch.device("cpu")
 with Group.from_environment() as group:
     state = TrainingState.begin(RAFT(), device=cpu)
-    steps = train_steps(state, Recipe(stages=(stage,)), draw, device=cpu, precision=torch.float32, group=group)
+    learning = learning_of(state.model, device=cpu, precision=torch.float32)
+    steps = train_steps(state, Recipe(stages=(stage,)), draw, learning, device=cpu, group=group)
     losses = [(step.loss, step.epe) for step in steps]
     print(json.dumps([group.largest(group.rank + 5), losses]))
 """

@@ -20,7 +20,7 @@ from flowcli.errors import PartialError, UsageError
 from flowcli.training import run
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.batches import draw_from_pool, draw_rendered
-from flowcli.training.loop import TrainingState, compile_update, learn, train_steps
+from flowcli.training.loop import TrainingState, compile_update, learn, learning_of, train_steps
 from flowcli.training.options import TrainingOptions
 from flowcli.training.recipes import RECIPES, Recipe, Stage
 from flowcli.training.render_workers import FreshPool
@@ -160,7 +160,16 @@ def test_stages_divide_the_minutes_and_learning_rates_follow_the_time(monkeypatc
     draw = draw_rendered(lambda *_: pairs, RECIPE)
     torch.manual_seed(0)
     state = TrainingState.begin(RAFT(), device=CPU)
-    steps = list(train_steps(state, RECIPE, draw, device=CPU, precision=torch.float32, minutes=8 / 60))
+    steps = list(
+        train_steps(
+            state,
+            RECIPE,
+            draw,
+            learning_of(state.model, device=CPU, precision=torch.float32),
+            device=CPU,
+            minutes=8 / 60,
+        )
+    )
     # Every step takes a second; the first is not counted.
     assert [step.stage for step in steps] == 3 * ["first"] + 6 * ["second"]
     assert [step.learning_rate for step in steps[3:]] == pytest.approx([1e-4, 1e-4, 5e-5, 5e-5, 0, 0])
@@ -174,11 +183,20 @@ def test_a_run_limited_by_time_resumes_at_its_saved_time() -> None:
     state.seconds = 61.0
     assert state.due_step(RECIPE, 1.0) == 4
     assert state.due_step(RECIPE, None) == 0
-    assert not list(train_steps(state, RECIPE, draw_nothing, device=CPU, precision=torch.float32, minutes=1.0))
+    assert not list(
+        train_steps(
+            state,
+            RECIPE,
+            draw_nothing,
+            learning_of(state.model, device=CPU, precision=torch.float32),
+            device=CPU,
+            minutes=1.0,
+        )
+    )
 
 
 def test_a_recipe_on_datasets_refuses_renderers(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"^recipe 'chairs' trains on --data$"):
+    with pytest.raises(UsageError, match=r"^recipe 'chairs' has no use for --renderers$"):
         run_training(options(tmp_path, recipe="chairs"))
 
 

@@ -20,7 +20,7 @@ from flowcli.training import batches, run
 from flowcli.training import pool as pool_module
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.batches import draw_from_pool, draw_rendered
-from flowcli.training.loop import SLOW, Progress, TrainingState, learn, train_steps, update_average
+from flowcli.training.loop import SLOW, Progress, TrainingState, learn, learning_of, train_steps, update_average
 from flowcli.training.options import TrainingOptions
 from flowcli.training.pool import Pool
 from flowcli.training.recipes import RECIPES, Recipe, Stage
@@ -79,7 +79,8 @@ def begin(seed: int = 0) -> TrainingState:
 
 
 def steps(state: TrainingState, draw: Draw, recipe: Recipe = RECIPE) -> Iterator[Progress]:
-    return train_steps(state, recipe, draw, device=CPU, precision=torch.float32)
+    learning = learning_of(state.model, device=CPU, precision=torch.float32)
+    return train_steps(state, recipe, draw, learning, device=CPU)
 
 
 def plain_batch(*, flow: float = 1.0, crop: tuple[int, int] = (128, 128)) -> AugmentedBatch:
@@ -466,7 +467,7 @@ def test_a_mistyped_folder_leaves_no_run_behind(tmp_path: Path) -> None:
 def test_a_run_is_not_resumed_with_other_pairs(tmp_path: Path) -> None:
     run_training(options(tmp_path))
     (tmp_path / "a.png").touch()
-    with pytest.raises(UsageError, match=r"run was started with pairs of another size, seed or textures$"):
+    with pytest.raises(UsageError, match=r"run was started with pairs of another size, seed, textures or weights$"):
         run_training(options(tmp_path, textures=tmp_path))
 
 
@@ -484,7 +485,8 @@ def test_the_model_can_overfit_eight_pairs(bank: TextureBank) -> None:
         some = torch.arange(4) * 2 + step % 2
         return AugmentedBatch(first[some], second[some], flow[some], mask, mask)
 
-    for progress in train_steps(state, Recipe(stages=(stage,)), draw, device=CPU, precision=torch.bfloat16):
+    learning = learning_of(state.model, device=CPU, precision=torch.bfloat16)
+    for progress in train_steps(state, Recipe(stages=(stage,)), draw, learning, device=CPU):
         if progress.step % 100 == 0:
             print(f"step {progress.step}: EPE {progress.epe:.3f} px, {progress.seconds:.2f} s")
     with torch.no_grad():

@@ -114,7 +114,8 @@ class Recipe:
 
     Pairs are scenes rendered at `render_size` (height, width): from a pool on disk that grows to `pool_pairs` during
     training, or rendered continually where that is zero. With `data`, pairs come from datasets instead. A run without
-    initial weights trains a new model of size `model`; weights that lack its mask head get a new one.
+    initial weights trains a new model of size `model`; weights that lack its mask head get a new one. `refiner` is the
+    learned refiner, for the flow of the weights.
     """
 
     stages: tuple[Stage, ...]
@@ -124,7 +125,7 @@ class Recipe:
     ema_decay: float = 0.999
     seed: int = 1
     data: tuple[DatasetShare, ...] = ()
-    model: Literal["small", "small-convex", "large"] = "small"
+    model: Literal["small", "small-convex", "large", "refiner"] = "small"
 
     @property
     def steps(self) -> int:
@@ -281,6 +282,15 @@ RECIPES: dict[str, Recipe] = {
         pool_pairs=2880,
         augmentation=_WEAK_AUGMENTATION,
         model="small-convex",
+    ),
+    # The learned refiner, for the flow of frozen weights: 24k samples, each crop two dozen times.
+    "refiner": Recipe(
+        stages=(Stage("refiner", 6000, 4, (224, 288), 0, (2e-3, 0.0), weight_decay=1e-5, power=0.7, max_flow=200),),
+        pool_pairs=1024,
+        augmentation=_WEAK_AUGMENTATION,
+        ema_decay=0.998,
+        seed=7,
+        model="refiner",
     ),
     # A test of a few seconds.
     "smoke": Recipe(

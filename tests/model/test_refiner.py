@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from flowcli.errors import WeightsError
+from flowcli.model import refiner
+from flowcli.model.refinement import LEARNED, Refinement
+from flowcli.model.refiner import Refiner, embedded_refiner
+
+CPU = torch.device("cpu")
+
+
+def pattern(height: int, width: int, *, seed: int = 0) -> Tensor:
+    """A smooth random picture in grey values from 0 to 255."""
+    coarse = torch.rand(1, 1, 3 + height // 6, 3 + width // 6, generator=torch.Generator().manual_seed(seed))
+    return 255 * F.interpolate(coarse, size=(height, width), mode="bicubic").clamp(0, 1)
+
+
+def two_layers() -> tuple[Tensor, Tensor, Tensor]:
+    """Frames in which a square moves by (4, 0) px over a background that moves by (-2, 1), and their flow."""
+    background, square = pattern(140, 180), pattern(140, 180, seed=1)
+    frames = []
+    for number in (0, 1):
+        frame = background[..., 20 - number : 116 - number, 20 + 2 * number : 148 + 2 * number].clone()
+        left = 40 + 4 * number
+        frame[..., 30:70, left : left + 50] = square[..., 30:70, 40:90]
+        frames.append(frame)
+    flow = torch.tensor([-2.0, 1])[:, None, None].expand(1, 2, 96, 128).clone()
+    flow[..., 30:70, 40:90] = torch.tensor([4.0, 0])[:, None, None]
+    return frames[0], frames[1], flow
+
+
+def error(flow: Tensor, exact: Tensor) -> float:
+    return float((flow - exact).norm(dim=1)[..., 8:-8, 8:-8].mean())
+
+
+def test_the_embedded_refiner_sharpens_edges_more_than_the_variational_passes() -> None:
+    first, second, exact = two_layers()
+    # As flow that was upsampled from the 1/8 grid.
+    flow = F.interpolate(F.avg_pool2d(exact, 8), scale_factor=8, mode="bilinear", align_corners=False)
+    with torch.inference_mode():
+        errors = [error(method.apply(first, second, flow), exact) for method in (Refinement(), LEARNED)]
+    assert errors[1] < 0.9 * errors[0] < 0.9 * error(flow, exact)
+
+
+def test_an_untrained_refiner_hardly_changes_flow() -> None:
+    first, second, exact = two_layers()
+    with torch.inference_mode():
+        found = Refiner()(first, second, exact, before=exact)
+    assert error(found, exact) < 0.2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (9, 4), (63, 82)])
+def test_frames_of_every_size_are_refined(size: tuple[int, int]) -> None:
+    first = pattern(*size)
+    flow = torch.zeros(1, 2, *size)
+    with torch.inference_mode():
+        found = LEARNED.apply(first, first, flow)
+    assert found.shape == flow.shape
+    assert found.isfinite().all()
+    assert found.abs().max() < 0.5
+
+
+def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    height, width = 300, 40
+    first, second = pattern(height, width), pattern(height, width, seed=1)
+    flow = 8 * torch.rand(1, 2, height, width, generator=torch.Generator().manual_seed(2))
+    network = embedded_refiner(CPU)
+    with torch.inference_mode():
+        whole = network(first, second, flow, before=flow)
+        monkeypatch.setattr(refiner, "PIXELS_AT_ONCE", 80 * width)
+        banded = network(first, second, flow, before=flow)
+    torch.testing.assert_close(banded, whole, rtol=0, atol=1e-4)
+
+
+def test_flow_does_not_depend_on_the_other_pairs() -> None:
+    firsts = torch.cat([pattern(48, 64, seed=seed) for seed in range(3)])
+    seconds = firsts.roll(1, dims=3)
+    flow = torch.rand(3, 2, 48, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        together = LEARNED.apply(firsts, seconds, flow)
+        alone = [LEARNED.apply(firsts[n : n + 1], seconds[n : n + 1], flow[n : n + 1]) for n in range(3)]
+    assert torch.equal(together, torch.cat(alone))
+
+
+def test_combined_with_one_neighbour_each_cell_takes_its_flow() -> None:
+    planes = torch.arange(2 * 4 * 3.0).view(1, 2, 4, 3)
+    weights = torch.zeros(1, 9, 1, 4, 3)
+    weights[:, 5] = 1  # the neighbour to the right
+    expected = torch.cat((planes[..., 1:], planes[..., -1:]), dim=-1)
+    torch.testing.assert_close(refiner.combined(planes, weights), expected)
+
+
+def test_a_missing_file_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    embedded_refiner.cache_clear()
+    monkeypatch.setattr(refiner, "embedded", list)
+    with pytest.raises(WeightsError, match="refiner"):
+        embedded_refiner(CPU)
+    embedded_refiner.cache_clear()
