@@ -15,6 +15,7 @@ import flowcli
 from flowcli.media.frames import Frame, FramePair
 from flowcli.model.device import autocast
 from flowcli.model.estimator import FlowEstimator
+from flowcli.model.refinement import LEARNED, Refinement
 from flowcli.model.settings import Settings
 from flowcli.training.batches import draw_rendered
 from flowcli.training.loop import CudaGraphStep, TrainingState, learn, learning_of, train_steps
@@ -74,6 +75,20 @@ def test_batches_give_the_flow_of_single_pairs(pairs: list[FramePair]) -> None:
     model = RAFT()
     single, batched = (list(flows(model, pairs, CUDA, Settings(batch=n, warm_start=False))) for n in (1, 4))
     assert max(np.abs(a - b).max() for a, b in zip(single, batched, strict=True)) < 1e-3
+
+
+@pytest.mark.parametrize("method", [Refinement(), LEARNED], ids=["variational", "learned"])
+def test_refined_flow_equals_that_of_the_cpu(method: Refinement) -> None:
+    noise = torch.rand(3, 2, 40, 60, generator=torch.Generator().manual_seed(0))
+    planes = torch.nn.functional.interpolate(noise, size=(160, 240), mode="bicubic")
+    first = 255 * planes[:, :1].clamp(0, 1)
+    with torch.inference_mode():
+        on_cpu, on_gpu = (
+            method.apply(first.to(device), first.roll(1, dims=3).to(device), planes.to(device)).cpu()
+            for device in (CPU, CUDA)
+        )
+    assert (on_cpu - planes).norm(dim=1).mean() > 0.1
+    assert (on_gpu - on_cpu).norm(dim=1).mean() < 0.02
 
 
 def test_flow_carried_forward_equals_that_of_the_cpu() -> None:

@@ -27,12 +27,14 @@ LARGEST_SCALE = 8.0
 class Quality:
     """One point between fast and exact: what the options stand for that are left at `auto`.
 
-    Updates stop as `raft_core.converge` says with `tolerance` in px, or, where it is None, after `iterations`. Flow of
-    weights that were trained here is refined as `refine` says; `variational` and `learned` are what those names mean.
+    Updates stop as `raft_core.converge` says with `tolerance` in px (`unrefined` for flow that is not refined, which
+    needs more of them), or, where it is None, after `iterations`. Flow of weights that were trained here is refined as
+    `refine` says; `variational` and `learned` are what those names mean.
     """
 
     iterations: int = 24
-    tolerance: float | None = 0.8
+    tolerance: float | None = 1.2
+    unrefined: float | None = 0.8
     scale: float = 1.0
     smallest: int = 384 * 288
     refine: str = "learned"
@@ -54,12 +56,13 @@ QUALITIES = {
     ),
     BALANCED: Quality(),
     "best": Quality(
+        tolerance=0.8,
         variational=Refinement(passes=(2, 2)),
         learned=Refinement(passes=(3, 1), learned=True, last=5),
         second_look=True,
     ),
     # The published algorithm.
-    "exact": Quality(iterations=32, tolerance=None, smallest=0, refine="none", precision="fp32"),
+    "exact": Quality(iterations=32, tolerance=None, unrefined=None, smallest=0, refine="none", precision="fp32"),
 }
 
 
@@ -83,18 +86,19 @@ class Effort:
         if self.quality not in QUALITIES:
             raise UsageError(f"--quality {self.quality} is not known", hint=f"use {', '.join(QUALITIES)}")
         quality = QUALITIES[self.quality]
-        iterations, tolerance = self._updates(quality)
+        refinement = self._refinement(quality, stated)
+        iterations, tolerance = self._updates(quality, refined=refinement is not None)
         return replace(
             settings,
             iterations=iterations,
             tolerance=tolerance,
-            refinement=self._refinement(quality, stated),
+            refinement=refinement,
             resizing=self._resizing(quality, stated),
             second_look=quality.second_look,
             precision=choose_precision(quality.precision if self.precision == "auto" else self.precision, device),
         )
 
-    def _updates(self, quality: Quality) -> tuple[int, float | None]:
+    def _updates(self, quality: Quality, *, refined: bool) -> tuple[int, float | None]:
         """The maximum number of updates, and the tolerance in px that may end them earlier."""
         if self.tolerance is not None and not 0 < self.tolerance < math.inf:
             raise UsageError(
@@ -102,7 +106,7 @@ class Effort:
                 hint="give a number above 0, such as 0.8",
             )
         if self.iterations == "auto":
-            return quality.iterations, self.tolerance or quality.tolerance
+            return quality.iterations, self.tolerance or (quality.tolerance if refined else quality.unrefined)
         return positive(self.iterations, "--iters"), None
 
     def _refinement(self, quality: Quality, stated: Mapping[str, str]) -> Refinement | None:

@@ -1,7 +1,7 @@
-"""Refinement: moves flow to lower a variational energy at the frames' own resolution.
+"""Refinement: mends flow at the frames' own resolution, by passes that lower a variational energy and by a network.
 
 RAFT computes flow on a grid of 1/8; its weakness is what is smaller than a cell: sub-pixel motion, edges, thin things.
-EpicFlow (Revaud et al., CVPR 2015) and DIS (Kroeger et al., ECCV 2016) end with such a refinement too.
+EpicFlow (Revaud et al., CVPR 2015) and DIS (Kroeger et al., ECCV 2016) end with variational passes too.
 """
 
 from __future__ import annotations

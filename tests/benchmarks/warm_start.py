@@ -14,10 +14,11 @@ from flowcli.media.pairs import pair_up
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.quality import BALANCED, QUALITIES
 from flowcli.model.settings import Settings
-from flowcli.model.weights import find, load
+from flowcli.model.weights import DEFAULT, find, load
 from tests.benchmarks.sequences import Sequence, sequences
 
-AUTO = {name: getattr(QUALITIES[BALANCED], name) for name in ("iterations", "tolerance", "refinement")}
+DEFAULTS = QUALITIES[BALANCED]
+AUTO = {"iterations": DEFAULTS.iterations, "tolerance": DEFAULTS.tolerance, "refinement": DEFAULTS.learned}
 WAYS: dict[str, dict[str, object]] = {
     "cold, 12": {"iterations": 12},
     "warm, 12": {"iterations": 12, "warm_start": True},
@@ -31,8 +32,8 @@ WAYS: dict[str, dict[str, object]] = {
 
 def run() -> None:
     """Prints a line for every sequence and setting: EPE in px, seconds per pair, iterations per pair."""
-    model = load(find("raft-small"))
-    print(f"raft-small, float32, {torch.get_num_threads()} threads; means per pair: EPE px, seconds, iterations")
+    model = load(find(DEFAULT))
+    print(f"{DEFAULT}, float32, {torch.get_num_threads()} threads; means per pair: EPE px, seconds, iterations")
     for sequence in sequences():
         print(f"\n{sequence.name}, {len(sequence.ground_truths)} pairs")
         for name, settings in WAYS.items():

@@ -246,3 +246,29 @@ def test_a_second_look_replaces_moderate_motion_only(models) -> None:
     assert torch.equal(mixed[..., :60], fast[..., :60] + 1)
     assert (enlargement(436, 1024), enlargement(2160, 3840)) == (2.0, None)
     assert not np.allclose(flow_of(models["trained here"], quality="best"), flow_of(models["trained here"]), atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("effort", "tolerance"),
+    [
+        (Effort(), 1.2),
+        (Effort(refine="none"), 0.8),
+        (Effort("best"), 0.8),
+        (Effort("exact"), None),
+        (Effort("exact", refine="learned"), None),
+        (Effort(tolerance=0.3), 0.3),
+    ],
+)
+def test_flow_that_is_refined_gets_fewer_updates(effort: Effort, tolerance: float | None) -> None:
+    assert effort.applied_to(Settings(), CPU, stated=STATED).tolerance == tolerance
+
+
+@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+def test_a_quality_says_how_flow_is_refined_and_each_name_can_be_chosen(quality: str) -> None:
+    def refinement(refine: str) -> Refinement | None:
+        return Effort(quality, refine=refine).applied_to(Settings(), CPU, stated=STATED).refinement
+
+    learned, variational = refinement("learned"), refinement("variational")
+    assert learned is not None and learned.learned
+    assert variational is not None and not variational.learned
+    assert refinement("auto") == (variational if quality == "fast" else learned)
