@@ -52,7 +52,7 @@ def test_images_that_are_none_are_refused_by_name(model: RAFT, first, second, er
     [
         ({"quality": "fst"}, ValueError, "quality is one of fast, balanced, best, exact, got 'fst'"),
         ({"quality": 3}, TypeError, "quality is one of fast, balanced, best, exact, got 3"),
-        ({"refine": "all"}, ValueError, "refine is one of auto, variational, none, got 'all'"),
+        ({"refine": "all"}, ValueError, "refine is one of auto, learned, variational, none, got 'all'"),
         ({"direction": "back"}, ValueError, "direction is one of forward, backward, both, got 'back'"),
         ({"precision": "fp8"}, ValueError, "precision is one of auto, fp32, bf16, fp16, got 'fp8'"),
         ({"iterations": 0}, ValueError, "iterations is a whole number of at least 1 or 'auto', got 0"),
