@@ -199,7 +199,7 @@ class FlowEstimator:
     ) -> tuple[Float[Tensor, "1 2 rows columns"], Float[Tensor, "batch 2 height width"], list[int]]:
         """The last pair's flow at 1/8 resolution, all flows at the source's size, and their numbers of updates.
 
-        The former is not refined: warm starts depend on RAFT alone.
+        The former, from which a next pair may start, is that of all pixels averaged, if they were refined.
         """
         settings = self.settings
         updates = self.model.updates(correlation, self.contexts(firsts), initial_flow=start)
@@ -215,7 +215,9 @@ class FlowEstimator:
             flow = settings.refinement.apply(
                 greys(firsts), greys(seconds), resize_flow(flow, height=rows, width=columns)
             )
-        return final.flow[-1:].clone(), resize_flow(flow, height=height, width=width), taken
+        flow = resize_flow(flow, height=height, width=width)
+        ends = settings.warm_start and settings.refinement is not None
+        return self.coarse(flow[-1:]) if ends else final.flow[-1:].clone(), flow, taken
 
     def look_again(
         self, batch: list[FramePair], forward: Tensor | None, backward: Tensor | None

@@ -17,6 +17,7 @@ from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import Pairing, pair_up
 from flowcli.model.batches import in_batches
 from flowcli.model.estimator import Estimate, FlowEstimator
+from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import Plan
 from flowcli.model.parallel import threads_of
 from flowcli.model.refinement import Refinement
@@ -312,6 +313,14 @@ def test_occlusion_is_that_of_the_forward_backward_check() -> None:
     assert torch.equal(estimate.occluded, expected)
     (strict,) = estimator(direction="both", occlusion=Occlusion(0.0, 0.0)).estimate(pair_up(frames(2)))
     assert strict.occlusion.mean() > 0.99
+
+
+def test_a_warm_pair_starts_from_refined_flow_if_flow_is_refined() -> None:
+    warm = estimator(refinement=Refinement())
+    memory = Memory()
+    (estimate,) = warm.estimate(pair_up(frames(2)), memory=memory)
+    assert memory.forward is not None
+    assert torch.equal(memory.forward, warm.coarse(estimate.forward[None]))
 
 
 def test_a_warm_backward_pair_starts_from_the_last_flow_carried_against_itself() -> None:
