@@ -137,7 +137,8 @@ def effort_of(
     whole("iterations", iterations, otherwise="auto")
     if tolerance is not None:
         number("tolerance", tolerance)
-    one_of("refine", refine, REFINEMENTS)
+    if not (isinstance(refine, str) and refine.endswith(".safetensors")):
+        one_of("refine", refine, REFINEMENTS)
     if scale is not None:
         number("scale", scale, most=LARGEST_SCALE)
     if max_side is not None:

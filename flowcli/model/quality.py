@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
 from flowcli.model.device import choose_precision
 from flowcli.model.refinement import LEARNED, STATED, Refinement
+from flowcli.model.refiner import read
 from flowcli.model.resize import Resizing
 
 if TYPE_CHECKING:
@@ -81,7 +83,8 @@ class Effort:
     def applied_to(self, settings: Settings, device: torch.device, *, stated: Mapping[str, str]) -> Settings:
         """`settings` with everything that these options decide, for weights whose file states this.
 
-        Raises UsageError for an invalid option, DeviceError for a precision that the device does not have.
+        Raises UsageError for an invalid option, WeightsError for a file that holds no refiner, DeviceError for a
+        precision that the device does not have.
         """
         if self.quality not in QUALITIES:
             raise UsageError(f"--quality {self.quality} is not known", hint=f"use {', '.join(QUALITIES)}")
@@ -111,8 +114,11 @@ class Effort:
 
     def _refinement(self, quality: Quality, stated: Mapping[str, str]) -> Refinement | None:
         """The refinement, which `auto` leaves out for weights whose file does not ask for it."""
+        if self.refine.endswith(".safetensors"):
+            read(Path(self.refine))
+            return replace(quality.learned, weights=self.refine)
         if self.refine not in REFINEMENTS:
-            raise UsageError(f"--refine {self.refine} is not known", hint=f"use {', '.join(REFINEMENTS)}")
+            raise UsageError(f"--refine {self.refine} is not known", hint=f"use {', '.join(REFINEMENTS)}, or a file")
         refine = self.refine
         if refine == "auto":
             refine = quality.refine if is_refined(stated) else "none"

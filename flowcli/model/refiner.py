@@ -8,10 +8,12 @@ combination of nine flows 4 px apart, as RAFT's upsampling does (Teed and Deng, 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 from torch import nn
@@ -22,8 +24,6 @@ from flowcli.system.files import write_whole
 from raft_core.grid import pixel_grid, sample
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jaxtyping import Float
     from torch import Tensor
 
@@ -195,17 +195,23 @@ def save(refiner: Refiner, path: Path) -> None:
 
 
 def read(path: Path) -> Refiner:
-    """The refiner of a file that `save` wrote, in evaluation mode on the CPU."""
+    """The refiner of a file that `save` wrote, in evaluation mode on the CPU; raises WeightsError for other files."""
     refiner = Refiner()
-    refiner.load_state_dict(load_file(path))
+    try:
+        refiner.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        hint = "train one with flowcli train --recipe refiner, or use --refine learned"
+        raise WeightsError(f"{path} holds no weights of a refiner", hint=hint) from error
     return refiner.eval().requires_grad_(requires_grad=False)
 
 
 @cache
-def embedded_refiner(device: torch.device) -> Refiner:
-    """The refiner with the weights that are part of flowcli; raises WeightsError where they are missing."""
+def refiner_on(device: torch.device, path: str | None = None) -> Refiner:
+    """The refiner of a file on a device, by default the one that is part of flowcli; raises WeightsError without it."""
+    if path is not None:
+        return read(Path(path)).to(device)
     for folder in embedded():
-        path = folder / NAME / f"{NAME}.safetensors"
-        if path.is_file():
-            return read(path).to(device)
+        file = folder / NAME / f"{NAME}.safetensors"
+        if file.is_file():
+            return read(file).to(device)
     raise WeightsError("the weights of the learned refiner are missing", hint="reinstall flowcli")

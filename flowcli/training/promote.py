@@ -48,11 +48,14 @@ class Promotion:
 def promote(promotion: Promotion, console: Console) -> Path:
     """Stores the weights in float16, scores them and the baselines, writes the model card, and returns the file.
 
-    Raises UsageError where the run has no best weights.
+    Raises UsageError where the run has no best weights, or trained a refiner.
     """
     best = RunFolder(promotion.run).best
     if not best.is_file():
         raise UsageError(f"{promotion.run} has no best.safetensors", hint="train until the first validation")
+    run_record = json.loads((promotion.run / "run.json").read_text())
+    if "raft" in run_record:
+        raise UsageError(f"{promotion.run} trained a refiner", hint=f"use it as it is: --refine {best}")
     stored = promotion.folder / f"{promotion.name}.safetensors"
     promotion.folder.mkdir(parents=True, exist_ok=True)
     model = load(find(str(best)))
@@ -71,7 +74,6 @@ def promote(promotion: Promotion, console: Console) -> Path:
     )
     facts = json.loads((promotion.run / "best.json").read_text())
     records = [json.loads(line) for line in (promotion.run / "log.jsonl").read_text().splitlines()]
-    run_record = json.loads((promotion.run / "run.json").read_text())
     size = sum(weight.numel() for weight in model.parameters())
     about = [
         f"{model.config.name} ({size:,} parameters, float16), trained by flowcli {start_of(records)}",

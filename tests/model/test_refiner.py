@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -7,10 +9,13 @@ from torch import Tensor
 
 from flowcli.errors import WeightsError
 from flowcli.model import refiner
+from flowcli.model.quality import Effort
 from flowcli.model.refinement import LEARNED, Refinement
-from flowcli.model.refiner import Refiner, embedded_refiner
+from flowcli.model.refiner import Refiner, refiner_on
+from flowcli.model.settings import Settings
 
 CPU = torch.device("cpu")
+WEIGHTS = Path(__file__).parents[2] / "weights"
 
 
 def pattern(height: int, width: int, *, seed: int = 0) -> Tensor:
@@ -37,7 +42,7 @@ def error(flow: Tensor, exact: Tensor) -> float:
     return float((flow - exact).norm(dim=1)[..., 8:-8, 8:-8].mean())
 
 
-def test_the_embedded_refiner_sharpens_edges_more_than_the_variational_passes() -> None:
+def test_the_refiner_on_sharpens_edges_more_than_the_variational_passes() -> None:
     first, second, exact = two_layers()
     # As flow that was upsampled from the 1/8 grid.
     flow = F.interpolate(F.avg_pool2d(exact, 8), scale_factor=8, mode="bilinear", align_corners=False)
@@ -68,7 +73,7 @@ def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     height, width = 300, 40
     first, second = pattern(height, width), pattern(height, width, seed=1)
     flow = 8 * torch.rand(1, 2, height, width, generator=torch.Generator().manual_seed(2))
-    network = embedded_refiner(CPU)
+    network = refiner_on(CPU)
     with torch.inference_mode():
         whole = network(first, second, flow, before=flow)
         monkeypatch.setattr(refiner, "PIXELS_AT_ONCE", 80 * width)
@@ -95,8 +100,25 @@ def test_combined_with_one_neighbour_each_cell_takes_its_flow() -> None:
 
 
 def test_a_missing_file_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    embedded_refiner.cache_clear()
+    refiner_on.cache_clear()
     monkeypatch.setattr(refiner, "embedded", list)
     with pytest.raises(WeightsError, match="refiner"):
-        embedded_refiner(CPU)
-    embedded_refiner.cache_clear()
+        refiner_on(CPU)
+    refiner_on.cache_clear()
+
+
+def test_a_refiner_of_ones_own_is_used_and_other_files_are_refused(tmp_path: Path) -> None:
+    own, other = tmp_path / "own.safetensors", tmp_path / "other.safetensors"
+    torch.manual_seed(0)
+    network = Refiner()
+    refiner.save(network, own)
+    other.write_bytes(b"nothing")
+    found = Effort(refine=str(own)).applied_to(Settings(), CPU, stated={}).refinement
+    assert found is not None and found.learned
+    first, second, flow = two_layers()
+    with torch.inference_mode():
+        corrected = found.correct(first, second, flow, before=flow)
+        torch.testing.assert_close(corrected, network(first, second, flow, before=flow))
+    for path in (other, tmp_path / "missing.safetensors", WEIGHTS / "raft-small.safetensors"):
+        with pytest.raises(WeightsError, match="holds no weights of a refiner"):
+            Effort(refine=str(path)).applied_to(Settings(), CPU, stated={})

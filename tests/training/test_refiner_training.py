@@ -11,9 +11,11 @@ from torch import Tensor
 from flowcli.errors import FlowcliError, UsageError
 from flowcli.evaluation.datasets import FlowItem
 from flowcli.model.refiner import Refiner, read
+from flowcli.system.console import Console
 from flowcli.training import refiner as refiner_training
 from flowcli.training.openings import COLD
 from flowcli.training.options import TrainingOptions
+from flowcli.training.promote import Promotion, promote
 from flowcli.training.recipes import RECIPES, Recipe, Stage
 from flowcli.training.refiner import RefinerBatch, learn_to_refine, turned, validate_refiner
 from flowcli.training.run import run_training
@@ -58,6 +60,14 @@ def test_a_resumed_run_computes_the_same_as_an_uninterrupted_one(monkeypatch, tm
     monkeypatch.setitem(RECIPES, "tiny", recipe(4))
     with pytest.raises(FlowcliError, match="another size, seed, textures or weights"):
         train(tmp_path / "stopped", weights="raft-small")
+
+
+def test_a_refiner_is_not_promoted(tmp_path: Path) -> None:
+    (tmp_path / "best.safetensors").touch()
+    (tmp_path / "run.json").write_text('{"raft": "0"}')
+    promotion = Promotion(tmp_path, tmp_path / "weights", "refiner", tmp_path)
+    with pytest.raises(UsageError, match="trained a refiner"):
+        promote(promotion, Console())
 
 
 @pytest.mark.parametrize("option", [{"renderers": 2}, {"compiled": True}])
