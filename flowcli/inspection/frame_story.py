@@ -52,8 +52,9 @@ def correlate(findings: Findings) -> str:
     grid, config = findings.observation.grid, findings.observation.config
     cells = grid.rows * grid.columns
     coarsest = config.correlation_levels - 1
+    kept = "computed where they are read, as all take " if findings.observation.on_demand else ""
     return (
-        f"Every cell of the first frame meets every cell of the second: {cells} x {cells} scalar products, "
+        f"Every cell of the first frame meets every cell of the second: {cells} x {cells} scalar products, {kept}"
         f"{4 * cells**2 / 2**20:.0f} MiB in float32. Averages over the second frame give levels 1 to {coarsest}, the "
         f"last with {grid.columns >> coarsest} x {grid.rows >> coarsest} cells of {FACTOR << coarsest} px."
     )
@@ -65,7 +66,7 @@ def look_up(findings: Findings) -> str:
     config, visible = observation.config, observation.grid.visible
     radius, levels = config.lookup_radius, config.correlation_levels
     way = observation.updates[-1].coarse_flow - (observation.updates[0].coarse_flow - observation.updates[0].delta)
-    beyond = (np.abs(way[:, *visible]).max(axis=0) > radius).mean()
+    beyond = (np.abs(way[:, *visible]).max(axis=0) > radius + 0.5).mean()
     return (
         f"An update reads {levels} x {2 * radius + 1} x {2 * radius + 1} = {config.correlation_channels} values per "
         f"cell around where its flow leads, up to {FACTOR * radius} px away at level 0 and "
@@ -75,13 +76,13 @@ def look_up(findings: Findings) -> str:
 
 
 def update(findings: Findings) -> str:
-    """How long the updates are, and when half of the way is done."""
+    """How long the updates are, and when half of their sum is reached."""
     lengths = findings.mean_updates
     share = np.cumsum(lengths) / max(float(lengths.sum()), 1e-12)
     half = int(np.argmax(share >= 0.5)) + 1
     sentence = (
-        f"The mean length of an update goes from {lengths[0]:.2f} px to {lengths[-1]:.2f} px; half of the way is done "
-        f"after update {half} of {len(lengths)}."
+        f"The mean length of an update goes from {lengths[0]:.2f} px to {lengths[-1]:.2f} px; half of their sum is "
+        f"reached with update {half} of {len(lengths)}."
     )
     errors = findings.errors
     if errors is not None:
