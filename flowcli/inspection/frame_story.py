@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flowcli.inspection.canvas import vector
 from flowcli.inspection.loss import LOSS_DECAY, mean_error
 from flowcli.inspection.maps import upsampling_difference
+from flowcli.inspection.story import at_edge
 from raft_core.upsample import FACTOR
 
 if TYPE_CHECKING:
@@ -104,6 +106,12 @@ def upsample(findings: Findings) -> str:
     if truth is not None:
         bilinear, convex = (mean_error(flow, truth) for flow in (observation.bilinear_flow, observation.flow))
         sentence += f" The mean error is {convex:.2f} px, with bilinear upsampling {bilinear:.2f} px."
+    reading = findings.edge
+    if reading is not None:
+        sentence += (
+            f" They differ most at pixel ({reading.pixel.x}, {reading.pixel.y}): {vector(reading.flow[-1], 1)} px "
+            f"instead of {vector(reading.bilinear, 1)} px{at_edge(reading, learned=True)}."
+        )
     return sentence
 
 

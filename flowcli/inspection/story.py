@@ -162,23 +162,24 @@ def upsampled(reading: Reading, *, learned: bool, truth: Point | None) -> str:
     sentence = f"{how} mix the flow of 3 x 3 cells, most from {' and '.join(shares)}: {vector(reading.flow[-1], 1)} px"
     if learned:
         sentence += f", {apart:.1f} px from what bilinear upsampling gives"
-    sentence += edge(reading, learned=learned)
+    sentence += at_edge(reading, learned=learned)
     if truth is not None:
         error = float(np.linalg.norm(reading.flow[-1] - truth))
         sentence += f". The truth is {vector(truth, 1)} px, an error of {error:.1f} px"
     return sentence + "."
 
 
-def edge(reading: Reading, *, learned: bool) -> str:
+def at_edge(reading: Reading, *, learned: bool) -> str:
     """How much of the weight is on the main cell's side of an edge; empty if no edge runs through the 3 x 3 cells."""
-    apart = np.linalg.norm(reading.around - reading.around.reshape(9, 2)[np.argmax(reading.weights)], axis=2)
+    main = np.nan_to_num(reading.around).reshape(9, 2)[np.argmax(reading.weights)]
+    apart = np.linalg.norm(reading.around - main, axis=2)
     widest = float(np.nanmax(apart))
     if widest < EDGE:
         return ""
     side = apart <= widest / 2
     sentence = (
-        f". The flow of the others differs from that of the first by up to {widest:.1f} px, as at an edge: cells on "
-        f"its side have {100 * reading.weights[side].sum():.0f} % of the weight"
+        f". The flow of these cells differs by up to {widest:.1f} px, as at an edge: those on the side of the one with "
+        f"most weight have {100 * reading.weights[side].sum():.0f} % of it"
     )
     return sentence + f", with bilinear weights {100 * reading.bilinear_weights[side].sum():.0f} %" * learned
 

@@ -130,8 +130,8 @@ def test_at_an_edge_the_weight_on_the_main_cells_side_is_told() -> None:
     around[1:, :, 0] = 40
     story = story_of(replace(reading, around=around), learned=True)
     assert story.steps["upsample"].endswith(
-        ". The flow of the others differs from that of the first by up to 40.0 px, as at an edge: cells on its side "
-        "have 75 % of the weight, with bilinear weights 67 %."
+        ". The flow of these cells differs by up to 40.0 px, as at an edge: those on the side of the one with most "
+        "weight have 75 % of it, with bilinear weights 67 %."
     )
     around[:] = np.nan
     around[1, 1] = 0

@@ -83,20 +83,20 @@ const sentences = {
     let sentence = `${how} mix the flow of 3 x 3 cells, most from ${shares.join(" and ")}: ${arrowText(flow, 1)} px`;
     const around = flowsAround(cell), bilinear = bilinearWeights(cell), convex = data.upsampling === "convex";
     if (convex) sentence += `, ${number(length(minus(flow, mixed(around, bilinear))), 1)} px from what bilinear upsampling gives`;
-    sentence += edge(around, detail.weights, convex ? bilinear : null);
+    sentence += atEdge(around, detail.weights, convex ? bilinear : null);
     if (truth) sentence += `. The truth is ${arrowText(truth, 1)} px, an error of ${number(length(minus(flow, truth)), 1)} px`;
     return `${sentence}.`;
   },
 };
 
 // How much of the weight is on the main cell's side of an edge; empty if no edge runs through the 3×3 cells.
-function edge(flows, weights, bilinear) {
+function atEdge(flows, weights, bilinear) {
   const main = flows[weights.indexOf(Math.max(...weights))] || { x: 0, y: 0 };
   const apart = flows.map((flow) => (flow ? length(minus(flow, main)) : NaN)), widest = Math.max(...apart.filter(Number.isFinite));
   if (widest < EDGE) return "";
   const onSide = (shares) => percent(shares.reduce((sum, share, k) => sum + (apart[k] <= widest / 2 ? share : 0), 0));
-  return `. The flow of the others differs from that of the first by up to ${number(widest, 1)} px, as at an edge: cells on its side have `
-    + `${onSide(weights)} of the weight${bilinear ? `, with bilinear weights ${onSide(bilinear)}` : ""}`;
+  return `. The flow of these cells differs by up to ${number(widest, 1)} px, as at an edge: those on the side of the one with most `
+    + `weight have ${onSide(weights)} of it${bilinear ? `, with bilinear weights ${onSide(bilinear)}` : ""}`;
 }
 
 // From the lookup of every level to a place in cells of level 0, in cells of the level, whose middles lie between theirs.
