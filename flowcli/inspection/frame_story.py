@@ -51,13 +51,15 @@ def silent_channels(findings: Findings) -> int:
 
 def correlate(findings: Findings) -> str:
     """The size of the correlation volume and of its pyramid."""
-    grid, config = findings.observation.grid, findings.observation.config
+    observation = findings.observation
+    grid, config = observation.grid, observation.config
     cells = grid.rows * grid.columns
     coarsest = config.correlation_levels - 1
-    kept = "computed where they are read, as all take " if findings.observation.on_demand else ""
+    memory = f"{4 * cells**2 / 2**20:.0f} MiB in float32"
+    kept = f"of which only those that are read were computed (all: {memory})" if observation.on_demand else memory
     return (
-        f"Every cell of the first frame meets every cell of the second: {cells} x {cells} scalar products, {kept}"
-        f"{4 * cells**2 / 2**20:.0f} MiB in float32. Averages over the second frame give levels 1 to {coarsest}, the "
+        f"Every cell of the first frame meets every cell of the second: {cells} x {cells} scalar products, "
+        f"{kept}. Averages over the second frame give levels 1 to {coarsest}, the "
         f"last with {grid.columns >> coarsest} x {grid.rows >> coarsest} cells of {FACTOR << coarsest} px."
     )
 

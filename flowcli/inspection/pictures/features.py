@@ -35,7 +35,7 @@ TITLES = {
     "hidden": "Hidden state before the first update",
     "context": "Context",
 }
-SHOWN = 16
+SHOWN = 12
 """The number of channels of each output in the animation: every one would take ten megabytes."""
 
 
