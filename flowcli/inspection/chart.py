@@ -41,31 +41,32 @@ def chart(lines: Sequence[Line], *, iterations: int, floor: float | None = None,
     Its axis starts at `floor`, or else at the minimum of the values.
     """
     width, height = size
-    right, bottom = width - RIGHT, height - BOTTOM
     image = blank(height, width)
     values = [value for line in lines for value in line.values if math.isfinite(value)] or [0.0]
     ticks = nice_ticks(min(values) if floor is None else floor, max(values))
     low, high = ticks[0], ticks[-1]
+    left = max([LEFT, *(12 + text_width(f"{tick:.6g}", size=TEXT) for tick in ticks)])
+    right, bottom = width - RIGHT, height - BOTTOM
     first = min(line.start for line in lines)
 
     def x_of(update: float) -> float:
         share = (update - first) / max(1, iterations - first)
-        return LEFT + share * (right - LEFT)
+        return left + share * (right - left)
 
     def y_of(value: float) -> float:
         return bottom - (value - low) / (high - low) * (bottom - TOP)
 
     for tick in ticks:
         y = round(y_of(tick))
-        cv2.line(image, (LEFT, y), (right, y), GRID, 1)
+        cv2.line(image, (left, y), (right, y), GRID, 1)
         label = f"{tick:.6g}"
-        write(image, label, (LEFT - 8 - text_width(label, size=TEXT), y + 5), size=TEXT, colour=MUTED)
+        write(image, label, (left - 8 - text_width(label, size=TEXT), y + 5), size=TEXT, colour=MUTED)
     step = max(1, -(-(iterations - first) // 8))
     for update in range(first, iterations + 1, step):
         label = str(update)
         write(image, label, (x_of(update) - text_width(label, size=TEXT) / 2, bottom + 20), size=TEXT, colour=MUTED)
     caption = "update"
-    middle = (LEFT + right - text_width(caption, size=TEXT)) / 2
+    middle = (left + right - text_width(caption, size=TEXT)) / 2
     write(image, caption, (middle, height - 5), size=TEXT, colour=MUTED)
     for line in lines:
         draw_line(image, line, x_of, y_of)

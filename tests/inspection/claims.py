@@ -133,7 +133,7 @@ def one_update(pixel: Pixel, number: int) -> str:
     whom = f"following {levels(found).lower()}" if found else "in a direction that no level proposed"
     over, left = overshoots(pixel)[number - 1], np.linalg.norm(end - update["center"] - delta)
     rest = f"it overshot by {over:.1f} cells" if over > SETTLED else f"{left:.1f} cells remain"
-    moved = f"({delta[0] + 0.0:+.2f}, {delta[1] + 0.0:+.2f})"
+    moved = "({:+.2f}, {:+.2f})".format(*(delta.round(2) + 0.0))
     return f"Update {number} moved by {moved} cells, {whom}; {rest}. {gru}"
 
 

@@ -53,15 +53,20 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
         for update in shown
     ]
     values = cosines(findings)
-    lines = [Line(f"level {level}", row.tolist(), SERIES[level % len(SERIES)]) for level, row in enumerate(values)]
+    if np.isfinite(values).any():
+        panels.append(curves(values, panel_size(findings)))
     grid = findings.observation.grid
-    width, height = panel_size(findings)
-    curves = chart(lines, iterations=count, size=(max(width, CHART[0]), max(min(height, PANEL[1]), CHART[1])))
+    usual = 2 if len(panels) > len(shown) else len(shown)
+    sheet = tiled(panels, columns=beside(grid.width, grid.height, usual=usual))
+    yield PictureFile("steps.png", [as_figure("steps", sheet, notes=[verdict(values)])])
+
+
+def curves(cosines: Float[NDArray[np.float64], "levels updates"], panel: tuple[int, int]) -> Image:
+    """The chart of the mean cosines, at least as large as a panel."""
+    lines = [Line(f"level {level}", row.tolist(), SERIES[level % len(SERIES)]) for level, row in enumerate(cosines)]
+    drawn = chart(lines, iterations=cosines.shape[1], size=(max(panel[0], CHART[0]), max(panel[1], CHART[1])))
     note = f"mean over the cells that move, if at least {100 * FEW:.0f} % do"
-    panels.append(titled(curves, "Cosine between step and proposal", note, size=CLEAR))
-    notes = [verdict(values)] if np.isfinite(values[:, 0]).all() else []
-    sheet = tiled(panels, columns=beside(grid.width, grid.height, usual=2))
-    yield PictureFile("steps.png", [as_figure("steps", sheet, notes=notes)])
+    return titled(drawn, "Cosine between step and proposal", note, size=CLEAR)
 
 
 def panel_size(findings: Findings) -> tuple[int, int]:
@@ -73,7 +78,9 @@ def panel_size(findings: Findings) -> tuple[int, int]:
 
 def verdict(cosines: Float[NDArray[np.float64], "levels updates"]) -> str:
     """Which level the first steps follow most, as a sentence."""
-    level = int(np.argmax(cosines[:, 0]))
+    if np.isnan(cosines[:, 0]).all():
+        return "Too few cells move in update 1 for a comparison of directions."
+    level = int(np.nanargmax(cosines[:, 0]))
     return f"The steps of update 1 follow level {level} most, with a mean cosine of {cosines[level, 0]:.2f}."
 
 

@@ -31,6 +31,7 @@ from flowcli.inspection.canvas import (
 from flowcli.inspection.figures import as_figure
 from flowcli.inspection.maps import upsampling_difference
 from flowcli.inspection.picture import PictureFile
+from flowcli.system.opencv import cv2
 from raft_core.images import STRIDE
 
 if TYPE_CHECKING:
@@ -112,13 +113,11 @@ def magnified(edge: Reading, findings: Findings) -> Image:
 
 
 def cut_out(image: Image, reading: Reading, grid: Grid) -> Image:
-    """The 3×3 cells around a pixel of an image of the frame, enlarged, with the pixel marked; grey outside the frame."""
+    """The 3×3 cells around a pixel of an image of the frame, enlarged, and the pixel; grey outside the frame."""
     side = 3 * STRIDE
     left = STRIDE * (reading.cell.column - 1) - grid.padding.left
     top = STRIDE * (reading.cell.row - 1) - grid.padding.top
-    bordered = np.pad(image, ((side, side), (side, side), (0, 0)))
-    inside = np.pad(np.ones(image.shape[:2], np.bool_), side)
-    bordered[~inside] = OUTSIDE
+    bordered = cv2.copyMakeBorder(image, side, side, side, side, cv2.BORDER_CONSTANT, value=OUTSIDE)
     factor = 3 * UNIT // side
     part = enlarged(bordered[top + side : top + 2 * side, left + side : left + 2 * side], factor)
     mark_cell(part, (reading.pixel.x - left, reading.pixel.y - top), factor)
