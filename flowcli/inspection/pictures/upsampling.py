@@ -117,7 +117,9 @@ def cut_out(image: Image, reading: Reading, grid: Grid) -> Image:
     side = 3 * STRIDE
     left = STRIDE * (reading.cell.column - 1) - grid.padding.left
     top = STRIDE * (reading.cell.row - 1) - grid.padding.top
-    bordered = cv2.copyMakeBorder(image, side, side, side, side, cv2.BORDER_CONSTANT, value=OUTSIDE)
+    bordered = np.asarray(
+        cv2.copyMakeBorder(image, side, side, side, side, cv2.BORDER_CONSTANT, value=OUTSIDE), np.uint8
+    )
     factor = 3 * UNIT // side
     part = enlarged(bordered[top + side : top + 2 * side, left + side : left + 2 * side], factor)
     mark_cell(part, (reading.pixel.x - left, reading.pixel.y - top), factor)
