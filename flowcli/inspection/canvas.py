@@ -32,6 +32,8 @@ SERIES = (BLUE, (214, 84, 20), (32, 140, 80), (140, 70, 190), (200, 40, 110), (2
 
 NARROWEST = 520
 """The minimum width in px that a title and its notes have."""
+CLEAR = 17
+"""The size of a panel's title that can still be read where a picture of 1500 px is shown on a slide."""
 ROOMY = 14
 """The side in px from which a cell has room for outlined marks."""
 
@@ -136,6 +138,11 @@ def column(images: Sequence[Image], *, gap: int = 12) -> Image:
         sheet[top : top + height, : image.shape[1]] = image
         top += height + gap
     return sheet
+
+
+def beside(width: int, height: int, *, usual: int) -> int:
+    """How many panels with frames of this size stand side by side: `usual`, or twice as many upright ones."""
+    return usual * 2 if height > width else usual
 
 
 def tiled(images: Sequence[Image], *, columns: int, gap: int = 12) -> Image:

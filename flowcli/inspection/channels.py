@@ -49,6 +49,15 @@ def most_active(maps: Sequence[Maps]) -> tuple[int, ...]:
     return tuple(int(channel) for channel in np.argsort(-activity, kind="stable")[:MOST_ACTIVE])
 
 
+def smoothest(maps: Maps) -> tuple[int, ...]:
+    """The channels in order of the correlation of neighbours in a row: what they show is easiest to recognise."""
+    values = maps - maps.mean(axis=(1, 2), keepdims=True)
+    products = (values[:, :, 1:] * values[:, :, :-1]).sum(axis=(1, 2))
+    squares = (values**2).sum(axis=(1, 2))
+    likeness = np.divide(products, squares, out=np.full_like(squares, -1), where=squares > 0)
+    return tuple(int(channel) for channel in np.argsort(-likeness, kind="stable"))
+
+
 def parse_channels(text: str, *, total: int, option: str) -> tuple[int, ...] | None:
     """The channels of a comma-separated list, None for `auto`; raises UsageError unless each is below `total`."""
     if text == "auto":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.inspection.canvas import INK, MUTED, blank, text_width, write
+from flowcli.inspection.canvas import MUTED, blank, text_width, write
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from flowcli.inspection.canvas import Colour, Image
 
-HEIGHT, WIDTH = 230, 470
-LEFT, RIGHT, TOP, BOTTOM = 52, 92, 12, 34
+SIZE = (470, 260)
+"""Width and height of a chart in px, unless another is given."""
+LEFT, RIGHT, TOP, BOTTOM = 56, 104, 14, 42
+TEXT = 15
 GRID = (226, 228, 232)
 TICKS = 5
 
@@ -33,37 +35,42 @@ class Line:
     thin: bool = False
 
 
-def chart(lines: Sequence[Line], *, iterations: int, floor: float | None = None) -> Image:
-    """A chart of lines over updates; its axis starts at `floor`, or else at the minimum of the values."""
-    image = blank(HEIGHT, WIDTH)
+def chart(lines: Sequence[Line], *, iterations: int, floor: float | None = None, size: tuple[int, int] = SIZE) -> Image:
+    """A chart of lines over updates, of a width and height in px.
+
+    Its axis starts at `floor`, or else at the minimum of the values.
+    """
+    width, height = size
+    image = blank(height, width)
     values = [value for line in lines for value in line.values if math.isfinite(value)] or [0.0]
     ticks = nice_ticks(min(values) if floor is None else floor, max(values))
     low, high = ticks[0], ticks[-1]
+    left = max([LEFT, *(12 + text_width(f"{tick:.6g}", size=TEXT) for tick in ticks)])
+    right, bottom = width - RIGHT, height - BOTTOM
     first = min(line.start for line in lines)
 
     def x_of(update: float) -> float:
         share = (update - first) / max(1, iterations - first)
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+        return left + share * (right - left)
 
     def y_of(value: float) -> float:
-        return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        return bottom - (value - low) / (high - low) * (bottom - TOP)
 
     for tick in ticks:
         y = round(y_of(tick))
-        cv2.line(image, (LEFT, y), (WIDTH - RIGHT, y), GRID, 1)
+        cv2.line(image, (left, y), (right, y), GRID, 1)
         label = f"{tick:.6g}"
-        write(image, label, (LEFT - 8 - text_width(label, size=12), y + 4), size=12, colour=MUTED)
+        write(image, label, (left - 8 - text_width(label, size=TEXT), y + 5), size=TEXT, colour=MUTED)
     step = max(1, -(-(iterations - first) // 8))
     for update in range(first, iterations + 1, step):
         label = str(update)
-        write(image, label, (x_of(update) - text_width(label, size=12) / 2, HEIGHT - 18), size=12, colour=MUTED)
+        write(image, label, (x_of(update) - text_width(label, size=TEXT) / 2, bottom + 20), size=TEXT, colour=MUTED)
     caption = "update"
-    write(
-        image, caption, ((LEFT + WIDTH - RIGHT - text_width(caption, size=12)) / 2, HEIGHT - 3), size=12, colour=MUTED
-    )
+    middle = (left + right - text_width(caption, size=TEXT)) / 2
+    write(image, caption, (middle, height - 5), size=TEXT, colour=MUTED)
     for line in lines:
         draw_line(image, line, x_of, y_of)
-    name_lines(image, lines, y_of)
+    name_lines(image, lines, y_of, (right, bottom))
     return image
 
 
@@ -82,17 +89,17 @@ def draw_line(image: Image, line: Line, x_of: Callable[[float], float], y_of: Ca
             cv2.circle(image, point, 40, line.colour, -1, cv2.LINE_AA, 4)
 
 
-def name_lines(image: Image, lines: Sequence[Line], y_of: Callable[[float], float]) -> None:
-    """Writes each line's name at its end, moved so that names do not overlap."""
-    ends = sorted((y_of(line.values[-1]), line) for line in lines if line.name and math.isfinite(line.values[-1]))
+def name_lines(image: Image, lines: Sequence[Line], y_of: Callable[[float], float], corner: tuple[int, int]) -> None:
+    """Writes each line's name at its end, moved so that names do not overlap; the plot's lower right is at `corner`."""
+    right, bottom = corner
+    finite = [(line, [value for value in line.values if math.isfinite(value)]) for line in lines if line.name]
+    ends = sorted(((y_of(values[-1]), line) for line, values in finite if values), key=lambda end: end[0])
     places = [y for y, _ in ends]
     for number in range(1, len(places)):
-        places[number] = max(places[number], places[number - 1] + 14)
-    overflow = max(0.0, places[-1] - (HEIGHT - BOTTOM)) if places else 0.0
+        places[number] = max(places[number], places[number - 1] + TEXT + 2)
+    overflow = max(0.0, places[-1] - bottom) if places else 0.0
     for y, (_, line) in zip(places, ends, strict=True):
-        write(
-            image, line.name, (WIDTH - RIGHT + 8, y - overflow + 4), size=12, colour=line.colour if line.name else INK
-        )
+        write(image, line.name, (right + 8, y - overflow + 5), size=TEXT, colour=line.colour)
 
 
 def nice_ticks(low: float, high: float) -> list[float]:

@@ -231,4 +231,4 @@ def caption(findings: Findings) -> Text:
     """The caption of the frame around what is repeated."""
     left, top, _, height = LOOP
     text = f"Update, repeated {findings.iterations} times: its step moves the flow, the next lookup is where that leads"
-    return Text(text, left + 124, top + height - 14, LINE, bold=True, muted=True)
+    return Text(text, left + 124, top + height - 12, LINE, bold=True, muted=True)

@@ -120,6 +120,7 @@ def data_of(findings: Findings) -> dict[str, object]:
         "pixels": [
             pixel_data(reading.pixel, story) for reading, story in zip(findings.readings, findings.stories, strict=True)
         ],
+        "edge": None if findings.edge is None else {"x": findings.edge.pixel.x, "y": findings.edge.pixel.y},
         "image": picture(subject.first, ".jpg"),
         "secondImage": picture(subject.second, ".jpg"),
         "wheel": picture(wheel(WHEEL), ".png"),

@@ -10,6 +10,8 @@ import numpy as np
 
 from flowcli.inspection.frame_story import frame_story
 from flowcli.inspection.loss import LOSS_DECAY, mean_error
+from flowcli.inspection.maps import upsampling_difference
+from flowcli.inspection.reading import Pixel, read
 from flowcli.inspection.story import story_of
 from raft_core.raft import MOVING
 from raft_core.upsample import FACTOR
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from flowcli.inspection.channels import Channels
     from flowcli.inspection.inputs import Subject
     from flowcli.inspection.observation import Observation
-    from flowcli.inspection.reading import Pixel, Reading
+    from flowcli.inspection.reading import Reading
     from flowcli.inspection.story import Story
     from flowcli.model.weights import Weights
 
@@ -56,6 +58,15 @@ class Findings:
     def story(self) -> dict[str, str]:
         """What happened over the frame, in sentences by step, and how the loss weighs the updates."""
         return frame_story(self)
+
+    @cached_property
+    def edge(self) -> Reading | None:
+        """The pixel where convex and bilinear flow differ most; None if by less than 1 px, or if all is bilinear."""
+        difference = upsampling_difference(self.observation)
+        if difference is None or difference.max() < 1:
+            return None
+        y, x = np.unravel_index(int(np.argmax(difference)), difference.shape)
+        return read(self.observation, Pixel(int(x), int(y), "convex and bilinear flow differ most", "edge"))
 
     def truth_at(self, pixel: Pixel) -> Float[NDArray[np.float32], " 2"] | None:
         """The ground truth of a pixel in px; None if it is unknown."""

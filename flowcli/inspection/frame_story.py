@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flowcli.inspection.canvas import vector
 from flowcli.inspection.loss import LOSS_DECAY, mean_error
 from flowcli.inspection.maps import upsampling_difference
+from flowcli.inspection.story import at_edge
 from raft_core.upsample import FACTOR
 
 if TYPE_CHECKING:
@@ -49,12 +51,15 @@ def silent_channels(findings: Findings) -> int:
 
 def correlate(findings: Findings) -> str:
     """The size of the correlation volume and of its pyramid."""
-    grid, config = findings.observation.grid, findings.observation.config
+    observation = findings.observation
+    grid, config = observation.grid, observation.config
     cells = grid.rows * grid.columns
     coarsest = config.correlation_levels - 1
+    memory = f"{4 * cells**2 / 2**20:.0f} MiB in float32"
+    kept = f"of which only those that are read were computed (all: {memory})" if observation.on_demand else memory
     return (
         f"Every cell of the first frame meets every cell of the second: {cells} x {cells} scalar products, "
-        f"{4 * cells**2 / 2**20:.0f} MiB in float32. Averages over the second frame give levels 1 to {coarsest}, the "
+        f"{kept}. Averages over the second frame give levels 1 to {coarsest}, the "
         f"last with {grid.columns >> coarsest} x {grid.rows >> coarsest} cells of {FACTOR << coarsest} px."
     )
 
@@ -65,7 +70,7 @@ def look_up(findings: Findings) -> str:
     config, visible = observation.config, observation.grid.visible
     radius, levels = config.lookup_radius, config.correlation_levels
     way = observation.updates[-1].coarse_flow - (observation.updates[0].coarse_flow - observation.updates[0].delta)
-    beyond = (np.abs(way[:, *visible]).max(axis=0) > radius).mean()
+    beyond = (np.abs(way[:, *visible]).max(axis=0) > radius + 0.5).mean()
     return (
         f"An update reads {levels} x {2 * radius + 1} x {2 * radius + 1} = {config.correlation_channels} values per "
         f"cell around where its flow leads, up to {FACTOR * radius} px away at level 0 and "
@@ -75,13 +80,13 @@ def look_up(findings: Findings) -> str:
 
 
 def update(findings: Findings) -> str:
-    """How long the updates are, and when half of the way is done."""
+    """How long the updates are, and when half of their sum is reached."""
     lengths = findings.mean_updates
     share = np.cumsum(lengths) / max(float(lengths.sum()), 1e-12)
     half = int(np.argmax(share >= 0.5)) + 1
     sentence = (
-        f"The mean length of an update goes from {lengths[0]:.2f} px to {lengths[-1]:.2f} px; half of the way is done "
-        f"after update {half} of {len(lengths)}."
+        f"The mean length of an update goes from {lengths[0]:.2f} px to {lengths[-1]:.2f} px; half of their sum is "
+        f"reached with update {half} of {len(lengths)}."
     )
     errors = findings.errors
     if errors is not None:
@@ -103,6 +108,12 @@ def upsample(findings: Findings) -> str:
     if truth is not None:
         bilinear, convex = (mean_error(flow, truth) for flow in (observation.bilinear_flow, observation.flow))
         sentence += f" The mean error is {convex:.2f} px, with bilinear upsampling {bilinear:.2f} px."
+    reading = findings.edge
+    if reading is not None:
+        sentence += (
+            f" They differ most at pixel ({reading.pixel.x}, {reading.pixel.y}): {vector(reading.flow[-1], 1)} px "
+            f"instead of {vector(reading.bilinear, 1)} px{at_edge(reading, learned=True)}."
+        )
     return sentence
 
 

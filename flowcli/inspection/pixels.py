@@ -11,7 +11,7 @@ import numpy as np
 from flowcli.errors import UsageError
 from flowcli.flow.points import file_of, parse_points
 from flowcli.inspection.grid import Cell
-from flowcli.inspection.hardest import hardest_pixel
+from flowcli.inspection.hardest import FLAT, contrast_around, hardest_pixel
 from flowcli.inspection.peaks import peak_of
 from flowcli.inspection.reading import Pixel
 
@@ -72,7 +72,7 @@ def choose_pixels(
     taken = {grid.cell_at(pixel.x, pixel.y) for pixel in besides}
     if count == 0:
         return []
-    free = ((cell, why) for cell, why in well_matched(observation) if cell not in taken)
+    free = ((cell, why) for cell, why in well_matched(observation, subject) if cell not in taken)
     chosen = [
         Pixel(*grid.pixel_in(cell), why, "fast") for cell, why in islice(apart(free, observation), min(count, FAST))
     ]
@@ -80,7 +80,7 @@ def choose_pixels(
         chosen = [
             Pixel(
                 *grid.pixel_in(cell),
-                "fastest: no fast cell has level 0's peak at the flow's end and calm neighbours",
+                "fastest: no fast cell has texture, level 0's peak at the flow's end and calm neighbours",
                 "fallback",
             )
             for cell in islice((cell for cell in fastest(observation) if cell not in taken), 1)
@@ -90,11 +90,11 @@ def choose_pixels(
     return chosen if hardest is None else [*chosen, hardest]
 
 
-def well_matched(observation: Observation) -> Iterator[tuple[Cell, str]]:
+def well_matched(observation: Observation, subject: Subject) -> Iterator[tuple[Cell, str]]:
     """The cells from which a reader learns how RAFT finds a match, the fastest first, and why each is one.
 
-    They are in the fastest tenth, the strongest response of level 0 lies within a cell of where the flow ends, and the
-    flow of the 8 cells around differs by at most 1.5 cells.
+    They are in the fastest tenth and not textureless, the strongest response of level 0 lies within a cell of where the
+    flow ends, and the flow of the 8 cells around differs by at most 1.5 cells.
     """
     flow = observation.updates[-1].coarse_flow
     variation = variation_of(flow)
@@ -102,7 +102,7 @@ def well_matched(observation: Observation) -> Iterator[tuple[Cell, str]]:
     visible = (rows.stop - rows.start) * (columns.stop - columns.start)
     for cell in islice(fastest(observation), max(1, round(FASTEST * visible))):
         here = (cell.row, cell.column)
-        if variation[here] > CALM:
+        if variation[here] > CALM or contrast_around(subject.first, *observation.grid.pixel_in(cell)) < FLAT:
             continue
         response = observation.correlation.response(here, 0).float().cpu().numpy()
         peak = peak_of(response, 0, radius=observation.config.lookup_radius)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from flowcli.inspection.gates import gates_at
-from flowcli.inspection.grid import Cell
+from flowcli.inspection.grid import Cell, Grid
 from flowcli.inspection.peaks import Peak, peak_of
 from raft_core.correlation import window
 from raft_core.upsample import FACTOR, convex_weights
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flowcli.inspection.observation import Observation
+
+    Point = Float[NDArray[np.float32], " 2"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,19 @@ class Lookup:
         row, column = np.unravel_index(np.argmax(np.where(inside, self.window, -np.inf)), self.window.shape)
         return int(steps[column]), int(steps[row])
 
+    def covers(self, place: Point) -> bool:
+        """Whether a place, (x, y) in cells of level 0, lies in the squares of the cells that are read."""
+        return bool((np.abs(self.offset_to(place)) <= self.radius + 0.5).all())
+
+    def points_to(self, place: Point) -> bool:
+        """Whether the strongest response lies within a cell of the level from a place, (x, y) in cells of level 0."""
+        strongest = self.strongest
+        return strongest is not None and bool((np.abs(self.offset_to(place) - strongest) <= 1).all())
+
+    def offset_to(self, place: Point) -> Point:
+        """From the center to a place in cells of level 0, in cells of the level, whose middles lie between theirs."""
+        return np.asarray((place + 0.5) / 2**self.level - 0.5 - self.center, np.float32)
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -70,8 +85,9 @@ class Reading:
     level 0. `flow` is the pixel's flow after every update in source px; `coarse_flow` and `deltas` are the flow and the
     updates of its cell, in cells. The pixel's last flow is the sum of `around`, the flow of the 3×3 cells around its
     own in source px (NaN outside the grid, where it counts as 0), times `weights`; `bilinear` is what bilinear
-    upsampling gives. `likeness` is the mean cosine of the cell's features with those of the cells around it. `motion`
-    and `hidden` are the values of the cell, the hidden state also before the first update; for gates see `gates_at`.
+    upsampling gives, with `bilinear_weights`. `likeness` is the mean cosine of the cell's features with those of the
+    cells around it. `motion` and `hidden` are the values of the cell, the hidden state also before the first update;
+    for gates see `gates_at`.
     """
 
     pixel: Pixel
@@ -85,6 +101,7 @@ class Reading:
     weights: Float[NDArray[np.float32], "3 3"]
     around: Float[NDArray[np.float32], "3 3 2"]
     bilinear: Float[NDArray[np.float32], " 2"]
+    bilinear_weights: Float[NDArray[np.float32], "3 3"]
     likeness: float
     motion: Float[NDArray[np.float32], "updates motion"]
     hidden: Float[NDArray[np.float32], "updates_plus_1 hidden"]
@@ -128,6 +145,7 @@ def read(observation: Observation, pixel: Pixel) -> Reading:
         weights=weights_at(observation, pixel),
         around=flow_around(end.coarse_flow, cell),
         bilinear=observation.bilinear_flow[pixel.y, pixel.x],
+        bilinear_weights=bilinear_weights_at(observation.grid, pixel),
         likeness=likeness_at(observation.first_features, cell),
         motion=np.stack([update.motion_features[here] for update in observation.updates]),
         hidden=np.stack([observation.hidden[here], *(update.hidden[here] for update in observation.updates)]),
@@ -165,15 +183,21 @@ def flow_around(
 def weights_at(observation: Observation, pixel: Pixel) -> NDArray[np.float32]:
     """The 3×3 weights with which upsampling combines the flow of the cells around the pixel's own."""
     last, grid = observation.last, observation.grid
+    if last.mask_head is None:
+        return bilinear_weights_at(grid, pixel)
     x, y = pixel.x + grid.padding.left, pixel.y + grid.padding.top
     cell = grid.cell_at(pixel.x, pixel.y)
-    if last.mask_head is None:
-        down = between_cells(y, grid.rows) - cell.row
-        right = between_cells(x, grid.columns) - cell.column
-        return np.outer(hat(down), hat(right)).astype(np.float32)
     with torch.inference_mode():
         weights = convex_weights(last.mask_head(last.hidden).float())
     return weights[0, :, y % FACTOR, x % FACTOR, cell.row, cell.column].view(3, 3).cpu().numpy()
+
+
+def bilinear_weights_at(grid: Grid, pixel: Pixel) -> NDArray[np.float32]:
+    """The 3×3 weights of bilinear upsampling with aligned corners."""
+    cell = grid.cell_at(pixel.x, pixel.y)
+    down = between_cells(pixel.y + grid.padding.top, grid.rows) - cell.row
+    right = between_cells(pixel.x + grid.padding.left, grid.columns) - cell.column
+    return np.outer(hat(down), hat(right)).astype(np.float32)
 
 
 def between_cells(pixel: int, cells: int) -> float:

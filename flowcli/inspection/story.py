@@ -29,6 +29,8 @@ DISTINCT, ALIKE = 0.5, 0.8
 """Mean cosines with the cells around: a cell is distinct up to the first, and hardly different from the second on."""
 RIVAL = 0.9
 """From this share of the peak on, another place rivals it."""
+EDGE = 8.0
+"""Px: from this difference on, the flow of 3 x 3 cells has an edge."""
 NEIGHBOURS = (
     ("the one above left", "the one above", "the one above right"),
     ("the one to the left", "its own", "the one to the right"),
@@ -67,7 +69,7 @@ def encoded(reading: Reading) -> str:
         verdict = "so it can hardly be told from them"
     return (
         f"The pixel lies in row {reading.cell.row}, column {reading.cell.column} of the 1/8 grid. The features of this "
-        f"cell have a cosine of {likeness:.2f} with those of the cells around it, {verdict}."
+        f"cell have a mean cosine of {likeness:.2f} with those of the cells around it, {verdict}."
     )
 
 
@@ -75,8 +77,8 @@ def correlated(reading: Reading) -> str:
     """Where the peaks of the levels lie, and which of them agree with the flow."""
     end, (finest, *_) = reading.trajectory[-1], reading.peaks
     away = np.array(finest.place) - (reading.cell.column, reading.cell.row)
-    rival = f"elsewhere the response reaches {100 * finest.runner_up:.0f} % of it"
-    clear = "a rival" if finest.runner_up >= RIVAL else "less"
+    rival = f"elsewhere the response reaches {100 * finest.runner_up:.0f} % of that peak"
+    clear = "a rival" if finest.runner_up >= RIVAL else "no rival"
     agree = [peak.level for peak in reading.peaks if peak.distance(end) <= 2**peak.level]
     others = [peak for peak in reading.peaks if peak.level not in agree]
     sentence = (
@@ -89,34 +91,39 @@ def correlated(reading: Reading) -> str:
 
 
 def looked_up(reading: Reading) -> str:
-    """Which level's window held the match, and from which update on level 0's did."""
+    """Which levels' windows held the match and pointed to it at first, and from which update on level 0's held it."""
     end, peak = reading.trajectory[-1], np.array(reading.peaks[0].place, np.float32)
     matched = reading.peaks[0].distance(end) <= 1
     place, name = (peak, "level 0's peak") if matched else (end, "the flow's end")
-    seen = [
-        [covers(reading, update, level, place) for level in range(len(reading.peaks))] for update in all_of(reading)
-    ]
-    first = [level for level, inside in enumerate(seen[0]) if inside]
-    since = next((update + 1 for update in all_of(reading) if all(row[0] for row in seen[update:])), None)
-    if first and first[0] == 0:
-        sentence = (
-            f"{name} lies inside level 0's window from update 1 on"
-            if since == 1
-            else f"{name} lies inside level 0's window at update 1"
-        )
-    elif first:
-        saw = f"level {first[0]} saw it" if len(first) == 1 else f"{listed(first).lower()} saw it"
-        sentence = f"At update 1 {name} lies outside level 0's window; {saw}"
-    else:
-        sentence = f"At update 1 {name} lies outside all windows"
-    if since is not None and since > 1:
-        sentence += f"; from update {since} on, level 0 sees it"
+    sentence = f"At update 1 {name} lies {seen_at(reading, 0, place)}"
+    within = [reading.lookups[update][0].covers(place) for update in all_of(reading)]
+    since = next((update + 1 for update in all_of(reading) if all(within[update:])), None)
+    if since == 1:
+        sentence += "; it stays inside"
+    elif since is not None:
+        sentence += f"; from update {since} on, it lies inside level 0's window"
     if not matched:
         distance = reading.peaks[0].distance(end)
-        ever = any(covers(reading, update, 0, peak) for update in all_of(reading))
-        fate = "seen but left" if ever else "never in its window"
+        ever = any(reading.lookups[update][0].covers(peak) for update in all_of(reading))
+        fate = "in its window for a time" if ever else "never in its window"
         sentence += f". Level 0's peak, {distance:.1f} cells from there, was {fate}"
-    return capital(sentence) + "."
+    return sentence + "."
+
+
+def seen_at(reading: Reading, update: int, place: Point) -> str:
+    """Where a place lies as the levels' windows see it at an update, and which of them respond most strongly there."""
+    covering = [lookup for lookup in reading.lookups[update] if lookup.covers(place)]
+    inside = [lookup.level for lookup in covering]
+    told = [lookup.level for lookup in covering if lookup.points_to(place)]
+    if not inside:
+        return "outside all windows"
+    if inside[0] == 0:
+        where = "inside level 0's window"
+    else:
+        where = f"outside level 0's window, inside that of {listed(inside).lower()}"
+    if not told:
+        return f"{where}; no level responds most strongly there"
+    return f"{where}; {listed(told).lower()} respond{'s' * (len(told) == 1)} most strongly there"
 
 
 def updated(reading: Reading) -> str:
@@ -124,7 +131,8 @@ def updated(reading: Reading) -> str:
     deltas = np.linalg.norm(reading.deltas, axis=1)
     total = float(np.linalg.norm(reading.trajectory[-1] - reading.trajectory[0]))
     settled = next((i for i in all_of(reading) if (deltas[i:] <= SETTLED).all()), None)
-    parts = [f"The flow changed by {total:.1f} cells; update 1 made {deltas[0]:.1f} of them"]
+    left = float(np.linalg.norm(reading.trajectory[-1] - reading.trajectory[1]))
+    parts = [f"The flow changed by {total:.1f} cells; update 1 moved it by {deltas[0]:.1f} and left {left:.1f}"]
     over = [(update + 1, overshoot(reading, update)) for update in all_of(reading)]
     over = [(update, amount) for update, amount in over if amount > SETTLED]
     if over:
@@ -137,7 +145,7 @@ def updated(reading: Reading) -> str:
     else:
         parts.append(f"after update {settled} none moved it by more than 0.1 cells")
     first, final = (100 * float(reading.update_gate[update].mean()) for update in (0, -1))
-    gru = f"The GRU renewed {first:.0f} % of the hidden state at update 1, {final:.0f} % at the last (its update gate)"
+    gru = f"The GRU renewed {first:.0f} % of the hidden state at update 1 and {final:.0f} % at the last (update gate)"
     return f"{', '.join(parts)}. {gru}."
 
 
@@ -154,24 +162,44 @@ def upsampled(reading: Reading, *, learned: bool, truth: Point | None) -> str:
     sentence = f"{how} mix the flow of 3 x 3 cells, most from {' and '.join(shares)}: {vector(reading.flow[-1], 1)} px"
     if learned:
         sentence += f", {apart:.1f} px from what bilinear upsampling gives"
+    sentence += at_edge(reading, learned=learned)
     if truth is not None:
         error = float(np.linalg.norm(reading.flow[-1] - truth))
         sentence += f". The truth is {vector(truth, 1)} px, an error of {error:.1f} px"
     return sentence + "."
 
 
+def at_edge(reading: Reading, *, learned: bool) -> str:
+    """How much of the weight is on the main cell's side of an edge; empty if no edge runs through the 3 x 3 cells."""
+    main = np.nan_to_num(reading.around).reshape(9, 2)[np.argmax(reading.weights)]
+    apart = np.linalg.norm(reading.around - main, axis=2)
+    widest = float(np.nanmax(apart))
+    if widest < EDGE:
+        return ""
+    side = apart <= widest / 2
+    sentence = (
+        f". The flow of these cells differs by up to {widest:.1f} px, as at an edge: those on the side of the one with "
+        f"most weight have {100 * reading.weights[side].sum():.0f} % of it"
+    )
+    return sentence + f", with bilinear weights {100 * reading.bilinear_weights[side].sum():.0f} %" * learned
+
+
 def update_sentence(reading: Reading, update: int) -> str:
-    """What one update did: its length, the levels that it followed, and its distance from the end."""
+    """What one update did: its length, the levels that it followed, its distance from the end, and the GRU's gates."""
     delta = reading.deltas[update]
-    length = float(np.linalg.norm(delta))
-    left = float(np.linalg.norm(reading.trajectory[-1] - reading.trajectory[update + 1]))
-    if length < STILL:
-        return f"Update {update + 1} stood still."
+    renewed, used = (100 * float(gate[update].mean()) for gate in (reading.update_gate, reading.reset_gate))
+    gru = (
+        f"The GRU renewed {renewed:.0f} % of the hidden state (update gate); its candidate saw {used:.0f} % of the old "
+        "one (reset gate)."
+    )
+    if float(np.linalg.norm(delta)) < STILL:
+        return f"Update {update + 1} stood still. {gru}"
     levels = followed(reading, update)
-    whom = f"following {listed(levels).lower()}" if levels else "where no level's strongest response lies"
+    whom = f"following {listed(levels).lower()}" if levels else "in a direction that no level proposed"
     over = overshoot(reading, update)
+    left = float(np.linalg.norm(reading.trajectory[-1] - reading.trajectory[update + 1]))
     rest = f"it overshot by {over:.1f} cells" if over > SETTLED else f"{left:.1f} cells remain"
-    return f"Update {update + 1} moved by {vector(delta)} cells, {whom}; {rest}."
+    return f"Update {update + 1} moved by {vector(delta)} cells, {whom}; {rest}. {gru}"
 
 
 def followed(reading: Reading, update: int) -> list[int]:
@@ -190,12 +218,6 @@ def overshoot(reading: Reading, update: int) -> float:
     rest = reading.trajectory[-1] - reading.trajectory[update]
     distance = float(np.linalg.norm(rest))
     return float(reading.deltas[update] @ rest) / distance - distance if distance > 0 else 0.0
-
-
-def covers(reading: Reading, update: int, level: int, place: Point) -> bool:
-    """Whether the points that an update read at a level reach as far as a place, (x, y) in cells of level 0."""
-    reach = reading.lookups[update][level].radius * 2**level
-    return bool((np.abs(place - reading.trajectory[update]) <= reach).all())
 
 
 def all_of(reading: Reading) -> range:

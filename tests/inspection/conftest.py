@@ -12,7 +12,7 @@ import torch
 from flowcli.cli.app import run
 from flowcli.flow.formats import flo
 from flowcli.inspection import run as inspection
-from flowcli.inspection.pictures import features, flow
+from flowcli.inspection.pictures import flow
 from flowcli.model.refinement import STATED
 from raft_core import checkpoint
 from raft_core.config import LARGE
@@ -28,12 +28,6 @@ def one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flowcli.inspection.run.draw_all", flow.draw)
 
 
-@pytest.fixture
-def few_channels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets features.gif show four of the 128 channels, which take half of all pictures' time."""
-    monkeypatch.setattr(features, "MOST_CHANNELS", 4)
-
-
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An inspection in which nothing is null for good: learned upsampling, refinement, and a ground truth."""
@@ -44,9 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flo.write(place / "truth.flo", np.full((*SIZE, 2), (6, 0), np.float32))
     first, second = map(str, write_pair(place))
     options = ["--at", "100,70", "--at", "0,139", "--gt", f"{place}/truth.flo", "--iters", "2", "--without", "context"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "MOST_CHANNELS", 4)
-        assert run(["inspect", first, second, *options, "--weights", f"{place}/large.safetensors"]) == 0
+    assert run(["inspect", first, second, *options, "--weights", f"{place}/large.safetensors"]) == 0
     return place / "a_inspect"
 
 

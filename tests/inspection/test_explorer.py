@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from flowcli.inspection import explorer, packing
+from flowcli.inspection import explorer, packing, update_layers
 from tests.inspection.packed import data_in, unpacked
 from tests.inspection.test_inspect_command import SIZE, write_pair
 
@@ -105,3 +106,20 @@ def test_weights_are_stored_as_they_are_in_the_shorter_format() -> None:
         packed = packing.shortest(stored)
         assert packed["kind"] == kind
         assert np.array_equal(unpacked(packed, 4, 6), stored)
+
+
+def test_what_does_not_fit_in_24_bits_is_stored_in_16_and_the_record_says_so(inspected, monkeypatch) -> None:
+    _, record = inspected()
+    assert record["explorer"]["features"] == "24-bit fixed point"
+    exact = data_in(Path("a_inspect/explorer.html"))
+    shutil.rmtree("a_inspect")
+    monkeypatch.setattr(update_layers, "MOST_BYTES", 0)
+    page, record = inspected()
+    data = data_in(page)
+    assert record["explorer"]["features"] == "16-bit fixed point"
+    for coarse, fine in ((data, exact), (data["live"], exact["live"])):
+        for name in coarse.keys() & {"first", "second", "hidden", "context"}:
+            assert (coarse[name]["kind"], fine[name]["kind"]) == ("fixed16", "fixed24")
+            shape = (data["rows"], data["columns"], -1)
+            apart = np.abs(unpacked(coarse[name], *shape) - unpacked(fine[name], *shape))
+            assert (apart <= 0.51 * np.array(coarse[name]["step"])).all()

@@ -41,6 +41,8 @@ def test_frames_menu_and_numbers_are_in_sight_and_nothing_is_cut_off(
             box = tab.run(f"(({{left, top, right, bottom}}) => [left, top, right, bottom])"
                           f"(document.querySelector('{part}').getBoundingClientRect())")  # fmt: skip
             assert min(box) >= 0 and box[2] <= width + 0.5 and box[3] <= height, (part, step, box)
+        if step == "raft" and width > 500:
+            assert tab.run("document.querySelector('.diagram').getBoundingClientRect().bottom") <= height
 
 
 @pytest.mark.parametrize("dark", [False, True])

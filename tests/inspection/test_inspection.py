@@ -216,9 +216,10 @@ def shifted(size: tuple[int, int] = (128, 160), *, by: int = 2) -> Observation:
 
 def test_fast_pixels_are_matched_where_their_flow_ends_and_amid_others_alike() -> None:
     run = shifted()
-    cells = [cell for cell, _ in well_matched(run)]
+    subject = Subject("", (), *pictures(128, 160))
+    cells = [cell for cell, _ in well_matched(run, subject)]
     assert all(cell.column >= run.grid.columns // 2 + 1 for cell in cells)
-    (pixel,) = choose_pixels(run, Subject("", (), *pictures(128, 160)), 3)
+    (pixel,) = choose_pixels(run, subject, 3)
     assert (pixel.kind, run.grid.cell_at(pixel.x, pixel.y)) == ("fast", cells[0])
     assert (
         pixel.why
@@ -226,12 +227,17 @@ def test_fast_pixels_are_matched_where_their_flow_ends_and_amid_others_alike() -
     )
 
 
+def test_fast_pixels_are_not_textureless() -> None:
+    run, (first, second) = shifted(), pictures(128, 160)
+    assert not list(well_matched(run, Subject("", (), np.full_like(first, 90), second)))
+
+
 def test_a_run_without_matches_gives_its_fastest_cell_and_says_so() -> None:
     run = shifted()
     wrong = replace(run.updates[-1], coarse_flow=-2 * run.updates[-1].coarse_flow)
     (pixel,) = choose_pixels(replace(run, updates=(*run.updates[:-1], wrong)), Subject("", (), *pictures(128, 160)), 3)
     assert pixel.kind == "fallback"
-    assert pixel.why.startswith("fastest: no fast cell has level 0's peak at the flow's end")
+    assert pixel.why.startswith("fastest: no fast cell has texture, level 0's peak at the flow's end")
 
 
 @pytest.mark.parametrize(

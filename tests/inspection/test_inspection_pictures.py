@@ -52,7 +52,7 @@ def test_stills_show_something_and_films_have_a_picture_for_every_update(folder:
             assert len(list(sequence.decode(video=0))) == count, name
 
 
-@pytest.mark.usefixtures("place", "few_channels")
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("size", [(1, 1), (5, 300)])
 def test_tiny_frames_can_be_inspected(compute, tmp_path: Path, size: tuple[int, int]) -> None:
     for name in ("a.png", "b.png"):

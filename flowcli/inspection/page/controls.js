@@ -28,7 +28,7 @@ function choose(step) {
   const panel = ["correlate", "look_up"].includes(step) ? "levels-panel" : `panel-${step}`;
   for (const one of document.querySelectorAll("[role=tabpanel]")) one.hidden = one.id !== panel;
   byId("levels-panel").setAttribute("aria-labelledby", `tab-${step}`);
-  byId("levels-panel").dataset.step = step;
+  byId("levels-panel").dataset.step = document.querySelector(".stage").dataset.step = step;
   show();
 }
 

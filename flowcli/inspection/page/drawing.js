@@ -85,7 +85,7 @@ function strip(canvas, values, { low, high, scale = VIRIDIS, across = 32 }) {
   });
 }
 
-// Lines over the updates: { points: [update, value][], colour, dashed }[], with a mark at the update shown.
+// Lines over the updates: { points: [update, value][], colour (a property of the style), dashed }[], with a mark at the update shown.
 function chart(canvas, lines, { last, unitText }) {
   const w = canvas.clientWidth || 300, h = w * Number(canvas.dataset.aspect);
   const [context] = sheet(canvas, w, h), left = 34, right = w - 8, top = 14, bottom = h - 20;
@@ -106,7 +106,7 @@ function chart(canvas, lines, { last, unitText }) {
   context.fillStyle = colourOf("--line");
   context.fillRect(x(state.update) - 1, top, 2, bottom - top);
   for (const { points, colour, dashed } of lines) {
-    context.strokeStyle = colour;
+    context.strokeStyle = colourOf(colour);
     context.lineWidth = 2;
     context.setLineDash(dashed ? [4, 4] : []);
     context.beginPath();

@@ -80,7 +80,7 @@ function showExperiment({ cell }) {
     here.push([update, data.cell * length(minus(flowAt(update, cell), flowAt(update, cell, live.flows)))]);
     whole.push([update, compareFlows(flow, plain).mean]);
   });
-  chart(byId("comparison-chart"), [{ points: here, colour: ORANGE }, { points: whole, colour: GREY, dashed: true }],
+  chart(byId("comparison-chart"), [{ points: here, colour: "--trail" }, { points: whole, colour: "--muted", dashed: true }],
     { last: runs.mine.flows.length - 1, unitText: "px from the unchanged run" });
 }
 

@@ -20,7 +20,11 @@ function drawFrame(canvas) {
   drawLayer(context);
   data.pixels.forEach((pixel, index) => {
     stroke(context, unit, WHITE, 2, (c) => c.arc(pixel.x + 0.5, pixel.y + 0.5, 5 * unit, 0, 7));
-    label(context, unit, index + 1, { x: pixel.x + 0.5 + 8 * unit, y: pixel.y + 0.5 + 4 * unit });
+    // To the left if another pixel, or the border, is to the right.
+    const close = ({ x, y }) => x > pixel.x && x < pixel.x + 30 * unit && Math.abs(y - pixel.y) < 20 * unit;
+    const left = pixel.x + 20 * unit > width || data.pixels.some(close);
+    const place = { x: pixel.x + 0.5 + (left ? -16 : 8) * unit, y: within(pixel.y + 0.5 + 4 * unit, 12 * unit, height - 2 * unit) };
+    label(context, unit, index + 1, place);
   });
   const here = { x: state.x + 0.5, y: state.y + 0.5 };
   const ends = (flow) => ({ x: here.x + data.cell * flow.x, y: here.y + data.cell * flow.y });

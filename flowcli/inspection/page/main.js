@@ -25,6 +25,12 @@ function build() {
     button.onclick = () => look(pixel.x, pixel.y, true);
     byId("marks").append(button);
   }
+  if (data.edge) {
+    byId("edge").hidden = false;
+    byId("edge").textContent = `Go to pixel ${data.edge.x}, ${data.edge.y}`;
+    byId("edge").onclick = () => look(data.edge.x, data.edge.y, true);
+  }
+  document.documentElement.classList.toggle("wide", columns > 1.5 * rows);
   for (const part of document.querySelectorAll("[data-story]")) part.textContent = data.story[part.dataset.story];
   buildEncode();
   buildLevels();

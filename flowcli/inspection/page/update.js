@@ -3,13 +3,13 @@
 function showUpdate({ trail, detail, truth, errors }) {
   const end = trail[trail.length - 1], last = lastUpdate(), lines = [];
   const apart = (points) => points.map((point, update) => [update, data.cell * length(minus(point, end))]);
-  lines.push({ points: apart(trail), colour: ORANGE });
-  if (errors) lines.push({ points: errors, colour: GREEN });
-  if (data.errors) lines.push({ points: data.errors.map((error, i) => [i + 1, error]), colour: GREY, dashed: true });
+  lines.push({ points: apart(trail), colour: "--trail" });
+  if (errors) lines.push({ points: errors, colour: "--right" });
+  if (data.errors) lines.push({ points: data.errors.map((error, i) => [i + 1, error]), colour: "--muted", dashed: true });
   chart(byId("convergence"), lines, { last, unitText: "px" });
-  byId("chart-key").innerHTML = `<span><b style="color:${ORANGE}">—</b> to the end of the flow</span>`
-    + (errors ? `<span><b style="color:${GREEN}">—</b> error here</span>` : "")
-    + (data.errors ? `<span><b style="color:${GREY}">--</b> mean error of the frame</span>` : "");
+  byId("chart-key").innerHTML = `<span><b class="trail">—</b> to the end of the flow</span>`
+    + (errors ? `<span><b class="right">—</b> error here</span>` : "")
+    + (data.errors ? `<span><b class="muted">--</b> mean error of the frame</span>` : "");
   byId("inside").hidden = !detail;
   byId("inside-waits").hidden = Boolean(detail);
   byId("inside-waits").textContent = whyNoDetail();

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowcli.flow.colour import colour_flow
-from flowcli.inspection.canvas import INK, SERIES, column, fitted, framed, tiled, titled
+from flowcli.inspection.canvas import CLEAR, INK, SERIES, beside, column, fitted, framed, tiled, titled
 from flowcli.inspection.chart import Line, chart
 from flowcli.inspection.figures import as_figure
 from flowcli.inspection.picture import PictureFile
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Flow = Float[NDArray[np.float32], "height width 2"]
 
 PANEL = (480, 360)
+HEIGHT = 260
+"""The height of the chart, in px."""
 FAR = 10
 """A curve this many times as high as the lowest one would flatten the others, and is named instead of drawn."""
 
@@ -45,12 +47,13 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
     usual = [line for line in lines if max(line.values) <= FAR * min(max(line.values) for line in lines)]
     far = ", ".join(line.name for line in lines if line not in usual)
     title = "Mean distance from the full model's flow" if errors is None else "Mean end-point error"
-    drawn = chart(usual, iterations=findings.iterations, floor=0)
-    curves = titled(drawn, title, "px" + f"; beyond the chart: {far}" * bool(far), size=15)
-    image = column([tiled(panels, columns=3 if len(panels) > 4 else 2), curves], gap=18)
+    grid = findings.observation.grid
+    sheet = tiled(panels, columns=beside(grid.width, grid.height, usual=3 if len(panels) > 4 else 2))
+    drawn = chart(usual, iterations=findings.iterations, floor=0, size=(max(sheet.shape[1], PANEL[0]), HEIGHT))
+    image = column([sheet, titled(drawn, title, "px" + f"; beyond the chart: {far}" * bool(far), size=CLEAR)], gap=18)
     yield PictureFile("ablations.png", [as_figure("ablations", image)])
 
 
 def panel(findings: Findings, flow: Flow, title: str, note: str) -> Image:
     """A flow in colours."""
-    return titled(framed(fitted(colour_flow(flow, scale=findings.scale), *PANEL)), title, note, size=15)
+    return titled(framed(fitted(colour_flow(flow, scale=findings.scale), *PANEL)), title, note, size=CLEAR)

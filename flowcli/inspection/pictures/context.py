@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.inspection.canvas import column, decimal, fitted, row, spread, titled
+from flowcli.inspection.canvas import CLEAR, column, decimal, fitted, row, spread, titled
 from flowcli.inspection.channels import most_active
 from flowcli.inspection.figures import as_figure
 from flowcli.inspection.picture import PictureFile
@@ -32,7 +32,7 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
     ]
     visible = observation.grid.visible
     blocks = [
-        titled(thumbs(values[:, *visible], shown), title, share(values), size=15) for title, values, shown in rows
+        titled(thumbs(values[:, *visible], shown), title, share(values), size=CLEAR) for title, values, shown in rows
     ]
     states = [observation.hidden, *(update.hidden for update in observation.updates)]
     first, last = (float(np.abs(after - before).mean()) for before, after in (states[:2], states[-2:]))

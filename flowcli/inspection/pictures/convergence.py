@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.inspection.canvas import INK, SERIES, decimal, tiled, titled
+from flowcli.inspection.canvas import CLEAR, INK, SERIES, decimal, tiled, titled
 from flowcli.inspection.chart import Line, chart
 from flowcli.inspection.figures import as_figure
 from flowcli.inspection.loss import LOSS_DECAY
@@ -27,6 +27,7 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
             chart([Line("", findings.mean_updates.tolist(), INK)], iterations=total, floor=0),
             "Mean length of the update",
             "px, over the frame",
+            size=CLEAR,
         )
     ]
     start = "the warm start" if findings.observation.warm else "0"
@@ -39,7 +40,7 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
             lines.append(Line(label, values, SERIES[number % len(SERIES)], start=0))
         if lines:
             title = f"Flow of the pixels' cells: {name}"
-            panels.append(titled(chart(lines, iterations=total), title, f"px, accumulating from {start}"))
+            panels.append(titled(chart(lines, iterations=total), title, f"px, accumulating from {start}", size=CLEAR))
     if findings.errors is not None:
         measured, title, unit = findings.errors, "End-point error", "px, mean over the frame"
     else:
@@ -48,16 +49,19 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
             "Update of the fastest cells",
             f"px, {100 - 100 * MOVING:.0f} % move less",
         )
-    panels.append(titled(chart([Line("", measured.tolist(), INK)], iterations=total, floor=0), title, unit))
+    curve = chart([Line("", measured.tolist(), INK)], iterations=total, floor=0)
+    panels.append(titled(curve, title, unit, size=CLEAR))
     weights = Line("", findings.loss_weights.tolist(), INK)
     panels.append(
         titled(
             chart([weights], iterations=total, floor=0),
             "Weight in RAFT's training loss",
             f"{LOSS_DECAY}^(N - i) for update i of N",
+            size=CLEAR,
         )
     )
     shares = Line("", np.cumsum(findings.loss_shares).tolist(), INK)
-    panels.append(titled(chart([shares], iterations=total, floor=0), "Share of the loss's weight", "updates 1 to i"))
+    curve = chart([shares], iterations=total, floor=0)
+    panels.append(titled(curve, "Share of the loss's weight", "updates 1 to i", size=CLEAR))
     notes = [findings.story["update"], findings.story["loss"]]
     yield PictureFile("convergence.png", [as_figure("convergence", tiled(panels, columns=3, gap=22), notes=notes)])

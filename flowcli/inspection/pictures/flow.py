@@ -8,6 +8,7 @@ import numpy as np
 
 from flowcli.flow.colour import ColourScale, colour_flow, wheel
 from flowcli.inspection.canvas import (
+    CLEAR,
     SERIES,
     arrow,
     column,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     Box = tuple[float, float, float, float]
     """Left, top, right, bottom."""
 
-WIDE = 1.6
-"""The aspect ratio above which frames are stacked instead of side by side."""
+BOX = (700, 560)
+"""The width and height that a frame fits, in px."""
 RADIUS = 44
 LONGEST = 60
 """The maximum length of an arrow that is drawn longer than the flow, in px of the picture."""
@@ -46,17 +47,17 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
     """`flow.png`: the first frame with the motion of every inspected pixel, the flow with (u, v), and a colour key."""
     subject = findings.subject
     height, width = subject.first.shape[:2]
-    wide = width > WIDE * height
-    box = (1000, 620) if wide else (640, 560)
-    stretch = stretch_of(findings, min(box[0] / width, box[1] / height))
+    stretch = stretch_of(findings, min(BOX[0] / width, BOX[1] / height))
     colours = colour_flow(findings.observation.flow, scale=findings.scale)
     frame = titled(
-        framed(marked(subject.first, findings, box, stretch=stretch)),
+        framed(marked(subject.first, findings, BOX, stretch=stretch)),
         "First frame",
         "arrows are the flow" + f", drawn {stretch} times as long" * (stretch > 1),
+        size=CLEAR,
     )
-    flow = titled(framed(marked(colours, findings, box, stretch=None)), "Flow to the second frame", "(u, v) in px")
-    panels = column([frame, flow]) if wide else row([frame, flow], gap=18)
+    labelled = framed(marked(colours, findings, BOX, stretch=None))
+    flow = titled(labelled, "Flow to the second frame", "(u, v) in px", size=CLEAR)
+    panels = row([frame, flow], gap=18)
     below = row([key(findings.scale), legend(findings)], gap=28)
     yield PictureFile("flow.png", [as_figure("flow", column([panels, below], gap=16))])
 
@@ -119,7 +120,8 @@ def key(scale: ColourScale) -> Image:
     steps = np.arange(-RADIUS, RADIUS + 1)
     rim = np.clip(RADIUS + 0.5 - np.hypot(*np.meshgrid(steps, steps)), 0, 1)[..., None]
     disc = (colours * rim + 255 * (1 - rim)).astype(np.uint8)
-    return row([disc, column([line("colour is direction,"), line(f"full at {scale.max_flow:.3g} px")], gap=0)], gap=10)
+    words = [line(text, size=15) for text in ("colour is direction,", f"full at {scale.max_flow:.3g} px")]
+    return row([disc, column(words, gap=0)], gap=10)
 
 
 def legend(findings: Findings) -> Image:

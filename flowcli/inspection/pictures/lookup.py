@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flowcli.inspection.story import Story
 
 PANEL = 170
-THUMB = 76
+THUMB = 92
 PROPOSAL = (200, 105, 0)
 """The orange of arrows, dark enough for text."""
 
@@ -120,7 +120,7 @@ def table(reading: Reading, story: Story, ranges: Sequence[Range]) -> Image:
     """A row for each update: pictures of every level, then numbers."""
     rows = []
     for update, lookups in enumerate(reading.lookups):
-        cells = [titled_pair(reading, lookup, ranges[lookup.level]) for lookup in lookups]
+        cells = [pictured(reading, lookup, ranges[lookup.level], reading.deltas[update]) for lookup in lookups]
         rows.append(row([number_cell(update + 1), *cells, figures(reading, update)], gap=14))
     side = THUMB // len(reading.lookups[0][0].window) * len(reading.lookups[0][0].window)
     width = 2 * side + 4
@@ -132,13 +132,15 @@ def table(reading: Reading, story: Story, ranges: Sequence[Range]) -> Image:
         story.steps["update"],
     ]
     about = f"pixel ({reading.pixel.x}, {reading.pixel.y})"
-    return as_figure("lookup", column([heading, *rows], gap=6), about=about, notes=notes)
+    return as_figure("lookup", column([heading, *rows], gap=8), about=about, notes=notes)
 
 
-def titled_pair(reading: Reading, lookup: Lookup, span: Range) -> Image:
-    """Thumbnails of a level's raw and resampled window."""
+def pictured(reading: Reading, lookup: Lookup, span: Range, delta: np.ndarray) -> Image:
+    """Thumbnails of a level's raw and resampled window, the latter with proposal and step."""
     unit = max(1, THUMB // len(lookup.window))
-    return row([around(reading, lookup, span, unit), resampled(lookup, span, unit)], gap=4)
+    grid = resampled(lookup, span, unit)
+    pointed(grid, lookup, delta, unit)
+    return row([around(reading, lookup, span, unit), grid], gap=4)
 
 
 def number_cell(number: int) -> Image:
@@ -154,10 +156,10 @@ def figures(reading: Reading, update: int) -> Image:
     proposals = "   ".join(f"L{lookup.level} {offset(lookup)}" for lookup in reading.lookups[update])
     return column(
         [
-            line(f"looked at ({decimal(y)}, {decimal(x)})", size=13),
-            line(f"proposed   {proposals}", size=12, colour=PROPOSAL),
-            line(f"moved by {vector(reading.deltas[update])}", size=13, colour=BLUE),
-            line(f"flow {vector(reading.flow[update])} px", size=13, bold=True),
+            line(f"looked at ({decimal(y)}, {decimal(x)})", size=14),
+            line(f"proposed   {proposals}", size=14, colour=PROPOSAL),
+            line(f"moved by {vector(reading.deltas[update])}", size=14, colour=BLUE),
+            line(f"flow {vector(reading.flow[update])} px", size=14, bold=True),
         ],
         gap=0,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowcli.inspection.canvas import column, decimal, enlarged, fitted, heat, line, row, tiled, titled
+from flowcli.inspection.canvas import CLEAR, beside, column, decimal, enlarged, fitted, heat, line, row, tiled, titled
 from flowcli.inspection.figures import as_figure
 from flowcli.inspection.maps import hidden_sequences, motion_sequences
 from flowcli.inspection.picture import PictureFile
@@ -45,7 +45,9 @@ def both(name: str, sequences: Sequence[Named], labels: Sequence[str]) -> Iterat
     """The sheet and the animation of channels whose maps have these labels."""
     chosen = shown_of(len(labels))
     rows = [sheet_row(label, sequence, [labels[index] for index in chosen], chosen) for label, sequence in sequences]
-    yield PictureFile(f"{name}.png", [as_figure(name, column(rows, gap=10))])
+    height, width = sequences[0][1].maps[0].shape
+    sheet = tiled(rows, columns=beside(width, height, usual=1), gap=16)
+    yield PictureFile(f"{name}.png", [as_figure(name, sheet)])
     yield PictureFile(f"{name}.gif", [moment(name, sequences, index, label) for index, label in enumerate(labels)])
 
 
@@ -57,10 +59,10 @@ def shown_of(count: int) -> list[int]:
 def sheet_row(title: str, sequence: ChannelSequence, labels: Sequence[str], indices: Sequence[int]) -> Image:
     """The chosen maps of one channel from left to right."""
     thumbs = [
-        column([line(label, size=12), fitted(shown(sequence, index), *THUMB, smooth=False)], gap=0)
+        column([line(label, size=14), fitted(shown(sequence, index), *THUMB, smooth=False)], gap=0)
         for label, index in zip(labels, indices, strict=True)
     ]
-    return titled(row(thumbs, gap=6), title, span(sequence))
+    return titled(row(thumbs, gap=6), f"{title}; {span(sequence)}", size=CLEAR)
 
 
 def moment(name: str, sequences: Sequence[Named], index: int, label: str) -> Image:

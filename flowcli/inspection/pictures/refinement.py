@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.flow.colour import colour_flow
-from flowcli.inspection.canvas import fitted, framed, heat, tiled, titled
+from flowcli.inspection.canvas import CLEAR, beside, fitted, framed, heat, tiled, titled
 from flowcli.inspection.figures import as_figure
 from flowcli.inspection.loss import mean_error
 from flowcli.inspection.picture import PictureFile
@@ -32,15 +32,13 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
         notes = [f"{note}; {error}" for note, error in zip(notes, errors, strict=True)]
     moved = np.linalg.norm(observation.refined - observation.flow, axis=2)
     most = max(float(np.quantile(moved, 0.99)), 1e-6)
-    range_shown = f"0 to {most:.2f} px, {moved.mean():.2f} on average"
-    panels = [
-        titled(
-            framed(fitted(findings.subject.first, *PANEL)),
-            "First frame",
-            "{} x {} px".format(*findings.subject.first.shape[1::-1]),
-        ),
-        titled(framed(fitted(heat(moved, low=0, high=most), *PANEL)), "How far the flow moves", range_shown),
-        titled(framed(fitted(colour_flow(observation.flow, scale=scale), *PANEL)), "RAFT", notes[0]),
-        titled(framed(fitted(colour_flow(observation.refined, scale=scale), *PANEL)), "RAFT and refinement", notes[1]),
+    range_shown = f"0 to {most:.2f} px and more, {moved.mean():.2f} on average"
+    shown = [
+        (findings.subject.first, "First frame", "{} x {} px".format(*findings.subject.first.shape[1::-1])),
+        (heat(moved, low=0, high=most), "How far the flow moves", range_shown),
+        (colour_flow(observation.flow, scale=scale), "RAFT", notes[0]),
+        (colour_flow(observation.refined, scale=scale), "RAFT and refinement", notes[1]),
     ]
-    yield PictureFile("refinement.png", [as_figure("refinement", tiled(panels, columns=2))])
+    panels = [titled(framed(fitted(image, *PANEL)), title, note, size=CLEAR) for image, title, note in shown]
+    columns = beside(observation.grid.width, observation.grid.height, usual=2)
+    yield PictureFile("refinement.png", [as_figure("refinement", tiled(panels, columns=columns))])

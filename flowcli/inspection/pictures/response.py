@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.inspection.canvas import (
+    CLEAR,
     ORANGE,
     RED,
     ROOMY,
+    beside,
     decimal,
     dot,
     enlarged,
@@ -18,7 +20,6 @@ from flowcli.inspection.canvas import (
     mark_cell,
     path,
     rectangle,
-    row,
     tiled,
     titled,
 )
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
     from flowcli.inspection.reading import Reading
     from flowcli.inspection.story import Story
 
-PYRAMID_PANEL = 384
+PYRAMID_PANEL = (384, 430)
+WIDE_PANEL = (720, 430)
+"""The width and height that a panel fits, in px: of four side by side, and of two for frames wider than `WIDE`."""
+WIDE = 1.5
 ANIMATION_PANEL = 768
 SEARCH_PANEL = (700, 460)
 DIMMED = 0.55
@@ -53,16 +57,20 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
 
 
 def pyramid(reading: Reading, story: Story) -> Image:
-    """The response maps of all levels side by side, at one scale."""
-    factor = max(1, PYRAMID_PANEL // max(reading.responses[0].shape))
+    """The response maps of all levels at one scale: side by side, or in two rows for wide frames."""
+    rows, columns = reading.responses[0].shape
+    wide = columns > WIDE * rows
+    width, height = WIDE_PANEL if wide else PYRAMID_PANEL
+    factor = max(1, min(width // columns, height // rows))
     panels = []
     for level, response in enumerate(reading.responses):
         panel = enlarged(heat_of(response), factor << level)
         mark_cell(panel, reading.trajectory[-1] / 2**level, factor << level)
         rows, columns = response.shape
         note = f"{rows} x {columns} cells, {decimal(response.min())} to {decimal(response.max())}"
-        panels.append(titled(panel, f"Level {level}: 1/{STRIDE << level}", note))
-    return as_figure("pyramid", row(panels), about=name(reading), notes=[story.steps["correlate"]])
+        panels.append(titled(panel, f"Level {level}: 1/{STRIDE << level}", note, size=CLEAR))
+    sheet = tiled(panels, columns=2 if wide else len(panels))
+    return as_figure("pyramid", sheet, about=name(reading), notes=[story.steps["correlate"]])
 
 
 def search(reading: Reading, story: Story, findings: Findings) -> Image:
@@ -79,9 +87,11 @@ def search(reading: Reading, story: Story, findings: Findings) -> Image:
         points = [in_panel(reading, findings, update, level, factor) for update in range(len(reading.trajectory))]
         path(panel, points, RED, weight=2)
         dot(panel, points[-1], RED, radius=3)
-        note = f"window radius {radius} cells, {radius * STRIDE << level} px"
-        panels.append(titled(framed(panel), f"Level {level}", note))
-    return as_figure("search", tiled(panels, columns=2, gap=16), about=name(reading), notes=[story.steps["look_up"]])
+        note = f"window of {2 * radius + 1} x {2 * radius + 1} cells, {side} x {side} px"
+        panels.append(titled(framed(panel), f"Level {level}", note, size=CLEAR))
+    frame = findings.observation.grid
+    sheet = tiled(panels, columns=beside(frame.width, frame.height, usual=2), gap=16)
+    return as_figure("search", sheet, about=name(reading), notes=[story.steps["look_up"]])
 
 
 def overlaid(reading: Reading, findings: Findings, level: int) -> tuple[Image, float]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowcli.inspection.canvas import ORANGE, SERIES, arrow, framed, tiled, titled
+from flowcli.inspection.canvas import CLEAR, ORANGE, SERIES, arrow, beside, framed, tiled, titled
 from flowcli.inspection.chart import Line, chart
 from flowcli.inspection.figures import as_figure
 from flowcli.inspection.picture import PictureFile
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 
     Field = Float[NDArray[np.float32], "2 rows columns"]
 
-PANEL = 720
-"""The width of a panel in px."""
-ARROWS_ACROSS = 26
-"""About how many cells of a row have arrows."""
+PANEL = (720, 520)
+"""The width and height that a panel fits, in px."""
+MOST_ARROWS = 26
+"""About how many cells of a row or column have arrows, whichever is longer."""
+FEW = 0.01
+"""The mean over a smaller share of the cells is left out, as it says nothing."""
 MOVES = 0.1
 """Cells: a shorter step has no direction worth comparing."""
+CHART = (470, 280)
+"""The smallest width and height of the chart, in px."""
 DIMMED = 0.35
 SKY = (110, 200, 255)
 """The blue of steps, light enough for a dark frame."""
@@ -44,32 +48,50 @@ def draw(findings: Findings) -> Iterator[PictureFile]:
             framed(field(findings, findings.observation.updates[update])),
             f"Update {update + 1}",
             agreement(findings, update),
-            size=15,
+            size=CLEAR,
         )
         for update in shown
     ]
     values = cosines(findings)
-    lines = [Line(f"level {level}", row.tolist(), SERIES[level % len(SERIES)]) for level, row in enumerate(values)]
-    curves = chart(lines, iterations=count)
-    panels.append(titled(curves, "Cosine between step and proposal", "mean over the cells that move", size=15))
-    notes = [verdict(values)] if np.isfinite(values[:, 0]).all() else []
-    yield PictureFile("steps.png", [as_figure("steps", tiled(panels, columns=2), notes=notes)])
+    if np.isfinite(values).any():
+        panels.append(curves(values, panel_size(findings)))
+    grid = findings.observation.grid
+    usual = 2 if len(panels) > len(shown) else len(shown)
+    sheet = tiled(panels, columns=beside(grid.width, grid.height, usual=usual))
+    yield PictureFile("steps.png", [as_figure("steps", sheet, notes=[verdict(values)])])
+
+
+def curves(cosines: Float[NDArray[np.float64], "levels updates"], panel: tuple[int, int]) -> Image:
+    """The chart of the mean cosines, at least as large as a panel."""
+    lines = [Line(f"level {level}", row.tolist(), SERIES[level % len(SERIES)]) for level, row in enumerate(cosines)]
+    drawn = chart(lines, iterations=cosines.shape[1], size=(max(panel[0], CHART[0]), max(panel[1], CHART[1])))
+    note = f"mean over the cells that move, if at least {100 * FEW:.0f} % do"
+    return titled(drawn, "Cosine between step and proposal", note, size=CLEAR)
+
+
+def panel_size(findings: Findings) -> tuple[int, int]:
+    """The width and height of a panel in px."""
+    grid = findings.observation.grid
+    factor = min(PANEL[0] / grid.width, PANEL[1] / grid.height)
+    return max(1, round(grid.width * factor)), max(1, round(grid.height * factor))
 
 
 def verdict(cosines: Float[NDArray[np.float64], "levels updates"]) -> str:
     """Which level the first steps follow most, as a sentence."""
-    level = int(np.argmax(cosines[:, 0]))
+    if np.isnan(cosines[:, 0]).all():
+        return "Too few cells move in update 1 for a comparison of directions."
+    level = int(np.nanargmax(cosines[:, 0]))
     return f"The steps of update 1 follow level {level} most, with a mean cosine of {cosines[level, 0]:.2f}."
 
 
 def field(findings: Findings, update: ObservedUpdate) -> Image:
     """The dimmed first frame with arrows of level 0's proposal and of the step, both at the scale of the frame."""
     grid = findings.observation.grid
-    factor = PANEL / grid.width
-    size = (PANEL, max(1, round(grid.height * factor)))
+    size = panel_size(findings)
+    factor = size[0] / grid.width
     image = np.asarray(cv2.resize(findings.subject.first, size, interpolation=cv2.INTER_AREA) * DIMMED, np.uint8)
     rows, columns = grid.visible
-    every = max(1, round((columns.stop - columns.start) / ARROWS_ACROSS))
+    every = max(1, round(max(rows.stop - rows.start, columns.stop - columns.start) / MOST_ARROWS))
     unit = 8 * factor
     for y in range(rows.start + every // 2, rows.stop, every):
         for x in range(columns.start + every // 2, columns.stop, every):
@@ -103,7 +125,9 @@ def cosines(findings: Findings) -> Float[NDArray[np.float64], "levels updates"]:
 
 
 def mean_cosine(step: Field, proposal: Field) -> float:
-    """The mean cosine over the cells where the step moves and the proposal points elsewhere; NaN if there are none."""
+    """The mean cosine over the cells where the step moves and the proposal points elsewhere; NaN if they are few."""
     lengths = np.linalg.norm(step, axis=0) * np.linalg.norm(proposal, axis=0)
     usable: Bool[NDArray[np.bool_], "rows columns"] = (np.linalg.norm(step, axis=0) >= MOVES) & (lengths > 0)
-    return float(((step * proposal).sum(axis=0)[usable] / lengths[usable]).mean()) if usable.any() else float("nan")
+    if usable.mean() < FEW:
+        return float("nan")
+    return float(((step * proposal).sum(axis=0)[usable] / lengths[usable]).mean())
