@@ -83,6 +83,17 @@ def test_an_opencv_without_libgl_is_a_problem_of_opencv_alone_with_a_fix(tmp_pat
     assert any(line.startswith("weights ") and "raft-small (checksum right" in line for line in lines)
 
 
+def test_an_opencv_without_room_in_memory_is_not_to_be_installed_again(tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libavcodec.so: failed to map segment from shared object')")
+    script = "try: import flowcli.system.opencv\nexcept Exception as error: print(error, error.hint, sep='; ')"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout == (
+        "OpenCV cannot be loaded: libavcodec.so: failed to map segment from shared object; "
+        "raise the memory limit that `ulimit -v` shows\n"
+    )
+
+
 def test_a_torch_that_cannot_be_loaded_is_a_problem_and_stops_no_other_check(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so.13: cannot open shared object file')")
     lines = doctor_in_new_process("--json", lacks="torch, weights", PYTHONPATH=str(tmp_path))
