@@ -42,11 +42,12 @@ RELATIVES = {
     "feature_flow_attn.": "GMFlow",
     "memory_encoder.": "FlowFormer",
 }
-# What a failed download stores instead of a checkpoint, by its first bytes.
+# What is not a checkpoint, such as what a failed download stores, by a regular expression of its first bytes.
 BEGINNINGS = {
     b"<": ("is a web page, not a checkpoint", "download the file itself, not the page that offers it"),
     b"\x89PNG": ("is an image, not a checkpoint", ACCEPTED),
     b"\xff\xd8\xff": ("is an image, not a checkpoint", ACCEPTED),
+    b"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ": ("is a video, not a checkpoint", ACCEPTED),
     b"version https://git-lfs": ("is a git-lfs pointer, not a checkpoint", "run `git lfs pull`"),
 }
 
@@ -216,7 +217,7 @@ def refuse_non_checkpoint(path: Path) -> None:
     if path.suffix.lower() == ".onnx":
         raise CheckpointError(f"{path} is an ONNX model, which flowcli writes but does not read", hint=ACCEPTED)
     for beginning, (reason, hint) in BEGINNINGS.items():
-        if head.lstrip().startswith(beginning):
+        if re.match(beginning, head.lstrip(), re.DOTALL):
             raise CheckpointError(f"{path} {reason}", hint=hint)
     if is_text(head):
         raise CheckpointError(f"{path} is text, not a checkpoint", hint=ACCEPTED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import re
 import sys
@@ -19,9 +18,10 @@ from typer.main import get_command
 from flowcli.cli import commands
 from flowcli.cli.completion import complete_values
 from flowcli.cli.help import Command, Group
-from flowcli.errors import DeviceError, FlowcliError, OutputError, UsageError
+from flowcli.errors import FlowcliError, OutputError, UsageError
 from flowcli.system.console import write_line
 from flowcli.system.log import close_log, log_traceback
+from flowcli.system.refusals import refused_by_system
 from flowcli.system.signals import Interruption, Stop, StoppedError
 from flowcli.system.streams import prepare_streams
 from flowcli.version import __version__
@@ -118,9 +118,11 @@ def code_of(arguments: list[str]) -> int:
         return fail(StoppedError(stop.number, hint="nothing unfinished was kept"))
     except FlowcliError as error:
         log_traceback()
+        free_frames(error)
         return fail(error)
     except Exception as error:
         log_traceback()
+        free_frames(error)
         if interruption.number is not None:
             # An interrupted import of native code may raise any exception.
             return fail(StoppedError(interruption.number, hint="nothing unfinished was kept"))
@@ -128,20 +130,6 @@ def code_of(arguments: list[str]) -> int:
             return fail(refused)
         traceback.print_exc()
         return fail(FlowcliError("this is a bug in flowcli", hint="please report the lines above and the command"))
-
-
-def refused_by_system(error: Exception) -> FlowcliError | None:
-    """The failure to report for a lack of disk space, memory, threads or a library; None for any other error."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number == errno.ENOSPC:
-        return OutputError("the disk is full", hint="free some space, or write elsewhere")
-    if number in {errno.ENOMEM, errno.EAGAIN} or isinstance(error, MemoryError) or "start new thread" in str(error):
-        hint = "raise the limits that `ulimit -a` shows, or use --max-side to compute at a smaller size"
-        return DeviceError("the system has no more memory or no more threads", hint=hint)
-    if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
-        hint = "raise the memory limit that `ulimit -v` shows, or install flowcli again"
-        return DeviceError(f"a library cannot be loaded: {error}", hint=hint)
-    return None
 
 
 def answer(arguments: list[str]) -> int:
@@ -196,3 +184,11 @@ def fail(error: FlowcliError) -> int:
     write_line(f"error: {error}")
     write_line(f"hint: {error.hint}")
     return error.exit_code
+
+
+def free_frames(error: BaseException) -> None:
+    """Frees what the functions of an error's tracebacks held: without memory, the message would fail as they did."""
+    cause: BaseException | None = error
+    while cause:
+        traceback.clear_frames(cause.__traceback__)
+        cause = cause.__cause__ or cause.__context__

@@ -8,6 +8,7 @@ from typing import Any
 
 from flowcli.errors import DeviceError, FlowcliError
 from flowcli.system.json_text import json_text
+from flowcli.system.refusals import RAISE_LIMIT, UNMAPPED, reason
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,7 @@ def loaded(diagnosis: Diagnosis, module: str, *, package: str, fix: str | None =
     except FlowcliError as error:
         diagnosis.add_problem(str(error), fix or error.hint)
     except (ImportError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        diagnosis.add_problem(
-            f"{package} cannot be loaded: {reason}", fix or f"pip install --force-reinstall {package}"
-        )
+        reinstall = RAISE_LIMIT if UNMAPPED in str(error) else f"pip install --force-reinstall {package}"
+        diagnosis.add_problem(f"{package} cannot be loaded: {reason(error)}", fix or reinstall)
     diagnosis.add_fact(package, "cannot be loaded, see the problems", None)
     return None

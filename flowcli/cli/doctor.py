@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flowcli.cli.diagnosis import Diagnosis, loaded
 from flowcli.errors import FlowcliError
 from flowcli.model.memory_plan import amount, make_cpu_plan, make_plan
+from flowcli.system.terminal import counted
 from flowcli.version import __version__
 from raft_core.config import LARGE, SMALL
 
@@ -109,8 +110,8 @@ def device_record(torch: Any, device: torch.device, free: int | None) -> dict[st
         return {"name": torch.cuda.get_device_name(device), "precisions": precisions, **free_memory}
     if device.type == "mps":
         return {"name": "Apple GPU", "precisions": ["fp32", "fp16"], **free_memory}
-    capability = torch.backends.cpu.get_cpu_capability()
-    return {"name": f"{capability}, {torch.get_num_threads()} threads", "precisions": ["fp32", "bf16"], **free_memory}
+    name = f"{torch.backends.cpu.get_cpu_capability()}, {counted(torch.get_num_threads(), 'thread')}"
+    return {"name": name, "precisions": ["fp32", "bf16"], **free_memory}
 
 
 def check_sizes(diagnosis: Diagnosis, budget: int | None, *, on_cpu: bool) -> None:
@@ -195,7 +196,11 @@ def check_weights(diagnosis: Diagnosis) -> None:
             f"the embedded weights {weights.DEFAULT} are missing",
             "install flowcli again from its folder: pip install --force-reinstall --no-deps .",
         )
-    lines = [f"{name} (checksum {checksum}, {tensors})" for name, (checksum, tensors) in verdicts.items.items()]
+    # Whose tensors they are is left out where the name says it.
+    lines = [
+        f"{name} (checksum {checksum}{f', {tensors}' * (tensors != name)})"
+        for name, (checksum, tensors) in verdicts.items.items()
+    ]
     diagnosis.add_fact(
         "weights",
         "; ".join(lines) or "none",

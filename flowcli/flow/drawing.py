@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Flow = Float[NDArray[np.float32], "height width 2"]
     Mask = Bool[NDArray[np.bool_], "height width"]
 
+CAPTION = 28
+"""The height of the strip with a picture's name in a labelled row, in pixels."""
 
 _ALL_IS_FAST = 1e-6
 _LEAVING = (190, 30, 60)
@@ -174,7 +176,7 @@ def _hatch(image: Image, lines: Mask, colour: tuple[int, int, int]) -> None:
 
 
 def _caption(text: str, width: int) -> Image:
-    strip = np.full((28, width, 3), 255, np.uint8)
+    strip = np.full((CAPTION, width, 3), 255, np.uint8)
     (length, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.55, 1)
     place = ((width - length) // 2, 19)
     cv2.putText(strip, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (40, 40, 40), 1, cv2.LINE_AA)

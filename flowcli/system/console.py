@@ -113,7 +113,8 @@ class Console:
                 rate = number / (now - started)
                 left = f", about {(total - number) / rate:.0f} s left" if total and total > number else ""
                 title = f"{self._title}: " * bool(self._title)
-                write_line(f"{title}{counted(number, unit)} done, {rate:.2f} {unit}s/s{left}")
+                pace = f"{rate:.2f} {unit}s/s" if rate >= 0.1 else f"{1 / rate:.0f} s per {unit}"
+                write_line(f"{title}{counted(number, unit)} done, {pace}{left}")
                 reported = now
 
     def conclude(self, result: Result) -> None:

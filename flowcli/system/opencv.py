@@ -9,6 +9,7 @@ import numpy as np
 
 from flowcli.errors import DeviceError, SourceError
 from flowcli.system.files import write_whole
+from flowcli.system.refusals import RAISE_LIMIT, UNMAPPED, reason
 from flowcli.system.streams import silenced
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ try:
     import cv2
 except ImportError as error:
     raise DeviceError(
-        f"OpenCV cannot be loaded: {error}",
-        hint="pip uninstall -y opencv-python opencv-contrib-python, then "
+        f"OpenCV cannot be loaded: {reason(error)}",
+        hint=RAISE_LIMIT
+        if UNMAPPED in str(error)
+        else "pip uninstall -y opencv-python opencv-contrib-python, then "
         "pip install --force-reinstall opencv-python-headless, which needs no desktop",
     ) from error
 finally:

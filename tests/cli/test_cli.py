@@ -4,12 +4,14 @@ import logging
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from flowcli.errors import DeviceError
 from flowcli.flow.outputs import descriptions, kind_of
 from flowcli.media.images import EXTENSIONS
 from flowcli.training.recipes import names
@@ -221,6 +223,26 @@ def test_without_memory_for_the_traceback_the_error_is_still_reported(place, com
     ended = compute("video", "clip.mp4", *log)
     assert ended.code == 6
     assert ended.err[-2] == "error: the system has no more memory or no more threads"
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_a_failed_run_held_is_freed_before_its_error_is_reported(place, compute, monkeypatch, wrapped) -> None:
+    held = []
+
+    def exhausted(*_: object, **__: object) -> None:
+        volume = np.zeros(9)
+        held.append(weakref.ref(volume))
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            if wrapped:
+                raise DeviceError("not enough memory", hint="use less") from error
+            raise
+
+    monkeypatch.setattr("flowcli.pipeline.video.open_source", exhausted)
+    monkeypatch.setattr("flowcli.cli.app.write_line", lambda _: held.append(held[0]()))
+    assert compute("video", "clip.mp4").code == 6
+    assert [each is None for each in held[1:]] == [True, True]
 
 
 def test_completion_finds_commands() -> None:

@@ -45,7 +45,7 @@ def test_the_machine_is_described_with_one_line_for_each_heading(flowcli) -> Non
     assert torch.__version__ in facts["torch"]
     assert "cpu: " in facts["devices"]
     assert "H.264" in facts["av"]
-    assert "raft-small (checksum right, raft-small)" in facts["weights"]
+    assert "raft-small (checksum right)" in facts["weights"]
 
 
 def test_json_has_the_same_headings(flowcli) -> None:
@@ -81,6 +81,17 @@ def test_an_opencv_without_libgl_is_a_problem_of_opencv_alone_with_a_fix(tmp_pat
     assert any(line.startswith("torch ") and torch.__version__ in line for line in lines)
     assert any(line.startswith("av ") and "encodes H.264" in line for line in lines)
     assert any(line.startswith("weights ") and "raft-small (checksum right" in line for line in lines)
+
+
+def test_an_opencv_without_room_in_memory_is_not_to_be_installed_again(tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libavcodec.so: failed to map segment from shared object')")
+    script = "try: import flowcli.system.opencv\nexcept Exception as error: print(error, error.hint, sep='; ')"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout == (
+        "OpenCV cannot be loaded: libavcodec.so: failed to map segment from shared object; "
+        "raise the memory limit that `ulimit -v` shows\n"
+    )
 
 
 def test_a_torch_that_cannot_be_loaded_is_a_problem_and_stops_no_other_check(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -164,8 +165,14 @@ def test_a_device_out_of_memory_gets_smaller_batches_or_is_an_error(run, monkeyp
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), RuntimeError("can't start new thread")],
-    ids=["Python", "system", "thread"],
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+        RuntimeError("can't start new thread"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        cv2.error("OpenCV(5.0.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 9 bytes"),
+    ],
+    ids=["Python", "system", "thread", "torch", "OpenCV"],
 )
 def test_a_system_without_memory_or_threads_is_an_error(run, monkeypatch, error: Exception) -> None:
     def fail(_: str) -> None:
@@ -175,3 +182,25 @@ def test_a_system_without_memory_or_threads_is_an_error(run, monkeypatch, error:
     code, lines = run("flo")
     assert (code, lines[0]) == (6, "error: the system has no more memory or no more threads")
     assert lines[1].startswith("hint: raise the limits")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError("libgomp.so.1: failed to map segment from shared object"), "libgomp.so.1: failed to map segment"),
+        (
+            ImportError("\nRead this advice.\n\nOriginal error was: libx.so: cannot open\n"),
+            "Original error was: libx.so",
+        ),
+        (ImportError(), "ImportError"),
+    ],
+)
+def test_a_library_that_cannot_be_loaded_is_an_error_with_its_cause(run, monkeypatch, error: Exception, says) -> None:
+    def fail(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr("flowcli.pipeline.task.find", fail)
+    code, lines = run("flo")
+    assert code == 6
+    assert lines[0].startswith(f"error: a library cannot be loaded: {says}")
+    assert lines[1].startswith("hint: raise the memory limit")

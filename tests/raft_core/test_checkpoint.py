@@ -373,6 +373,9 @@ def test_a_missing_file_is_told_with_a_hint(tmp_path: Path, name: str) -> None:
         ("raft.onnx", b"\x08\x08\x12\x07pytorch", "is an ONNX model, which flowcli writes but does not read"),
         ("raft.pth", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is an image, not a checkpoint"),
         ("raft.pth", b"\xff\xd8\xff\xe0\0\x10JFIF", "is an image, not a checkpoint"),
+        ("in.mp4", b"\0\0\0 ftypisom\0\0\2\0", "is a video, not a checkpoint"),
+        ("in.mkv", b"\x1aE\xdf\xa3\xa3B\x86\x81", "is a video, not a checkpoint"),
+        ("in.avi", b"RIFF\x10\n\0\0AVI LIST", "is a video, not a checkpoint"),
         ("raft.safetensors", b"weights of RAFT\n", "is text, not a checkpoint"),
     ],
 )

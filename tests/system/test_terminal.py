@@ -115,3 +115,16 @@ def test_tables_break_no_number_and_no_short_word(monkeypatch) -> None:
     assert all(word in drawn.split() for row in rows[:2] for cell in row for word in cell.split())
     monkeypatch.setenv("COLUMNS", "20")
     assert all(word in columns(rows).split() for word in ("raft-small-convex", "12.345", "commands"))
+
+
+@pytest.mark.parametrize(("seconds", "pace"), [(0.5, "2.00 clips/s"), (10, "0.10 clips/s"), (80, "80 s per clip")])
+def test_without_a_terminal_lines_say_the_pace_even_of_slow_work(monkeypatch, seconds: float, pace: str) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setattr("flowcli.system.console.SECONDS_BETWEEN_LINES", 0)
+    clock = iter([0.0, seconds, 2 * seconds])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    assert list(Console().follow("ab", total=2, unit="clip")) == ["a", "b"]
+    assert sys.stderr.getvalue().splitlines() == [
+        f"1 clip done, {pace}, about {seconds:.0f} s left",
+        f"2 clips done, {pace}",
+    ]
