@@ -1,183 +1,139 @@
-"""Plain regions: where two frames show nothing but noise, flow follows the camera, or is zero before a still one.
+"""Plain regions: where two frames show nothing but noise, flow follows the camera, or is zero.
 
-RAFT matches noise there, and invents motion of many px: in a plain sky, in a wall behind what moves. By Occam's razor
-the simplest motion is taken that explains both frames as well: of a camera that shifts, turns and zooms, if what is
-textured at the frame's border moves with one; none, if the border shows hardly anything. It acts on regions that
+RAFT matches the noise of a plain sky, or of a wall behind what moves, and invents motion of many px. By Occam's razor
+such regions take the simplest motion that explains both frames as well: that of a camera which shifts, turns and zooms,
+if what is textured at the frame's border moves with one; none, if hardly anything is textured there. A region
 
-- show no texture above their noise, at any scale, and differ along the simpler motion as little as along the flow,
-- reach the border, so that a plain thing that moves within the frame keeps its motion,
-- end in edges that move along: where texture of the camera's motion is beside edges that do not, the region is that of
-  a plain thing which moves by itself.
+- shows no texture above its noise, at any scale, and differs along the simpler motion hardly more than along the flow;
+- takes up much of the border: plain things that move within the frame, or enter it, keep their motion;
+- ends in edges that move along. Where they do not, though what is behind them follows the camera, the region is a
+  plain thing that moves by itself.
 
-All else keeps its flow: textured pixels, edges, what is enclosed, and frames whose camera cannot be told.
+Textured pixels, edges and what is enclosed keep their flow, and so do frames whose camera cannot be told.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from flowcli.model.resize import grey_on
 from flowcli.model.still import MOST_EXCESS, MOST_NOISE, ROUNDING, median_of_its_brightness
+from flowcli.model.texture import (
+    CELL,
+    HALF,
+    SCALES,
+    TEXTURE,
+    Comparison,
+    around,
+    averaged,
+    by_scale,
+    compare,
+    grown,
+    laplacian,
+    mostly,
+    variances,
+)
 from flowcli.system.opencv import cv2
-from raft_core.grid import pixel_grid, sample
+from raft_core.grid import pixel_grid
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from collections.abc import Sequence
+
+    from jaxtyping import Float
     from torch import Tensor
 
-    Plane = Float[Tensor, "1 1 height width"]
-    Flow = Float[Tensor, "1 2 height width"]
-    Cells = Float[Tensor, "1 channels rows columns"]
-    Mask = Bool[Tensor, "1 1 rows columns"]
+    from flowcli.media.frames import FramePair
+    from flowcli.model.texture import Cells, Flow, Mask, Plane
 
-HALF = 2
-SIDE = 7
-CELL = 8
-"""The side in px of the cells that are judged."""
-SCALES = (2, 4, 8)
-"""The sizes in px to which frames are averaged to see texture in noise."""
-TEXTURE = 4.0
-"""Texture is explained where what both frames show is so many times what they differ by; noise has a ratio of 1."""
-MOST_SHOWN = 1.6
-"""The greatest such ratio of plain cells, in windows of 5 x 5."""
-WORSE, WORSE_IN_ALL = 1.5, 1.2
-"""The greatest difference along the simpler motion, as a multiple of that along the flow: in windows, in a region."""
-INVISIBLE = ROUNDING / 2
-"""The squared difference, in grey levels, of regions that are not asked which motion explains them better."""
+LEAST_BORDER = 0.3
+"""The share of the frame's border that a plain region takes up, at least."""
 LEAST_TEXTURED, MOST_TEXTURED = 0.25, 0.2
-"""The share of the border that shows a camera, at least; and that a still camera is assumed with, at most."""
-ALIKE = 1.0
-"""The distance in px up to which flow agrees with the camera; so many of the textured cells must."""
-LEAST_ALIKE = 0.7
-LEAST_CONTACT = 0.3
-"""A region's least share of the frame's border: less may be a plain thing that enters."""
-CLOSER_EXCESS = 2.2
-"""As MOST_EXCESS, for pixels beside a region."""
+"""The textured share of the border that tells of the camera, at least; that things may take up, at most."""
+SAME, LEAST_SAME = 1.0, 0.7
+"""The distance in px to the camera's motion of what moves along; the least share of the textured cells that does."""
+WINDOW = 7
+"""The side in cells of the windows that are plain or not."""
+MOST_SHOWN = 1.6
+"""What windows show, at most, as a multiple of what they differ by."""
+WORSE, WORSE_IN_ALL = 1.5, 1.2
+"""What windows and whole regions differ by, at most, as a multiple of what they differ by along the flow."""
+INVISIBLE = ROUNDING / 2
+"""A squared difference that tells nothing, whatever explains it."""
+MOST_EXCESS_OF_PIXELS = 2.2
+"""As MOST_EXCESS, for the pixels around a region."""
 REACH = 12
-"""So many pixels of half the resolution beside a region are asked one by one; the last of them are blended."""
+"""How far a region extends into plain pixels around it, at half the resolution; the second half of it is blended."""
 
 
-class Comparison(NamedTuple):
-    """What two frames show along a motion: `squared` differences, and by scale how much they differ and show.
-
-    The latter two are squared Laplacians of the frames' difference and sum: equal for noise. `inside` is false where
-    the motion leaves the frame. All are means of cells; `half` are squared differences at half the resolution.
-    """
-
-    half: Plane
-    squared: Cells
-    differing: Cells
-    showing: Cells
-    inside: Mask
-
-    @property
-    def textured(self) -> Mask:
-        """Where the motion explains a texture."""
-        return self.inside & mostly((self.showing / (self.differing + ROUNDING)).amax(dim=1, keepdim=True) > TEXTURE)
+def settled(
+    pairs: Sequence[FramePair], flow: Float[Tensor, "batch 2 height width"], *, backward: bool = False
+) -> Float[Tensor, "batch 2 height width"]:
+    """The flow of these pairs at their frames' size, with the simplest motion in plain regions."""
+    settle_each = []
+    for pair, one in zip(pairs, flow, strict=True):
+        frames = (pair.second, pair.first) if backward else (pair.first, pair.second)
+        first, second = (grey_on(flow.device, frame.image, frame.image.shape[:2]) for frame in frames)
+        settle_each.append(settle(first, second, one[None]))
+    return torch.cat(settle_each)
 
 
 def settle(first: Plane, second: Plane, flow: Flow) -> Flow:
-    """The flow with the simplest motion in plain regions, of grey frames from 0 to 255; flow in px."""
+    """The same for one pair of frames in grey values from 0 to 255; flow in px."""
     height, width = flow.shape[-2:]
-    if min(height, width) < 4 * CELL:
-        return flow
     half = averaged(first, HALF)
-    shown = by_scale(half)
-    if not may_be_plain(shown):
+    if min(height, width) < 4 * CELL or not may_be_plain(shown := by_scale(half)):
         return flow
     seen = compare(first, second, flow, half=half)
-    noise = median_of_its_brightness(seen.squared, brightness=averaged(half, CELL // HALF))
-    coarse = averaged(flow, CELL)
+    noise = median_of_its_brightness(seen.squared, brightness=averaged(half, CELL // HALF).cpu())
     leaving = ~seen.inside & mostly((shown > TEXTURE * (variances(noise / 2) + ROUNDING)).any(dim=1, keepdim=True))
-    camera = camera_of(coarse, seen, textured=seen.textured | leaving)
+    coarse = averaged(flow, CELL).cpu()
+    camera = camera_of(coarse, chosen=seen.textured, textured=seen.textured | leaving)
     if camera is None:
         return flow
-    simplest = F.interpolate(camera, scale_factor=CELL, mode="bilinear", align_corners=False)[..., :height, :width]
+    enlarged = F.interpolate(camera.to(flow.device), scale_factor=CELL, mode="bilinear", align_corners=False)
+    simplest = enlarged[..., :height, :width]
     simple = compare(first, second, simplest, half=half)
-    with_camera = seen.textured & ((coarse - camera).norm(dim=1, keepdim=True) < ALIKE)
-    region = plain_region(seen, simple, noise, with_camera=with_camera, still=not camera.any())
+    along = seen.textured & ((coarse - camera).norm(dim=1, keepdim=True) < SAME)
+    region = plain_region(seen, simple, noise, background=along, still=not camera.any())
     if not region.any():
         return flow
-    share = spread(region, plain_pixels(half, seen, simple, noise))[..., :height, :width]
-    return flow + share * (simplest - flow)
+    share = spread(region.to(flow.device), plain_pixels(half, seen, simple, noise.to(flow.device)))
+    return flow + share[..., :height, :width] * (simplest - flow)
 
 
 def may_be_plain(shown: Cells) -> bool:
-    """Whether enough of a frame's border shows no more than noise could; of most frames it does not."""
+    """Whether enough of a frame's border shows no more than noise could; that of most frames does not."""
     plain = shown <= TEXTURE * variances(shown.new_full((1, 1, 1, 1), MOST_NOISE**2 / 2))
-    return float(border(plain.all(dim=1)).float().mean()) >= LEAST_CONTACT
+    return float(border(plain.all(dim=1)).float().mean()) >= LEAST_BORDER
 
 
-def compare(first: Plane, second: Plane, flow: Flow, *, half: Plane) -> Comparison:
-    """Both frames along a motion; `half` is the first at half the resolution.
+def camera_of(coarse: Cells, *, chosen: Mask, textured: Mask) -> Cells | None:
+    """The camera's flow in cells, fitted to that of the chosen ones; None if they do not tell.
 
-    The motion is rounded to px: interpolation would smooth noise, and so favour some motions.
-    """
-    height, width = flow.shape[-2:]
-    points = pixel_grid(height, width, like=flow) + flow
-    warped = sample(second, points, outside="border", interpolation="nearest")
-    squared, moved = averaged((warped - first).square(), HALF), averaged(warped, HALF)
-    x, y = averaged(points, CELL).chunk(2, dim=1)
-    inside = (x >= CELL // 2) & (y >= CELL // 2) & (x < width - CELL // 2) & (y < height - CELL // 2)
-    return Comparison(squared, averaged(squared, CELL // HALF), by_scale(moved - half), by_scale(moved + half), inside)
-
-
-def by_scale(half: Plane) -> Cells:
-    """The squared Laplacian at each of SCALES, as means of cells, of a plane at half the resolution."""
-    planes = [laplacian(averaged(half, scale // HALF)) for scale in SCALES]
-    return torch.cat([averaged(plane, CELL // scale) for plane, scale in zip(planes, SCALES, strict=True)], dim=1)
-
-
-def laplacian(plane: Plane) -> Plane:
-    """The squared second derivatives across and down, which for noise are its variance; that of gradients is zero.
-
-    The border is repeated inwards.
-    """
-    middle = 2 * plane[..., 1:-1, 1:-1]
-    across = plane[..., 1:-1, :-2] + plane[..., 1:-1, 2:] - middle
-    down = plane[..., :-2, 1:-1] + plane[..., 2:, 1:-1] - middle
-    squared = (across.square() + down.square()) / 12
-    squared = torch.cat([squared[..., :1, :], squared, squared[..., -1:, :]], dim=-2)
-    return torch.cat([squared[..., :1], squared, squared[..., -1:]], dim=-1)
-
-
-def averaged(plane: Tensor, side: int) -> Tensor:
-    """The means of squares of this side; those at the right and lower border may be smaller."""
-    return F.avg_pool2d(plane, side, ceil_mode=True) if side > 1 else plane
-
-
-def variances(noise: Cells) -> Cells:
-    """What noise of this variance leaves at each of SCALES."""
-    return noise / noise.new_tensor(SCALES)[:, None, None].square()
-
-
-def camera_of(coarse: Cells, seen: Comparison, *, textured: Mask) -> Cells | None:
-    """The flow of the camera in cells: a similarity that most textured cells agree with; None if it cannot be told.
-
-    Zero where the border shows hardly any texture: things which move there do not tell of the camera.
+    It is zero where the border shows hardly any texture: things that move there do not tell of the camera.
     """
     share = float(border(textured).float().mean())
     if share <= MOST_TEXTURED:
         return torch.zeros_like(coarse)
-    if share < LEAST_TEXTURED or not seen.textured.any():
+    if share < LEAST_TEXTURED or not chosen.any():
         return None
-    camera = similarity(coarse, seen.textured)
-    apart = (coarse - camera).norm(dim=1, keepdim=True)[seen.textured]
-    return camera if float((apart < ALIKE).float().mean()) >= LEAST_ALIKE else None
+    camera = similarity(coarse, chosen)
+    apart = (coarse - camera).norm(dim=1, keepdim=True)[chosen]
+    return camera if float((apart < SAME).float().mean()) >= LEAST_SAME else None
 
 
 def similarity(coarse: Cells, chosen: Mask) -> Cells:
-    """The shift, turn and zoom nearest to the flow of the chosen cells, by six reweighted least squares (L1)."""
+    """The shift, turn and zoom nearest to the flow of the chosen cells: least absolute deviations, by reweighting."""
     x, y = pixel_grid(*coarse.shape[-2:], like=coarse).double()
-    place, flow = torch.complex(x, y), torch.complex(coarse[0, 0].double(), coarse[0, 1].double())
+    place, flow = torch.complex(x, y), torch.complex(*coarse[0].double())
     places, flows = place[chosen[0, 0]], flow[chosen[0, 0]]
     weights = torch.ones_like(places.real)
     for _ in range(6):
-        total = weights.sum()
-        centre, shift = (weights * places).sum() / total, (weights * flows).sum() / total
+        centre, shift = ((weights * points).sum() / weights.sum() for points in (places, flows))
         arms = places - centre
         turn = (weights * arms.conj() * (flows - shift)).sum() / ((weights * arms.abs().square()).sum() + 1e-9)
         weights = 1 / (flows - shift - turn * arms).abs().clamp(min=0.1)
@@ -185,48 +141,55 @@ def similarity(coarse: Cells, chosen: Mask) -> Cells:
     return torch.stack([fitted.real, fitted.imag])[None].to(coarse.dtype)
 
 
-def plain_region(seen: Comparison, simple: Comparison, noise: Cells, *, with_camera: Mask, still: bool) -> Mask:
-    """The cells that are plain and take the simplest motion."""
+def plain_region(seen: Comparison, simple: Comparison, noise: Cells, *, background: Mask, still: bool) -> Mask:
+    """The cells that take the simplest motion; `background` is textured and follows the camera."""
     explained = simple.squared <= MOST_EXCESS * (noise + ROUNDING)
-    sane = explained & (simple.showing[:, :1] <= TEXTURE * (simple.differing[:, :1] + ROUNDING))
-    # At the larger scales a cell's value depends on its neighbours too.
-    inner = ~grown(~sane)
-    masks = torch.cat([sane, inner, inner], dim=1).float()
-    differing, before, showing = (
-        around(plane, masks, SIDE) for plane in (simple.differing, seen.differing, simple.showing)
-    )
-    floor = ROUNDING / noise.new_tensor(SCALES)[:, None, None]
-    plain = sane & (showing <= MOST_SHOWN * (differing + ROUNDING)).all(dim=1, keepdim=True)
-    plain &= (differing <= WORSE * before + floor).all(dim=1, keepdim=True) | (around(simple.squared, sane.float())<=INVISIBLE)
-    plain |= sane & (around(plain.float(), None, 3) > 0.6)
-    count, labels = cv2.connectedComponents(plain[0, 0].cpu().numpy().astype(np.uint8), connectivity=4)
-    labelled = torch.from_numpy(labels).to(plain.device)[None, None]
-    contact = torch.bincount(border(labelled), minlength=count) / border(labelled).numel()
-    moves_along, stays = simple.textured, ~explained & ~simple.textured & grown(with_camera & ~plain, 2)
-    floor = ROUNDING / noise.new_tensor(SCALES).square()
+    plain, differing, before = plain_cells(seen, simple, explained)
+    count, labels = cv2.connectedComponents(plain[0, 0].numpy().astype(np.uint8), connectivity=4)
+    labelled = torch.from_numpy(labels)[None, None]
+    places = border(labelled)
+    against = ~explained & ~simple.textured & grown(background & ~plain, 2)
     region = torch.zeros_like(plain)
     for label in range(1, count):
         one = labelled == label
-        if contact[label] < LEAST_CONTACT:
+        if float((places == label).float().mean()) < LEAST_BORDER:
             continue
-        ring = grown(one) & ~plain
-        along, against = int((ring & moves_along).sum()), int((ring & stays).sum())
-        owned = against > ring.sum() / 4 if still else along < max(1, 3 * against)
-        means = [plane[:, :, one[0, 0]].mean(dim=2)[0] for plane in (differing, before)]
-        worse = bool((means[0] > WORSE_IN_ALL * (means[1] + floor)).any())
-        if not owned and not (worse and simple.squared[one].mean() > INVISIBLE):
+        edge = grown(one) & ~plain
+        moving = int((edge & against).sum())
+        own = 4 * moving > int(edge.sum()) if still else int((edge & simple.textured).sum()) < max(1, 3 * moving)
+        means, allowed = (plane[:, :, one[0, 0]].mean(dim=2)[0] for plane in (differing, before))
+        worse = (means > WORSE_IN_ALL * (allowed + variances(noise.new_tensor(ROUNDING))[:, 0, 0])).any()
+        if not own and not (worse and simple.squared[one].mean() > INVISIBLE):
             region |= one
     return region
 
 
+def plain_cells(seen: Comparison, simple: Comparison, explained: Mask) -> tuple[Mask, Cells, Cells]:
+    """The cells that are plain, and what windows differ by along the simplest motion and along the flow."""
+    sane = explained & (simple.showing[:, :1] <= TEXTURE * (simple.differing[:, :1] + ROUNDING))
+    # At the larger scales the Laplacian of a cell reaches into its neighbours.
+    masks = torch.cat([sane, *[~grown(~sane)] * (len(SCALES) - 1)], dim=1).float()
+    differing, before, showing = (within(cells, masks) for cells in (simple.differing, seen.differing, simple.showing))
+    tolerance = ROUNDING / differing.new_tensor(SCALES)[:, None, None]
+    plain = sane & (showing <= MOST_SHOWN * (differing + ROUNDING)).all(dim=1, keepdim=True)
+    as_well = (differing <= WORSE * before + tolerance).all(dim=1, keepdim=True)
+    plain &= as_well | (within(simple.squared, sane.float()) <= INVISIBLE)
+    return plain | (sane & (around(plain.float(), 3) > 0.6)), differing, before
+
+
+def within(cells: Cells, masks: Cells) -> Cells:
+    """The means of windows, of the cells in the masks; 0 where there are none."""
+    return around(cells * masks, WINDOW) / around(masks, WINDOW).clamp(min=1e-6)
+
+
 def plain_pixels(half: Plane, seen: Comparison, simple: Comparison, noise: Cells) -> Mask:
     """At half the resolution: where the simplest motion explains what is around, which shows no texture."""
-    rows, columns = seen.half.shape[-2:]
+    rows, columns = half.shape[-2:]
     usual = F.interpolate(noise, scale_factor=CELL // HALF)[..., :rows, :columns]
-    before, after, shown = (around(plane, None, 3) for plane in (seen.half, simple.half, laplacian(half)))
-    plain = (after <= CLOSER_EXCESS * (usual + ROUNDING)) & (after <= WORSE * before + ROUNDING)
-    plain &= shown <= CLOSER_EXCESS * (usual / 2 / HALF**2 + ROUNDING)
-    return around(plain.float(), None) > 0.5
+    before, after, shown = (around(plane, 3) for plane in (seen.half, simple.half, laplacian(half)))
+    plain = (after <= MOST_EXCESS_OF_PIXELS * (usual + ROUNDING)) & (after <= WORSE * before + ROUNDING)
+    plain &= shown <= MOST_EXCESS_OF_PIXELS * (usual / 2 / HALF**2 + ROUNDING)
+    return around(plain.float(), 5) > 0.5
 
 
 def spread(region: Mask, plain: Mask) -> Plane:
@@ -237,29 +200,10 @@ def spread(region: Mask, plain: Mask) -> Plane:
     for _ in range(REACH):
         nearest = F.max_pool2d(F.max_pool2d(share, (3, 1), 1, (1, 0)), (1, 3), 1, (0, 1))
         share = torch.maximum(inside, (nearest - 1 / REACH) * plain)
-    return F.interpolate((2 * share).clamp(0, 1), scale_factor=2, mode="bilinear", align_corners=False)
+    return F.interpolate((2 * share).clamp(max=1), scale_factor=HALF, mode="bilinear", align_corners=False)
 
 
-def around(plane: Cells, mask: Cells | None, side: int = 5) -> Cells:
-    """The mean of the cells around each, of those in the mask."""
-    if mask is None:
-        for size, edge in (((side, 1), (side // 2, 0)), ((1, side), (0, side // 2))):
-            plane = F.avg_pool2d(plane, size, stride=1, padding=edge, count_include_pad=False)
-        return plane
-    total, count = (F.avg_pool2d(one, side, stride=1, padding=side // 2) for one in (plane * mask, mask))
-    return total / count.clamp(min=1e-6)
-
-
-def mostly(mask: Mask) -> Mask:
-    """Where the mask holds, and for most of the cells around: noise makes it hold for single ones."""
-    return mask & (around(mask.float(), None, 3) > 0.5)
-
-
-def grown(mask: Mask, cells: int = 1) -> Mask:
-    """The mask and what is so near."""
-    return F.max_pool2d(mask.float(), 2 * cells + 1, stride=1, padding=cells) > 0
-
-
-def border(cells: Tensor) -> Tensor:
-    """The cells at the border of the frame, once each."""
-    return torch.cat([cells[..., 0, :], cells[..., -1, :], cells[..., 1:-1, 0], cells[..., 1:-1, -1]], dim=-1).flatten()
+def border(cells: Float[Tensor, "*one rows columns"]) -> Float[Tensor, " cells"]:
+    """The cells at the border of the frame, each once."""
+    sides = [cells[..., 0, :], cells[..., -1, :], cells[..., 1:-1, 0], cells[..., 1:-1, -1]]
+    return torch.cat([side.flatten() for side in sides])
