@@ -73,12 +73,12 @@ def settled(
     pairs: Sequence[FramePair], flow: Float[Tensor, "batch 2 height width"], *, backward: bool = False
 ) -> Float[Tensor, "batch 2 height width"]:
     """The flow of these pairs at their frames' size, with the simplest motion in plain regions."""
-    settle_each = []
+    flows = []
     for pair, one in zip(pairs, flow, strict=True):
         frames = (pair.second, pair.first) if backward else (pair.first, pair.second)
         first, second = (grey_on(flow.device, frame.image, frame.image.shape[:2]) for frame in frames)
-        settle_each.append(settle(first, second, one[None]))
-    return torch.cat(settle_each)
+        flows.append(settle(first, second, one[None]))
+    return torch.cat(flows)
 
 
 def settle(first: Plane, second: Plane, flow: Flow) -> Flow:

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     Cells = Float[Tensor, "1 channels rows columns"]
     Mask = Bool[Tensor, "1 1 rows columns"]
 
-HALF = 2
-CELL = 8
-"""The side in px of a cell."""
+HALF, CELL = 2, 8
+"""The sides in px of a pixel at half the resolution, and of a cell."""
 SCALES = (2, 4, 8)
 """The sizes in px to which frames are averaged, because noise hides texture at the smallest."""
 TEXTURE = 4.0
