@@ -26,13 +26,14 @@ def sample(
     points: Float[Tensor, "batch 2 rows columns"],
     *,
     outside: Literal["zeros", "border"] = "zeros",
+    interpolation: Literal["bilinear", "nearest"] = "bilinear",
 ) -> Float[Tensor, "batch channels rows columns"]:
-    """Reads `image` at `points` (x, y in pixels) by bilinear interpolation; `outside` is zero or the nearest pixel."""
+    """Reads `image` at `points` (x, y in pixels); `outside` is zero or the nearest pixel."""
     height, width = image.shape[-2:]
     # align_corners=False maps pixel x to (2x + 1) / width - 1, which holds for a side of a single pixel too.
     scale = points.new_tensor((2 / width, 2 / height))
     normalised = points.permute(0, 2, 3, 1) * scale + (scale / 2 - 1)
-    return F.grid_sample(image, normalised, mode="bilinear", padding_mode=outside, align_corners=False)
+    return F.grid_sample(image, normalised, mode=interpolation, padding_mode=outside, align_corners=False)
 
 
 @dataclass(frozen=True, eq=False)

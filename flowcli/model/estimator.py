@@ -18,6 +18,7 @@ from flowcli.model.device import autocast, choose_device, free_bytes
 from flowcli.model.memory import Encoded, Memory, carried
 from flowcli.model.memory_plan import MOST_AT_ONCE, Plan, demand_of, make_cpu_plan, make_plan
 from flowcli.model.parallel import on_cores
+from flowcli.model.plain import settled
 from flowcli.model.quality import Effort
 from flowcli.model.recovery import Recovery
 from flowcli.model.resize import Resizing, grey_on, resized_on
@@ -61,8 +62,8 @@ class FlowEstimator:
         flow of the previous batch, carried forward i + 1 times; a pair that does not continue the previous one starts
         cold. `memory` continues an earlier call and is updated for the next. A batch that does not fit into memory is
         computed in parts, one that is not finite in half precision again in float32; `notes` says so. Flow that is
-        refined is zero where both frames are the same to the bit or up to noise. Raises DeviceError where a single
-        pair does not fit.
+        refined is zero where both frames are the same to the bit or up to noise, and follows the camera in plain
+        regions, as `flowcli.model.plain` says. Raises DeviceError where a single pair does not fit.
         """
         memory = memory or Memory()
         plans = Plans(self.plan)
@@ -174,6 +175,9 @@ class FlowEstimator:
         if settings.second_look:
             del correlation
             forward, backward = self.look_again(batch, forward, backward)
+        if settings.refinement is not None:
+            forward = None if forward is None else settled(batch, forward)
+            backward = None if backward is None else settled(batch, backward, backward=True)
         if forward is not None and backward is not None:
             limits = settings.occlusion
             occluded = find_occluded(forward, backward, relative=limits.relative, absolute=limits.absolute)

@@ -68,7 +68,7 @@ def _is_noise(
     difference: Float[Tensor, "1 1 rows columns"], mean: Float[Tensor, "1 1 rows columns"], *, rounding: float
 ) -> bool:
     squared = F.avg_pool2d(difference.square(), WINDOW)
-    usual = _median_of_its_brightness(squared, brightness=F.avg_pool2d(mean, WINDOW))
+    usual = median_of_its_brightness(squared, brightness=F.avg_pool2d(mean, WINDOW))
     if bool((squared > MOST_EXCESS * (usual + rounding)).any()):
         return False
     gradients = F.conv2d(mean, _gradients(mean), padding=1)
@@ -82,7 +82,7 @@ def _is_noise(
     return not bool((explained > MOST_EXPLAINED * (dd + rounding / 25)).any())
 
 
-def _median_of_its_brightness(
+def median_of_its_brightness(
     squared: Float[Tensor, "1 1 rows columns"], *, brightness: Float[Tensor, "1 1 rows columns"]
 ) -> Float[Tensor, "1 1 rows columns"]:
     """For each window the median of those about as bright, in the noisiest of three neighbouring eighths of all.
