@@ -179,20 +179,6 @@ def test_refinement_of_a_batch_is_that_of_each_pair_to_the_bit(monkeypatch, libr
         assert torch.equal(together[one], Refinement().apply(first[one], second[one], flow[one]))
 
 
-def test_a_warm_start_begins_from_flow_that_is_not_refined(models) -> None:
-    frames = [Frame(number, number, image(number)) for number in range(3)]  # type: ignore[arg-type]
-    starts = []
-    for refine in ("none", "auto"):
-        effort = Effort(iterations="2", scale=1.0, precision="fp32", refine=refine)
-        estimator = estimator_for(
-            models["trained here"], device="cpu", effort=effort, settings=Settings(warm_start=True)
-        )
-        memory = Memory()
-        list(estimator.estimate(pair_up(frames), memory=memory))
-        starts.append(memory.forward)
-    assert torch.equal(*starts)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
