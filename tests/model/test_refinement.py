@@ -16,7 +16,6 @@ from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import pair_up
 from flowcli.model import refinement, variational
 from flowcli.model.estimator import estimator_for
-from flowcli.model.memory import Memory
 from flowcli.model.parallel import threads_of
 from flowcli.model.quality import Effort
 from flowcli.model.refinement import STATED, Refinement
