@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as serialise
 from torch import nn
 
 from flowcli.errors import WeightsError
 from flowcli.model.weights import embedded
 from flowcli.system.files import write_whole
+from raft_core import checkpoint
+from raft_core.errors import CheckpointError
 from raft_core.grid import pixel_grid, sample
 
 if TYPE_CHECKING:
@@ -191,15 +190,18 @@ def box(planes: Half, *, spacing: int = 1) -> Half:
 def save(refiner: Refiner, path: Path) -> None:
     """Writes a refiner's weights to a safetensors file, which appears complete or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in refiner.state_dict().items()}
-    write_whole(path, serialise(tensors, metadata={"config": NAME}))
+    write_whole(path, checkpoint.encode(tensors, path.suffix, metadata={"config": NAME}))
 
 
 def read(path: Path) -> Refiner:
     """The refiner of a file that `save` wrote, in evaluation mode on the CPU; raises WeightsError for other files."""
-    refiner = Refiner()
+    # Without drawing initial weights, which would move the state of the caller's random numbers.
+    with torch.device("meta"):
+        refiner = Refiner()
     try:
-        refiner.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        tensors: Any = checkpoint.read_content(path)[0]
+        refiner.load_state_dict(tensors, assign=True)
+    except (OSError, CheckpointError, RuntimeError) as error:
         hint = "train one with flowcli train --recipe refiner, or use --refine learned"
         raise WeightsError(f"{path} holds no weights of a refiner", hint=hint) from error
     return refiner.eval().requires_grad_(requires_grad=False)

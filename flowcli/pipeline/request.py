@@ -111,7 +111,7 @@ class Request:
         float | None,
         typer.Option(
             metavar="PX",
-            help="Where --iters auto stops. Default: as --quality has it.",
+            help="Where --iters auto stops.",
             rich_help_panel=COMPUTING,
         ),
     ] = None

@@ -53,7 +53,7 @@ Refine = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="learned, variational, none, a refiner's file, or auto: as --quality has it, for weights trained here.",
+        help="learned, variational, none, a file, or auto.",
         rich_help_panel=COMPUTING,
     ),
 ]

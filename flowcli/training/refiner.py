@@ -7,8 +7,6 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
 from flowcli.evaluation.summary import evaluate
 from flowcli.model.estimator import estimator_for
@@ -81,19 +79,19 @@ class RefinerPool:
 
     def read(self, number: int) -> dict[str, Tensor]:
         """The crop of this number, as the fields of a batch of one."""
-        path = self.folder / f"{number // SHARD:05d}.safetensors"
+        path = self.folder / f"{number // SHARD:05d}.pt"
         if not path.exists():
             self.write(number // SHARD, path)
-        with safe_open(path, "pt") as file:
-            at = number % SHARD
-            return {field.name: file.get_slice(field.name)[at : at + 1] for field in fields(RefinerBatch)}
+        crops = torch.load(path, mmap=True, weights_only=True)
+        at = number % SHARD
+        return {field.name: crops[field.name][at : at + 1].clone() for field in fields(RefinerBatch)}
 
     def write(self, shard: int, path: Path) -> None:
         """Makes the crops of one file, which appears complete or not at all."""
         parts = [self.make(shard * SHARD + start) for start in range(0, SHARD, TOGETHER)]
         names = [field.name for field in fields(RefinerBatch)]
         part = path.with_name(f".{path.stem}.{os.getpid()}.part")
-        save_file({name: torch.cat([getattr(batch, name) for batch in parts]) for name in names}, part)
+        torch.save({name: torch.cat([getattr(batch, name) for batch in parts]) for name in names}, part)
         part.replace(path)
 
     @torch.inference_mode()
