@@ -185,11 +185,15 @@ def test_full_hd_is_coloured_in_hundredths_of_a_second_on_one_core():
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        taken = []
+        taken, plain = [], []
         for _ in range(8):
             start = time.thread_time()
             colour_flow(flow, scale=ColourScale(8))
-            taken.append(time.thread_time() - start)
+            coloured = time.thread_time()
+            np.arctan2(flow[..., 1], flow[..., 0])
+            taken.append(coloured - start)
+            plain.append(time.thread_time() - coloured)
     finally:
         cv2.setNumThreads(threads)
-    assert min(taken) < 0.08  # 24 ms measured on an idle core
+    # Against the directions alone, by NumPy, as the speed of machines varies: 5.4 times measured.
+    assert min(taken) < 12 * min(plain)
