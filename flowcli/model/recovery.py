@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from flowcli.errors import DeviceError
+from flowcli.system.refusals import OUT_OF_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,4 @@ class Recovery:
 def ran_out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch, on any device, or of Python is a lack of memory."""
     text = str(error)
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
-        words in text for words in ("can't allocate memory", "not enough memory", "out of memory")
-    )
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in text for words in OUT_OF_MEMORY)
