@@ -196,6 +196,10 @@ def check_weights(diagnosis: Diagnosis) -> None:
             f"the embedded weights {weights.DEFAULT} are missing",
             "install flowcli again from its folder: pip install --force-reinstall --no-deps .",
         )
+    try:
+        importlib.import_module("flowcli.model.refiner").refiner_on(importlib.import_module("torch").device("cpu"))
+    except FlowcliError as error:
+        diagnosis.add_problem(str(error), error.hint)
     # Whose tensors they are is left out where the name says it.
     lines = [
         f"{name} (checksum {checksum}{f', {tensors}' * (tensors != name)})"

@@ -15,6 +15,7 @@ from flowcli.cli import doctor
 from flowcli.cli.doctor import Diagnosis
 from flowcli.errors import DeviceError
 from flowcli.model.memory_plan import make_plan
+from flowcli.model.refiner import refiner_on
 from raft_core.config import LARGE, SMALL
 
 HEADINGS = ["flowcli", "python", "system", "torch", "devices", "auto", "frames", "opencv", "av", "weights", "cache"]
@@ -139,6 +140,14 @@ def test_damaged_weights_are_a_problem(tmp_path: Path, monkeypatch, weights: Pat
     found = Diagnosis()
     doctor.check_weights(found)
     assert [problem.what for problem in found.problems] == ["weights mine-00000000: checksum WRONG, raft-small"]
+
+
+def test_a_missing_refiner_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    refiner_on.cache_clear()
+    monkeypatch.setattr("flowcli.model.refiner.embedded", list)
+    found = Diagnosis()
+    doctor.check_weights(found)
+    assert "the weights of the learned refiner are missing" in [problem.what for problem in found.problems]
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root can write everywhere")
