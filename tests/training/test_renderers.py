@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -20,7 +21,7 @@ from flowcli.errors import PartialError, UsageError
 from flowcli.training import run
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.batches import draw_from_pool, draw_rendered
-from flowcli.training.loop import TrainingState, compile_update, learn, learning_of, train_steps
+from flowcli.training.loop import Progress, TrainingState, compile_update, learn, learning_of, train_steps
 from flowcli.training.options import TrainingOptions
 from flowcli.training.recipes import RECIPES, Recipe, Stage
 from flowcli.training.render_workers import FreshPool
@@ -153,6 +154,11 @@ def test_a_run_limited_by_time_takes_its_minutes_and_saves_the_steps_of_each_sta
     assert state["done"] == Counter(record["stage"] for record in records)
 
 
+def steps_of(state: TrainingState[RAFT], draw: Callable[..., object], *, minutes: float) -> Iterator[Progress]:
+    learning = learning_of(state.model, device=CPU, precision=torch.float32)
+    return train_steps(state, RECIPE, draw, learning, device=CPU, minutes=minutes)  # type: ignore[arg-type]
+
+
 def test_stages_divide_the_minutes_and_learning_rates_follow_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = count()
     monkeypatch.setattr("flowcli.training.loop.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
@@ -160,16 +166,7 @@ def test_stages_divide_the_minutes_and_learning_rates_follow_the_time(monkeypatc
     draw = draw_rendered(lambda *_: pairs, RECIPE)
     torch.manual_seed(0)
     state = TrainingState.begin(RAFT(), device=CPU)
-    steps = list(
-        train_steps(
-            state,
-            RECIPE,
-            draw,
-            learning_of(state.model, device=CPU, precision=torch.float32),
-            device=CPU,
-            minutes=8 / 60,
-        )
-    )
+    steps = list(steps_of(state, draw, minutes=8 / 60))
     # Every step takes a second; the first is not counted.
     assert [step.stage for step in steps] == 3 * ["first"] + 6 * ["second"]
     assert [step.learning_rate for step in steps[3:]] == pytest.approx([1e-4, 1e-4, 5e-5, 5e-5, 0, 0])
@@ -183,16 +180,7 @@ def test_a_run_limited_by_time_resumes_at_its_saved_time() -> None:
     state.seconds = 61.0
     assert state.due_step(RECIPE, 1.0) == 4
     assert state.due_step(RECIPE, None) == 0
-    assert not list(
-        train_steps(
-            state,
-            RECIPE,
-            draw_nothing,
-            learning_of(state.model, device=CPU, precision=torch.float32),
-            device=CPU,
-            minutes=1.0,
-        )
-    )
+    assert not list(steps_of(state, draw_nothing, minutes=1.0))
 
 
 def test_a_recipe_on_datasets_refuses_renderers(tmp_path: Path) -> None:
