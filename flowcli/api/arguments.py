@@ -13,7 +13,7 @@ from flowcli.media.pairs import Pairing
 from flowcli.media.selection import MAX_RATE, Selection, parse_rate, parse_selection
 from flowcli.model.device import PRECISIONS, choose_device
 from flowcli.model.memory_plan import parse_size
-from flowcli.model.quality import LARGEST_SCALE, QUALITIES, REFINEMENTS, Effort
+from flowcli.model.quality import LARGEST_SCALE, QUALITIES, REFINEMENTS, Effort, is_refiner_file
 from flowcli.model.settings import Direction, Occlusion, Settings
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def effort_of(
     whole("iterations", iterations, otherwise="auto")
     if tolerance is not None:
         number("tolerance", tolerance)
-    if not (isinstance(refine, str) and refine.endswith(".safetensors")):
+    if not (isinstance(refine, str) and is_refiner_file(refine)):
         one_of("refine", refine, REFINEMENTS)
     if scale is not None:
         number("scale", scale, most=LARGEST_SCALE)

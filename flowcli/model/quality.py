@@ -12,6 +12,7 @@ from flowcli.model.device import choose_precision
 from flowcli.model.refinement import LEARNED, STATED, Refinement
 from flowcli.model.refiner import read
 from flowcli.model.resize import Resizing
+from flowcli.system.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,9 +115,9 @@ class Effort:
 
     def _refinement(self, quality: Quality, stated: Mapping[str, str]) -> Refinement | None:
         """The refinement, which `auto` leaves out for weights whose file does not ask for it."""
-        if self.refine.endswith(".safetensors"):
+        if is_refiner_file(self.refine):
             read(Path(self.refine))
-            return replace(quality.learned, weights=self.refine)
+            return replace(quality.learned, weights=self.refine, sha256=fingerprint(Path(self.refine)))
         if self.refine not in REFINEMENTS:
             raise UsageError(f"--refine {self.refine} is not known", hint=f"use {', '.join(REFINEMENTS)}, or a file")
         refine = self.refine
@@ -134,6 +135,11 @@ class Effort:
                 f"--scale {self.scale} is not between 0 and {LARGEST_SCALE:g}", hint="0.5 computes at half the size"
             )
         return Resizing(scale=self.scale, max_side=self.max_side)
+
+
+def is_refiner_file(refine: str) -> bool:
+    """Whether `--refine` names the file of a refiner rather than a kind of refinement."""
+    return refine.endswith(".safetensors")
 
 
 def is_refined(stated: Mapping[str, str]) -> bool:

@@ -31,8 +31,8 @@ class Refinement:
 
     A pass warps the second frame once, takes so many fixed-point `iterations`, and ends with a median filter (Sun, Roth
     and Black, CVPR 2010), against specks. Passes at smaller sizes reach further, at a fraction of the cost. The frames
-    are smoothed slightly before. If it is `learned`, a network follows, of the file `weights` or the one that is
-    part of flowcli, and then one pass of `last` iterations.
+    are smoothed slightly before. If it is `learned`, a network follows, of the file `weights` with this
+    `sha256` or the one that is part of flowcli, and then one pass of `last` iterations.
     """
 
     passes: tuple[int, ...] = (3, 1)
@@ -40,6 +40,7 @@ class Refinement:
     learned: bool = False
     last: int = 1
     weights: str | None = None
+    sha256: str | None = None
 
     def apply(self, first: Plane, second: Plane, flow: Flow) -> Flow:
         """The refined flow (batch, 2, height, width) in px, of grey frames (batch, 1, height, width) from 0 to 255."""
@@ -68,7 +69,7 @@ class Refinement:
 
     def refiner(self, device: torch.device) -> Refiner:
         """The network, on the device."""
-        return refiner_on(device, self.weights)
+        return refiner_on(device, self.weights, sha256=self.sha256)
 
     def descend(self, first: Plane, second: Plane, flow: Flow) -> Flow:
         """The flow after all passes over these frames as they are."""

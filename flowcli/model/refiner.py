@@ -208,8 +208,11 @@ def read(path: Path) -> Refiner:
 
 
 @cache
-def refiner_on(device: torch.device, path: str | None = None) -> Refiner:
-    """The refiner of a file on a device, by default the one that is part of flowcli; raises WeightsError without it."""
+def refiner_on(device: torch.device, path: str | None = None, *, sha256: str | None = None) -> Refiner:
+    """The refiner of a file on a device, by default the one that is part of flowcli; raises WeightsError without it.
+
+    Each is read once: `sha256` tells apart what was in a file at different times.
+    """
     if path is not None:
         return read(Path(path)).to(device)
     for folder in embedded():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.outputs import choose, journal_folder, plan_outputs, report_path
 from flowcli.media.sources import check_name
+from flowcli.model.quality import is_refiner_file
 from flowcli.model.weights import find
 from flowcli.pipeline.request import PATH, WORK, Request
 from flowcli.pipeline.settings import direction_of, encoding_of
@@ -20,8 +22,6 @@ from flowcli.system.versions import version_of
 from flowcli.version import __version__
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from flowcli.flow.outputs import Output
     from flowcli.media.encoding import Encoding
     from flowcli.model.weights import Weights
@@ -92,15 +92,16 @@ class Task:
     def job(self) -> dict[str, Any]:
         """The identity of the computation, as JSON values: a run is resumed only for an equal job. Reads whole inputs.
 
-        It holds the options except those marked PATH or WORK, the names of the outputs, hashes of inputs and weights,
-        and the versions of flowcli and torch.
+        It holds the options except those marked PATH or WORK, the names of the outputs, hashes of inputs, weights and
+        refiner, and the versions of flowcli and torch.
         """
-        left_out = marked(Request, PATH, WORK)
+        left_out, refine = marked(Request, PATH, WORK), self.request.refine
         job = {
             **{name: value for name, value in asdict(self.request).items() if name not in left_out},
             "outputs": [output.path.name for output in self.outputs],
             "input": [fingerprint(path) for path in self.request.inputs],
             "weights": self.weights.sha256,
+            "refiner": fingerprint(Path(refine)) if is_refiner_file(refine) else None,
             "versions": {"flowcli": __version__, "torch": version_of("torch")},
         }
         content: dict[str, Any] = json.loads(json.dumps(job))

@@ -13,6 +13,8 @@ from flowcli.model.quality import Effort
 from flowcli.model.refinement import LEARNED, Refinement
 from flowcli.model.refiner import Refiner, refiner_on
 from flowcli.model.settings import Settings
+from flowcli.pipeline.request import Request
+from flowcli.pipeline.task import Task
 
 CPU = torch.device("cpu")
 WEIGHTS = Path(__file__).parents[2] / "weights"
@@ -122,3 +124,30 @@ def test_a_refiner_of_ones_own_is_used_and_other_files_are_refused(tmp_path: Pat
     for path in (other, tmp_path / "missing.safetensors", WEIGHTS / "raft-small.safetensors"):
         with pytest.raises(WeightsError, match="holds no weights of a refiner"):
             Effort(refine=str(path)).applied_to(Settings(), CPU, stated={})
+
+
+def test_a_refiner_that_was_trained_on_under_the_same_name_is_read_again(tmp_path: Path) -> None:
+    path, first, second, flow = tmp_path / "own.safetensors", *two_layers()
+    found = []
+    for correction in (0.0, 1.0):
+        network = Refiner()
+        with torch.no_grad():
+            assert network.leave.bias is not None
+            network.leave.bias[8:16] = correction
+        refiner.save(network, path)
+        method = Effort(refine=str(path)).applied_to(Settings(), CPU, stated={}).refinement
+        assert method is not None
+        with torch.inference_mode():
+            found.append(method.correct(first, second, flow, before=flow))
+    assert not torch.equal(*found)
+
+
+def test_a_run_with_a_refiner_that_changed_is_another_one(tmp_path: Path) -> None:
+    path, image = tmp_path / "own.safetensors", tmp_path / "a.png"
+    image.write_bytes(b"any")
+    jobs = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        refiner.save(Refiner(), path)
+        jobs.append(Task.of(Request(inputs=(image, image), refine=str(path), save="png"), video=False).job)
+    assert jobs[0] != jobs[1]
