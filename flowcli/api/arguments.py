@@ -9,12 +9,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast, get_args
 
 from flowcli.errors import UsageError
+from flowcli.flow.estimate import Direction
 from flowcli.media.pairs import Pairing
 from flowcli.media.selection import MAX_RATE, Selection, parse_rate, parse_selection
 from flowcli.model.device import PRECISIONS, choose_device
 from flowcli.model.memory_plan import parse_size
 from flowcli.model.quality import LARGEST_SCALE, QUALITIES, REFINEMENTS, Effort, is_refiner_file
-from flowcli.model.settings import Direction, Occlusion, Settings
+from flowcli.model.settings import Occlusion, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from flowcli.api.arguments import Part
+    from flowcli.flow.estimate import Direction
     from flowcli.media.sources import Source
-    from flowcli.model.settings import Direction
 
 RECENT = 4
 """The images whose features are kept for the next call."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from flowcli.flow.camera_motion import camera_motion
 from flowcli.media.frames import FramePair
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from flowcli.flow.colour import ColourScale
     from flowcli.media.frames import Frame
+
+Direction = Literal["forward", "backward", "both"]
 
 
 @dataclass(frozen=True, eq=False)

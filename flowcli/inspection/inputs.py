@@ -11,9 +11,10 @@ import numpy as np
 from flowcli.errors import SourceError, UsageError
 from flowcli.flow.colour import is_unknown
 from flowcli.flow.formats import flo, npz
+from flowcli.inspection.request import DEMO, DEMO_NAME
 from flowcli.media.demo_clip import fan_flow, fan_frames_at
 from flowcli.media.images import read_images
-from flowcli.media.sources import open_source
+from flowcli.media.sources import name_of, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     Image = UInt8[NDArray[np.uint8], "height width 3"]
 
-DEMO = "demo"
 FAN_SIZE = (480, 640)
 FAN_START, FAN_STEP = 10, 3
 """The frames of the demo: three apart, so that the blades move by up to 6 cells, as in the article."""
@@ -86,7 +86,7 @@ def opened(inputs: Sequence[str], *, frame: int | None, skip: int | None) -> Sub
 
 def between(first: Path, second: Path) -> Subject:
     """The subject of two image files."""
-    return Subject(first.stem, (first, second), *read_images(first, second)[:2])
+    return Subject(name_of(first), (first, second), *read_images(first, second)[:2])
 
 
 def from_video(path: Path, start: int, step: int) -> Subject:
@@ -96,8 +96,8 @@ def from_video(path: Path, start: int, step: int) -> Subject:
     for index in (start, start + step):
         if index not in found:
             raise UsageError(f"{path} has no frame {index}", hint="choose others with --frame and --skip")
-    name = path.resolve().name if path.is_dir() else path.stem
-    return Subject(name, (path,), found[start], found[start + step], (start, start + step), found.get(start - step))
+    frames = (start, start + step)
+    return Subject(name_of(path), (path,), found[start], found[start + step], frames, found.get(start - step))
 
 
 def fan(start: int, step: int) -> Subject:
@@ -108,7 +108,7 @@ def fan(start: int, step: int) -> Subject:
     truth = fan_flow(start, step, height=height, width=width)
     ground_truth = GroundTruth(truth.flow, np.ones(truth.visible.shape, np.bool_), truth.visible)
     frames = (start, start + step)
-    return Subject("fan", (), found[start], found[start + step], frames, found.get(start - step), ground_truth)
+    return Subject(DEMO_NAME, (), found[start], found[start + step], frames, found.get(start - step), ground_truth)
 
 
 def pick(frames: Iterable[Frame], start: int, step: int) -> dict[int, Image]:

@@ -8,7 +8,11 @@ from typing import Annotated
 
 import typer
 
+from flowcli.media.sources import name_of
 from flowcli.system import options
+from flowcli.system.outputs import output_folder
+
+DEMO, DEMO_NAME = "demo", "fan"
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,15 @@ class InspectRequest:
     precision: options.Precision = "fp32"
     max_flow: options.MaxFlow = "auto"
     overwrite: options.Overwrite = False
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files or folders to read; none for the demo."""
+        return () if self.inputs == (DEMO,) else tuple(map(Path, self.inputs))
+
+    @property
+    def folder(self) -> Path:
+        """The folder NAME_inspect to write, below `-o` or beside the input; of the demo in the working directory."""
+        if not self.paths:
+            return (self.output or Path()) / f"{DEMO_NAME}_inspect"
+        return output_folder(self.paths[0], self.output) / f"{name_of(self.paths[0])}_inspect"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
@@ -14,7 +13,7 @@ from flowcli.inspection.ablation import ablate, parse_switches
 from flowcli.inspection.channels import Channels, parse_channels
 from flowcli.inspection.findings import Findings
 from flowcli.inspection.folder import GUIDE, RECORD, atomic_folder, check_folder
-from flowcli.inspection.inputs import DEMO, open_subject
+from flowcli.inspection.inputs import open_subject
 from flowcli.inspection.observation import observe
 from flowcli.inspection.pictures import draw_all
 from flowcli.inspection.pixels import FAST, choose_pixels, parse_pixels
@@ -27,10 +26,10 @@ from flowcli.model.quality import Effort
 from flowcli.model.weights import find
 from flowcli.system.console import Result
 from flowcli.system.files import write_whole
-from flowcli.system.outputs import output_folder
 
 if TYPE_CHECKING:
-    from flowcli.inspection.inputs import Subject
+    from pathlib import Path
+
     from flowcli.inspection.observation import Observation
     from flowcli.inspection.picture import PictureFile
     from flowcli.inspection.request import InspectRequest
@@ -51,7 +50,6 @@ def inspect(request: InspectRequest, console: Console) -> Result:
     Raises UsageError for invalid options, SourceError for unreadable input, OutputError if it cannot write the folder.
     """
     started = time.monotonic()
-    demo = list(request.inputs) == [DEMO]
     subject = open_subject(request.inputs, frame=request.frame, skip=request.skip, ground_truth=request.ground_truth)
     height, width = subject.first.shape[:2]
     requested = parse_pixels(request.at, height=height, width=width)
@@ -59,18 +57,17 @@ def inspect(request: InspectRequest, console: Console) -> Result:
         raise UsageError(
             "there is no earlier pair to start from", hint="--warm-start needs a video and --frame N or later"
         )
-    folder = folder_of(request, subject)
-    check_folder(folder, overwrite=request.overwrite)
+    check_folder(request.folder, overwrite=request.overwrite)
     fixed_scale = parse_scale(request.max_flow)
     weights = find(request.weights)
     keep_memory()
-    iterations = request.iterations or (DEMO_ITERATIONS if demo else ITERATIONS)
+    iterations = request.iterations or (ITERATIONS if request.paths else DEMO_ITERATIONS)
     effort = Effort(iterations=str(iterations), scale=1, precision=request.precision)
     estimator = estimator_for(weights, device=request.device, effort=effort)
     channels = channels_of(request, estimator.model.config)
-    without = request.without if request.without is not None else DEMO_WITHOUT if demo else NONE
+    without = request.without if request.without is not None else NONE if request.paths else DEMO_WITHOUT
     switches = parse_switches("" if without == NONE else without, request.radius, estimator.model.config)
-    with atomic_folder(folder) as place:
+    with atomic_folder(request.folder) as place:
         observation = observe(estimator, subject, warm_start=request.warm_start)
         automatic = request.automatic if request.automatic is not None else 0 if requested else AUTOMATIC
         pixels = [*requested, *choose_pixels(observation, subject, automatic, besides=requested)]
@@ -94,7 +91,7 @@ def inspect(request: InspectRequest, console: Console) -> Result:
     for sentence in story_lines(findings):
         console.say(sentence)
     seconds = time.monotonic() - started
-    return Result((folder,), summary(findings, folder / explorer.NAME, seconds), record)
+    return Result((request.folder,), summary(findings, request.folder / explorer.NAME, seconds), record)
 
 
 def guide() -> str:
@@ -106,14 +103,6 @@ def written(picture: PictureFile, folder: Path) -> str:
     """Writes a picture and returns its name."""
     picture.write(folder)
     return picture.name
-
-
-def folder_of(request: InspectRequest, subject: Subject) -> Path:
-    """The folder NAME_inspect, below `-o` or beside the input; for the demo in the working directory."""
-    name = f"{subject.name}_inspect"
-    if not subject.inputs:
-        return (request.output or Path()) / name
-    return output_folder(subject.inputs[0], request.output) / name
 
 
 def channels_of(request: InspectRequest, config: RaftConfig) -> Channels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,7 +12,8 @@ from flowcli.model.resize import Resizing
 from raft_core.consistency import ABSOLUTE, RELATIVE
 from raft_core.images import Placement
 
-Direction = Literal["forward", "backward", "both"]
+if TYPE_CHECKING:
+    from flowcli.flow.estimate import Direction
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, fields, replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import torch
 
 from flowcli.errors import UsageError
-from flowcli.media.encoding import Encoding
 from flowcli.media.pairs import Pairing
 from flowcli.media.selection import parse_rate
 from flowcli.model.device import keep_memory
 from flowcli.model.estimator import estimator_for
 from flowcli.model.memory_plan import parse_size
 from flowcli.model.quality import Effort, positive
-from flowcli.model.settings import Direction, Occlusion, Settings
+from flowcli.model.settings import Occlusion, Settings
+from flowcli.pipeline.outputs import direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -143,35 +143,6 @@ def settings_record(
     }
 
 
-def encoding_of(request: Request) -> Encoding:
-    """How a run encodes its outputs; raises UsageError for options that cannot be combined."""
-    return Encoding(
-        request.codec,
-        request.crf,
-        request.preset,
-        request.pixel_format,
-        half=request.half,
-        quantised=request.quantised,
-        bound=request.bound,
-        y=request.y,
-    )
-
-
 def batch_of(text: str) -> int | None:
     """The number of pairs per model call; None for `auto`. Raises UsageError for an invalid number."""
     return None if text == "auto" else positive(text, "--batch")
-
-
-def direction_of(text: str, saved: Collection[str]) -> Direction:
-    """The requested direction, or both if `saved` contains pictures of occlusion, which need both.
-
-    Raises UsageError for an unknown direction, and for occlusion of backward flow.
-    """
-    if text not in get_args(Direction):
-        raise UsageError(f"--direction {text} is not known", hint=f"use {', '.join(get_args(Direction))}")
-    for name in ("occlusion", "occlusion_png"):
-        if name in saved:
-            if text == "backward":
-                raise UsageError(f"--save {name} needs both directions", hint="omit --direction, or use both")
-            return "both"
-    return text  # type: ignore[return-value]

@@ -8,12 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowcli.flow.outputs import choose, journal_folder, plan_outputs, report_path
-from flowcli.media.sources import check_name
+from flowcli.flow.outputs import journal_folder, report_path
 from flowcli.model.quality import is_refiner_file
 from flowcli.model.weights import find
+from flowcli.pipeline.outputs import encoding_of, outputs_of
 from flowcli.pipeline.request import PATH, WORK, Request
-from flowcli.pipeline.settings import direction_of, encoding_of
 from flowcli.system.console import Result
 from flowcli.system.fingerprint import fingerprint
 from flowcli.system.json_text import Json
@@ -46,21 +45,8 @@ class Task:
 
         Raises UsageError for invalid options and paths, and the errors of finding weights.
         """
-        saved = choose(request.save)
-        for path in request.inputs:
-            check_name(path)
-        encoding = encoding_of(request)
-        outputs = plan_outputs(
-            saved,
-            request.inputs[0],
-            video=video,
-            output=request.output,
-            name=request.name,
-            direction=direction_of(request.direction, saved),
-            containers=encoding.containers,
-            names=request.names,
-        )
-        return cls(request, tuple(outputs), find(request.weights), encoding, internal)
+        outputs = outputs_of(request, video=video)
+        return cls(request, tuple(outputs), find(request.weights), encoding_of(request), internal)
 
     def of_images(self, names: tuple[str, ...]) -> Task:
         """The same task for an input whose images have these names, which outputs may be called after."""

@@ -15,6 +15,7 @@ from flowcli.cli.loading import CLEAR, STATUS, loading
 COMMANDS = [
     "video nope.mp4",
     "pair nope.png nope2.png",
+    "inspect nope.png nope2.png",
     "batch nope.mp4",
     "track nope.mp4",
     "compare nope.mp4 a b",
@@ -30,19 +31,40 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_missing_input_is_refused_before_torch_is_imported(tmp_path: Path, command: str) -> None:
-    (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')")
-    root = Path(__file__).parents[2]
-    paths = os.pathsep.join([str(tmp_path), str(root)])
+    name = command.split()[1]
+    assert without_torch(tmp_path, command) == (2, [f"error: {name} does not exist", "hint: check the path"])
+
+
+@pytest.mark.parametrize(
+    ("command", "there"),
+    [
+        ("pair a.png b.png -o there.flo --save flo", "there.flo"),
+        ("pair a.png b.png --dry-run", "a_flow.png"),
+        ("video a.png --save png -o out", "out/a_flow/000000.png"),
+        ("inspect a.png b.png", "a_inspect"),
+    ],
+)
+def test_an_output_that_exists_is_refused_before_torch_is_imported(tmp_path: Path, command: str, there: str) -> None:
+    for name in ("a.png", "b.png", there):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    hint = "hint: -y overwrites it, -o writes elsewhere"
+    assert without_torch(tmp_path, command) == (2, [f"error: {there} exists already", hint])
+
+
+def without_torch(folder: Path, command: str) -> tuple[int, list[str]]:
+    """The exit code and messages of a command in a folder, where torch cannot be imported."""
+    (folder / "torch.py").write_text("raise RuntimeError('torch was imported')")
+    paths = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])
     done = subprocess.run(
         [sys.executable, "-m", "flowcli", *command.split()],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
         check=False,
     )
-    name = command.split()[1]
-    assert (done.returncode, done.stderr.splitlines()) == (2, [f"error: {name} does not exist", "hint: check the path"])
+    return done.returncode, done.stderr.splitlines()
 
 
 def test_a_terminal_shows_that_libraries_load_and_nothing_afterwards(monkeypatch) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from flowcli.cli.loading import loading
 from flowcli.cli.options import takes
+from flowcli.inspection.folder import check_folder
 from flowcli.inspection.request import InspectRequest
 from flowcli.system import options as shared
 
@@ -41,8 +42,9 @@ def run(
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet, json=json)
-    with loading(quiet=console.quiet):
+    request = InspectRequest(tuple(inputs), tuple(at or ()), **options)
+    with loading(*request.paths, quiet=console.quiet):
+        check_folder(request.folder, overwrite=request.overwrite)
         from flowcli.inspection.run import inspect
 
-    request = InspectRequest(tuple(inputs), tuple(at or ()), **options)
     console.conclude(inspect(request, console))

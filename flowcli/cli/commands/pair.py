@@ -35,10 +35,13 @@ def run(
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
+    request = Request(inputs=(first, second), **options)
     with loading(first, second, quiet=console.quiet):
+        from flowcli.pipeline.outputs import refuse_early
+
+        refuse_early(request, video=False)
         from flowcli.pipeline.pair import estimate_pair
 
-    request = Request(inputs=(first, second), **options)
     if dry_run:
         from flowcli.pipeline.dry_run import plan_pair
 

@@ -40,12 +40,15 @@ def run(
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
+    request = Request(inputs=(input,), **options)
     with loading(input, quiet=console.quiet):
+        from flowcli.pipeline.outputs import refuse_early
+
+        refuse_early(request, video=True)
         from flowcli.pipeline.dry_run import plan_video
         from flowcli.pipeline.task import Task
         from flowcli.pipeline.video import estimate_video
 
-    request = Request(inputs=(input,), **options)
     if dry_run:
         console.facts(plan_video(request))
         return

@@ -115,7 +115,7 @@ def name_of(path: Path) -> str:
     if str(path) == STDIN:
         return "stdin"
     if path.exists():
-        return path.stem if path.is_file() else path.name or path.resolve().name
+        return path.stem if path.is_file() else (path.resolve() if path.name in {"", ".."} else path).name
     wildcard = WILDCARD.search(path.name)
     if wildcard is None:
         return path.stem
