@@ -70,8 +70,9 @@ _ENTRIES = (
     (
         "lookup",
         "Lookups, proposals and steps",
-        "For every level: the responses around the correspondence, grey outside the map, and the values read at whole "
-        "offsets from it. Orange: the offset of the strongest response, the proposal; blue: the step of the update.",
+        "For every level: the responses around the correspondence, and the values read at whole offsets from it; grey "
+        "lies outside the map, where RAFT reads 0. Orange: the offset of the strongest response, the proposal; blue: "
+        "the step of the update.",
         "figure 11",
     ),
     (

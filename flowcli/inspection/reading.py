@@ -15,7 +15,7 @@ from raft_core.correlation import window
 from raft_core.upsample import FACTOR, convex_weights
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
     from numpy.typing import NDArray
 
     from flowcli.inspection.observation import Observation
@@ -62,6 +62,14 @@ class Lookup:
             return None
         row, column = np.unravel_index(np.argmax(np.where(inside, self.window, -np.inf)), self.window.shape)
         return int(steps[column]), int(steps[row])
+
+    @property
+    def beyond(self) -> Bool[NDArray[np.bool_], "side side"]:
+        """Which points lie so far outside the map that no cell of it is read: their value is 0."""
+        steps = np.arange(-self.radius, self.radius + 1)
+        rows, columns = self.size
+        x, y = self.center[0] + steps, self.center[1] + steps
+        return ((y <= -1) | (y >= rows))[:, None] | (x <= -1) | (x >= columns)
 
     def covers(self, place: Point) -> bool:
         """Whether a place, (x, y) in cells of level 0, lies in the squares of the cells that are read."""

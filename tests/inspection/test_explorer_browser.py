@@ -63,6 +63,15 @@ def test_hovering_and_sliding_show_the_numbers_of_the_record(page: Page, record:
     assert shown(page)[0]["x"] == "5"
 
 
+def test_nothing_is_drawn_where_a_lookup_lies_outside_the_map(page: Page) -> None:
+    page.run("look(0, 0, true); goTo(1)")
+    _, levels = shown(page)
+    assert levels[0]["window"].split()[0] == "0"
+    window = "byId('levels').querySelector('.window')"
+    alpha = f"[2, {window}.width - 3].map((at) => {window}.getContext('2d').getImageData(at, at, 1, 1).data[3])"
+    assert page.run(alpha) == [0, 255]
+
+
 def test_keys_move_the_pixel_and_step_through_the_updates(tab: Page, pair_folder: Path, record: dict) -> None:
     tab.open(pair_folder / "explorer.html", f"x={AT[0] - 7}&y={AT[1] - 1}&i=3")
     tab.key("ArrowRight", shift=True)

@@ -10,10 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from flowcli.inspection.canvas import OUTSIDE
 from flowcli.inspection.grid import Cell, Grid
 from flowcli.inspection.hardest import hardest_pixel
 from flowcli.inspection.inputs import GroundTruth, Subject
 from flowcli.inspection.observation import Observation, observe
+from flowcli.inspection.pictures.lookup import resampled
 from flowcli.inspection.pixels import choose_pixels, parse_pixels, well_matched
 from flowcli.inspection.reading import Lookup, Pixel, read, zoom
 from flowcli.model.estimator import FlowEstimator
@@ -183,6 +185,14 @@ def test_the_strongest_offset_is_where_the_window_says_and_never_outside_the_map
     x, _ = Lookup(0, (0.0, 10.0), below_zero, (20, 20)).strongest
     assert x >= 0
     assert Lookup(0, (-40.0, 10.0), window, (20, 20)).strongest is None
+
+
+def test_what_a_lookup_reads_outside_the_map_is_grey_and_not_the_colour_of_a_value() -> None:
+    half_outside = Lookup(0, (0.5, 10.0), np.zeros((7, 7), np.float32), (20, 20))  # x from -2.5
+    grey = (resampled(half_outside, (-1, 1), 8) == OUTSIDE).all(axis=2)
+    assert grey[:, :16].all()
+    assert not grey[:, 16:].any()
+    assert (resampled(Lookup(0, (3.0, 25.0), half_outside.window, (20, 20)), (-1, 1), 8)[24:] == OUTSIDE).mean() > 0.8
 
 
 def test_the_flow_of_a_pixel_is_made_of_nine_cells_by_its_weights(observation) -> None:

@@ -64,17 +64,19 @@ function range(values) {
   return [low, high];
 }
 
-// The values that RAFT reads around a point of a level, and the offset of the strongest one within the map.
+// The values that RAFT reads around a point of a level, and the offset of the strongest one within the map. `shown` has
+// NaN where no cell of the map is read.
 function lookup(map, center) {
-  const values = [];
+  const values = [], shown = [];
   let best = null;
   for (let dy = -radius; dy <= radius; dy++) for (let dx = -radius; dx <= radius; dx++) {
     const x = center.x + dx, y = center.y + dy, value = read(map, x, y);
     values.push(value);
+    shown.push(x > -1 && y > -1 && x < map.columns && y < map.rows ? value : NaN);
     const inside = x >= 0 && y >= 0 && x <= map.columns - 1 && y <= map.rows - 1;
     if (inside && (best === null || value > best.value)) best = { dx, dy, value };
   }
-  return { values, best };
+  return { values, shown, best };
 }
 
 // The strongest response of a level: the middle of its cell in cells of level 0. runnerUp is the strongest response

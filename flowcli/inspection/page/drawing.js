@@ -12,9 +12,12 @@ function shadeAt(value, low, high, scale) {
   return scale[from].map((one, c) => (1 - share) * one + share * scale[from + 1][c]);
 }
 
+// NaN is transparent.
 function shades(values, columnCount, low, high, scale = VIRIDIS) {
   const image = new ImageData(columnCount, values.length / columnCount);
-  for (let i = 0; i < values.length; i++) image.data.set([...shadeAt(values[i], low, high, scale), 255], 4 * i);
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isNaN(values[i])) image.data.set([...shadeAt(values[i], low, high, scale), 255], 4 * i);
+  }
   return image;
 }
 

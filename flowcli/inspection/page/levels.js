@@ -23,11 +23,11 @@ function buildLevels() {
 function showLevel(here, level) {
   const { cell, maps, lookups, peaks, trail, made } = here, map = maps[level], factor = 2 ** level;
   const panel = document.querySelector(`.level[data-level="${level}"]`), center = centerAt(state.update - 1, cell, level);
-  const { values, best } = lookups[level], peak = peaks[level], end = trail[trail.length - 1];
+  const { values, shown, best } = lookups[level], peak = peaks[level], end = trail[trail.length - 1];
   const canvas = panel.querySelector(".map");
   drawMap(canvas, map, center, trail.slice(0, state.update).map((point) => scaled(point, 1 / factor)), { ...peak, factor });
   if (state.step === "look_up") {
-    drawWindow(panel.querySelector(".window"), values, best, scaled(made, 1 / factor), map);
+    drawWindow(panel.querySelector(".window"), shown, best, scaled(made, 1 / factor), map);
   }
   const text = {
     center: `${number(center.y)}, ${number(center.x)}`, strongest: best ? `${best.dx}, ${best.dy}` : "outside",
@@ -60,10 +60,10 @@ function drawMap(canvas, map, center, trail, peak = null) {
   stroke(context, unit, RED, 2, square(center, Math.max(0.5, 3 * unit)));
 }
 
-function drawWindow(canvas, values, best, made, { low, high }) {
+function drawWindow(canvas, shown, best, made, { low, high }) {
   const [context, unit] = sheet(canvas, side, side);
   context.imageSmoothingEnabled = false;
-  context.drawImage(raster(shades(values, side, low, high)), 0, 0);
+  context.drawImage(raster(shades(shown, side, low, high)), 0, 0);
   context.translate(side / 2, side / 2);
   stroke(context, unit, RED, 1.5, square({ x: 0, y: 0 }, 0.5));
   if (best) arrow(context, unit, { x: 0, y: 0 }, { x: best.dx, y: best.dy }, PINK);

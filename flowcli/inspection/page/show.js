@@ -89,7 +89,7 @@ function drawMenu({ cell, maps: found, lookups, trail, made, detail }) {
   context.drawImage(one, 0, 0, columns, rows);
   const center = centerAt(state.update - 1, cell, 0);
   drawMap(thumb("correlate"), found[0], center, trail.slice(0, state.update));
-  drawWindow(thumb("look_up"), lookups[0].values, lookups[0].best, made, found[0]);
+  drawWindow(thumb("look_up"), lookups[0].shown, lookups[0].best, made, found[0]);
   thumb("update").style.visibility = detail ? "" : "hidden";
   if (detail) strip(thumb("update"), detail.updateGate, { low: 0, high: 1, across: 12 });
   const [flow] = sheet(thumb("upsample"), columns, rows);

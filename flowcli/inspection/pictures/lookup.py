@@ -87,8 +87,9 @@ def around(reading: Reading, lookup: Lookup, span: Range, unit: int) -> Image:
 
 
 def resampled(lookup: Lookup, span: Range, unit: int) -> Image:
-    """The values that RAFT reads, one for every offset, in squares of `unit` px."""
-    image = enlarged(heat(lookup.window, low=span[0], high=span[1]), unit)
+    """The values that RAFT reads, one for every offset, in squares of `unit` px; grey outside the map."""
+    values = np.where(lookup.beyond, np.float32(np.nan), lookup.window)
+    image = enlarged(heat(values, low=span[0], high=span[1]), unit)
     middle_cell(image, lookup, unit)
     return image
 
