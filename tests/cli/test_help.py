@@ -16,6 +16,10 @@ def test_h_is_help(flowcli, command: list[str]) -> None:
     assert flowcli(*command, "-h") == flowcli(*command, "--help")
 
 
+def test_the_usage_of_inspect_names_its_inputs(flowcli) -> None:
+    assert flowcli("inspect", "--help").out[0].strip() == "Usage: flowcli inspect [OPTIONS] INPUT..."
+
+
 def test_commands_are_listed_in_the_order_of_use(flowcli) -> None:
     lines = flowcli("--help").out
     start, end = lines.index("Commands:"), lines.index("Options:")

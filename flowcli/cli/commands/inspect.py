@@ -17,7 +17,7 @@ from flowcli.system import options as shared
 def run(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT...", help="Two images, a video, an image folder, or demo: the turning fan."),
+        typer.Argument(metavar="INPUT", help="Two images, a video, an image folder, or demo: the turning fan."),
     ],
     at: Annotated[
         list[str] | None,

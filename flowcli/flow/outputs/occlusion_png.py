@@ -1,6 +1,6 @@
-"""Occlusion as a grey PNG per pair: 255 where hidden, else 0.
+"""Occlusion as grey PNGs: 255 where not confirmed or out, else 0.
 
-Hidden: the flow leaves the frame, or the backward flow does not confirm it.
+Out is flow that leaves the frame; flow that the backward flow does not confirm is mostly hidden, or wrong.
 """
 
 from __future__ import annotations
