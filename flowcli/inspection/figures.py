@@ -110,7 +110,8 @@ _ENTRIES = (
     (
         "refinement",
         "Refinement after RAFT",
-        "It lowers a variational energy of brightness, gradient and smoothness near the flow; it is not part of RAFT.",
+        "Passes that lower a variational energy of brightness, gradient and smoothness near the flow, and a small "
+        "network between them, correct it. They are not part of RAFT.",
     ),
 )
 
