@@ -160,16 +160,17 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
 def seconds_of_others(task: Task, model: RAFT, pairs: Sequence[FramePair]) -> dict[str, float]:
     """The seconds per flow of the qualities that were not requested and fit into memory, with all other options.
 
-    Leaves out `exact`, which would take long to measure.
+    One pair is enough to compare them. Leaves out `exact`, which would take long to measure.
     """
     found = {}
-    height, width = pairs[0].first.image.shape[:2]
+    pair = pairs[len(pairs) // 2]
+    height, width = pair.first.image.shape[:2]
     for quality in QUALITIES.keys() - {task.request.quality, "exact"}:
         request = replace(task.request, quality=quality)
         estimator = estimator_of(request, task.weights, saved=task.saved, model=model)
         with suppress(DeviceError):
             settle(estimator, (width, height), None)
-            found[quality] = seconds_per_flow(estimator, pairs)
+            found[quality] = seconds_of(estimator, pair)
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
