@@ -34,6 +34,8 @@ CALM = 1.5
 """How much the flow of the 8 cells around may differ, in cells."""
 APART = 50.0
 """The angle between the directions of two fast pixels, in degrees."""
+SLOWEST = 0.25
+"""How fast the others must be, as a share of the first's speed: where most stands still, so do cells of the tenth."""
 
 
 def parse_pixels(texts: Sequence[str], *, height: int, width: int) -> list[Pixel]:
@@ -135,12 +137,17 @@ def variation_of(flow: Float[NDArray[np.float32], "2 rows columns"]) -> Float[ND
 
 
 def apart(cells: Iterator[tuple[Cell, str]], observation: Observation) -> Iterator[tuple[Cell, str]]:
-    """Those cells whose flow has another direction than that of all before it: at least 50 degrees apart."""
+    """Those of `cells`, the fastest first, whose direction is at least 50 degrees from that of all before.
+
+    None is slower than a quarter of the first.
+    """
     flow = observation.updates[-1].coarse_flow
     directions: list[complex] = []
     for cell, why in cells:
         u, v = flow[:, cell.row, cell.column]
         direction = complex(u, v)
+        if directions and abs(direction) < SLOWEST * abs(directions[0]):
+            return
         if all(abs(np.angle(direction * other.conjugate(), deg=True)) >= APART for other in directions):
             directions.append(direction)
             yield cell, why

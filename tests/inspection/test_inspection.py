@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from flowcli.inspection.hardest import hardest_pixel
 from flowcli.inspection.inputs import GroundTruth, Subject
 from flowcli.inspection.observation import Observation, observe
 from flowcli.inspection.pictures.lookup import resampled
-from flowcli.inspection.pixels import choose_pixels, parse_pixels, well_matched
+from flowcli.inspection.pixels import apart, choose_pixels, parse_pixels, well_matched
 from flowcli.inspection.reading import Lookup, Pixel, read, zoom
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
@@ -240,6 +241,13 @@ def test_fast_pixels_are_matched_where_their_flow_ends_and_amid_others_alike() -
 def test_fast_pixels_are_not_textureless() -> None:
     run, (first, second) = shifted(), pictures(128, 160)
     assert not list(well_matched(run, Subject("", (), np.full_like(first, 90), second)))
+
+
+def test_fast_pixels_move_in_other_directions_and_none_crawls_beside_the_first() -> None:
+    flow = np.array([[[8, 7.9, 0, 0]], [[0, 0.5, 4, -0.1]]], np.float32)  # right, nearly right, down, hardly up
+    run = SimpleNamespace(updates=[SimpleNamespace(coarse_flow=flow)])
+    cells = ((Cell(0, column), "") for column in range(4))
+    assert [cell.column for cell, _ in apart(cells, run)] == [0, 2]
 
 
 def test_a_run_without_matches_gives_its_fastest_cell_and_says_so() -> None:
