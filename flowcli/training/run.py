@@ -21,6 +21,7 @@ from flowcli.evaluation import datasets
 from flowcli.model import refiner
 from flowcli.model.device import choose_device, choose_precision, keep_memory
 from flowcli.model.weights import DEFAULT, find, load
+from flowcli.system.console import write_line
 from flowcli.system.progress import Bar
 from flowcli.system.signals import Interruption, StoppedError
 from flowcli.training.batches import open_batches
@@ -199,6 +200,8 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                 if stopped or late or skipped == MOST_SKIPPED:
                     folder.save(state)
                     saved = time.monotonic()
+                    if bar.disable:  # without a terminal
+                        write_line(f"step {due} of {run.recipe.steps} is saved")
                 validating = now - validated > 60 * options.minutes_between_validations or due == run.recipe.steps
                 if validating and not stopped and options.validation:
                     epe = errors_of(run, options.validation)

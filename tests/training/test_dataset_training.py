@@ -172,6 +172,13 @@ def log_of(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
+def test_a_run_without_a_terminal_says_which_step_is_saved(flowcli, tmp_path: Path, pairs: Path, monkeypatch) -> None:
+    monkeypatch.setattr("flowcli.training.run.SECONDS_BETWEEN_SAVES", 0)
+    monkeypatch.setattr("flowcli.training.run.STEPS_BETWEEN_LINES", 1)
+    ended = train(flowcli, tmp_path, tiny(tmp_path), pairs)
+    assert [line for line in ended.err if "saved" in line] == [f"step {step} of 3 is saved" for step in (1, 2, 3)]
+
+
 def test_training_on_pairs_validates_and_draws_curves(flowcli, tmp_path: Path, pairs: Path) -> None:
     ended = train(flowcli, tmp_path, tiny(tmp_path), pairs, "--validation", f"pairs={pairs}", "--tensorboard")
     assert ended.code == 0 and "trained 3 of 3 steps" in ended.err[-1]
