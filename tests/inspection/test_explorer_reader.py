@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flowcli.cli.app import run
 from raft_core import checkpoint
 from raft_core.config import LARGE
 from raft_core.raft import RAFT
 from tests.inspection.chromium import CHROMIUM, Page
 from tests.inspection.explorer_page import AT, OTHER, UPDATES, finish, inspect_pair, place_on
+from tests.inspection.test_inspect_command import write_pair
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is absent")]
 
@@ -43,6 +45,31 @@ def test_frames_menu_and_numbers_are_in_sight_and_nothing_is_cut_off(
             assert min(box) >= 0 and box[2] <= width + 0.5 and box[3] <= height, (part, step, box)
         if step == "raft" and width > 500:
             assert tab.run("document.querySelector('.diagram').getBoundingClientRect().bottom") <= height
+
+
+@pytest.mark.parametrize("size", [(240, 136), (96, 240)])
+@pytest.mark.usefixtures("one_picture")
+def test_upright_and_wide_frames_keep_their_shape_and_all_has_room(tab: Page, tmp_path: Path, size) -> None:
+    first, second = write_pair(tmp_path, size)
+    assert run(["inspect", str(first), str(second), "--iters", "2", "--at", "20,20"]) == 0
+    for width, height in SCREENS:
+        tab.screen(width, height, touch=width < 500)
+        tab.open(tmp_path / "a_inspect/explorer.html", "i=2&step=encode")
+        shape = "({ width, height }) => width / height * rows / columns"
+        tiles = "[...byId('galleries').querySelectorAll('canvas')].map((one) => one.getBoundingClientRect())"
+        assert tab.run(f"{tiles}.map({shape})") == pytest.approx([1] * 32, abs=0.05)
+        for step in STEPS:
+            tab.run(f"choose('{step}')")
+            tab.settle()
+            assert tab.run("document.documentElement.scrollWidth") == width, step
+            cells = "[...document.querySelectorAll('figcaption, .facts td, .facts th')]"
+            cut = f"{cells}.filter((one) => one.offsetParent && one.scrollWidth > one.clientWidth + 1)"
+            assert tab.run(f"{cut}.map((one) => one.textContent)") == [], step
+            lines = "[...document.querySelectorAll('.frames figcaption')].map((one) => one.clientHeight)"
+            assert max(tab.run(lines)) < 36, step
+            lowest = {"look_up": ".reading", "raft": ".diagram"}.get(step)
+            if lowest and width > 500:
+                assert tab.run(f"document.querySelector('{lowest}').getBoundingClientRect().bottom") <= height
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.usefixtures("place", "one_picture")
 SIZE = (140, 203)  # padded by 2 and 2, and by 2 and 3
 
 
-def write_pair(folder: Path) -> tuple[Path, Path]:
-    """A texture that moves by 6 px to the right, as a.png and b.png."""
-    noise = np.random.default_rng(0).integers(0, 256, (SIZE[0], SIZE[1] + 6, 3)).astype(np.uint8)
+def write_pair(folder: Path, size: tuple[int, int] = SIZE) -> tuple[Path, Path]:
+    """A texture of `size` (height, width) that moves by 6 px to the right, as a.png and b.png."""
+    noise = np.random.default_rng(0).integers(0, 256, (size[0], size[1] + 6, 3)).astype(np.uint8)
     texture = cv2.GaussianBlur(noise, (0, 0), 2)
     for name, picture in {"a.png": texture[:, 6:], "b.png": texture[:, :-6]}.items():
         cv2.imwrite(str(folder / name), picture)

@@ -31,6 +31,7 @@ function build() {
     byId("edge").onclick = () => look(data.edge.x, data.edge.y, true);
   }
   document.documentElement.classList.toggle("wide", columns > 1.5 * rows);
+  document.documentElement.classList.toggle("upright", columns < rows);
   for (const part of document.querySelectorAll("[data-story]")) part.textContent = data.story[part.dataset.story];
   buildEncode();
   buildLevels();

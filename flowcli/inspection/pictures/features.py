@@ -70,5 +70,5 @@ def channels_at(maps: dict[str, Map], chosen: dict[str, tuple[int, ...]], place:
         panel = enlarged(spread(shown), max(1, PANEL // max(shown.shape)))
         note = f"channel {channel}: {decimal(shown.min())} to {decimal(shown.max())}"
         panels.append(titled(panel, TITLES[name], note))
-    about = f"the {len(chosen['first'])} smoothest channels, {place + 1}"
+    about = f"smoothest channels, {place + 1} of {len(chosen['first'])}"
     return as_figure("features", column([row(panels[:2]), row(panels[2:])]), about=about)
