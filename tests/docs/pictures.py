@@ -9,7 +9,6 @@ called frame_0016.png and so on. Needs Chromium. Writes docs/pictures; the comma
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcli.flow.drawing import CAPTION
+from tests.inspection.chromium import CHROMIUM, chromium
 
 Image = NDArray[np.uint8]
 
@@ -81,13 +81,20 @@ def save_inspection(folder: Path) -> None:
     for name, place in [(name, folder) for name in INSPECTED] + [(name, of_pixel) for name in OF_PIXEL]:
         image = cv2.imread(str(place / f"{name}.png"))
         save(name, image[: int(SHARE.get(name, 1) * image.shape[0])])
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
+    save_page(folder / "explorer.html")
+
+
+def save_page(page: Path) -> None:
+    """Saves the explorer as a browser shows it at update 2, once RAFT has run in it."""
+    if CHROMIUM is None:
         sys.exit("install Chromium for the picture of the explorer")
-    shot = folder / "explorer.png"
-    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1366,768"]
-    page = (folder / "explorer.html").as_uri()
-    subprocess.run([browser, *options, "--virtual-time-budget=9000", f"--screenshot={shot}", page], check=True)
+    shot = page.with_suffix(".png")
+    with chromium() as tab:
+        tab.screen(1366, 768)
+        tab.open(page, "i=2")
+        tab.wait("live.flows.length > data.updates && !live.stale && live.detail", seconds=300)
+        tab.settle()
+        tab.picture(shot)
     save("explorer", cv2.imread(str(shot)))
 
 
