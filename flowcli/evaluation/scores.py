@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import UsageError
 from flowcli.evaluation.summary import ItemScore
@@ -84,7 +84,7 @@ class Scores:
             if "sha256" in facts:
                 start = "warm start" if facts["warm_start"] else "cold start"
                 lines.append(
-                    f"{name}: {facts['iterations']} iterations, {facts['precision']}, padding {facts['padding']}, "
+                    f"{name}: {effort_in_words(facts)}, {facts['precision']}, padding {facts['padding']}, "
                     f"{start}, {facts['device']}; sha256 {str(facts['sha256'])[:8]}"
                 )
         return lines
@@ -105,6 +105,14 @@ class Scores:
         writer.writeheader()
         writer.writerows(records)
         return text.getvalue()
+
+
+def effort_in_words(facts: Mapping[str, Any]) -> str:
+    """How many updates a method with weights makes, and how its flow is refined, by its protocol."""
+    tolerance, refinement = facts["tolerance"], facts["refinement"]
+    until = "" if tolerance is None else f" at a tolerance of {tolerance:g} px"
+    refined = "" if refinement is None else f", {'learned' if refinement['learned'] else 'variational'} refinement"
+    return f"{'up to ' * bool(until)}{facts['iterations']} iterations{until}{refined}"
 
 
 def _metrics(methods: Sequence[Mapping[str, Average]]) -> Rows:

@@ -15,6 +15,7 @@ from flowcli.evaluation import benchmark, methods
 from flowcli.evaluation.benchmark import Benchmark, run_benchmark, to_estimate
 from flowcli.evaluation.datasets import Sample
 from flowcli.evaluation.methods import MethodOptions, method_options
+from flowcli.evaluation.scores import effort_in_words
 from flowcli.flow.error_map import colour_error, error_picture
 from flowcli.flow.formats import flo, kitti
 from flowcli.model.quality import Effort
@@ -57,6 +58,28 @@ def test_kitti_is_padded_at_the_bottom_by_default() -> None:
         for dataset, padding in (("kitti", "auto"), ("sintel", "auto"), ("kitti", "centre"))
     ]
     assert found == ["bottom", "centre", "centre"]
+
+
+@pytest.mark.parametrize(
+    ("effort", "words"),
+    [
+        (Effort(), "up to 24 iterations at a tolerance of 1.2 px, learned refinement"),
+        (Effort(refine="variational", iterations="6"), "6 iterations, variational refinement"),
+        (Effort(quality="exact"), "32 iterations"),
+    ],
+)
+def test_the_protocol_states_updates_and_refinement(effort: Effort, words: str) -> None:
+    options = method_options(
+        "pairs",
+        weights=["raft-small-convex"],
+        baselines="",
+        effort=effort,
+        device="cpu",
+        warm_start=False,
+        padding="auto",
+    )
+    (method,) = methods.methods(options)
+    assert effort_in_words(method.protocol) == words
 
 
 def test_the_table_states_the_protocol(flowcli, weights) -> None:
