@@ -102,3 +102,10 @@ def test_outputs_are_named_after_the_beginning_of_a_pattern(make_names, tmp_path
     (tmp_path / "place").mkdir()
     monkeypatch.chdir(tmp_path / "place")
     assert name_of(Path(path)) == name
+
+
+@pytest.mark.parametrize("path", [".", "../shots", "nested/.."])
+def test_a_folder_gives_its_own_name_however_it_is_called(tmp_path: Path, monkeypatch, path: str) -> None:
+    (tmp_path / "shots/nested").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "shots")
+    assert name_of(Path(path)) == "shots"
