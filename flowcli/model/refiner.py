@@ -195,6 +195,8 @@ def save(refiner: Refiner, path: Path) -> None:
 
 def read(path: Path) -> Refiner:
     """The refiner of a file that `save` wrote, in evaluation mode on the CPU; raises WeightsError for other files."""
+    if not path.exists():
+        raise WeightsError(f"{path} does not exist", hint="check the path")
     # Without drawing initial weights, which would move the state of the caller's random numbers.
     with torch.device("meta"):
         refiner = Refiner()

@@ -121,8 +121,13 @@ def test_a_refiner_of_ones_own_is_used_and_other_files_are_refused(tmp_path: Pat
     with torch.inference_mode():
         corrected = found.correct(first, second, flow, before=flow)
         torch.testing.assert_close(corrected, network(first, second, flow, before=flow))
-    for path in (other, tmp_path / "missing.safetensors", WEIGHTS / "raft-small.safetensors"):
-        with pytest.raises(WeightsError, match="holds no weights of a refiner"):
+    missing, raft = tmp_path / "missing.safetensors", WEIGHTS / "raft-small.safetensors"
+    for path, words in (
+        (other, "holds no weights of a refiner"),
+        (raft, "holds no weights"),
+        (missing, "does not exist"),
+    ):
+        with pytest.raises(WeightsError, match=words):
             Effort(refine=str(path)).applied_to(Settings(), CPU, stated={})
 
 
