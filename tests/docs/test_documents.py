@@ -13,6 +13,8 @@ from typer.main import get_command
 from flowcli.cli.app import EPILOG, app
 from flowcli.flow.formats import ARRAYS, FORMATS
 from flowcli.flow.outputs import descriptions
+from flowcli.training.recipes import find_recipe
+from flowcli.training.run import in_parts
 from tests.docs.commands import PAGE, page
 from tests.docs.markdown import GUIDE, PAGES, ROOT, anchors, commands, links, prose, tables, text
 
@@ -48,6 +50,16 @@ def test_every_command_of_the_guide_is_accepted(line: str) -> None:
         assert set(context.params["save"].split(",")) <= set(descriptions())
     if line.startswith("convert ") and context.params["to"]:
         assert context.params["to"] in FORMATS
+
+
+@pytest.mark.parametrize("name", ["docs/training.md", "docs/commands.md"])
+def test_the_processes_of_every_distributed_run_can_share_its_batches(name: str) -> None:
+    found = re.findall(r"torchrun --nproc-per-node (\d+) .*?flowcli (train .*)", text(name))
+    assert found
+    for processes, line in found:
+        given = dict(re.findall(r"--(recipe|accumulate) (\w+)", line))
+        recipe = in_parts(find_recipe(given.get("recipe", "cpu")), int(given.get("accumulate", 1)))
+        assert all(stage.parts % int(processes) == 0 for stage in recipe.stages), line
 
 
 @pytest.mark.parametrize("line", QUOTED)

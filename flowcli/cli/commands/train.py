@@ -39,7 +39,7 @@ def run(
     The run's folder gets log.jsonl, the validation curve in validation.png, and the averaged weights with the lowest
     validation error in best.safetensors. Pairs are rendered when they are first needed: the first steps take longest,
     and the time left is overstated until then. For several processes, start it as torchrun --nproc-per-node 2 -m --
-    flowcli train --threads 1 ...
+    flowcli train --threads 1 --accumulate 2 ...
 
     Example: flowcli train --run runs/first --textures ~/Pictures --validation pairs
     """
