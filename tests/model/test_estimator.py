@@ -172,19 +172,14 @@ def test_both_directions_of_pairs_at_once_equal_those_alone() -> None:
 def test_a_still_pair_is_zero_without_an_update_and_the_others_are_as_without_it(direction: str) -> None:
     taken = frames(4)
     still = [*taken[:2], replace(taken[2], image=taken[1].image.copy()), taken[3]]
-    computed = list(
-        estimator(warm_start=False, direction=direction, refinement=Refinement(), batch=4).estimate(pair_up(still))
-    )
+    options = {"warm_start": False, "direction": direction, "refinement": Refinement(), "batch": 4}
+    computed = list(estimator(**options).estimate(pair_up(still)))
     assert [estimate.iterations > 0 for estimate in computed] == [True, False, True]
     flows = [flow for flow in (computed[1].forward, computed[1].backward) if flow is not None]
     assert len(flows) == (2 if direction == "both" else 1)
     assert all(bool((flow == 0).all()) for flow in flows)
     assert [estimate.pair.first.index for estimate in computed] == [0, 1, 2]
-    alone = next(
-        iter(
-            estimator(warm_start=False, direction=direction, refinement=Refinement()).estimate(list(pair_up(still))[2:])
-        )
-    )
+    alone = next(iter(estimator(**options).estimate(list(pair_up(still))[2:])))
     np.testing.assert_allclose(computed[2].flow, alone.flow, atol=1e-4)
 
 
