@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SIDE = 240
 """The longer side of a picture in px."""
 GRID = 100
-"""Motion is measured on a grid of at least so many rows and columns, and less than twice as many."""
+"""Motion is measured on a grid of at least so many rows and columns, or on all pixels."""
 _QUALITY = 75
 
 
