@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.model.weights import Weights
-    from flowcli.training.loop import TrainingState
     from flowcli.training.recipes import Recipe
+    from flowcli.training.state import TrainingState
     from flowcli.training.tensorboard import TensorBoardLog
 
 

@@ -16,10 +16,12 @@ import pytest
 import torch
 
 from flowcli.errors import PartialError, SourceError, UsageError
-from flowcli.training import run
+from flowcli.training import learning, run
 from flowcli.training.dataset_batches import Mixture, read_ahead
-from flowcli.training.loop import TrainingState, learning_of, set_norms, train_steps
+from flowcli.training.learning import learning_of
+from flowcli.training.loop import set_norms, train_steps
 from flowcli.training.recipes import DatasetShare, Recipe, Stage, find_recipe, names, one_cycle, read_recipe
+from flowcli.training.state import TrainingState
 from raft_core.config import LARGE
 from raft_core.raft import RAFT
 
@@ -221,8 +223,8 @@ def test_unusable_options_are_refused(flowcli, tmp_path: Path, pairs: Path, more
 def test_a_run_that_has_diverged_ends_with_an_error(
     flowcli, tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "MOST_SKIPPED", 3)
-    monkeypatch.setattr("flowcli.training.loop.sequence_loss", lambda flows, *_, **__: flows[-1].sum() * float("nan"))
+    monkeypatch.setattr("flowcli.training.watch.MOST_SKIPPED", 3)
+    monkeypatch.setattr(learning, "sequence_loss", lambda flows, *_, **__: flows[-1].sum() * float("nan"))
     ended = train(flowcli, tmp_path, tiny(tmp_path, steps=9), pairs)
     assert ended.code == PartialError.exit_code
     assert ended.err[-2] == "error: the last 3 steps up to 3 had no finite gradient: the run has diverged"

@@ -20,12 +20,14 @@ from flowcli.training import batches, run
 from flowcli.training import pool as pool_module
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.batches import draw_from_pool, draw_rendered
-from flowcli.training.loop import SLOW, Progress, TrainingState, learn, learning_of, train_steps, update_average
+from flowcli.training.learning import learn, learning_of
+from flowcli.training.loop import SLOW, Progress, train_steps, update_average
 from flowcli.training.options import TrainingOptions
 from flowcli.training.pool import Pool
 from flowcli.training.recipes import RECIPES, Recipe, Stage
 from flowcli.training.run import refuse_what_does_not_fit, run_training
 from flowcli.training.run_folder import RunFolder
+from flowcli.training.state import TrainingState
 from flowcli.training.synthesis import Scenes, TextureBank, render
 from raft_core import checkpoint
 from raft_core.config import LARGE
