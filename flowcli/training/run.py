@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from flowcli.training.learning import Learning
 
-REFINER = "refiner"
 SIZES = {"small": SMALL, "small-convex": SMALL_CONVEX, "large": LARGE}
 
 
@@ -89,10 +88,9 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
             f"recipe {options.recipe!r} reinitialises the context at a step that --minutes may skip",
             hint="leave --minutes out",
         )
-    refines = recipe.model == REFINER
     for option, chosen, useless in (
-        ("--renderers", options.renderers, recipe.data or refines),
-        ("--compile", options.compiled, refines),
+        ("--renderers", options.renderers, recipe.data or recipe.refines),
+        ("--compile", options.compiled, recipe.refines),
     ):
         if chosen and useless:
             raise UsageError(f"recipe {options.recipe!r} has no use for {option}", hint=f"leave {option} out")
@@ -105,18 +103,14 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
     keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    weights = find(options.weights or DEFAULT) if options.weights or refines else None
+    weights = find(options.weights or DEFAULT) if options.weights or recipe.refines else None
     first = load(weights) if weights else None
     board = TensorBoardLog(options.run / "tensorboard") if options.tensorboard and group.leads else None
-    folder = RunFolder(options.run, board, refiner.save) if refines else RunFolder(options.run, board)
+    folder = RunFolder(options.run, board, refiner.save) if recipe.refines else RunFolder(options.run, board)
     if group.leads:
-        folder.begin(recipe, options.textures, options.data, weights if refines else None)
-    if options.weights and not refines and folder.state.exists():
-        raise UsageError(
-            f"{options.run} continues from its own state", hint="leave --weights out, or choose another --run"
-        )
+        folder.begin(recipe, options.textures, options.data, weights)
     torch.manual_seed(recipe.seed)
-    model = refiner.Refiner() if refines else first_model(first, recipe)
+    model = refiner.Refiner() if recipe.refines else first_model(first, recipe)
     state: TrainingState[Any] = TrainingState.begin(model, device=device)
     refuse_what_does_not_fit(state.model, recipe, options.recipe)
     if weights and group.leads and not folder.state.exists():
@@ -126,7 +120,7 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
         compile_update(state.model)
     if group.leads:
         folder.truncate_log(state.step)
-    return TrainingRun(options, recipe, device, folder, state, group, first if refines else None)
+    return TrainingRun(options, recipe, device, folder, state, group, first if recipe.refines else None)
 
 
 def learning(run: TrainingRun) -> Learning[Any]:

@@ -73,26 +73,26 @@ class RunFolder:
         recipe: Recipe,
         textures: Path | None,
         data: Mapping[str, Path] | None = None,
-        raft: Weights | None = None,
+        weights: Weights | None = None,
     ) -> None:
-        """Writes the settings of the run's pairs to run.json, in a new folder; the stages are not among them.
+        """Writes the settings of the run to run.json, in a new folder; the stages are not among them.
 
-        `raft` are the weights whose flow a refiner refines. Raises UsageError where the folder has other settings, and
-        OutputError where it cannot be written.
+        `weights` are those that the run starts from, or whose flow a refiner refines. Raises UsageError where the
+        folder has other settings, and OutputError where it cannot be written.
         """
         with reported(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         note = self.path / "run.json"
-        pairs: dict[str, object] = {
+        settings: dict[str, object] = {
             "textures": textures and str(textures.resolve()),
             "size": recipe.render_size,
             "seed": recipe.seed,
         }
         if data:
-            pairs["data"] = {name: str(root.resolve()) for name, root in sorted(data.items())}
-        if raft:
-            pairs["raft"] = raft.sha256
-        text = json.dumps(pairs, indent=1) + "\n"
+            settings["data"] = {name: str(root.resolve()) for name, root in sorted(data.items())}
+        if weights:
+            settings["raft" if recipe.refines else "weights"] = weights.sha256
+        text = json.dumps(settings, indent=1) + "\n"
         if note.exists() and note.read_text() != text:
             raise UsageError(
                 f"{self.path} was started with pairs of another size, seed, textures or weights",

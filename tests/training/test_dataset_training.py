@@ -22,7 +22,8 @@ from flowcli.training.learning import learning_of
 from flowcli.training.loop import set_norms, train_steps
 from flowcli.training.recipes import DatasetShare, Recipe, Stage, find_recipe, names, one_cycle, read_recipe
 from flowcli.training.state import TrainingState
-from raft_core.config import LARGE
+from raft_core import checkpoint
+from raft_core.config import LARGE, SMALL
 from raft_core.raft import RAFT
 
 ROOT = Path(__file__).parents[2]
@@ -181,6 +182,19 @@ def test_training_on_pairs_validates_and_draws_curves(flowcli, tmp_path: Path, p
     assert any((tmp_path / "run" / "tensorboard").iterdir())
 
 
+def test_a_run_from_weights_of_any_size_is_resumed_by_the_same_command(flowcli, tmp_path: Path, pairs: Path) -> None:
+    weights, others = tmp_path / "large.safetensors", tmp_path / "small.safetensors"
+    for config, path in ((LARGE, weights), (SMALL, others)):
+        checkpoint.save(RAFT(config), path)
+    for steps, before in ((1, ""), (2, ", 1 of them before")):
+        ended = train(flowcli, tmp_path, tiny(tmp_path, steps=steps), pairs, "--weights", weights)
+        assert (ended.code, ended.err[-1]) == (0, f"trained {steps} of {steps} steps in {tmp_path / 'run'}{before}")
+    assert checkpoint.load(tmp_path / "run" / "last.safetensors").config == LARGE
+    for more in ((), ("--weights", others)):
+        ended = train(flowcli, tmp_path, tiny(tmp_path), pairs, *more)
+        assert (ended.code, ended.err[0][-39:]) == (2, "another size, seed, textures or weights")
+
+
 def test_accumulated_gradients_equal_those_of_the_whole_batch(pairs: Path) -> None:
     losses = []
     for count in (1, 2):
@@ -239,9 +253,7 @@ def test_finetuning_on_eight_pairs_improves_them_and_resumes_after_a_kill_with_t
 
     def start(name: str) -> subprocess.Popen[bytes]:
         line = ["train", "--run", tmp_path / name, "--recipe", recipe, "--data", f"pairs={pairs}", "--device", "cpu"]
-        line += ["--threads", "1", "--save-every", "0", "--validation", pairs]
-        if not (tmp_path / name / "state.pt").exists():
-            line += ["--weights", "raft-small"]
+        line += ["--threads", "1", "--save-every", "0", "--validation", pairs, "--weights", "raft-small"]
         return subprocess.Popen([sys.executable, "-m", "flowcli", *map(str, line)], cwd=ROOT, env=os.environ)
 
     assert start("whole").wait() == 0

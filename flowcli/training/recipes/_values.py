@@ -119,6 +119,11 @@ class Recipe:
     model: Literal["small", "small-convex", "large", "refiner"] = "small"
 
     @property
+    def refines(self) -> bool:
+        """Whether the learned refiner is trained, not RAFT."""
+        return self.model == "refiner"
+
+    @property
     def steps(self) -> int:
         """The number of steps of all stages."""
         return sum(stage.steps for stage in self.stages)
