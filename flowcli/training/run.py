@@ -157,6 +157,8 @@ def refuse_what_does_not_fit(model: Any, recipe: Recipe, name: str) -> None:
                 f"recipe {name!r} freezes or slows {min(unknown)!r}, which RAFT does not have",
                 hint=f"its parts are {', '.join(parts)}",
             )
+        if set(stage.frozen) >= set(parts):
+            raise UsageError(f"recipe {name!r} freezes all parts of RAFT", hint=f"leave one of {', '.join(parts)} out")
         if stage.renew_context and model.config.context_norm != "none":
             raise UsageError(
                 f"recipe {name!r} reinitialises the context encoder, which {model.config.name} normalises",

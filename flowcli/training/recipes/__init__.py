@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from flowcli.errors import SourceError, UsageError
 from flowcli.training.recipes._generated import RECIPES
@@ -26,13 +27,9 @@ __all__ = [
     "read_recipe",
 ]
 
-T = TypeVar("T")
-
 FOLDER = Path(__file__).parent
-# The keys of a recipe file; the other fields of a recipe are about generated pairs.
-STAGE_KEYS = {field.name for field in dataclasses.fields(Stage)}
-SHARE_KEYS = {field.name for field in dataclasses.fields(DatasetShare)}
 RECIPE_KEYS = {"model", "seed", "ema_decay", "stages", "data"}
+"""The keys of a recipe file; the other fields of a recipe are about generated pairs."""
 
 
 def names() -> list[str]:
@@ -54,31 +51,28 @@ def read_recipe(path: Path) -> Recipe:
     """The recipe in a .toml file; raises SourceError where the file is not a valid recipe."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        check(content, RECIPE_KEYS)
-        stages = tuple(made(Stage, {"learning_rate": ends(table), **table}, STAGE_KEYS) for table in content["stages"])
-        data = tuple(made(DatasetShare, table, SHARE_KEYS) for table in content["data"])
-        others = {key: value for key, value in content.items() if key not in {"stages", "data"}}
-        return made(Recipe, {**others, "stages": stages, "data": data}, RECIPE_KEYS)
+        if unknown := sorted(set(content) - RECIPE_KEYS):
+            raise ValueError(f"unknown key {unknown[0]}, the keys are {', '.join(sorted(RECIPE_KEYS))}")
+        if not content["data"] or content.get("model") == "refiner":
+            raise ValueError("it is not about datasets")
+        stages = [with_ends(stage) for stage in content["stages"]]
+        return TypeAdapter(Recipe).validate_python({**content, "stages": stages})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise SourceError(f"{path} is not a recipe: {reason}", hint=f"see {FOLDER / 'finetune.toml'}") from error
+        hint = f"see {FOLDER / 'finetune.toml'}"
+        raise SourceError(f"{path} is not a recipe: {reason(error)}", hint=hint) from error
 
 
-def ends(table: Mapping[str, Any]) -> tuple[float, float]:
-    """The first and last learning rates of RAFT's one-cycle schedule; 0 for a stage without `peak`."""
-    peak = float(table.get("peak", 0.0))
-    return peak / 25, peak / 25e4
+def with_ends(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage's table with the first and last learning rates of RAFT's one-cycle schedule, where it has a `peak`."""
+    if "peak" not in stage:
+        return dict(stage)
+    peak = float(stage["peak"])
+    return {"learning_rate": (peak / 25, peak / 25e4), **stage}
 
 
-def made(kind: type[T], table: Mapping[str, Any], keys: set[str]) -> T:
-    """A dataclass from a table, whose lists become tuples; raises ValueError for an unknown key."""
-    check(table, keys)
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    return kind(**values)
-
-
-def check(table: Mapping[str, Any], keys: set[str]) -> None:
-    """Raises ValueError for an unknown key."""
-    unknown = sorted(set(table) - keys)
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]}, the keys are {', '.join(sorted(keys))}")
+def reason(error: Exception) -> str:
+    """What is wrong with a file, and where in it."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
 
 from flowcli.training.augmentation.photometry import Photometry
+
+
+def rising(scale: tuple[float, float]) -> tuple[float, float]:
+    """The range, if it is one."""
+    if scale[0] > scale[1]:
+        raise ValueError("the first number is larger than the second")
+    return scale
+
+
+# The values that recipe files may have.
+Count = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=64, multiple_of=8)]
+Positive = Annotated[float, Field(gt=0)]
+AtLeastZero = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Scale = Annotated[tuple[float, float], AfterValidator(rising)]
+FORBID = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -50,27 +69,29 @@ class Stage:
     share `starts` of the batches begin at earlier flow (`openings`).
     """
 
+    __pydantic_config__ = FORBID
+
     name: str
-    steps: int
-    batch: int
-    crop: tuple[int, int]
-    iterations: int
-    learning_rate: tuple[float, float]
-    weight_decay: float = 1e-4
-    gamma: float = 0.8
+    steps: Count
+    batch: Count
+    crop: tuple[Side, Side]
+    iterations: Count
+    learning_rate: tuple[AtLeastZero, AtLeastZero]
+    weight_decay: AtLeastZero = 1e-4
+    gamma: Positive = 0.8
     visible_only: bool = False
-    max_flow: float = 400.0
-    power: float = 1.0
+    max_flow: Positive = 400.0
+    power: Positive = 1.0
     shifts: int = 0
-    parts: int = 1
-    peak: float = 0.0
+    parts: Count = 1
+    peak: AtLeastZero = 0.0
     freeze_norm: bool = False
-    matching: float = 0.0
+    matching: AtLeastZero = 0.0
     frozen: tuple[str, ...] = ()
     slow: tuple[str, ...] = ()
     renew_context: bool = False
-    run_in: int = 0
-    starts: float = 0.0
+    run_in: Annotated[int, Field(ge=0)] = 0
+    starts: Share = 0.0
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from the start of the stage."""
@@ -91,9 +112,11 @@ class DatasetShare:
     Pairs are resized by 2^U(scale); with `flip` some are mirrored; with `sparse` flow is resized without interpolation.
     """
 
+    __pydantic_config__ = FORBID
+
     dataset: str
-    scale: tuple[float, float]
-    times: int = 1
+    scale: Scale
+    times: Count = 1
     groups: tuple[str, ...] = ()
     flip: bool = True
     sparse: bool = False
@@ -109,12 +132,12 @@ class Recipe:
     learned refiner, for the flow of the weights.
     """
 
-    stages: tuple[Stage, ...]
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     render_size: tuple[int, int] = (288, 384)
     pool_pairs: int = 0
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
-    ema_decay: float = 0.999
-    seed: int = 1
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    seed: Annotated[int, Field(ge=0)] = 1
     data: tuple[DatasetShare, ...] = ()
     model: Literal["small", "small-convex", "large", "refiner"] = "small"
 
