@@ -23,15 +23,18 @@ if TYPE_CHECKING:
 
 def errors_of(run: TrainingRun, validation: Path) -> dict[str, float]:
     """The errors in px of the run's averaged weights on this dataset, by group, and their mean."""
-    items = datasets.items(*validation_data(validation))
+    name, root = validation_data(validation)
+    items, settings = datasets.items(name, root), Settings(placement=datasets.placement(name))
     if run.raft is not None:
-        return validate_refiner(run.state.average, run.raft, items, device=run.device)
-    return validate(run.state.average, items, device=run.device)
+        return validate_refiner(run.state.average, run.raft, items, device=run.device, settings=settings)
+    return validate(run.state.average, items, device=run.device, settings=settings)
 
 
-def validate(model: RAFT, items: Iterable[FlowItem], *, device: torch.device, iterations: int = 12) -> dict[str, float]:
-    """The mean endpoint error in px of every group of items, and of all (`mean`), computed in float32."""
-    estimator = FlowEstimator(model, device=device, settings=Settings(iterations=iterations))
+def validate(
+    model: RAFT, items: Iterable[FlowItem], *, device: torch.device, settings: Settings | None = None
+) -> dict[str, float]:
+    """The mean endpoint error in px of every group of items, and of all (`mean`); by default of 12 updates."""
+    estimator = FlowEstimator(model, device=device, settings=settings)
     report = evaluate(items, estimator.flow_between)
     return {**{name: scores.epe for name, scores in report.groups.items()}, "mean": report.mean.epe}
 
