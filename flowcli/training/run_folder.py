@@ -66,7 +66,8 @@ class RunFolder:
     def save(self, state: TrainingState[Any]) -> None:
         """Saves the state, and the averaged weights as a file for --weights."""
         state.save(self.state)
-        self.write(state.average, self.last)
+        with reported(self.last):
+            self.write(state.average, self.last)
 
     def begin(
         self,
@@ -102,7 +103,8 @@ class RunFolder:
 
     def log(self, record: dict[str, object]) -> None:
         """Appends a record to log.jsonl, and to TensorBoard."""
-        with (self.path / "log.jsonl").open("a") as file:
+        path = self.path / "log.jsonl"
+        with reported(path), path.open("a") as file:
             file.write(json.dumps(record) + "\n")
         if self.board:
             self.board.show(record)
@@ -130,7 +132,8 @@ class RunFolder:
         # With `not <`, NaN is never the best.
         if not epe["mean"] < best:
             return False
-        self.write(state.average, self.best)
+        with reported(self.best):
+            self.write(state.average, self.best)
         facts = {"step": state.step, "epe": epe, "recipe": dataclasses.asdict(recipe)}
         write_whole(record, (json.dumps(facts, indent=1) + "\n").encode())
         return True

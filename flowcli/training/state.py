@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
+
+from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +44,7 @@ class TrainingState(Generic[Model]):
         return cls(model, average, torch.optim.AdamW(parts, eps=1e-8, fused=device.type == "cuda"))
 
     def save(self, path: Path) -> None:
-        """Writes the state to a file, which appears complete or not at all."""
+        """Writes the state to a file, which appears complete or not at all; raises OutputError where that fails."""
         content = {
             "model": self.model.state_dict(),
             "ema": self.average.state_dict(),
@@ -50,9 +53,9 @@ class TrainingState(Generic[Model]):
             "seconds": self.seconds,
             "done": dict(self.done),
         }
-        part = path.with_name(f".{path.name}.part")
-        torch.save(content, part)
-        part.replace(path)
+        data = io.BytesIO()
+        torch.save(content, data)
+        write_whole(path, data.getbuffer())
 
     def load(self, path: Path) -> None:
         """Restores a saved state; a damaged file or one of another model raises exceptions of many classes."""
