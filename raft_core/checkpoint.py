@@ -161,17 +161,23 @@ def beside(content: Mapping[object, object], entry: str | None) -> dict[str, str
 def build(contents: Contents) -> RAFT:
     """The RAFT with these weights; raises CheckpointError if they fit no known size or are not finite."""
     weights = translate(contents.tensors, contents.origin)
-    # Initial weights, which are replaced, are drawn at random, and on the caller's default device in its default dtype.
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        model = RAFT(config_of(weights)).float()
+    # Initial weights are drawn at random, on the caller's default device and in its default dtype; they are replaced.
+    with torch.random.fork_rng(devices=[]):
+        model = RAFT(config_of(weights))
     check_fit(model, weights, contents.path)
-    model.load_state_dict(weights)
+    model.load_state_dict({name: own(tensor) for name, tensor in weights.items()}, assign=True)
     model.metadata = contents.facts
     if not all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values()):
         raise CheckpointError(
             f"{contents.path} holds NaN or infinite weights", hint="the training that made it diverged"
         )
     return model.eval()
+
+
+def own(tensor: Tensor) -> Tensor:
+    """A copy of a stored tensor, in float32 if it is floating point."""
+    stored = tensor.detach()
+    return (stored.float() if stored.is_floating_point() else stored).clone(memory_format=torch.contiguous_format)
 
 
 def config_of(weights: Mapping[str, Tensor]) -> RaftConfig:

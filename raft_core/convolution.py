@@ -128,14 +128,13 @@ def transforms(
     if taps == 1:
         return (torch.ones(1, 1, dtype=torch.float32, device="cpu"),) * 3
     # By `tiles_pay`, what they are applied to is on the CPU; a caller's default device may be another.
-    with torch.device("cpu"):
-        points = torch.tensor(POINTS[taps], dtype=torch.float64)
+    points = torch.tensor(POINTS[taps], dtype=torch.float64, device="cpu")
 
-        def values(coefficients: int) -> Float[Tensor, "points coefficients"]:
-            infinity = torch.eye(coefficients, dtype=torch.float64)[-1:]
-            return torch.cat((points[:, None] ** torch.arange(coefficients), infinity))
+    def values(coefficients: int) -> Float[Tensor, "points coefficients"]:
+        infinity = torch.eye(coefficients, dtype=torch.float64, device="cpu")[-1:]
+        return torch.cat((points[:, None] ** torch.arange(coefficients, device="cpu"), infinity))
 
-        tile = torch.linalg.inv(values(OUTPUTS + taps - 1)).T
-        # A factor can be moved from the tile's matrix to the kernel's; powers of two cause no rounding.
-        scale = 2 ** tile.abs().amax(dim=1, keepdim=True).log2().round()
-        return values(OUTPUTS).T.float(), (values(taps) * scale).float(), (tile / scale).float()
+    tile = torch.linalg.inv(values(OUTPUTS + taps - 1)).T
+    # A factor can be moved from the tile's matrix to the kernel's; powers of two cause no rounding.
+    scale = 2 ** tile.abs().amax(dim=1, keepdim=True).log2().round()
+    return values(OUTPUTS).T.float(), (values(taps) * scale).float(), (tile / scale).float()
