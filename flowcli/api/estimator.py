@@ -13,10 +13,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flowcli.api.arguments import Frames, device_named, effort_of, occlusion_of, parsed, settings_of, text
+from flowcli.api.arguments import Frames, device_named, effort_of, occlusion_of, settings_of
+from flowcli.api.checks import parsed, text
 from flowcli.api.images import images_of, same, starts_of, values_of
 from flowcli.api.results import Flows, Result, VideoResult
 from flowcli.flow.estimate import with_repeated
@@ -69,10 +71,10 @@ class Estimator:
     """Computes flow with one model and the same options, and keeps the features of the latest images between calls.
 
     `weights` is a name, a checkpoint's path, or a model from `load`, which is moved to the device and put into
-    evaluation mode. `direction` is "forward", "backward", or "both",
-    which also gives occlusion, by the thresholds `occlusion_relative` and, in px², `occlusion_absolute`. `warm_start`
-    has each pair of a video start from the flow of the one before. The other arguments are the options of `flowcli
-    video`. Raises TypeError and ValueError, which name the argument, DeviceError and WeightsError.
+    evaluation mode. `direction` is "forward", "backward", or "both", which also gives occlusion, by the thresholds
+    `occlusion_relative` and, in px², `occlusion_absolute`. `warm_start` has each pair of a video start from the flow of
+    the one before. The other arguments are the options of `flowcli video`. Raises TypeError and ValueError, which name
+    the argument, DeviceError and WeightsError.
 
     Threads may share an estimator; its `estimate` serves one after the other. Copies, and those that are pickled for
     another process, have the model and the options, but not the features of images.
@@ -100,6 +102,8 @@ class Estimator:
     ) -> None:
         if not isinstance(weights, str | os.PathLike | RAFT):
             raise TypeError(f"weights are a name, a path or a model, got {weights!r}")
+        if isinstance(weights, RAFT) and (kind := next(weights.parameters()).dtype) != torch.float32:
+            raise ValueError(f"weights are a model in float32, got one in {kind}; precision is an argument of its own")
         effort = effort_of(
             quality=quality,
             iterations=iterations,
