@@ -129,12 +129,13 @@ def transforms(
     A convolution multiplies polynomials; as many points as the product has coefficients determine it.
     """
     if taps == 1:
-        return (torch.ones(1, 1),) * 3
-    points = torch.tensor(POINTS[taps], dtype=torch.float64)
+        return (torch.ones(1, 1, dtype=torch.float32, device="cpu"),) * 3
+    # By `tiles_pay`, what they are applied to is on the CPU; a caller's default device may be another.
+    points = torch.tensor(POINTS[taps], dtype=torch.float64, device="cpu")
 
     def values(coefficients: int) -> Float[Tensor, "points coefficients"]:
-        infinity = torch.eye(coefficients, dtype=torch.float64)[-1:]
-        return torch.cat((points[:, None] ** torch.arange(coefficients), infinity))
+        infinity = torch.eye(coefficients, dtype=torch.float64, device="cpu")[-1:]
+        return torch.cat((points[:, None] ** torch.arange(coefficients, device="cpu"), infinity))
 
     tile = torch.linalg.inv(values(OUTPUTS + taps - 1)).T
     # A factor can be moved from the tile's matrix to the kernel's; powers of two cause no rounding.
