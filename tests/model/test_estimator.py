@@ -20,7 +20,7 @@ from flowcli.model.estimator import Estimate, FlowEstimator
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import Plan
 from flowcli.model.parallel import threads_of
-from flowcli.model.refinement import Refinement
+from flowcli.model.refinement import LEARNED, Refinement
 from flowcli.model.resize import Resizing, resized
 from flowcli.model.settings import Occlusion, Settings
 from raft_core.config import CONFIGS, SMALL, RaftConfig
@@ -226,6 +226,19 @@ def test_half_precision_gives_flow_in_float32() -> None:
     flow = estimator(precision=torch.bfloat16).flow_between(image(0), image(1))
     assert flow.dtype == np.float32
     assert 0 < np.abs(flow - expected).mean() < 0.1 * np.abs(expected).mean()
+
+
+def test_the_callers_autocast_and_default_dtype_change_nothing() -> None:
+    pair = list(pair_up(frames(2)))
+    settings = {"warm_start": False, "refinement": LEARNED, "resizing": Resizing(scale=0.5)}
+    expected = next(iter(estimator(**settings).estimate(pair))).flow
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert np.array_equal(next(iter(estimator(**settings).estimate(pair))).flow, expected)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert np.array_equal(next(iter(estimator(**settings).estimate(pair))).flow, expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_the_caller_is_not_in_inference_mode_or_autocast() -> None:
