@@ -41,10 +41,10 @@ class Task:
     internal: tuple[Output, ...] = ()
 
     @classmethod
-    def of(cls, request: Request, *internal: Output, video: bool = True) -> Task:
-        """The task of a request for a video, or for two images; changes no file.
+    def of(cls, request: Request, *internal: Output, video: bool = True, weights: Weights | None = None) -> Task:
+        """The task of a request for a video, or for two images; `weights` are those that it names, if already found.
 
-        Raises UsageError for invalid options and paths, and the errors of finding weights.
+        Changes no file. Raises UsageError for invalid options and paths, and the errors of finding weights.
         """
         saved = choose(request.save)
         for path in request.inputs:
@@ -60,7 +60,7 @@ class Task:
             containers=encoding.containers,
             names=request.names,
         )
-        return cls(request, tuple(outputs), find(request.weights), encoding, internal)
+        return cls(request, tuple(outputs), weights or find(request.weights), encoding, internal)
 
     def of_images(self, names: tuple[str, ...]) -> Task:
         """The same task for an input whose images have these names, which outputs may be called after."""
@@ -95,13 +95,12 @@ class Task:
         It holds the options except those marked PATH or WORK, the names of the outputs, hashes of inputs, weights and
         refiner, and the versions of flowcli and torch.
         """
-        left_out, refine = marked(Request, PATH, WORK), self.request.refine
         job = {
-            **{name: value for name, value in asdict(self.request).items() if name not in left_out},
+            **options_without(self.request, PATH, WORK),
             "outputs": [output.path.name for output in self.outputs],
             "input": [fingerprint(path) for path in self.request.inputs],
             "weights": self.weights.sha256,
-            "refiner": fingerprint(Path(refine)) if is_refiner_file(refine) else None,
+            "refiner": refiner_content(self.request.refine),
             "versions": {"flowcli": __version__, "torch": version_of("torch")},
         }
         content: dict[str, Any] = json.loads(json.dumps(job))
@@ -128,3 +127,14 @@ class Task:
         if not isinstance(report, dict) or report.get("job") != self.job:
             return None
         return Result(tuple(output.path for output in self.outputs), "already finished: nothing to do", Json(report))
+
+
+def options_without(request: Request, *marks: str) -> dict[str, Any]:
+    """The options except those with these marks, and except the path of a refiner, which its content identifies."""
+    left_out = marked(Request, *marks) | ({"refine"} if is_refiner_file(request.refine) else set())
+    return {name: value for name, value in asdict(request).items() if name not in left_out}
+
+
+def refiner_content(refine: str) -> str | None:
+    """The fingerprint of the file of a refiner; None if `refine` names a kind of refinement."""
+    return fingerprint(Path(refine)) if is_refiner_file(refine) else None

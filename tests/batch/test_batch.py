@@ -173,7 +173,7 @@ def test_failures_by_older_outputs_alone_are_told_how_to_be_overcome(compute, cl
     ended = compute(*line, "--skip", 2)
     assert (ended.code, ended.err[-1]) == (
         4,
-        "hint: their outputs are of other options: -y overwrites them, -o writes elsewhere",
+        "hint: their outputs are of other options or weights: -y overwrites them, -o writes elsewhere",
     )
     assert compute(*line, "--skip", 2, "-y").code == 0
 
@@ -184,7 +184,7 @@ def test_failures_by_older_outputs_are_told_apart_from_others(compute, clips: Pa
     assert compute(*line).code == 4
     whole = len(list(clips.rglob("*.mkv"))) - 1
     assert compute(*line, "--skip", 2).err[-1] == (
-        f"hint: {whole} have outputs of other options, which -y overwrites; out/batch.json states all reasons"
+        f"hint: {whole} have outputs of other options or weights (-y overwrites); out/batch.json has all reasons"
     )
 
 
