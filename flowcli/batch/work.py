@@ -17,6 +17,7 @@ from flowcli.batch.record import Outcome
 from flowcli.batch.report import preview_path
 from flowcli.batch.report.preview import preview_at
 from flowcli.errors import FlowcliError, PartialError, WeightsError
+from flowcli.media.content import content_of
 from flowcli.model.quality import is_refiner_file
 from flowcli.model.weights import find
 from flowcli.pipeline.report import problem_of
@@ -25,7 +26,6 @@ from flowcli.pipeline.task import Task, options_without, refiner_content
 from flowcli.pipeline.video import estimate_video, source_of
 from flowcli.system.console import Console
 from flowcli.system.files import reported
-from flowcli.system.fingerprint import fingerprint
 from flowcli.system.lock import is_held, wait_until_free
 from flowcli.system.signals import StoppedError
 
@@ -108,7 +108,7 @@ def prepare(work: Work) -> Prepared:
         with reported(work.folder / work.clip.folder):
             # An output path is taken as a folder if it exists, even if its name looks like that of a file.
             (work.folder / work.clip.folder).mkdir(parents=True, exist_ok=True)
-        if content_of_refiner(work.own.refine) != work.refiner:
+        if refiner_content(work.own.refine) != work.refiner:
             raise changed(work.own.refine)
         preview = preview_at(preview_path(work.folder, work.clip))
         task = Task.of(work.own, preview, video=work.clip.second is None, weights=work.weights)
@@ -194,16 +194,8 @@ def outcome(work: Work, *, flows: int = 0, problem: FlowcliError | None = None, 
 def works_of(clips: Sequence[Clip], request: Request, folder: Path, *, weights: Weights) -> list[Work]:
     """A work for each clip; reads the file of each refiner once."""
     works = [Work(clip, request, folder, Console(quiet=True), weights) for clip in clips]
-    contents = {refine: content_of_refiner(refine) for refine in {work.own.refine for work in works}}
+    contents = {refine: refiner_content(refine) for refine in {work.own.refine for work in works}}
     return [replace(work, refiner=contents[work.own.refine]) for work in works]
-
-
-def content_of_refiner(refine: str) -> str | None:
-    """The content of the file of a refiner, as `refiner_content`; empty if it cannot be read."""
-    try:
-        return refiner_content(refine)
-    except OSError:
-        return ""
 
 
 def same_weights(weights: Weights) -> Weights:
@@ -223,11 +215,8 @@ def changed(path: str) -> WeightsError:
 
 
 def state_of(clip: Clip) -> str:
-    """The fingerprint of a clip; empty if it cannot be read."""
-    try:
-        return " ".join(map(fingerprint, clip.inputs))
-    except OSError:
-        return ""
+    """The fingerprint of a clip."""
+    return " ".join(map(content_of, clip.inputs))
 
 
 def bug(error: Exception) -> FlowcliError:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.outputs import choose, journal_folder, plan_outputs, report_path
+from flowcli.media.content import content_of
 from flowcli.media.sources import check_name
 from flowcli.model.quality import is_refiner_file
 from flowcli.model.weights import find
 from flowcli.pipeline.request import PATH, WORK, Request
 from flowcli.pipeline.settings import direction_of, encoding_of
 from flowcli.system.console import Result
-from flowcli.system.fingerprint import fingerprint
 from flowcli.system.json_text import Json
 from flowcli.system.options import marked
 from flowcli.system.versions import version_of
@@ -98,7 +98,7 @@ class Task:
         job = {
             **options_without(self.request, PATH, WORK),
             "outputs": [output.path.name for output in self.outputs],
-            "input": [fingerprint(path) for path in self.request.inputs],
+            "input": [content_of(path) for path in self.request.inputs],
             "weights": self.weights.sha256,
             "refiner": refiner_content(self.request.refine),
             "versions": {"flowcli": __version__, "torch": version_of("torch")},
@@ -118,13 +118,14 @@ class Task:
 
     def finished(self) -> Result | None:
         """The result of an earlier run of the same job; None unless its report and all outputs exist."""
+        job = self.job  # before the input is opened: what is written to it later belongs to another run
         if not self.report.exists() or not all(output.path.exists() for output in self.outputs):
             return None
         try:
             report = json.loads(self.report.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        if not isinstance(report, dict) or report.get("job") != self.job:
+        if not isinstance(report, dict) or report.get("job") != job:
             return None
         return Result(tuple(output.path for output in self.outputs), "already finished: nothing to do", Json(report))
 
@@ -136,5 +137,5 @@ def options_without(request: Request, *marks: str) -> dict[str, Any]:
 
 
 def refiner_content(refine: str) -> str | None:
-    """The fingerprint of the file of a refiner; None if `refine` names a kind of refinement."""
-    return fingerprint(Path(refine)) if is_refiner_file(refine) else None
+    """A hash of the file of a refiner; None if `refine` names a kind of refinement."""
+    return content_of(Path(refine)) if is_refiner_file(refine) else None

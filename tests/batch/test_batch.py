@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -217,6 +218,26 @@ def test_a_clip_with_lost_frames_stays_partial(compute, place: Path, make_images
     for line in ([], [], ["--retry-failed"]):
         assert compute("batch", "all", *SAVE, *line).code == 4
         assert (items()["shots"]["status"], items()["shots"]["flows"]) == ("partial", 2)
+
+
+def test_images_that_come_after_a_clip_was_opened_are_not_reported_as_computed(
+    compute, place: Path, make_images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next clip is opened while another one is computed, which can take hours."""
+    Path("clips").mkdir()
+    make_images("clips/growing", count=3)
+    estimate = work.estimate_video
+
+    def estimate_later(*arguments: Any, **options: Any) -> Any:
+        shutil.copy("clips/growing/2.png", "clips/growing/3.png")
+        return estimate(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "estimate_video", estimate_later)
+        assert compute("batch", "clips", *SAVE).code == 0
+    assert items()["growing"]["flows"] == 2
+    assert compute("batch", "clips", *SAVE).code == 4
+    assert items()["growing"]["error"] == "out/growing_flow/000000.flo exists already"
 
 
 def test_a_bug_with_one_clip_stops_no_other(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
