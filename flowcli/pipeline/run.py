@@ -175,6 +175,7 @@ class Run:
             start=source.meta.start if source else Fraction(0),
             notes=notes,
             lost_frames=done.lost + (source.lost if source else 0),
+            input_changed=self.task.content.changed(),
             photometric_error=error,
             levels=self.meta.levels,
         ).json()

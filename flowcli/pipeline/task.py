@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.outputs import choose, journal_folder, plan_outputs, report_path
-from flowcli.media.content import content_of
+from flowcli.media.content import Content, content_of
 from flowcli.media.sources import check_name
 from flowcli.model.quality import is_refiner_file
 from flowcli.model.weights import find
@@ -38,6 +38,7 @@ class Task:
     outputs: tuple[Output, ...]
     weights: Weights
     encoding: Encoding
+    content: Content
     internal: tuple[Output, ...] = ()
 
     @classmethod
@@ -60,7 +61,9 @@ class Task:
             containers=encoding.containers,
             names=request.names,
         )
-        return cls(request, tuple(outputs), weights or find(request.weights), encoding, internal)
+        return cls(
+            request, tuple(outputs), weights or find(request.weights), encoding, Content(request.inputs), internal
+        )
 
     def of_images(self, names: tuple[str, ...]) -> Task:
         """The same task for an input whose images have these names, which outputs may be called after."""
@@ -98,7 +101,7 @@ class Task:
         job = {
             **options_without(self.request, PATH, WORK),
             "outputs": [output.path.name for output in self.outputs],
-            "input": [content_of(path) for path in self.request.inputs],
+            "input": self.content.hashes,
             "weights": self.weights.sha256,
             "refiner": refiner_content(self.request.refine),
             "versions": {"flowcli": __version__, "torch": version_of("torch")},

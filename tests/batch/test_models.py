@@ -60,7 +60,8 @@ def test_weights_that_changed_under_their_name_compute_every_clip_again(flowcli,
     assert flowcli(*LINE, "--weights", own).code == 4
     first = asked()
     change(own)
-    assert flowcli(*LINE, "--weights", own).err[-1].startswith("hint: 2 have outputs of other options or weights")
+    refused = flowcli(*LINE, "--weights", own).err[-1]
+    assert refused.startswith("hint: 2 have outputs of other options, weights or frames")
     assert flowcli(*LINE, "--weights", own, "-y").code == 4
     assert records() == dict.fromkeys(["a.mp4", "lossy"], find(str(own)).sha256)
     assert all(asked()[clip] != before for clip, before in first.items())

@@ -162,6 +162,22 @@ def test_images_that_changed_are_not_taken_for_those_of_a_finished_run(compute, 
     assert (ended.code, ended.err[0]) == (2, "error: out/shots_flow/000000.flo exists already")
 
 
+def test_a_source_that_changes_while_it_is_computed_is_told(compute, make_images, make_video, monkeypatch) -> None:
+    make_images(count=3)
+    make_video("shots.mp4", frames=3)
+    estimate = FlowEstimator.estimate_batch
+
+    def changing(*arguments: Any) -> Any:
+        make_video("shots.mp4", frames=4)
+        Path("shots/9.png").write_bytes(Path("shots/1.png").read_bytes())
+        return estimate(*arguments)
+
+    monkeypatch.setattr(FlowEstimator, "estimate_batch", changing)
+    for name in ("shots", "shots.mp4"):
+        ended = compute("video", name, "--save", "flo", "-o", name.replace(".", "-"))
+        assert (ended.code, ended.err[-2]) == (4, f"error: {name} changed while its flow was computed")
+
+
 def test_a_run_among_its_own_images_is_resumed(compute, make_images, monkeypatch: pytest.MonkeyPatch) -> None:
     make_images(count=5)
     line = ("video", "shots", "--save", "flo,video", "-o", "shots", "--segment", 1)
