@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowcli.flow.outputs import choose, journal_folder, plan_outputs, report_path
+from flowcli.flow.estimate import Stamp
+from flowcli.flow.outputs import choose, journal_folder, missing_files, plan_outputs, report_path
 from flowcli.media.content import Content, content_of
 from flowcli.media.sources import check_name
 from flowcli.model.quality import is_refiner_file
@@ -129,6 +130,8 @@ class Task:
         except (OSError, ValueError):
             return None
         if not isinstance(report, dict) or report.get("job") != job:
+            return None
+        if missing_files(self.outputs, [Stamp.from_record(record) for record in report["pairs"]]):
             return None
         return Result(tuple(output.path for output in self.outputs), "already finished: nothing to do", Json(report))
 

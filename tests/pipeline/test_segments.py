@@ -178,6 +178,26 @@ def test_a_source_that_changes_while_it_is_computed_is_told(compute, make_images
         assert (ended.code, ended.err[-2]) == (4, f"error: {name} changed while its flow was computed")
 
 
+def test_files_that_vanish_during_a_run_or_after_it_are_missed(compute, make_images, monkeypatch) -> None:
+    make_images(count=4)
+    line = ("video", "shots", "--save", "flo", "-o", "out", "--segment", 1)
+    estimate, gone = FlowEstimator.estimate_batch, Path("out/shots_flow/000000.flo")
+
+    def removing(self: Any, batch: Any, *arguments: Any) -> Any:
+        if batch[0].first.index == 2:
+            gone.unlink()
+        return estimate(self, batch, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FlowEstimator, "estimate_batch", removing)
+        ended = compute(*line)
+    assert (ended.code, ended.err[-2]) == (7, f"error: {gone} was written, and is gone")
+    assert not Path("out/shots_flow.json").exists()
+    assert compute(*line, "-y").code == 0
+    gone.unlink()
+    assert compute(*line, "--resume").err[0] == "error: out/shots_flow/000001.flo exists already"
+
+
 def test_a_run_among_its_own_images_is_resumed(compute, make_images, monkeypatch: pytest.MonkeyPatch) -> None:
     make_images(count=5)
     line = ("video", "shots", "--save", "flo,video", "-o", "shots", "--segment", 1)
