@@ -159,6 +159,18 @@ def test_a_cpu_computes_pairs_at_once_with_equal_cores_whatever_their_number(mon
         assert torch.equal(one.forward, other.forward)
 
 
+def test_a_run_with_less_free_memory_computes_the_same_flow_fewer_pairs_at_once(monkeypatch) -> None:
+    """What a resumed run keeps is the batch and the threads of each pair; how many are computed at once may differ."""
+    taken, found = list(pair_up(frames(6))), []
+    for together in (4, 2, 1):
+        plan = Plan(batch=4, on_demand=True, bytes=0, at_once=together)
+        monkeypatch.setattr(FlowEstimator, "plan", lambda *_, plan=plan: plan)
+        with threads_of(4):
+            found.append([pair.forward for pair in estimator(warm_start=False, threads_each=2).estimate(taken)])
+    for others in zip(*found, strict=True):
+        assert all(torch.equal(others[0], other) for other in others)
+
+
 def test_both_directions_of_pairs_at_once_equal_those_alone() -> None:
     taken = list(pair_up(frames(6)))
     alone = estimator(warm_start=False, direction="both").estimate(taken)

@@ -17,7 +17,7 @@ from flowcli.system.files import reported
 from flowcli.system.outputs import output_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from flowcli.flow.estimate import Stamp
     from flowcli.flow.kinds import Kind
@@ -230,6 +230,13 @@ def remove_stale(output: Output, stems: Collection[str]) -> None:
     for path in set(output.existing()) - {path for stem in stems for path in output.files_of(stem)}:
         with reported(path):
             path.unlink()
+
+
+def missing_files(outputs: Iterable[Output], pairs: Sequence[Stamp]) -> list[Path]:
+    """The files that outputs with one for each pair lack."""
+    numbered = [output for output in outputs if output.numbered]
+    files = (file for output in numbered for pair in pairs for file in output.files_of(output.stem_of(pair)))
+    return [file for file in files if not file.exists()]
 
 
 def _full_name(path: Path) -> str:
