@@ -161,17 +161,23 @@ def beside(content: Mapping[object, object], entry: str | None) -> dict[str, str
 def build(contents: Contents) -> RAFT:
     """The RAFT with these weights; raises CheckpointError if they fit no known size or are not finite."""
     weights = translate(contents.tensors, contents.origin)
-    # Initial weights, which are replaced, are drawn at random.
+    # Initial weights are drawn at random, on the caller's default device and in its default dtype; they are replaced.
     with torch.random.fork_rng(devices=[]):
         model = RAFT(config_of(weights))
     check_fit(model, weights, contents.path)
-    model.load_state_dict(weights)
+    model.load_state_dict({name: own(tensor) for name, tensor in weights.items()}, assign=True)
     model.metadata = contents.facts
     if not all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values()):
         raise CheckpointError(
             f"{contents.path} holds NaN or infinite weights", hint="the training that made it diverged"
         )
     return model.eval()
+
+
+def own(tensor: Tensor) -> Tensor:
+    """A copy of a stored tensor, in float32 if it is floating point."""
+    stored = tensor.detach()
+    return (stored.float() if stored.is_floating_point() else stored).clone(memory_format=torch.contiguous_format)
 
 
 def config_of(weights: Mapping[str, Tensor]) -> RaftConfig:
@@ -194,7 +200,7 @@ def read_content(path: Path) -> tuple[object, dict[str, str]]:
     """The deserialised content of a file and its safetensors metadata; raises CheckpointError if unreadable."""
     refuse_non_checkpoint(path)
     try:
-        if path.suffix == ".safetensors":
+        if is_safetensors(path):
             with safe_open(path, "pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
         return read_torch(path), {}
@@ -206,6 +212,14 @@ def read_content(path: Path) -> tuple[object, dict[str, str]]:
     # What a damaged file raises depends on which byte is damaged.
     except Exception as error:
         raise CheckpointError(f"{path} cannot be read as weights: {first_sentence(error)}", hint=ACCEPTED) from error
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file is one of safetensors: by its header, as names mislead, or, where it is damaged, by its name."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    of_torch = head.startswith((b"PK\x03\x04", b"\x80"))
+    return head[8:] == b"{" or (path.suffix.lower() == ".safetensors" and not of_torch)
 
 
 def refuse_non_checkpoint(path: Path) -> None:
@@ -234,10 +248,11 @@ def read_torch(path: Path) -> object:
         # torch, too, distinguishes its two formats by these bytes.
         if file.read(4) == b"PK\x03\x04":
             refuse_archive(path)
-    with warnings.catch_warnings(), torch.serialization.safe_globals(accepted()):
+    # By its path, torch would read what is called .safetensors as such.
+    with path.open("rb") as file, warnings.catch_warnings(), torch.serialization.safe_globals(accepted()):
         # torch warns of a damaged file's pickle protocol; the caller reports the error.
         warnings.simplefilter("ignore", UserWarning)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def refuse_archive(path: Path) -> None:
@@ -264,14 +279,19 @@ def is_plain(value: object) -> bool:
 
 
 def check_fit(model: RAFT, weights: Mapping[str, Tensor], path: Path) -> None:
-    """Raises CheckpointError, naming the first three differences, unless names and shapes agree."""
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    """Raises CheckpointError, naming the first three differences, unless names, shapes and kinds of numbers agree."""
+    expected = model.state_dict()
     differences = [f"{name} is missing" for name in expected if name not in weights]
     differences += [f"{name} is unknown" for name in weights if name not in expected]
     differences += [
-        f"{name} is {tuple(weights[name].shape)} instead of {tuple(shape)}"
-        for name, shape in expected.items()
-        if name in weights and weights[name].shape != shape
+        f"{name} is {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in weights and weights[name].shape != tensor.shape
+    ]
+    differences += [
+        f"{name} is {str(weights[name].dtype).removeprefix('torch.')}, not floating point"
+        for name, tensor in expected.items()
+        if name in weights and tensor.is_floating_point() and not weights[name].is_floating_point()
     ]
     if differences:
         raise CheckpointError(
@@ -281,5 +301,6 @@ def check_fit(model: RAFT, weights: Mapping[str, Tensor], path: Path) -> None:
 
 
 def first_sentence(error: Exception) -> str:
-    """The first sentence of an error's text, or its class if it has none."""
-    return re.split(r"\.\s|\n", str(error), maxsplit=1)[0] or type(error).__name__
+    """The first sentence of an error's text; that the file is damaged if it has none, as a missing key has not."""
+    sentence = re.split(r"\.\s|\n", str(error), maxsplit=1)[0]
+    return sentence if " " in sentence else "it is damaged"

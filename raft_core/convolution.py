@@ -28,6 +28,8 @@ POINTS = {3: (0, 1, -1, 1 / 2, -2), 5: (0, 1, -1, 2, -2, 1 / 2, -1 / 2)}
 """The points of interpolation besides infinity, by the number of taps: small simple numbers round least."""
 FEWEST_CHANNELS = 64
 """With fewer input or output channels, moving the tiles takes longer than the saved multiplications."""
+FEWEST_CELLS = 1500
+"""With fewer outputs, preparing the kernel takes longer than the saved multiplications."""
 TILES_AT_ONCE = 512
 """Bounds memory, and keeps the tiles in the cache."""
 DIRECT = ContextVar("direct", default=False)
@@ -76,6 +78,7 @@ def tiles_pay(x: Tensor, weight: Tensor) -> bool:
         and not DIRECT.get()
         and not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
+        and x.shape[2] * x.shape[3] >= FEWEST_CELLS
         and tuple(weight.shape[2:]) in {(3, 3), (1, 5), (5, 1)}
     )
 
@@ -126,12 +129,13 @@ def transforms(
     A convolution multiplies polynomials; as many points as the product has coefficients determine it.
     """
     if taps == 1:
-        return (torch.ones(1, 1),) * 3
-    points = torch.tensor(POINTS[taps], dtype=torch.float64)
+        return (torch.ones(1, 1, dtype=torch.float32, device="cpu"),) * 3
+    # By `tiles_pay`, what they are applied to is on the CPU; a caller's default device may be another.
+    points = torch.tensor(POINTS[taps], dtype=torch.float64, device="cpu")
 
     def values(coefficients: int) -> Float[Tensor, "points coefficients"]:
-        infinity = torch.eye(coefficients, dtype=torch.float64)[-1:]
-        return torch.cat((points[:, None] ** torch.arange(coefficients), infinity))
+        infinity = torch.eye(coefficients, dtype=torch.float64, device="cpu")[-1:]
+        return torch.cat((points[:, None] ** torch.arange(coefficients, device="cpu"), infinity))
 
     tile = torch.linalg.inv(values(OUTPUTS + taps - 1)).T
     # A factor can be moved from the tile's matrix to the kernel's; powers of two cause no rounding.

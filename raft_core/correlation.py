@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from raft_core.precision import wide
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -56,8 +58,8 @@ class AllPairs:
             # Autograd and exported graphs allow neither `out=` nor reads beyond the volume.
             self.margin = 0 if wants_gradient(first, second) or torch.compiler.is_compiling() else MARGIN
             # Correlation is linear: scaled and pooled features give the published volume, and are far smaller than it.
-            queries = (first.float().flatten(2).mT * channels**-0.5).to(precision)  # (B, rows*columns, C)
-            pooled = second.float()
+            queries = (wide(first).flatten(2).mT * channels**-0.5).to(precision)  # (B, rows*columns, C)
+            pooled = wide(second)
             for level in range(levels):
                 if level > 0:
                     pooled = F.avg_pool2d(pooled, 2)
@@ -76,7 +78,7 @@ class AllPairs:
         because the published weights were trained with that channel order.
         """
         batch, _, rows, columns = centers.shape
-        points = centers.float().transpose(0, 1).flatten(1)  # (2, B*rows*columns)
+        points = wide(centers).transpose(0, 1).flatten(1)  # (2, B*rows*columns)
         windows = [
             window(volume, points / 2**level, self.radius, margin=self.margin)
             for level, volume in enumerate(self.levels)
@@ -91,12 +93,14 @@ class AllPairs:
 
 
 def product_type(first: Tensor, second: Tensor) -> torch.dtype:
-    """The dtype of correlations: bfloat16 if both features have it and no gradient is needed, else float32.
+    """The dtype of correlations: bfloat16 if both features have it and no gradient is needed, else at least float32.
 
     bfloat16 halves time and memory. float16 is too narrow for sums over all channels; the published code avoids it too.
     """
     rounded = first.dtype == second.dtype == torch.bfloat16
-    return torch.bfloat16 if rounded and not wants_gradient(first, second) else torch.float32
+    if rounded and not wants_gradient(first, second):
+        return torch.bfloat16
+    return torch.promote_types(torch.promote_types(first.dtype, second.dtype), torch.float32)
 
 
 def wants_gradient(first: Tensor, second: Tensor) -> bool:
@@ -143,7 +147,7 @@ def window(
         index = (y * columns)[:, :, None] + x[:, None, :]
         values = volume.view(cells, -1).gather(1, index.flatten(1))
         inside = inside_y.T[:, None] * inside_x.T
-    values = values.T.contiguous().view(side, side, cells).float() * inside
+    values = values.T.contiguous().view(side, side, cells).to(centers.dtype) * inside
     return blended(values, centers - corner).transpose(0, 1)
 
 

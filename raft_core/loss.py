@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import avg_pool2d, log_softmax
 
 from raft_core.grid import pixel_grid
+from raft_core.precision import wide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,18 +35,18 @@ def sequence_loss(
     mean (|flows[i] − target| + 0.01)^power: below 1, the gradient is largest where the error is smallest, so that a few
     large errors do not dominate (as PWC-Net is fine-tuned). Pixels count where `valid` (bool, or a mask >= 0.5) and
     |target| < `max_flow`; the others add nothing but stay in the denominator (princeton-vl/RAFT train.py), and their
-    target may be NaN. Computed in float32 whatever the dtype of the flows. Raises ValueError without flows.
+    target may be NaN. Computed in at least float32 whatever the dtype of the flows. Raises ValueError without flows.
     """
     if not flows:
         raise ValueError("sequence_loss needs at least one flow")
     # NaN compares false, so unknown targets do not count either.
     counted = ((valid >= 0.5) & (torch.linalg.vector_norm(target, dim=1) < max_flow)).unsqueeze(1)
     # Zeroed before the difference: the gradient of |x − NaN| is NaN even where a mask later multiplies it by 0.
-    target = torch.where(counted, target, 0.0).float()
+    target = wide(torch.where(counted, target, 0.0))
     last = len(flows) - 1
     terms = []
     for number, flow in enumerate(flows):
-        distance = (flow.float() - target).abs()
+        distance = (wide(flow) - target).abs()
         if power != 1:
             distance = (distance + SMOOTHING) ** power
         terms.append(gamma ** (last - number) * torch.where(counted, distance, 0.0).mean())
@@ -71,7 +72,7 @@ def matching_loss(
     x, y = match.unbind(1)
     inside = (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
     counted = (inside & (avg_pool2d(valid.float()[:, None], 8)[:, 0] == 1)).flatten()
-    logits = torch.einsum("bci,bcj->bij", first.flatten(2), second.flatten(2)).float() / channels**0.5
+    logits = wide(torch.einsum("bci,bcj->bij", first.flatten(2), second.flatten(2))) / channels**0.5
     likelihoods = log_softmax(logits.flatten(0, 1), dim=1)
     # Cells that do not count are masked, not left out: indexing by a mask would synchronise with the GPU.
     x, y = match.permute(1, 0, 2, 3).flatten(1).where(counted, 0.0)

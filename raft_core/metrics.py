@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from raft_core.precision import wide
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from torch import Tensor
@@ -69,7 +71,7 @@ def endpoint_error(
     flow: Float[Tensor, "*batch 2 height width"], target: Float[Tensor, "*batch 2 height width"]
 ) -> Float[Tensor, "*batch height width"]:
     """The length of the difference of flow and target at every pixel, in pixels."""
-    return (flow - target).square().sum(dim=-3).sqrt()
+    return (wide(flow) - wide(target)).square().sum(dim=-3).sqrt()
 
 
 def measure(
@@ -84,7 +86,7 @@ def measure(
     in the flow at a valid pixel makes `epe` NaN.
     """
     error = endpoint_error(flow, target)[valid].double()
-    speed = torch.linalg.vector_norm(target, dim=-3)[valid].double()
+    speed = torch.linalg.vector_norm(wide(target), dim=-3)[valid].double()
     everything = torch.ones_like(error, dtype=torch.bool)
     values = {"epe": (error, everything)}
     values |= {f"below_{limit}": ((error < limit).double(), everything) for limit in (1, 3, 5)}

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from raft_core.correlation import MARGIN, axis, blended, product_type, wants_gradient, window
+from raft_core.precision import wide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +50,9 @@ class OnDemand:
         self.radius = radius
         self.first, self.second = first, second
         precision = product_type(first, second)
-        self.queries = tiled(first.float() * first.shape[1] ** -0.5, TILE).to(precision)
+        self.queries = tiled(wide(first) * first.shape[1] ** -0.5, TILE).to(precision)
         self.levels: list[Float[Tensor, "batch rows_l columns_l channels"]] = []
-        pooled = second.float()
+        pooled = wide(second)
         for level in range(levels):
             if level > 0:
                 pooled = F.avg_pool2d(pooled, 2)
@@ -65,7 +66,7 @@ class OnDemand:
 
     def lookup(self, centers: Float[Tensor, "batch 2 rows columns"]) -> Float[Tensor, "batch features rows columns"]:
         """Correlations around `centers`, in the order of `AllPairs.lookup`."""
-        points = tiled(centers.float(), TILE)  # (B*tiles, cells, 2)
+        points = tiled(wide(centers), TILE)  # (B*tiles, cells, 2)
         with torch.autocast(centers.device.type, enabled=False):
             windows = [self.windows(points / 2**level, level) for level in range(len(self.levels))]
         return untiled(torch.stack(windows), like=centers, tile=TILE)
@@ -73,9 +74,8 @@ class OnDemand:
     def response(self, cell: Sequence[int], level: int, *, batch: int = 0) -> Float[Tensor, "rows_l columns_l"]:
         """The whole response map of one cell (row, column) of the first frame at one level."""
         row, column = cell
-        query = self.first[batch, :, row, column].float()
-        response: Tensor = self.levels[level][batch].float() @ query * len(query) ** -0.5
-        return response
+        query = wide(self.first[batch, :, row, column])
+        return torch.matmul(wide(self.levels[level][batch]), query * len(query) ** -0.5)
 
     def windows(self, points: Float[Tensor, "tiles cells 2"], level: int) -> Float[Tensor, "x_offsets y_offsets cells"]:
         """The window of every cell at one level."""

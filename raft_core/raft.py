@@ -12,7 +12,9 @@ from raft_core.config import SMALL, RaftConfig
 from raft_core.correlation import AllPairs
 from raft_core.encoder import FeatureEncoder
 from raft_core.grid import pixel_grid
+from raft_core.images import STRIDE
 from raft_core.on_demand import OnDemand
+from raft_core.precision import wide
 from raft_core.update import UpdateBlock
 from raft_core.upsample import FACTOR, MaskHead, upsample_bilinear, upsample_convex
 
@@ -68,7 +70,7 @@ class Update:
         """The flow at full resolution, in full-resolution pixels; computed at each call."""
         if self.mask_head is None:
             return upsample_bilinear(self.flow)
-        return upsample_convex(self.flow, self.mask_head(self.hidden).float())
+        return upsample_convex(self.flow, wide(self.mask_head(self.hidden)))
 
 
 class RAFT(nn.Module):
@@ -91,7 +93,17 @@ class RAFT(nn.Module):
             self.mask_head = MaskHead(hidden_channels=config.hidden_channels, inner_channels=config.flow_head_channels)
 
     def encode(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels rows columns"]:
-        """Features to correlate, at 1/8 resolution. A frame's features serve every pair that it is part of."""
+        """Features to correlate, at 1/8 resolution. A frame's features serve every pair that it is part of.
+
+        Raises ValueError for sides that are no multiples of 8, or too small for the levels of correlation.
+        """
+        height, width = images.shape[-2:]
+        smallest = STRIDE << (self.config.correlation_levels - 1)
+        if height % STRIDE or width % STRIDE or min(height, width) < smallest:
+            raise ValueError(
+                f"images are {width} x {height}: their sides must be multiples of {STRIDE}, and at least {smallest}; "
+                "raft_core.images.Padding pads them"
+            )
         features: Tensor = self.feature_encoder(images)
         return features
 
@@ -143,14 +155,14 @@ class RAFT(nn.Module):
         hidden = context.hidden
         prepared = self.update_block.prepare(context.context)
         rows, columns = hidden.shape[-2:]
-        grid = pixel_grid(rows, columns, like=hidden.float()).expand(hidden.shape[0], -1, -1, -1)
+        grid = pixel_grid(rows, columns, like=wide(hidden)).expand(hidden.shape[0], -1, -1, -1)
         flow = torch.zeros_like(grid) if initial_flow is None else initial_flow.to(grid)
         iteration = 0
         while True:
             flow = flow.detach()
             centers = grid + flow
             correlation_features, output = self.update(correlation, centers, hidden, flow, prepared)
-            hidden, delta = output.hidden, output.delta.float()
+            hidden, delta = output.hidden, wide(output.delta)
             flow = flow + delta
             yield Update(
                 iteration=iteration,

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +112,36 @@ def test_an_estimator_encodes_an_image_once_for_consecutive_calls(model: RAFT, m
         flows.append(estimator.estimate(shots[number].copy(), buffer).flow)
     assert sum(encoded) == 4
     assert all(np.abs(flow - expected(model, *shots[n : n + 2])).max() < 1e-3 for n, flow in enumerate(flows))
+
+
+def test_threads_share_an_estimator(model: RAFT) -> None:
+    shots = images(5, 64, 72)
+    flows = [expected(model, *shots[n : n + 2]) for n in range(4)]
+    estimator = flowcli.Estimator(model, iterations=2, device="cpu")
+    with ThreadPoolExecutor(4) as pool:
+        results = pool.map(lambda n: estimator.estimate(*shots[n % 4 : n % 4 + 2]).flow, range(12))
+        assert all(np.abs(flow - flows[n % 4]).max() < 1e-3 for n, flow in enumerate(results))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda estimator: pickle.loads(pickle.dumps(estimator))])
+def test_a_used_estimator_can_be_copied_and_sent_to_another_process(model: RAFT, copied) -> None:
+    first, second = images(2, 64, 72)
+    estimator = flowcli.Estimator(model, iterations=2, device="cpu")
+    flow = estimator.estimate(first, second).flow
+    assert np.array_equal(copied(estimator).estimate(first, second).flow, flow)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">u2"])
+def test_arrays_of_any_order_of_bytes_have_the_flow_of_their_values(model: RAFT, dtype: str) -> None:
+    first, second = images(2, 64, 72)
+    options = {"weights": model, "iterations": 2, "device": "cpu"}
+    start = np.full((64, 72, 2), 3.0, ">f4")
+    one, other = (
+        (image / 255).astype(dtype) if "f" in dtype else image.astype(dtype) * 257 for image in (first, second)
+    )
+    flow = flowcli.estimate(one, other, initial_flow=start, **options).flow
+    plain = flowcli.estimate(first, second, initial_flow=start.astype(np.float32), **options).flow
+    assert np.array_equal(flow, plain)
 
 
 def test_a_video_gives_an_estimate_for_every_pair(make_video, model: RAFT) -> None:

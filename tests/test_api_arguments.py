@@ -69,6 +69,7 @@ def test_images_that_are_none_are_refused_by_name(model: RAFT, first, second, er
         ({"memory": "much"}, ValueError, "memory: 'much' is not an amount of memory; write it like 800M"),
         ({"occlusion_relative": -1}, ValueError, "occlusion_relative is a number of at least 0, got -1"),
         ({"weights": 5}, TypeError, "weights are a name, a path or a model, got 5"),
+        ({"weights": RAFT().half()}, ValueError, "weights are a model in float32, got one in torch.float16; precision"),
         ({"iters": 5}, TypeError, "'iters'"),
         ({"initial_flow": IMAGE}, ValueError, r"initial_flow is \(48, 64, 2\), got \(48, 64, 3\)"),
         ({"initial_flow": torch.zeros(2, 48, 64)}, TypeError, "initial_flow .* ndarray, got Tensor"),

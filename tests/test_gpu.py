@@ -18,9 +18,12 @@ from flowcli.model.estimator import FlowEstimator
 from flowcli.model.refinement import LEARNED, Refinement
 from flowcli.model.settings import Settings
 from flowcli.training.batches import draw_rendered
-from flowcli.training.loop import CudaGraphStep, TrainingState, learn, learning_of, train_steps
+from flowcli.training.cuda_graphs import CudaGraphStep
+from flowcli.training.learning import learn, learning_of
+from flowcli.training.loop import train_steps
 from flowcli.training.openings import COLD, Opening, draw_starts
 from flowcli.training.recipes import Recipe, Stage
+from flowcli.training.state import TrainingState
 from flowcli.training.synthesis import TextureBank, render
 from raft_core.config import LARGE, SMALL, RaftConfig
 from raft_core.raft import RAFT
@@ -125,7 +128,8 @@ def test_a_step_as_a_cuda_graph_computes_the_same_as_without() -> None:
     draw = draw_rendered(lambda count, seed: render(bank, count=count, height=160, width=192, seed=seed), recipe)
     torch.manual_seed(0)
     model = RAFT().to(CUDA).train()
-    captured = CudaGraphStep(model, device=CUDA, precision=torch.float32)
+    plain = partial(learn, model, device=CUDA, precision=torch.float32)
+    captured = CudaGraphStep(plain, model, device=CUDA)
     stage = recipe.stages[0]
     warm = [Opening(2, draw_starts(2, stage.crop, torch.Generator().manual_seed(seed))) for seed in (1, 2)]
     # Captured with the first of each stage and opening, and replayed with the second.
@@ -134,7 +138,7 @@ def test_a_step_as_a_cuda_graph_computes_the_same_as_without() -> None:
     for number, (stage, opening) in enumerate(steps):
         batch = draw(number, stage)
         gradients = []
-        for step in (captured, partial(learn, model, device=CUDA, precision=torch.float32)):
+        for step in (captured, plain):
             model.zero_grad(set_to_none=False)
             measured = step(batch, stage, opening).clone()
             gradients.append([measured, *(weight.grad.clone() for weight in model.parameters())])

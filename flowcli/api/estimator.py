@@ -9,13 +9,16 @@ from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flowcli.api.arguments import Frames, device_named, effort_of, occlusion_of, parsed, settings_of, text
+from flowcli.api.arguments import Frames, device_named, effort_of, occlusion_of, settings_of
+from flowcli.api.checks import parsed, text
 from flowcli.api.images import images_of, same, starts_of, values_of
 from flowcli.api.results import Flows, Result, VideoResult
 from flowcli.flow.estimate import with_repeated
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
 
 RECENT = 4
 """The images whose features are kept for the next call."""
+KEPT = ("_memory", "_recent", "_count", "_computing")
+"""The attributes of an estimator that its copies do not have."""
 
 
 class PilImage(Protocol):
@@ -65,10 +70,14 @@ Picture = NDArray[Any] | PilImage
 class Estimator:
     """Computes flow with one model and the same options, and keeps the features of the latest images between calls.
 
-    `weights` is a name, a checkpoint's path, or a model from `load`. `direction` is "forward", "backward", or "both",
-    which also gives occlusion, by the thresholds `occlusion_relative` and, in px², `occlusion_absolute`. `warm_start`
-    has each pair of a video start from the flow of the one before. The other arguments are the options of `flowcli
-    video`. Raises TypeError and ValueError, which name the argument, DeviceError and WeightsError.
+    `weights` is a name, a checkpoint's path, or a model from `load`, which is moved to the device and put into
+    evaluation mode. `direction` is "forward", "backward", or "both", which also gives occlusion, by the thresholds
+    `occlusion_relative` and, in px², `occlusion_absolute`. `warm_start` has each pair of a video start from the flow of
+    the one before. The other arguments are the options of `flowcli video`. Raises TypeError and ValueError, which name
+    the argument, DeviceError and WeightsError.
+
+    Threads may share an estimator; its `estimate` serves one after the other. Copies, and those that are pickled for
+    another process, have the model and the options, but not the features of images.
     """
 
     def __init__(
@@ -93,6 +102,8 @@ class Estimator:
     ) -> None:
         if not isinstance(weights, str | os.PathLike | RAFT):
             raise TypeError(f"weights are a name, a path or a model, got {weights!r}")
+        if isinstance(weights, RAFT) and (kind := next(weights.parameters()).dtype) != torch.float32:
+            raise ValueError(f"weights are a model in float32, got one in {kind}; precision is an argument of its own")
         effort = effort_of(
             quality=quality,
             iterations=iterations,
@@ -114,9 +125,21 @@ class Estimator:
             device=self._of_videos.device,
             settings=replace(self._of_videos.settings, warm_start=False),
         )
+        self._forget()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in KEPT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Keeps no features of images."""
         self._memory = Memory()
         self._recent: deque[Frame] = deque(maxlen=RECENT)
         self._count = 0
+        self._computing = Lock()
 
     @overload
     def estimate(self, first: Tensor, second: Tensor, *, initial_flow: Tensor | None = ...) -> Result[Tensor]: ...
@@ -138,13 +161,14 @@ class Estimator:
         shape, images = images_of(first, second, levels=self._levels)
         height, width = images[0][0].shape[:2]
         starts = starts_of(initial_flow, (*shape, 2, height, width), like=first) or [None] * len(images)
-        frames = [(self._frame(one), self._frame(other)) for one, other in images]
-        pairs = [
-            # Without warm starts, pairs that continue each other are those that may share a batch.
-            FramePair(one, other, continues=number > 0, initial_flow=start)
-            for number, ((one, other), start) in enumerate(zip(frames, starts, strict=True))
-        ]
-        estimates = list(self._of_images.estimate(pairs, memory=self._memory))
+        with self._computing:
+            frames = [(self._frame(one), self._frame(other)) for one, other in images]
+            pairs = [
+                # Without warm starts, pairs that continue each other are those that may share a batch.
+                FramePair(one, other, continues=number > 0, initial_flow=start)
+                for number, ((one, other), start) in enumerate(zip(frames, starts, strict=True))
+            ]
+            estimates = list(self._of_images.estimate(pairs, memory=self._memory))
         return Result(**values_of(estimates, shape, device=first.device if isinstance(first, Tensor) else None))
 
     @overload

@@ -59,8 +59,9 @@ def starts_of(flow: Any, shape: tuple[int, ...], *, like: Any) -> list[Tensor | 
     wanted = shape if kind is Tensor else (*shape[:-3], *shape[-2:], 2)
     if tuple(flow.shape) != wanted:
         raise ValueError(f"initial_flow is {wanted}, got {tuple(flow.shape)}")
-    starts = flow.detach() if isinstance(flow, Tensor) else torch.from_numpy(np.moveaxis(flow, -1, -3).copy())
-    return [*starts.reshape(-1, *shape[-3:])]
+    if isinstance(flow, np.ndarray):
+        flow = torch.from_numpy(np.array(np.moveaxis(flow, -1, -3), np.float32))
+    return [*flow.detach().reshape(-1, *shape[-3:])]
 
 
 def values_of(estimates: Sequence[Estimate], shape: tuple[int, ...], *, device: torch.device | None) -> dict[str, Any]:

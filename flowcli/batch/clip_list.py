@@ -110,11 +110,11 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
         if "\0" in text:
             raise ValueError("it is not text")
         if path.suffix.lower() == ".csv":
-            return [
-                {name: value for name, value in row.items() if value}
-                for row in csv.DictReader(io.StringIO(text), strict=True)
-            ]
-        lines = [line for line in text.splitlines() if line.strip()]
+            table = csv.DictReader(io.StringIO(text), strict=True)
+            check_columns(table.fieldnames or ())
+            return [{name: value for name, value in row.items() if value} for row in table]
+        # Names may have other line separators of Unicode in them, at which `splitlines` would break them.
+        lines = [line for line in re.split("\r?\n", text) if line.strip()]
         if path.suffix.lower() != ".jsonl":
             return [{"path": line} for line in lines]
         rows = [json.loads(line) for line in lines]
@@ -123,6 +123,15 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     if not all(isinstance(row, dict) for row in rows):
         raise SourceError(f"{path} has lines that are not objects", hint='write {"path": "a.mp4", "skip": 2} in each')
     return rows
+
+
+def check_columns(names: Sequence[str]) -> None:
+    """Raises ValueError for a header of columns that are named twice, or are not separated by commas."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"it has two columns {name}")
+        if ";" in name or "\t" in name:
+            raise ValueError("its columns are not separated by commas")
 
 
 def inside(root: Path, text: object, where: str) -> Path:
@@ -147,6 +156,8 @@ def options_of(row: Mapping[str, Any], where: str) -> dict[str, Any]:
         if option is None:
             reason = "applies to the whole batch" if name in SHARED else "is not an option of flowcli video"
             raise UsageError(f"{where}: {spelled} {reason}", hint=f"options of a clip are {', '.join(OPTIONS)}")
+        if option.field in found:
+            raise UsageError(f"{where}: {spelled} is given twice", hint="check the list")
         if value is not None:
             found[option.field] = value_of(option, value, f"{where}: {spelled} {value}")
     return found

@@ -10,6 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowcli.errors import SourceError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -109,7 +111,7 @@ def rows_of(batch: Batch, folder: Path, *, each_pair: bool) -> Iterator[MotionRo
             if not each_pair:
                 yield MotionRow(clip.key, outcome.status)
             continue
-        records = json.loads(records_of(clip, folder).read_bytes())["pairs"]
+        records = read(records_of(clip, folder))["pairs"]
         for some in [[record] for record in records] if each_pair else [records]:
             yield measured(clip.key, outcome.status, some, report)
 
@@ -125,8 +127,20 @@ def report_of(clip: Clip, folder: Path) -> dict[str, Any] | None:
     path = records.with_name(f"{clip.name}_flow.json")
     if not records.exists() or not path.exists():
         return None
-    report: dict[str, Any] = json.loads(path.read_bytes())
+    report = read(path)
     return report if any(Path(output).name == records.name for output in report["outputs"]) else None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a clip; raises SourceError if it is damaged."""
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            raise TypeError(content)
+    except (OSError, ValueError, TypeError) as error:
+        hint = "the table of motion is made of it: remove it and run the batch again, which computes its clip again"
+        raise SourceError(f"{path} is damaged", hint=hint) from error
+    return content
 
 
 def measured(clip: str, status: str, records: Sequence[dict[str, Any]], report: dict[str, Any]) -> MotionRow:

@@ -101,9 +101,9 @@ class Batch:
         refused = sum(outcome.hint == OVERWRITING for outcome in failed)
         hint = f"{self.record} states the reasons; --retry-failed computes them again"
         if refused == len(failed):
-            hint = "their outputs are of other options: -y overwrites them, -o writes elsewhere"
+            hint = "their outputs are of other options, weights or frames: -y overwrites them, -o writes elsewhere"
         elif refused:
-            hint = f"{refused} have outputs of other options, which -y overwrites; {self.record} states all reasons"
+            hint = f"{refused} have outputs of other options, weights or frames (-y overwrites); see {self.record}"
         return PartialError(message, hint=hint)
 
 

@@ -14,14 +14,14 @@ from flowcli.batch.motion import MotionRow, rows_of
 from flowcli.batch.record import Batch, Outcome, read_outcomes
 from flowcli.batch.report import page
 from flowcli.batch.table import TableOptions, write_table
-from flowcli.batch.work import Chunked, Work, state_of
+from flowcli.batch.work import Chunked, Work, state_of, works_of
 from flowcli.errors import UsageError
 from flowcli.flow.colour import parse_mode, parse_scale, plain_scale
 from flowcli.media.selection import parse_rate, parse_selection
 from flowcli.model.device import choose_device
+from flowcli.model.weights import find
 from flowcli.pipeline.settings import effort_of, pairing_of, resolve
 from flowcli.pipeline.task import Task
-from flowcli.system.console import Console
 from flowcli.system.files import write_whole
 from flowcli.system.lock import Lock
 from flowcli.system.signals import Stop, StoppedError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from flowcli.batch.clips import Clip
     from flowcli.pipeline.request import Request
+    from flowcli.system.console import Console
 
 SECONDS_BETWEEN_WRITES = 1.0
 """The minimum time between writes of batch.json. A clip missing from it after a kill has its own report."""
@@ -64,9 +65,10 @@ def run_batch(
     lock = Lock(folder / f".batch{suffix}")
     try:
         record = BatchRecord(folder / f"batch{suffix}.json", clips)
-        all_works = [Work(clip, request, folder, Console(quiet=True)) for clip in clips]
+        weights = find(request.weights)
+        all_works = works_of(clips, request, folder, weights=weights)
         works = deque(work for work in all_works if retry_failed or record.is_open(work))
-        results = computed(works, engine, weights=request.weights, device=request.device, console=console)
+        results = computed(works, engine, weights=weights, device=request.device, console=console)
         done = whole_clips(results, works)
         record_outcomes(done, record, total=len(works), console=console)
         place = folder / f"report{suffix}.html" if report else None

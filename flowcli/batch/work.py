@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,24 +16,28 @@ from flowcli.batch.chunks import compute_chunk, count_chunks, join_chunks, start
 from flowcli.batch.record import Outcome
 from flowcli.batch.report import preview_path
 from flowcli.batch.report.preview import preview_at
-from flowcli.errors import FlowcliError, PartialError
+from flowcli.errors import FlowcliError, PartialError, WeightsError
+from flowcli.media.content import content_of
+from flowcli.model.quality import is_refiner_file
+from flowcli.model.weights import find
 from flowcli.pipeline.report import problem_of
-from flowcli.pipeline.request import PATH, Request
-from flowcli.pipeline.task import Task
+from flowcli.pipeline.request import PATH
+from flowcli.pipeline.task import Task, options_without, refiner_content
 from flowcli.pipeline.video import estimate_video, source_of
+from flowcli.system.console import Console
 from flowcli.system.files import reported
-from flowcli.system.fingerprint import fingerprint
 from flowcli.system.lock import is_held, wait_until_free
-from flowcli.system.options import marked
 from flowcli.system.signals import StoppedError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from flowcli.batch.chunks import Chunk
     from flowcli.batch.clips import Clip
     from flowcli.media.sources import Source
-    from flowcli.system.console import Console, Result
+    from flowcli.model.weights import Weights
+    from flowcli.pipeline.request import Request
+    from flowcli.system.console import Result
     from raft_core.raft import RAFT
 
 
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
 class Work:
     """A clip to compute below `folder` with the batch's `request` and its own options; `console` shows its progress.
 
+    `weights` and `refiner`, the content of its own refiner's file if it has one, are those of the start of the batch.
     With `chunk`, it is that chunk of the clip; with `joins`, it joins all chunks.
     """
 
@@ -47,6 +53,8 @@ class Work:
     request: Request
     folder: Path
     console: Console
+    weights: Weights
+    refiner: str | None = None
     chunk: Chunk | None = None
     joins: bool = False
 
@@ -59,9 +67,18 @@ class Work:
 
     @cached_property
     def asked(self) -> str:
-        """A hash of the options that are not paths, so that it is the same on every node."""
-        options = {name: value for name, value in asdict(self.own).items() if name not in marked(Request, PATH)}
-        return hashlib.sha256(json.dumps(options).encode()).hexdigest()[:16]
+        """A hash of the options that are not paths, so that it is the same on every node, and of the two models."""
+        content = [options_without(self.own, PATH), self.weights.sha256, self.refiner]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    def absolute(self) -> Work:
+        """The same work for a process with another working directory."""
+        first, *others = (path.absolute() for path in self.clip.inputs)
+        clip = replace(self.clip, path=first, second=others[0] if others else None)
+        refine = self.own.refine
+        if is_refiner_file(refine):
+            clip = replace(clip, options={**clip.options, "refine": str(Path(refine).absolute())})
+        return replace(self, clip=clip, folder=self.folder.absolute())
 
 
 @dataclass(frozen=True)
@@ -91,7 +108,10 @@ def prepare(work: Work) -> Prepared:
         with reported(work.folder / work.clip.folder):
             # An output path is taken as a folder if it exists, even if its name looks like that of a file.
             (work.folder / work.clip.folder).mkdir(parents=True, exist_ok=True)
-        task = Task.of(work.own, preview_at(preview_path(work.folder, work.clip)), video=work.clip.second is None)
+        if refiner_content(work.own.refine) != work.refiner:
+            raise changed(work.own.refine)
+        preview = preview_at(preview_path(work.folder, work.clip))
+        task = Task.of(work.own, preview, video=work.clip.second is None, weights=work.weights)
         if work.chunk:
             return Prepared(work, task)
         finished = task.finished()
@@ -171,12 +191,32 @@ def outcome(work: Work, *, flows: int = 0, problem: FlowcliError | None = None, 
     )
 
 
+def works_of(clips: Sequence[Clip], request: Request, folder: Path, *, weights: Weights) -> list[Work]:
+    """A work for each clip; reads the file of each refiner once."""
+    works = [Work(clip, request, folder, Console(quiet=True), weights) for clip in clips]
+    contents = {refine: refiner_content(refine) for refine in {work.own.refine for work in works}}
+    return [replace(work, refiner=contents[work.own.refine]) for work in works]
+
+
+def same_weights(weights: Weights) -> Weights:
+    """These weights on this machine, at the same path or by the same name; raises WeightsError if it has others."""
+    found = find(str(weights.path) if weights.path.is_file() else weights.name)
+    if found.sha256 != weights.sha256:
+        raise changed(str(found.path))
+    return found
+
+
+def changed(path: str) -> WeightsError:
+    """The error for a model whose file is not the one that the batch was started with."""
+    return WeightsError(
+        f"{path} is not what it was when the batch started",
+        hint="run the batch again: it computes what is left with one model",
+    )
+
+
 def state_of(clip: Clip) -> str:
-    """The fingerprint of a clip; empty if it cannot be read."""
-    try:
-        return " ".join(map(fingerprint, clip.inputs))
-    except OSError:
-        return ""
+    """The fingerprint of a clip."""
+    return " ".join(map(content_of, clip.inputs))
 
 
 def bug(error: Exception) -> FlowcliError:

@@ -11,7 +11,7 @@ from flowcli.flow.colour import is_unknown
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Bool, Float, Int
     from numpy.typing import NDArray
 
     Flow = Float[NDArray[np.float32], "height width 2"]
@@ -28,20 +28,34 @@ _LARGEST_ZOOM = 1.5
 
 
 def camera_motion(flow: Flow, valid: Bool[NDArray[np.bool_], "height width"] | None = None) -> Flow:
-    """The flow that the camera alone causes, at every pixel, in px: a homography fitted to the flow.
+    """The flow that the camera alone causes, at every pixel, in px: that of `camera_homography`."""
+    height, width = flow.shape[:2]
+    return motion_at(camera_homography(flow, valid), np.arange(width), np.arange(height))
+
+
+def camera_homography(
+    flow: Flow, valid: Bool[NDArray[np.bool_], "height width"] | None = None
+) -> Float[NDArray[np.float64], "3 3"]:
+    """The homography that maps the pixels (x, y) of a frame to where the camera's motion leads them.
 
     A homography describes a camera that turns or zooms, and any camera before a plane. It is the one that most pixels
     agree with (RANSAC), so that things which move by themselves do not count. Where that is none that a camera could
     make, it is an affine motion; no motion where fewer than a tenth of the pixels agree, or too few are known. Pixels
     that are unknown or not `valid` take no part.
     """
-    height, width = flow.shape[:2]
-    starts, ends = _matches(flow, valid)
-    matrix = _homography(starts, ends, height, width)
-    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-    (a, b, c), (d, e, f), (g, h, i) = matrix.astype(np.float32)
+    return _homography(*_matches(flow, valid), *flow.shape[:2])
+
+
+def motion_at(
+    homography: Float[NDArray[np.float64], "3 3"],
+    columns: Int[NDArray[np.int64], " columns"],
+    rows: Int[NDArray[np.int64], " rows"],
+) -> Float[NDArray[np.float32], "rows columns 2"]:
+    """The flow in px that a homography causes at these columns and rows of the frame."""
+    x, y = columns.astype(np.float32), rows.astype(np.float32)[:, None]
+    (a, b, c), (d, e, f), (g, h, i) = homography.astype(np.float32)
     depth = g * x + h * y + i
-    return np.dstack([(a * x + b * y + c) / depth - x, (d * x + e * y + f) / depth - y])
+    return np.asarray(cv2.merge([(a * x + b * y + c) / depth - x, (d * x + e * y + f) / depth - y]), np.float32)
 
 
 def _matches(flow: Flow, valid: Bool[NDArray[np.bool_], "height width"] | None) -> tuple[Points, Points]:

@@ -76,6 +76,14 @@ class FlowFile:
 
 
 @dataclass(frozen=True)
+class Highlight:
+    """What the record of highest rank shows besides; it is made only for records that rank above all before them."""
+
+    rank: Callable[[dict[str, Any]], Any]
+    show: Callable[[Estimate], dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Records:
     """An output that is one file, written by `compose`, with the measurements of each pair."""
 
@@ -83,6 +91,7 @@ class Records:
     compose: Callable[[Sequence[dict[str, Any]], Path], None]
     naming: Naming
     join: Join
+    highlight: Highlight | None = None
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowcli.flow.colour import MOVING, is_unknown, magnitude
+from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from numpy.typing import NDArray
+
+    Values = Float[NDArray[np.float32], " count"]
 
 STILL = 0.001
 """The fraction of moving pixels below which a pair counts as still."""
@@ -44,8 +47,7 @@ class MotionStatistics:
         known = ~is_unknown(flow)
         if not known.any():
             return cls(0.0, None, None, None, 0.0, None)
-        vectors = flow[known]
-        speed = magnitude(flow)[known]
+        x, y, speed = (np.asarray(plane, np.float32)[known] for plane in (*cv2.split(flow), magnitude(flow)))
         moves = speed >= MOVING
         median, p95 = (float(value) for value in np.percentile(speed, (50, 95)))
         return cls(
@@ -54,17 +56,16 @@ class MotionStatistics:
             median=median,
             p95=p95,
             moving=float(moves.mean()),
-            direction=_dominant(vectors[moves], speed[moves]) if moves.any() else None,
+            direction=_dominant(x[moves], y[moves], speed[moves]) if moves.any() else None,
         )
 
 
-def _dominant(vectors: Float[NDArray[np.float32], "count 2"], speed: NDArray[np.float32]) -> float:
+def _dominant(x: Values, y: Values, speed: Values) -> float:
     """The mean direction, in degrees, around the sector of 36 with the greatest sum of speeds."""
-    angle = np.degrees(np.arctan2(vectors[:, 1], vectors[:, 0])) % 360
-    width = 360 / _SECTORS
-    sector = np.rint(angle / width).astype(int) % _SECTORS
-    weight = np.bincount(sector, speed, _SECTORS)
+    angle = cv2.phase(x, y, angleInDegrees=True).ravel()
+    sector = (angle * np.float32(_SECTORS / 360) + np.float32(0.5)).astype(np.intp)
+    sector[sector == _SECTORS] = 0
+    weight, right, down = (np.bincount(sector, values, _SECTORS) for values in (speed, x, y))
     fullest = int(np.argmax(weight + 0.5 * (np.roll(weight, 1) + np.roll(weight, -1))))
-    near = (sector - fullest + 1) % _SECTORS <= 2
-    x, y = vectors[near].sum(axis=0, dtype=np.float64)
-    return float(np.degrees(np.arctan2(y, x)) % 360)
+    near = [(fullest + offset) % _SECTORS for offset in (-1, 0, 1)]
+    return float(np.degrees(np.arctan2(down[near].sum(), right[near].sum())) % 360)

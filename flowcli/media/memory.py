@@ -140,7 +140,8 @@ def _array_of(value: object, what: str) -> NDArray[Any]:
         raise TypeError(f"{what}: a frame is an array, a tensor or a PIL image, got {type(value).__name__}")
     if value.ndim not in {2, 3} or 0 in value.shape or (value.ndim == 3 and value.shape[2] not in {1, 3, 4}):
         raise ValueError(f"{what}: a frame is (height, width, 3), got {value.shape}")
-    return value
+    # Files of other machines have their own order of bytes.
+    return value.astype(value.dtype.newbyteorder("="), copy=False)
 
 
 def _check_stack(frames: NDArray[Any] | Tensor) -> None:

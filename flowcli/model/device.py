@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from flowcli.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -96,12 +100,15 @@ def left_in_container(groups: Path) -> list[int]:
     return left
 
 
-def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
-    """A context in which the model computes in `precision`."""
-    if precision == torch.float32:
-        # cuDNN by default computes float32 in TF32, which changes the third decimal of the flow.
-        return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
-    return torch.autocast(device.type, dtype=precision)
+@contextmanager
+def autocast(device: torch.device, precision: torch.dtype) -> Iterator[None]:
+    """A context in which the model computes in `precision`, whatever the one around it."""
+    exact = precision == torch.float32
+    # cuDNN by default computes float32 in TF32, which changes the third decimal of the flow.
+    on_cuda = exact and device.type == "cuda"
+    cudnn = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if on_cuda else nullcontext()
+    with cudnn, torch.autocast(device.type, dtype=None if exact else precision, enabled=not exact):
+        yield
 
 
 def keep_memory() -> None:

@@ -13,12 +13,12 @@ import torch.nn.functional as F  # noqa: N812
 
 from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import Frame, FramePair
+from flowcli.model import plain
 from flowcli.model.batches import Plans, frames_of, in_batches
 from flowcli.model.device import autocast, choose_device, free_bytes
 from flowcli.model.memory import Encoded, Memory, carried
 from flowcli.model.memory_plan import MOST_AT_ONCE, Plan, demand_of, make_cpu_plan, make_plan
 from flowcli.model.parallel import on_cores
-from flowcli.model.plain import settled
 from flowcli.model.quality import Effort
 from flowcli.model.recovery import Recovery
 from flowcli.model.resize import Resizing, grey_on, resized_on
@@ -121,7 +121,8 @@ class FlowEstimator:
         settings = self.settings
         extra = 0
         if settings.refinement is not None:
-            extra += settings.refinement.bytes(math.prod(settings.resizing.larger_size(height, width)), self.device)
+            refining = settings.refinement.bytes(math.prod(settings.refined_size(height, width)), self.device)
+            extra += max(refining, plain.BYTES * height * width)
         if (closer := self.closer(height, width)) is not None:
             size = closer.settings.resizing.size(height, width)
             both = settings.direction == "both"
@@ -176,8 +177,8 @@ class FlowEstimator:
             del correlation
             forward, backward = self.look_again(batch, forward, backward)
         if settings.refinement is not None:
-            forward = None if forward is None else settled(batch, forward)
-            backward = None if backward is None else settled(batch, backward, backward=True)
+            forward = None if forward is None else plain.settled(batch, forward)
+            backward = None if backward is None else plain.settled(batch, backward, backward=True)
         if forward is not None and backward is not None:
             limits = settings.occlusion
             occluded = find_occluded(forward, backward, relative=limits.relative, absolute=limits.absolute)
@@ -215,7 +216,7 @@ class FlowEstimator:
         computed = settings.resizing.size(height, width)
         flow = Padding.for_size(*computed, placement=settings.placement).crop(final.upsampled())
         if settings.refinement is not None:
-            rows, columns = settings.resizing.larger_size(height, width)
+            rows, columns = settings.refined_size(height, width)
             flow = settings.refinement.apply(
                 greys(firsts), greys(seconds), resize_flow(flow, height=rows, width=columns)
             )
@@ -286,7 +287,7 @@ class FlowEstimator:
 
     def grey(self, frame: Frame) -> Float[Tensor, "1 1 rows columns"]:
         """A frame on the device in grey values from 0 to 255, at the size to refine at."""
-        return grey_on(self.device, frame.image, self.settings.resizing.larger_size(*frame.image.shape[:2]))
+        return grey_on(self.device, frame.image, self.settings.refined_size(*frame.image.shape[:2]))
 
     def contexts(self, frames: Sequence[Encoded]) -> Context:
         """The context of each frame, computed at its first use."""

@@ -65,6 +65,8 @@ INVISIBLE = ROUNDING / 2
 """A squared difference that tells nothing, whatever explains it."""
 MOST_EXCESS_OF_PIXELS = 2.2
 """As MOST_EXCESS, for the pixels around a region."""
+BYTES = 64
+"""The peak memory for a pixel of the frame; measured at 4K."""
 REACH = 12
 """How far a region extends into plain pixels around it, at half the resolution; the second half of it is blended."""
 

@@ -50,12 +50,11 @@ class Quality:
 QUALITIES = {
     # Half size, for previews and very long jobs.
     "fast": Quality(
-        tolerance=1.0,
+        tolerance=2.0,
         scale=0.5,
         smallest=192 * 144,
-        refine="variational",
-        variational=Refinement(passes=(6, 4, 0)),
-        learned=Refinement(passes=(6, 4, 0), learned=True),
+        variational=Refinement(passes=(6, 4), at_computed_size=True),
+        learned=Refinement(passes=(6, 0), learned=True, last=5, at_computed_size=True),
     ),
     BALANCED: Quality(),
     "best": Quality(

@@ -32,7 +32,8 @@ class Refinement:
     A pass warps the second frame once, takes so many fixed-point `iterations`, and ends with a median filter (Sun, Roth
     and Black, CVPR 2010), against specks. Passes at smaller sizes reach further, at a fraction of the cost. The frames
     are smoothed slightly before. If it is `learned`, a network follows, of the file `weights` with this
-    `sha256` or the one that is part of flowcli, and then one pass of `last` iterations.
+    `sha256` or the one that is part of flowcli, and then one pass of `last` iterations. The full size is that of the
+    frames, even where flow is computed at a smaller one, unless `at_computed_size`.
     """
 
     passes: tuple[int, ...] = (3, 1)
@@ -41,6 +42,7 @@ class Refinement:
     last: int = 1
     weights: str | None = None
     sha256: str | None = None
+    at_computed_size: bool = False
 
     def apply(self, first: Plane, second: Plane, flow: Flow) -> Flow:
         """The refined flow (batch, 2, height, width) in px, of grey frames (batch, 1, height, width) from 0 to 255."""

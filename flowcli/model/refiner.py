@@ -167,7 +167,7 @@ def combined(
     """The convex combination of the 3 x 3 cells around each, for each pixel of a cell; the border is repeated."""
     batch, _, pixels, rows, columns = weights.shape
     padded = F.pad(planes, (1, 1, 1, 1), mode="replicate").view(batch, -1, pixels, rows + 2, columns + 2)
-    total = torch.zeros((), device=planes.device).expand(padded[..., :rows, :columns].shape)
+    total = planes.new_zeros(()).expand(padded[..., :rows, :columns].shape)
     for neighbour in range(NEIGHBOURS):
         y, x = divmod(neighbour, 3)
         total = torch.addcmul(total, padded[..., y : y + rows, x : x + columns], weights[:, None, neighbour])

@@ -88,7 +88,7 @@ def _resized_tensor(
 
 def _shares(old: int, new: int, device: torch.device) -> Float[Tensor, "new old"]:
     """The part of each of `new` pixels that each of `old` ones covers."""
-    edges = torch.arange(new + 1, device=device) * (old / new)
+    edges = torch.arange(new + 1, device=device, dtype=torch.float32) * (old / new)
     cells = torch.arange(old, device=device)
     covered = torch.minimum(edges[1:, None], cells + 1) - torch.maximum(edges[:-1, None], cells)
     return covered.clamp(min=0) * (new / old)

@@ -32,7 +32,7 @@ class Settings:
     `batch` counts pairs per model call, and `on_demand` says how correlation is computed; None leaves either to the
     plan, which `memory` limits, in bytes. `threads_each` is the number of threads that compute one pair on a CPU; None
     divides them among the pairs that are computed at once. `warm_start` starts a pair from the previous pair's flow.
-    `refinement` follows at the frames' own size; None leaves the flow as RAFT computes it. `second_look` says whether
+    `refinement` follows at `refined_size`; None leaves the flow as RAFT computes it. `second_look` says whether
     enlarged frames are looked at too. `placement` says where frames are padded.
     """
 
@@ -50,3 +50,8 @@ class Settings:
     second_look: bool = False
     occlusion: Occlusion = field(default_factory=Occlusion)
     placement: Placement = "centre"
+
+    def refined_size(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width at which the flow of frames of this size is refined."""
+        small = self.refinement is not None and self.refinement.at_computed_size
+        return self.resizing.size(height, width) if small else self.resizing.larger_size(height, width)

@@ -45,6 +45,7 @@ class Report:
     start: Fraction
     notes: tuple[str, ...]
     lost_frames: int
+    input_changed: bool
     photometric_error: tuple[float, float] | None
     levels: Levels | None = None
 
@@ -65,6 +66,7 @@ class Report:
             "levels": None if self.levels is None else [self.levels.low, self.levels.high],
             "notes": list(self.notes),
             "lost_frames": self.lost_frames,
+            "input_changed": self.input_changed,
             "photometric_error": {"unit": "grey levels", "before": before, "after": after},
             "seconds": round(self.seconds, 3),
             "outputs": [str(path.absolute()) for path in self.outputs],
@@ -81,8 +83,13 @@ class Report:
 def problem_of(report: Mapping[str, Any], path: Path) -> PartialError | None:
     """The error of a run that is only partly done, from its report and the path of its input; None if it is complete.
 
-    A run is partial if frames were lost or flow is not finite.
+    A run is partial if its input changed meanwhile, frames were lost, or flow is not finite.
     """
+    if report.get("input_changed"):
+        return PartialError(
+            f"{path} changed while its flow was computed",
+            hint="the flow may be of what it was before and after; compute it again with -y",
+        )
     if report["lost_frames"]:
         return lost_frames(
             path, report["lost_frames"], hint="the flow from and to lost frames is missing; the rest is written"

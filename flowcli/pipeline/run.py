@@ -8,11 +8,12 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from flowcli.errors import OutputError
 from flowcli.flow.drawing import Style
 from flowcli.flow.estimate import with_repeated
 from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Part
-from flowcli.flow.outputs import join_parts, missing_folders, open_writers, remove_stale
+from flowcli.flow.outputs import join_parts, missing_files, missing_folders, open_writers, remove_stale
 from flowcli.flow.photometric import mean_error
 from flowcli.pipeline.report import Report, problem_of
 from flowcli.pipeline.segments import Segment, in_segments, part_of
@@ -145,10 +146,12 @@ class Run:
         return StoppedError(number or 0, hint=hint)
 
     def join(self, journal: Journal) -> None:
-        """Joins the segments of every output; raises SourceError if they hold no pair."""
+        """Joins the segments of every output; raises SourceError if they hold no pair, OutputError if files went."""
         stamps = journal.done.stamps
         if not stamps:
             raise pairing_of(self.task.request).too_short(self.task.path)
+        if gone := missing_files(self.task.outputs, stamps):
+            raise OutputError(f"{gone[0]} was written, and is gone", hint="-y computes everything again")
         for output in self.task.all_outputs:
             if output.numbered:
                 remove_stale(output, {output.stem_of(stamp) for stamp in stamps})
@@ -175,6 +178,7 @@ class Run:
             start=source.meta.start if source else Fraction(0),
             notes=notes,
             lost_frames=done.lost + (source.lost if source else 0),
+            input_changed=self.task.content.changed(),
             photometric_error=error,
             levels=self.meta.levels,
         ).json()

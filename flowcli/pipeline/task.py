@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowcli.flow.outputs import journal_folder, report_path
+from flowcli.flow.estimate import Stamp
+from flowcli.flow.outputs import journal_folder, missing_files, report_path
+from flowcli.media.content import Content, content_of
 from flowcli.model.quality import is_refiner_file
 from flowcli.model.weights import find
 from flowcli.pipeline.outputs import encoding_of, outputs_of
 from flowcli.pipeline.request import PATH, WORK, Request
 from flowcli.system.console import Result
-from flowcli.system.fingerprint import fingerprint
 from flowcli.system.json_text import Json
 from flowcli.system.options import marked
 from flowcli.system.versions import version_of
@@ -37,16 +38,18 @@ class Task:
     outputs: tuple[Output, ...]
     weights: Weights
     encoding: Encoding
+    content: Content
     internal: tuple[Output, ...] = ()
 
     @classmethod
-    def of(cls, request: Request, *internal: Output, video: bool = True) -> Task:
-        """The task of a request for a video, or for two images; changes no file.
+    def of(cls, request: Request, *internal: Output, video: bool = True, weights: Weights | None = None) -> Task:
+        """The task of a request for a video, or for two images; `weights` are those that it names, if already found.
 
-        Raises UsageError for invalid options and paths, and the errors of finding weights.
+        Changes no file. Raises UsageError for invalid options and paths, and the errors of finding weights.
         """
-        outputs = outputs_of(request, video=video)
-        return cls(request, tuple(outputs), find(request.weights), encoding_of(request), internal)
+        outputs, encoding = outputs_of(request, video=video), encoding_of(request)
+        found = weights or find(request.weights)
+        return cls(request, tuple(outputs), found, encoding, Content(request.inputs), internal)
 
     def of_images(self, names: tuple[str, ...]) -> Task:
         """The same task for an input whose images have these names, which outputs may be called after."""
@@ -81,13 +84,12 @@ class Task:
         It holds the options except those marked PATH or WORK, the names of the outputs, hashes of inputs, weights and
         refiner, and the versions of flowcli and torch.
         """
-        left_out, refine = marked(Request, PATH, WORK), self.request.refine
         job = {
-            **{name: value for name, value in asdict(self.request).items() if name not in left_out},
+            **options_without(self.request, PATH, WORK),
             "outputs": [output.path.name for output in self.outputs],
-            "input": [fingerprint(path) for path in self.request.inputs],
+            "input": self.content.hashes,
             "weights": self.weights.sha256,
-            "refiner": fingerprint(Path(refine)) if is_refiner_file(refine) else None,
+            "refiner": refiner_content(self.request.refine),
             "versions": {"flowcli": __version__, "torch": version_of("torch")},
         }
         content: dict[str, Any] = json.loads(json.dumps(job))
@@ -105,12 +107,26 @@ class Task:
 
     def finished(self) -> Result | None:
         """The result of an earlier run of the same job; None unless its report and all outputs exist."""
+        job = self.job  # before the input is opened: what is written to it later belongs to another run
         if not self.report.exists() or not all(output.path.exists() for output in self.outputs):
             return None
         try:
             report = json.loads(self.report.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        if not isinstance(report, dict) or report.get("job") != self.job:
+        if not isinstance(report, dict) or report.get("job") != job:
+            return None
+        if missing_files(self.outputs, [Stamp.from_record(record) for record in report["pairs"]]):
             return None
         return Result(tuple(output.path for output in self.outputs), "already finished: nothing to do", Json(report))
+
+
+def options_without(request: Request, *marks: str) -> dict[str, Any]:
+    """The options except those with these marks, and except the path of a refiner, which its content identifies."""
+    left_out = marked(Request, *marks) | ({"refine"} if is_refiner_file(request.refine) else set())
+    return {name: value for name, value in asdict(request).items() if name not in left_out}
+
+
+def refiner_content(refine: str) -> str | None:
+    """A hash of the file of a refiner; None if `refine` names a kind of refinement."""
+    return content_of(Path(refine)) if is_refiner_file(refine) else None

@@ -9,8 +9,14 @@ from flowcli.errors import DeviceError, FlowcliError, OutputError
 UNMAPPED = "failed to map segment"
 """What the loader of libraries says where a library has no room in the address space."""
 
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "Insufficient memory")
-"""What torch and OpenCV say where the system has no memory."""
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "Insufficient memory",
+    "could not create a primitive",
+)
+"""What torch, OpenCV and, where its compiler gets no memory for code, oneDNN say where the system has no memory."""
 
 RAISE_LIMIT = "raise the memory limit that `ulimit -v` shows"
 

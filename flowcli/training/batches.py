@@ -111,7 +111,9 @@ def prefetched(draw: Draw, run: TrainingRun, *, workers: int) -> Draw:
             if due >= recipe.steps:
                 return
             stage, _ = recipe.at(due)
-            for part in run.group.shard(stage.parts):
+            # A context encoder is reinitialised by the batches of all parts, and only then is the step taken.
+            renewing = range(stage.parts) if stage.renew_context and recipe.begins(step) else ()
+            for part in (*renewing, *run.group.shard(stage.parts)):
                 yield step * stage.parts + part, stage
 
     batches = read_ahead(draw, turns(), workers=workers)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import torch
 
     from flowcli.training.distributed import Group
-    from flowcli.training.loop import TrainingState
     from flowcli.training.recipes import Recipe
     from flowcli.training.run_folder import RunFolder
+    from flowcli.training.state import TrainingState
     from raft_core.raft import RAFT
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from flowcli.evaluation.datasets import FlowItem
     from flowcli.model.refiner import Flow, Plane, Refiner
+    from flowcli.model.settings import Settings
     from flowcli.training.openings import Opening
     from flowcli.training.recipes import Recipe, Stage
     from flowcli.training.synthesis import Scenes
@@ -163,10 +164,15 @@ class Trial(Refinement):
 
 
 def validate_refiner(
-    refiner: Refiner, raft: RAFT, items: Iterable[FlowItem], *, device: torch.device
+    refiner: Refiner,
+    raft: RAFT,
+    items: Iterable[FlowItem],
+    *,
+    device: torch.device,
+    settings: Settings | None = None,
 ) -> dict[str, float]:
     """The mean endpoint error in px of every group of items, and of all (`mean`), by default but for the network."""
-    estimator = estimator_for(raft, device=str(device))
+    estimator = estimator_for(raft, device=str(device), settings=settings)
     trial = Trial(LEARNED.passes, LEARNED.iterations, learned=True, network=refiner)
     estimator.settings = replace(estimator.settings, refinement=trial)
     report = evaluate(items, estimator.flow_between)

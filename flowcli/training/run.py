@@ -6,9 +6,6 @@ its steps: both depend on the machine's speed.
 
 from __future__ import annotations
 
-import math
-import statistics
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,40 +13,35 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from flowcli.errors import PartialError, UsageError
+from flowcli.errors import UsageError
 from flowcli.evaluation import datasets
 from flowcli.model import refiner
 from flowcli.model.device import choose_device, choose_precision, keep_memory
 from flowcli.model.weights import DEFAULT, find, load
-from flowcli.system.console import write_line
-from flowcli.system.progress import Bar
-from flowcli.system.signals import Interruption, StoppedError
 from flowcli.training.batches import open_batches
 from flowcli.training.dataset_batches import Mixture
 from flowcli.training.distributed import Group
-from flowcli.training.loop import Progress, TrainingState, compile_update, learning_of, train_steps, validate
+from flowcli.training.learning import compile_update, learning_of
+from flowcli.training.loop import train_steps
 from flowcli.training.mask_head import with_mask_head
 from flowcli.training.options import TrainingOptions, TrainingRun
 from flowcli.training.recipes import Recipe, find_recipe
-from flowcli.training.refiner import learn_to_refine, validate_refiner
+from flowcli.training.refiner import learn_to_refine
 from flowcli.training.run_folder import RunFolder
+from flowcli.training.state import TrainingState
 from flowcli.training.synthesis.textures import image_files
 from flowcli.training.tensorboard import TensorBoardLog
+from flowcli.training.validation import validation_data
+from flowcli.training.watch import watch
 from raft_core.config import LARGE, SMALL, SMALL_CONVEX
 from raft_core.raft import RAFT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from flowcli.training.loop import Learning
+    from flowcli.training.learning import Learning
 
-REFINER = "refiner"
 SIZES = {"small": SMALL, "small-convex": SMALL_CONVEX, "large": LARGE}
-SECONDS_BETWEEN_SAVES = 180
-MOST_SKIPPED = 20
-"""The number of consecutive steps without a finite gradient that ends a run."""
-
-STEPS_BETWEEN_LINES = 25
 
 
 def run_training(options: TrainingOptions) -> str:
@@ -96,10 +88,9 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
             f"recipe {options.recipe!r} reinitialises the context at a step that --minutes may skip",
             hint="leave --minutes out",
         )
-    refines = recipe.model == REFINER
     for option, chosen, useless in (
-        ("--renderers", options.renderers, recipe.data or refines),
-        ("--compile", options.compiled, refines),
+        ("--renderers", options.renderers, recipe.data or recipe.refines),
+        ("--compile", options.compiled, recipe.refines),
     ):
         if chosen and useless:
             raise UsageError(f"recipe {options.recipe!r} has no use for {option}", hint=f"leave {option} out")
@@ -112,18 +103,14 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
     keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    weights = find(options.weights or DEFAULT) if options.weights or refines else None
+    weights = find(options.weights or DEFAULT) if options.weights or recipe.refines else None
     first = load(weights) if weights else None
     board = TensorBoardLog(options.run / "tensorboard") if options.tensorboard and group.leads else None
-    folder = RunFolder(options.run, board, refiner.save) if refines else RunFolder(options.run, board)
+    folder = RunFolder(options.run, board, refiner.save) if recipe.refines else RunFolder(options.run, board)
     if group.leads:
-        folder.begin(recipe, options.textures, options.data, weights if refines else None)
-    if options.weights and not refines and folder.state.exists():
-        raise UsageError(
-            f"{options.run} continues from its own state", hint="leave --weights out, or choose another --run"
-        )
+        folder.begin(recipe, options.textures, options.data, weights)
     torch.manual_seed(recipe.seed)
-    model = refiner.Refiner() if refines else first_model(first, recipe)
+    model = refiner.Refiner() if recipe.refines else first_model(first, recipe)
     state: TrainingState[Any] = TrainingState.begin(model, device=device)
     refuse_what_does_not_fit(state.model, recipe, options.recipe)
     if weights and group.leads and not folder.state.exists():
@@ -133,7 +120,7 @@ def open_run(options: TrainingOptions, group: Group) -> TrainingRun:
         compile_update(state.model)
     if group.leads:
         folder.truncate_log(state.step)
-    return TrainingRun(options, recipe, device, folder, state, group, first if refines else None)
+    return TrainingRun(options, recipe, device, folder, state, group, first if recipe.refines else None)
 
 
 def learning(run: TrainingRun) -> Learning[Any]:
@@ -143,14 +130,6 @@ def learning(run: TrainingRun) -> Learning[Any]:
     return learning_of(
         run.state.model, device=run.device, precision=training_precision(run.options.precision, run.device)
     )
-
-
-def errors_of(run: TrainingRun, validation: Path) -> dict[str, float]:
-    """The errors in px of the run's averaged weights on this dataset, by group, and their mean."""
-    items = datasets.items(*validation_data(validation))
-    if run.raft is not None:
-        return validate_refiner(run.state.average, run.raft, items, device=run.device)
-    return validate(run.state.average, items, device=run.device)
 
 
 def check_data(options: TrainingOptions, recipe: Recipe) -> None:
@@ -169,63 +148,6 @@ def first_model(model: RAFT | None, recipe: Recipe) -> RAFT:
     return with_mask_head(model, config) if lacks_head else model
 
 
-def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
-    """Runs the steps: shows and logs progress, saves, validates; returns the last validation, in px by group."""
-    state, folder, options, group = run.state, run.folder, run.options, run.group
-    epe: dict[str, float] = {}
-    saved = validated = time.monotonic()
-    recent: list[Progress] = []
-    skipped = 0
-    minutes = options.minutes_between_saves
-    seconds_between_saves = SECONDS_BETWEEN_SAVES if minutes is None else 60 * minutes
-    due = state.due_step(run.recipe, options.minutes)
-    bar = Bar(
-        total=run.recipe.steps, initial=due, unit="step", dynamic_ncols=True, disable=None if group.leads else True
-    )
-    with Interruption() as interruption, bar:
-        for progress in steps:
-            # All processes must stop at the same step, or the others would wait for the one that stopped.
-            stopped = group.largest(interruption.number or 0)
-            skipped = skipped + 1 if progress.skipped else 0
-            due = state.due_step(run.recipe, options.minutes)
-            if group.leads:
-                bar.update(due - bar.n)
-                recent.append(progress)
-                now = time.monotonic()
-                if len(recent) == STEPS_BETWEEN_LINES:
-                    folder.log(averaged(recent))
-                    recent.clear()
-                # Only right after a line of the log, so that a resumed run writes the same lines.
-                late = now - saved > seconds_between_saves and not recent
-                if stopped or late or skipped == MOST_SKIPPED:
-                    folder.save(state)
-                    saved = time.monotonic()
-                    if bar.disable:  # without a terminal
-                        write_line(f"step {due} of {run.recipe.steps} is saved")
-                validating = now - validated > 60 * options.minutes_between_validations or due == run.recipe.steps
-                if validating and not stopped and options.validation:
-                    epe = errors_of(run, options.validation)
-                    best = folder.keep_best(state, epe, recipe=run.recipe if options.minutes is None else as_done(run))
-                    folder.log({"step": state.step, "validation": epe, "best": best})
-                    folder.draw_curve()
-                    validated = time.monotonic()
-            if skipped == MOST_SKIPPED:
-                raise PartialError(
-                    f"the last {skipped} steps up to {progress.step} had no finite gradient: the run has diverged",
-                    hint="start again from best.safetensors with a lower learning rate, or --precision fp32",
-                )
-            if stopped:
-                hint = f"run the same command again to continue from step {state.step}"
-                raise StoppedError(stopped, hint=hint)
-    return epe
-
-
-def as_done(run: TrainingRun) -> Recipe:
-    """The recipe of a run limited by time, with the steps that its stages had time for."""
-    stages = tuple(replace(stage, steps=run.state.done[stage.name]) for stage in run.recipe.stages)
-    return replace(run.recipe, stages=stages)
-
-
 def refuse_what_does_not_fit(model: Any, recipe: Recipe, name: str) -> None:
     """Raises UsageError for a recipe with unknown parts, or that reinitialises a normalised context encoder."""
     parts = [part for part, _ in model.named_children()]
@@ -235,6 +157,8 @@ def refuse_what_does_not_fit(model: Any, recipe: Recipe, name: str) -> None:
                 f"recipe {name!r} freezes or slows {min(unknown)!r}, which RAFT does not have",
                 hint=f"its parts are {', '.join(parts)}",
             )
+        if set(stage.frozen) >= set(parts):
+            raise UsageError(f"recipe {name!r} freezes all parts of RAFT", hint=f"leave one of {', '.join(parts)} out")
         if stage.renew_context and model.config.context_norm != "none":
             raise UsageError(
                 f"recipe {name!r} reinitialises the context encoder, which {model.config.name} normalises",
@@ -250,12 +174,6 @@ def in_parts(recipe: Recipe, count: int) -> Recipe:
     return recipe if count == 1 else replace(recipe, stages=tuple(stage.split(count) for stage in recipe.stages))
 
 
-def validation_data(text: Path) -> tuple[str, Path]:
-    """The dataset and folder of `DATASET=PATH`; a path alone is a folder of the dataset `pairs`."""
-    name, equals, folder = str(text).partition("=")
-    return (name, Path(folder)) if equals and name in datasets.names() else ("pairs", text)
-
-
 def folders(texts: Sequence[str]) -> dict[str, Path]:
     """The folders of datasets by name, from texts `NAME=PATH`; raises UsageError for anything else."""
     found = {}
@@ -266,23 +184,6 @@ def folders(texts: Sequence[str]) -> dict[str, Path]:
             raise UsageError(f"--data {text} is not NAME=PATH of a dataset", hint=f"datasets: {known}")
         found[name] = Path(folder)
     return found
-
-
-def averaged(steps: list[Progress]) -> dict[str, object]:
-    """The log record of several steps: the means of loss, EPE and duration, and the last step's other values."""
-    count = len(steps)
-    known = [step.epe for step in steps if math.isfinite(step.epe)]
-    return {
-        "step": steps[-1].step,
-        "stage": steps[-1].stage,
-        "loss": round(sum(step.loss for step in steps) / count, 4),
-        # The EPE of a batch without valid pixels is NaN, which JSON does not have.
-        "epe": round(statistics.fmean(known), 4) if known else None,
-        "learning_rate": steps[-1].learning_rate,
-        "seconds_per_step": round(sum(step.seconds for step in steps) / count, 3),
-        "time": round(time.time()),
-        **({"skipped": bad} if (bad := sum(step.skipped for step in steps)) else {}),
-    }
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:

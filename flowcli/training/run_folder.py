@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowcli.model.weights import Weights
-    from flowcli.training.loop import TrainingState
     from flowcli.training.recipes import Recipe
+    from flowcli.training.state import TrainingState
     from flowcli.training.tensorboard import TensorBoardLog
 
 
@@ -66,33 +66,34 @@ class RunFolder:
     def save(self, state: TrainingState[Any]) -> None:
         """Saves the state, and the averaged weights as a file for --weights."""
         state.save(self.state)
-        self.write(state.average, self.last)
+        with reported(self.last):
+            self.write(state.average, self.last)
 
     def begin(
         self,
         recipe: Recipe,
         textures: Path | None,
         data: Mapping[str, Path] | None = None,
-        raft: Weights | None = None,
+        weights: Weights | None = None,
     ) -> None:
-        """Writes the settings of the run's pairs to run.json, in a new folder; the stages are not among them.
+        """Writes the settings of the run to run.json, in a new folder; the stages are not among them.
 
-        `raft` are the weights whose flow a refiner refines. Raises UsageError where the folder has other settings, and
-        OutputError where it cannot be written.
+        `weights` are those that the run starts from, or whose flow a refiner refines. Raises UsageError where the
+        folder has other settings, and OutputError where it cannot be written.
         """
         with reported(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         note = self.path / "run.json"
-        pairs: dict[str, object] = {
+        settings: dict[str, object] = {
             "textures": textures and str(textures.resolve()),
             "size": recipe.render_size,
             "seed": recipe.seed,
         }
         if data:
-            pairs["data"] = {name: str(root.resolve()) for name, root in sorted(data.items())}
-        if raft:
-            pairs["raft"] = raft.sha256
-        text = json.dumps(pairs, indent=1) + "\n"
+            settings["data"] = {name: str(root.resolve()) for name, root in sorted(data.items())}
+        if weights:
+            settings["raft" if recipe.refines else "weights"] = weights.sha256
+        text = json.dumps(settings, indent=1) + "\n"
         if note.exists() and note.read_text() != text:
             raise UsageError(
                 f"{self.path} was started with pairs of another size, seed, textures or weights",
@@ -102,7 +103,8 @@ class RunFolder:
 
     def log(self, record: dict[str, object]) -> None:
         """Appends a record to log.jsonl, and to TensorBoard."""
-        with (self.path / "log.jsonl").open("a") as file:
+        path = self.path / "log.jsonl"
+        with reported(path), path.open("a") as file:
             file.write(json.dumps(record) + "\n")
         if self.board:
             self.board.show(record)
@@ -130,7 +132,8 @@ class RunFolder:
         # With `not <`, NaN is never the best.
         if not epe["mean"] < best:
             return False
-        self.write(state.average, self.best)
+        with reported(self.best):
+            self.write(state.average, self.best)
         facts = {"step": state.step, "epe": epe, "recipe": dataclasses.asdict(recipe)}
         write_whole(record, (json.dumps(facts, indent=1) + "\n").encode())
         return True

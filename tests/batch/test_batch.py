@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,7 +174,7 @@ def test_failures_by_older_outputs_alone_are_told_how_to_be_overcome(compute, cl
     ended = compute(*line, "--skip", 2)
     assert (ended.code, ended.err[-1]) == (
         4,
-        "hint: their outputs are of other options: -y overwrites them, -o writes elsewhere",
+        "hint: their outputs are of other options, weights or frames: -y overwrites them, -o writes elsewhere",
     )
     assert compute(*line, "--skip", 2, "-y").code == 0
 
@@ -184,7 +185,7 @@ def test_failures_by_older_outputs_are_told_apart_from_others(compute, clips: Pa
     assert compute(*line).code == 4
     whole = len(list(clips.rglob("*.mkv"))) - 1
     assert compute(*line, "--skip", 2).err[-1] == (
-        f"hint: {whole} have outputs of other options, which -y overwrites; out/batch.json states all reasons"
+        f"hint: {whole} have outputs of other options, weights or frames (-y overwrites); see out/batch.json"
     )
 
 
@@ -217,6 +218,29 @@ def test_a_clip_with_lost_frames_stays_partial(compute, place: Path, make_images
     for line in ([], [], ["--retry-failed"]):
         assert compute("batch", "all", *SAVE, *line).code == 4
         assert (items()["shots"]["status"], items()["shots"]["flows"]) == ("partial", 2)
+
+
+def test_images_that_come_after_a_clip_was_opened_are_told_and_asked_for(
+    compute, place: Path, make_images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next clip is opened while another one is computed, which can take hours."""
+    Path("clips").mkdir()
+    make_images("clips/growing", count=3)
+    estimate = work.estimate_video
+
+    def estimate_later(*arguments: Any, **options: Any) -> Any:
+        shutil.copy("clips/growing/2.png", "clips/growing/3.png")
+        return estimate(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "estimate_video", estimate_later)
+        assert compute("batch", "clips", *SAVE).code == 4
+    assert (items()["growing"]["flows"], items()["growing"]["status"]) == (2, "partial")
+    assert items()["growing"]["error"] == "clips/growing changed while its flow was computed"
+    assert compute("batch", "clips", *SAVE).code == 4
+    assert items()["growing"]["error"] == "out/growing_flow/000000.flo exists already"
+    assert compute("batch", "clips", *SAVE, "-y").code == 0
+    assert items()["growing"]["flows"] == 3
 
 
 def test_a_bug_with_one_clip_stops_no_other(compute, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +21,10 @@ from typing import Any
 
 import pytest
 
-from flowcli.batch.engines.processes import Place, WorkerProcess
+from flowcli.batch.engines.processes import Place, WorkerProcess, loaded
 from flowcli.batch.engines.scheduler import spread
-from flowcli.errors import DeviceError, UsageError
+from flowcli.errors import DeviceError, UsageError, WeightsError
+from flowcli.model.weights import find
 from flowcli.system.signals import StoppedError
 from tests.outputs import files_below
 
@@ -75,10 +77,17 @@ def test_a_crash_in_native_code_costs_one_clip_and_changes_no_other(
 
 
 def test_a_process_is_stopped_while_it_still_loads() -> None:
-    child = WorkerProcess(Place("raft-small"))
+    child = WorkerProcess(Place(find("raft-small")))
     begun = child.start()
     child.stop()
     assert isinstance(begun.exception(), BrokenProcessPool)
+
+
+def test_a_process_that_starts_late_takes_no_weights_that_changed(tmp_path: Path, weights: Path) -> None:
+    found = find(str(shutil.copy(weights, tmp_path)))
+    found.path.write_bytes(find("raft-small").path.read_bytes())
+    with pytest.raises(WeightsError, match="is not what it was when the batch started"):
+        loaded(found)
 
 
 @pytest.mark.slow

@@ -41,6 +41,11 @@ def test_a_table_gives_clips_options_of_their_own() -> None:
     ]
 
 
+def test_only_line_breaks_end_a_line_and_names_keep_other_separators() -> None:
+    assert listed("l.txt", "\ufeffa\u2028b.mp4\r\nc\x85d.mp4\n") == [("a\u2028b.mp4", {}), ("c\x85d.mp4", {})]
+    assert listed("l.jsonl", '{"path": "a\u2028b.mp4"}\n') == [("a\u2028b.mp4", {})]
+
+
 def test_an_absolute_path_below_the_list_is_taken(place: Path) -> None:
     assert listed("l.txt", f"{place}/day/a.mp4\n") == [("a.mp4", {})]
 
@@ -56,6 +61,9 @@ def test_an_absolute_path_below_the_list_is_taken(place: Path) -> None:
         ("l.csv", "path,name\na.mp4,../x\n", "day/l.csv, entry 1: ../x is not a name for outputs"),
         ("l.csv", "first\na.png\n", "day/l.csv, entry 1 names one image of two"),
         ("l.csv", "path,first,second\na.mp4,b.png,c.png\n", "day/l.csv, entry 1 names one image of two"),
+        ("l.csv", "path,skip,skip\na.mp4,1,2\n", "day/l.csv cannot be read: it has two columns skip"),
+        ("l.csv", "path,skip,--skip\na.mp4,1,2\n", "day/l.csv, entry 1: --skip is given twice"),
+        ("l.csv", "path;skip\na.mp4;2\n", "day/l.csv cannot be read: its columns are not separated by commas"),
         ("l.txt", "\n", "no clip found in day/l.txt"),
         ("l.txt", "a\0b\n", "day/l.txt cannot be read: it is not text"),
         ("l.jsonl", r'{"path": "a\u0000b"}', "day/l.jsonl, entry 1: a\0b is not a path"),

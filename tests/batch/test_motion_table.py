@@ -57,6 +57,20 @@ def test_shards_and_a_run_after_them_give_the_table_of_one_run(compute, clips: P
     ]
 
 
+@pytest.mark.parametrize("name", ["b_stats.json", "b_flow.json"])
+def test_a_damaged_record_is_named_and_computed_again_once_removed(compute, clips: Path, name: str) -> None:
+    line = ("batch", clips, "--save", "stats", "--include", "b", "-o", "out", "-y")
+    assert compute(*line).code == 0
+    damaged = Path("out", name)
+    damaged.write_text("{")
+    if name == "b_stats.json":
+        ended = compute(*line)
+        assert (ended.code, ended.err[-2]) == (3, f"error: {damaged} is damaged")
+        damaged.unlink()
+    assert compute(*line).code == 0
+    assert rows("out/motion.csv")[0]["pairs"] == "2"
+
+
 def test_every_format_holds_the_same_rows_and_saves_the_records_they_are_made_of(compute, clips: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     assert compute("batch", clips, "--save", "flo", "--table", "csv,jsonl,parquet", "-o", "out").code == 4

@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 import pytest
 
-from flowcli.batch.report import motion_of, thinned
+from flowcli.batch.report import motion_of, preview, thinned
 from flowcli.cli.app import run
+from flowcli.flow.outputs._writers import RecordFile
 
 pytestmark = pytest.mark.usefixtures("no_thread_stays")
 
@@ -105,6 +106,22 @@ def test_a_preview_joins_what_segments_saw(compute) -> None:
     (seen,) = [json.loads(path.read_bytes()) for path in Path("segments/.previews").glob("slow*")]
     assert [pair["time"] for pair in seen] == pytest.approx([0, 0.04, 0.08, 0.12])
     assert sum("poster" in pair for pair in seen) == 1
+
+
+def test_only_pairs_faster_than_all_before_are_drawn(make_estimate, tmp_path: Path, monkeypatch) -> None:
+    drawn = []
+    monkeypatch.setattr(preview, "picture", lambda image: str(drawn.append(image)))
+    writer = RecordFile(tmp_path / "preview.json", preview.KIND)
+    for speed in (2, 1, 3, 3):
+        writer.write(make_estimate(np.full((48, 64, 2), speed, np.float32)))
+    writer.close()
+    assert len(drawn) == 2 * 2
+    assert ["poster" in pair for pair in json.loads((tmp_path / "preview.json").read_text())] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_pairs_across_cuts_count_for_nothing() -> None:

@@ -17,8 +17,9 @@ from flowcli.media.pairs import pair_up
 from flowcli.media.sources import open_source
 from flowcli.model.estimator import estimator_for
 from flowcli.model.quality import Effort
+from flowcli.model.weights import DEFAULT, find, load
 from raft_core.grid import warp_by
-from tests.benchmarks.models import fan, ours
+from tests.benchmarks.models import fan
 
 CLIPS = Path("../shared/clips")
 FRAMES = 9
@@ -40,7 +41,7 @@ def run() -> None:
             with open_source(path) as source:
                 clips[path.name] = list(islice(source.frames(), FRAMES))
     print(f"{'clip':28}" + "".join(f"{way:>12}" for way in WAYS))
-    model = ours("small")
+    model = load(find(DEFAULT))
     for name, frames in clips.items():
         changes = []
         for effort in WAYS.values():

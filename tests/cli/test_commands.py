@@ -163,7 +163,7 @@ def test_a_resumed_run_refuses_other_weights(flowcli, quick, trained) -> None:
     quick(1)
     ended = flowcli("train", "--run", trained, "--recipe", "smoke", "--weights", trained / "last.safetensors")
     assert ended.code == 2
-    assert ended.err[0] == f"error: {trained} continues from its own state"
+    assert ended.err[0] == f"error: {trained} was started with pairs of another size, seed, textures or weights"
 
 
 def test_trained_weights_can_be_used(flowcli, scored, trained) -> None:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 
 from flowcli.cli import commands
+from flowcli.model.quality import QUALITIES
 
 
 def test_the_help_of_video_fills_two_screens_of_a_narrow_terminal(flowcli) -> None:
     assert len(flowcli("video", "--help").out) <= 102
+
+
+def test_the_help_states_the_tolerances_of_all_qualities(flowcli) -> None:
+    tolerances = {px for quality in QUALITIES.values() for px in (quality.tolerance, quality.unrefined) if px}
+    (line,) = (line for line in flowcli("video", "--help").out if line.startswith("  --tolerance "))
+    assert line.rstrip().endswith(f"Default: {min(tolerances)} to {max(tolerances)}.")
 
 
 @pytest.mark.parametrize("command", [[], ["video"], ["weights"], ["weights", "list"]])

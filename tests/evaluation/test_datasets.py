@@ -96,11 +96,14 @@ def test_kitti_is_sparse_and_marks_occluded_pixels(tmp_path: Path, frames: str, 
     assert same_where_valid(item, flow_of(7))
 
 
-def test_kitti_test_pairs_have_a_file_in_the_submission(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("frames", "folder"), [("image_2", "flow/"), ("colored_0", ""), ("image_0", "")])
+def test_kitti_test_pairs_have_a_file_in_the_submission(tmp_path: Path, frames: str, folder: str) -> None:
     from flowcli.evaluation.datasets import kitti
 
-    samples = datasets.samples("kitti", trees.kitti_2015(tmp_path), "test")
-    assert [str(kitti.submission(sample)) for sample in samples] == ["flow/000000_10.png", "flow/000007_10.png"]
+    # As the development kits of 2015 (folder flow) and 2012 (root folder of the archive) say.
+    samples = datasets.samples("kitti", trees.kitti_2015(tmp_path, frames), "test")
+    names = ["000000_10.png", "000007_10.png"]
+    assert [str(kitti.submission(sample)) for sample in samples] == [folder + name for name in names]
     assert datasets.placement("kitti") == "bottom"
     assert datasets.placement("sintel") == "centre"
 

@@ -11,7 +11,7 @@ import torch
 
 from flowcli.evaluation import datasets
 from flowcli.model.weights import find, load
-from flowcli.training.loop import validate
+from flowcli.training.validation import validate
 from raft_core.raft import RAFT
 from tests.peers import add_mask_predictor, torchvision_raft
 from tests.published_names import published_state

@@ -139,10 +139,11 @@ def test_pfm_files_are_exchanged_with_opencv(tmp_path):
     assert np.array_equal(pfm.read(tmp_path / "b.pfm"), FLOW)
 
 
-def test_a_pfm_of_the_other_byte_order_is_read(tmp_path):
-    pixels = np.zeros((5, 7, 3), ">f4")
+@pytest.mark.parametrize(("scale", "order"), [("1", ">"), ("+1.0", ">"), ("1e0", ">"), ("-1.", "<"), ("-.5", "<")])
+def test_the_sign_of_a_pfms_scale_is_its_byte_order(tmp_path, scale, order):
+    pixels = np.zeros((5, 7, 3), f"{order}f4")
     pixels[..., :2] = FLOW[::-1]
-    (tmp_path / "a.pfm").write_bytes(b"PF\n7 5\n1\n" + pixels.tobytes())
+    (tmp_path / "a.pfm").write_bytes(f"PF\n7 5\n{scale}\n".encode() + pixels.tobytes())
     assert np.array_equal(pfm.read(tmp_path / "a.pfm"), FLOW)
 
 

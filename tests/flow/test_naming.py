@@ -126,6 +126,21 @@ def test_an_extension_that_does_not_fit_is_refused(outputs, output):
         plan_outputs(outputs, Path("clip.mov"), video=True, output=Path(output))
 
 
+@pytest.mark.parametrize(
+    ("output", "video", "advice"),
+    [
+        ("x.flo", False, "add --save flo, or give a folder to -o"),
+        ("x.FLO", True, "give a folder to -o"),
+        ("x.npy", True, "add --save npy, or give a folder to -o"),
+        ("x.jpg", False, "give a folder to -o"),
+    ],
+)
+def test_the_output_that_an_extension_suits_is_named(output, video, advice):
+    with pytest.raises(UsageError) as failure:
+        plan_outputs(["video" if video else "png"], Path("clip.mov"), video=video, output=Path(output))
+    assert failure.value.hint == advice
+
+
 def test_a_file_where_a_folder_is_needed_is_refused(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(UsageError, match=r"is a file, but a folder is needed$"):

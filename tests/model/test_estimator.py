@@ -20,7 +20,7 @@ from flowcli.model.estimator import Estimate, FlowEstimator
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import Plan
 from flowcli.model.parallel import threads_of
-from flowcli.model.refinement import Refinement
+from flowcli.model.refinement import LEARNED, Refinement
 from flowcli.model.resize import Resizing, resized
 from flowcli.model.settings import Occlusion, Settings
 from raft_core.config import CONFIGS, SMALL, RaftConfig
@@ -159,6 +159,18 @@ def test_a_cpu_computes_pairs_at_once_with_equal_cores_whatever_their_number(mon
         assert torch.equal(one.forward, other.forward)
 
 
+def test_a_run_with_less_free_memory_computes_the_same_flow_fewer_pairs_at_once(monkeypatch) -> None:
+    """What a resumed run keeps is the batch and the threads of each pair; how many are computed at once may differ."""
+    taken, found = list(pair_up(frames(6))), []
+    for together in (4, 2, 1):
+        plan = Plan(batch=4, on_demand=True, bytes=0, at_once=together)
+        monkeypatch.setattr(FlowEstimator, "plan", lambda *_, plan=plan: plan)
+        with threads_of(4):
+            found.append([pair.forward for pair in estimator(warm_start=False, threads_each=2).estimate(taken)])
+    for others in zip(*found, strict=True):
+        assert all(torch.equal(others[0], other) for other in others)
+
+
 def test_both_directions_of_pairs_at_once_equal_those_alone() -> None:
     taken = list(pair_up(frames(6)))
     alone = estimator(warm_start=False, direction="both").estimate(taken)
@@ -172,19 +184,14 @@ def test_both_directions_of_pairs_at_once_equal_those_alone() -> None:
 def test_a_still_pair_is_zero_without_an_update_and_the_others_are_as_without_it(direction: str) -> None:
     taken = frames(4)
     still = [*taken[:2], replace(taken[2], image=taken[1].image.copy()), taken[3]]
-    computed = list(
-        estimator(warm_start=False, direction=direction, refinement=Refinement(), batch=4).estimate(pair_up(still))
-    )
+    options = {"warm_start": False, "direction": direction, "refinement": Refinement(), "batch": 4}
+    computed = list(estimator(**options).estimate(pair_up(still)))
     assert [estimate.iterations > 0 for estimate in computed] == [True, False, True]
     flows = [flow for flow in (computed[1].forward, computed[1].backward) if flow is not None]
     assert len(flows) == (2 if direction == "both" else 1)
     assert all(bool((flow == 0).all()) for flow in flows)
     assert [estimate.pair.first.index for estimate in computed] == [0, 1, 2]
-    alone = next(
-        iter(
-            estimator(warm_start=False, direction=direction, refinement=Refinement()).estimate(list(pair_up(still))[2:])
-        )
-    )
+    alone = next(iter(estimator(**options).estimate(list(pair_up(still))[2:])))
     np.testing.assert_allclose(computed[2].flow, alone.flow, atol=1e-4)
 
 
@@ -231,6 +238,19 @@ def test_half_precision_gives_flow_in_float32() -> None:
     flow = estimator(precision=torch.bfloat16).flow_between(image(0), image(1))
     assert flow.dtype == np.float32
     assert 0 < np.abs(flow - expected).mean() < 0.1 * np.abs(expected).mean()
+
+
+def test_the_callers_autocast_and_default_dtype_change_nothing() -> None:
+    pair = list(pair_up(frames(2)))
+    settings = {"warm_start": False, "refinement": LEARNED, "resizing": Resizing(scale=0.5)}
+    expected = next(iter(estimator(**settings).estimate(pair))).flow
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert np.array_equal(next(iter(estimator(**settings).estimate(pair))).flow, expected)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert np.array_equal(next(iter(estimator(**settings).estimate(pair))).flow, expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_the_caller_is_not_in_inference_mode_or_autocast() -> None:

@@ -17,6 +17,7 @@ from flowcli.media.pairs import pair_up
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.recovery import ran_out_of_memory
 from flowcli.model.settings import Settings
+from flowcli.system.refusals import refused_by_system
 from raft_core.raft import RAFT
 from tests.model.test_estimator import MODEL, frames
 
@@ -96,6 +97,12 @@ def test_torchs_error_on_a_cpu_is_recognised() -> None:
     with pytest.raises(RuntimeError) as failure:
         torch.empty(2**60, dtype=torch.uint8)
     assert ran_out_of_memory(failure.value)
+
+
+def test_onednns_error_without_memory_is_recognised() -> None:
+    error = RuntimeError("could not create a primitive")
+    assert ran_out_of_memory(error)
+    assert isinstance(refused_by_system(error), DeviceError)
 
 
 def make_nan(monkeypatch: pytest.MonkeyPatch, *, when: Callable[[], bool]) -> None:

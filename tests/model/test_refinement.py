@@ -220,6 +220,11 @@ def test_small_frames_are_enlarged_at_most_four_times() -> None:
     assert published.size(64, 64) == (64, 64)
 
 
+def test_half_size_flow_is_refined_at_half_size_by_fast_and_at_the_frames_size_by_others() -> None:
+    for effort, size in ((Effort("fast"), (218, 512)), (Effort(scale=0.5), (436, 1024)), (Effort(), (436, 1024))):
+        assert effort.applied_to(Settings(), CPU, stated=STATED).refined_size(436, 1024) == size
+
+
 def test_a_second_look_replaces_moderate_motion_only(models) -> None:
     slow, fast = torch.zeros(1, 2, 80, 200), torch.zeros(1, 2, 80, 200)
     fast[:, 0, :, 100:] = 50
@@ -256,4 +261,4 @@ def test_a_quality_says_how_flow_is_refined_and_each_name_can_be_chosen(quality:
     learned, variational = refinement("learned"), refinement("variational")
     assert learned is not None and learned.learned
     assert variational is not None and not variational.learned
-    assert refinement("auto") == (variational if quality == "fast" else learned)
+    assert refinement("auto") == learned

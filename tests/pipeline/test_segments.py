@@ -150,6 +150,64 @@ def test_resuming_a_finished_run_writes_nothing_and_is_a_success(compute, make_v
     assert {name: Path("out", name).stat().st_mtime_ns for name in files_below("out")} == before
 
 
+@pytest.mark.parametrize("name", ["shots", "shots/%d.png"])
+def test_images_that_changed_are_not_taken_for_those_of_a_finished_run(compute, make_images, name: str) -> None:
+    shots = make_images(count=3)
+    line = ("video", name, "--save", "flo", "-o", "out")
+    assert compute(*line).code == 0
+    (shots / "Thumbs.db").write_bytes(b"made by a file manager")
+    assert compute(*line, "--resume").code == 0
+    (shots / "1.png").write_bytes((shots / "0.png").read_bytes())
+    ended = compute(*line, "--resume")
+    assert (ended.code, ended.err[0]) == (2, "error: out/shots_flow/000000.flo exists already")
+
+
+def test_a_source_that_changes_while_it_is_computed_is_told(compute, make_images, make_video, monkeypatch) -> None:
+    make_images(count=3)
+    make_video("shots.mp4", frames=3)
+    estimate = FlowEstimator.estimate_batch
+
+    def changing(*arguments: Any) -> Any:
+        make_video("shots.mp4", frames=4)
+        Path("shots/9.png").write_bytes(Path("shots/1.png").read_bytes())
+        return estimate(*arguments)
+
+    monkeypatch.setattr(FlowEstimator, "estimate_batch", changing)
+    for name in ("shots", "shots.mp4"):
+        ended = compute("video", name, "--save", "flo", "-o", name.replace(".", "-"))
+        assert (ended.code, ended.err[-2]) == (4, f"error: {name} changed while its flow was computed")
+
+
+def test_files_that_vanish_during_a_run_or_after_it_are_missed(compute, make_images, monkeypatch) -> None:
+    make_images(count=4)
+    line = ("video", "shots", "--save", "flo", "-o", "out", "--segment", 1)
+    estimate, gone = FlowEstimator.estimate_batch, Path("out/shots_flow/000000.flo")
+
+    def removing(self: Any, batch: Any, *arguments: Any) -> Any:
+        if batch[0].first.index == 2:
+            gone.unlink()
+        return estimate(self, batch, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FlowEstimator, "estimate_batch", removing)
+        ended = compute(*line)
+    assert (ended.code, ended.err[-2]) == (7, f"error: {gone} was written, and is gone")
+    assert not Path("out/shots_flow.json").exists()
+    assert compute(*line, "-y").code == 0
+    gone.unlink()
+    assert compute(*line, "--resume").err[0] == "error: out/shots_flow/000001.flo exists already"
+
+
+def test_a_run_among_its_own_images_is_resumed(compute, make_images, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_images(count=5)
+    line = ("video", "shots", "--save", "flo,video", "-o", "shots", "--segment", 1)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        cut_off(patch, at=3)
+        compute(*line)
+    assert compute(*line, "--resume").code == 0
+    assert compute(*line, "--resume").out == ["shots/shots_flow", "shots/shots_flow.mp4"]
+
+
 def test_resuming_where_nothing_is_begins(compute, make_video) -> None:
     make_video(frames=3)
     assert compute("video", "clip.mp4", "-o", "out", "--resume").code == 0

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 from argparse import Namespace
 from pathlib import Path
@@ -71,6 +73,23 @@ def test_weights_saved_in_float16_are_loaded_rounded_and_in_float32(tmp_path: Pa
         if tensor.is_floating_point():
             tensor.copy_(tensor.half())
     assert_same_weights(checkpoint.load(tmp_path / "half.safetensors"), model)
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_a_callers_default_device_and_dtype_change_nothing(tmp_path: Path, size: str) -> None:
+    # In a process of its own, as some tensors are kept; "meta" stands for any device but the CPU.
+    probe = f"""
+import torch
+from raft_core import checkpoint, config, raft
+model = raft.RAFT(config.{size.upper()}).eval()
+checkpoint.save(model, {str(tmp_path / "raft.pth")!r})
+images = torch.rand(2, 1, 3, 128, 128)
+torch.set_default_dtype(torch.float64)
+torch.set_default_device("meta")
+flow = checkpoint.load({str(tmp_path / "raft.pth")!r}).estimate(*images, iterations=2).upsampled()
+assert torch.equal(flow, model.estimate(*images, iterations=2).upsampled()), flow
+"""
+    subprocess.run([sys.executable, "-c", probe], check=True)
 
 
 def test_a_failed_save_keeps_the_earlier_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,6 +341,31 @@ def test_missing_unknown_and_misshapen_tensors_are_named(tmp_path: Path) -> None
     assert "update_block.flow_head.conv2.bias is missing" in str(error)
     assert "update_block.extra is unknown" in str(error)
     assert "context_encoder.head.weight is (1, 2, 3) instead of (160, 96, 1, 1)" in str(error)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64])
+def test_weights_that_are_not_floating_point_are_refused(tmp_path: Path, dtype: torch.dtype) -> None:
+    state = make().state_dict()
+    state["context_encoder.head.weight"] = state["context_encoder.head.weight"].to(dtype)
+    torch.save(state, tmp_path / "raft.pth")
+    name = str(dtype).removeprefix("torch.")
+    assert f"context_encoder.head.weight is {name}, not floating point" in str(refusal(tmp_path / "raft.pth"))
+
+
+@pytest.mark.parametrize("name", ["raft.pth", "raft.SAFETENSORS", "raft"])
+def test_safetensors_and_state_dicts_are_recognised_whatever_they_are_called(tmp_path: Path, name: str) -> None:
+    model = make()
+    checkpoint.save(model, tmp_path / "raft.safetensors")
+    (tmp_path / "raft.safetensors").rename(tmp_path / name)
+    assert_same_weights(checkpoint.load(tmp_path / name), model)
+    for legacy in (False, True):
+        torch.save(model.state_dict(), tmp_path / "a.safetensors", _use_new_zipfile_serialization=not legacy)
+        assert_same_weights(checkpoint.load(tmp_path / "a.safetensors"), model)
+
+
+def test_a_damaged_file_of_which_torch_names_a_byte_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "raft.pth").write_bytes(b"hJ" + bytes(60))
+    assert str(refusal(tmp_path / "raft.pth")).endswith("cannot be read as weights: it is damaged")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, {"a": 1}, torch.zeros(2), {"model": {"a": "b"}}])

@@ -13,6 +13,11 @@ from raft_core.convolution import FEWEST_CHANNELS, Convolution, convolve, direct
 KERNELS = [(3, 3), (1, 5), (5, 1)]
 
 
+@pytest.fixture(autouse=True)
+def few_cells_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "FEWEST_CELLS", 1)
+
+
 def layer(kernel: tuple[int, int], *, inputs: int = 70, outputs: int = 66) -> tuple[Tensor, Tensor]:
     torch.manual_seed(0)
     weight = torch.randn(outputs, inputs, *kernel) / (inputs * kernel[0] * kernel[1]) ** 0.5
@@ -59,6 +64,13 @@ def test_gradients_and_half_precision_are_left_to_the_direct_convolution() -> No
     assert not tiles_pay(x, torch.randn(FEWEST_CHANNELS - 1, 70, 3, 3))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not tiles_pay(x, weight.detach())
+
+
+def test_a_small_grid_is_left_to_the_direct_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "FEWEST_CELLS", 100)
+    weight, _ = layer((3, 3))
+    assert tiles_pay(torch.randn(1, 70, 10, 10), weight)
+    assert not tiles_pay(torch.randn(3, 70, 9, 11), weight)
 
 
 def test_no_tiles_are_filtered_where_convolutions_are_to_be_direct() -> None:

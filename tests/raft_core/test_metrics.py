@@ -20,6 +20,11 @@ def test_endpoint_error_is_the_length_of_the_difference() -> None:
     assert endpoint_error(flow, torch.zeros(1, 2, 1, 1)).tolist() == [[[5.0]]]
 
 
+def test_large_errors_of_half_precision_are_finite() -> None:
+    flow, target = torch.full((2, 1, 1), 300.0).half(), torch.zeros(2, 1, 1).half()
+    assert endpoint_error(flow, target).item() == pytest.approx(300 * 2**0.5)
+
+
 def test_fractions_count_errors_strictly_below_the_limit() -> None:
     metrics = measure(row(0.5, 1.0, 4.0, 9.0), row(0, 0, 0, 0), ALL)
     assert metrics.epe.value == pytest.approx(14.5 / 4)

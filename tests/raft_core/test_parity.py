@@ -10,35 +10,16 @@ from torch import Tensor
 
 from raft_core import checkpoint
 from raft_core.config import CONFIGS, RaftConfig
-from raft_core.raft import RAFT
-from tests.peers import add_mask_predictor, torchvision_raft
+from raft_core.raft import RAFT, last
+from tests.peers import make_theirs, randomise, same_weights
 from tests.published_names import published_state
 
 pytestmark = pytest.mark.peer
 
 
-def make_theirs(size: str) -> torch.nn.Module:
-    name, _, convex = size.partition("-")
-    model: torch.nn.Module = getattr(torchvision_raft(), f"raft_{name}")(weights=None).eval()
-    if convex:
-        add_mask_predictor(model)
-    return model
-
-
-def frames() -> tuple[Tensor, Tensor]:
-    first, second = torch.rand(2, 1, 3, 184, 248, generator=torch.Generator().manual_seed(0)) * 2 - 1
+def frames(*, batch: int = 1, height: int = 184, width: int = 248) -> tuple[Tensor, Tensor]:
+    first, second = torch.rand(2, batch, 3, height, width, generator=torch.Generator().manual_seed(0)) * 2 - 1
     return first, second
-
-
-def randomise(model: torch.nn.Module, gain: float) -> None:
-    """Sets random BatchNorm statistics, and scales the flow head by `gain`."""
-    generator = torch.Generator().manual_seed(3)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2, generator=generator)
-            module.running_var.uniform_(0.5, 2, generator=generator)
-    model.update_block.flow_head.conv2.weight.data.mul_(gain)
-    model.update_block.flow_head.conv2.bias.data.mul_(gain)
 
 
 @torch.no_grad()
@@ -84,3 +65,18 @@ def test_weights_that_we_saved_load_strictly_into_torchvision(tmp_path: Path, co
     theirs = make_theirs(config.name.removeprefix("raft-"))
     theirs.load_state_dict(published_state(ours, "torchvision"), strict=True)
     assert_same_flow(ours, theirs, f"{config.name}, saved by us")
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+@torch.no_grad()
+def test_in_float64_the_flow_of_a_batch_is_that_of_torchvision(monkeypatch: pytest.MonkeyPatch, size: str) -> None:
+    ours, theirs = same_weights(monkeypatch, size, gain=3)
+    images = [image.double() for image in frames(batch=2, height=128, width=136)]
+    expected = theirs(*images, num_flow_updates=3)[-1]
+    assert expected.abs().max() > 1
+    for on_demand in (False, True):
+        begun = ours.begin(*images, on_demand=on_demand)
+        flow = last(ours.updates(begun.correlation, begun.context), 3).upsampled()
+        assert flow.dtype == torch.float64
+        # torchvision divides by the square root of the number of channels in float32.
+        assert (flow - expected).abs().max() < 1e-6

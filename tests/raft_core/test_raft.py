@@ -116,6 +116,25 @@ def test_an_estimate_is_the_last_flow_of_forward(model: RAFT, frames: tuple[Tens
     torch.testing.assert_close(model.estimate(*frames, iterations=3).upsampled(), flows[-1], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(130, 136), (128, 132), (56, 128), (8, 8)])
+def test_images_whose_sides_do_not_suit_the_model_are_refused(size: tuple[int, int]) -> None:
+    images = torch.zeros(1, 3, *size)
+    message = rf"^images are {size[1]} x {size[0]}: their sides must be multiples of 8, and at least 64; .*Padding"
+    with pytest.raises(ValueError, match=message):
+        make().estimate(images, images)
+
+
+@pytest.mark.parametrize("on_demand", [False, True])
+@torch.no_grad()
+def test_a_model_in_float64_computes_in_float64(frames: tuple[Tensor, Tensor], on_demand: bool) -> None:
+    model = make(LARGE)
+    expected = model.estimate(*frames, iterations=2).upsampled()
+    begun = model.double().begin(*(frame.double() for frame in frames), on_demand=on_demand)
+    flow = last(model.updates(begun.correlation, begun.context), 2).upsampled()
+    assert flow.dtype == torch.float64
+    assert 0 < (flow - expected).abs().max() < 1e-3
+
+
 @torch.no_grad()
 def test_an_initial_flow_of_zero_equals_none(model: RAFT, frames: tuple[Tensor, Tensor]) -> None:
     cold = model.estimate(*frames, iterations=2).flow

@@ -16,12 +16,16 @@ import pytest
 import torch
 
 from flowcli.errors import PartialError, SourceError, UsageError
-from flowcli.training import run
+from flowcli.training import learning, run, watch
 from flowcli.training.dataset_batches import Mixture, read_ahead
-from flowcli.training.loop import TrainingState, learning_of, set_norms, train_steps
+from flowcli.training.learning import learning_of
+from flowcli.training.loop import set_norms, train_steps
 from flowcli.training.recipes import DatasetShare, Recipe, Stage, find_recipe, names, one_cycle, read_recipe
-from raft_core.config import LARGE
+from flowcli.training.state import TrainingState
+from raft_core import checkpoint
+from raft_core.config import LARGE, SMALL
 from raft_core.raft import RAFT
+from tests import trees
 
 ROOT = Path(__file__).parents[2]
 TINY = """
@@ -64,6 +68,13 @@ def tiny(tmp_path: Path, *, steps: int = 3, peak: float = 1e-4) -> Path:
     path = tmp_path / "tiny.toml"
     path.write_text(TINY.format(steps=steps, peak=peak))
     return path
+
+
+def valid(**stage: object) -> str:
+    """A recipe file with these values of its stage, which replace others."""
+    values = {"steps": 3, "batch": 2, "crop": [128, 128], "iterations": 2, "peak": 0.1, **stage}
+    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
+    return f'[[stages]]\nname = "tiny"\n{lines}\n[[data]]\ndataset = "pairs"\nscale = [0.0, 0.2]\n'
 
 
 def test_the_one_cycle_schedule_equals_pytorchs() -> None:
@@ -118,6 +129,18 @@ def test_every_named_recipe_can_be_read() -> None:
         ("[[stages]]\nname = 'x'", "is not a recipe: data|is not a recipe: 'data'|missing"),
         ("colour = 1", "unknown key colour, the keys are"),
         ("[", "is not a recipe"),
+        ("data = []\nstages = []", "it is not about datasets"),
+        (valid(steps=0), "stages.0.steps: input should be greater than or equal to 1"),
+        (valid(steps=2.5), "stages.0.steps: input should be a valid integer"),
+        (valid(batch="x"), "stages.0.batch: input should be a valid integer"),
+        (valid(crop=[100, 128]), "stages.0.crop.0: input should be a multiple of 8"),
+        (valid(crop=128), "stages.0.crop: input should be a valid tuple"),
+        (valid(gamma=0), "stages.0.gamma: input should be greater than 0"),
+        (valid(colour=1), "stages.0.colour: unexpected keyword argument"),
+        (valid().replace("peak = 0.1", ""), "stages.0.learning_rate: field required"),
+        (valid() + "times = 0", "data.0.times: input should be greater than or equal to 1"),
+        (valid().replace("0.2]", "-1]"), "data.0.scale: value error, the first number is larger than the second"),
+        ("model = 'huge'\n" + valid(), "model: input should be 'small', 'small-convex', 'large'"),
     ],
 )
 def test_a_file_that_is_not_a_recipe_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -125,6 +148,11 @@ def test_a_file_that_is_not_a_recipe_is_refused(tmp_path: Path, text: str, messa
     path.write_text(text)
     with pytest.raises(SourceError, match=message):
         read_recipe(path)
+
+
+def test_what_is_not_refused_is_a_recipe(tmp_path: Path) -> None:
+    (tmp_path / "good.toml").write_text(valid())
+    assert read_recipe(tmp_path / "good.toml").stages[0].learning_rate == pytest.approx((0.004, 4e-7))
 
 
 def recipe_of(**stage: int) -> Recipe:
@@ -157,6 +185,19 @@ def test_prefetched_batches_are_the_same_in_the_same_order(pairs: Path) -> None:
         assert torch.equal(batch.second, mixture.draw(*turn).second)
 
 
+def test_a_context_is_reinitialised_by_the_same_batches_with_and_without_prefetching(
+    flowcli, tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "STEPS_BETWEEN_LINES", 1)
+    (tmp_path / "renew.toml").write_text(valid(parts=2, batch=1, iterations=1, renew_context=True, peak=1e-4))
+    curves = []
+    for workers in (0, 1):
+        line = ("--run", tmp_path / f"run{workers}", "--recipe", tmp_path / "renew.toml", "--data", f"pairs={pairs}")
+        assert flowcli("train", *line, "--workers", workers, "--device", "cpu").code == 0
+        curves.append([(record["step"], record["loss"]) for record in log_of(tmp_path / f"run{workers}")])
+    assert len(curves[0]) == 3 and curves[0] == curves[1]
+
+
 def test_a_missing_folder_of_a_dataset_is_named(pairs: Path) -> None:
     with pytest.raises(UsageError, match=r"^this recipe trains on hd1k, kitti, sintel, things$") as caught:
         Mixture(find_recipe("sintel"), {"pairs": pairs})
@@ -173,8 +214,8 @@ def log_of(folder: Path) -> list[dict]:
 
 
 def test_a_run_without_a_terminal_says_which_step_is_saved(flowcli, tmp_path: Path, pairs: Path, monkeypatch) -> None:
-    monkeypatch.setattr("flowcli.training.run.SECONDS_BETWEEN_SAVES", 0)
-    monkeypatch.setattr("flowcli.training.run.STEPS_BETWEEN_LINES", 1)
+    monkeypatch.setattr("flowcli.training.watch.SECONDS_BETWEEN_SAVES", 0)
+    monkeypatch.setattr("flowcli.training.watch.STEPS_BETWEEN_LINES", 1)
     ended = train(flowcli, tmp_path, tiny(tmp_path), pairs)
     assert [line for line in ended.err if "saved" in line] == [f"step {step} of 3 is saved" for step in (1, 2, 3)]
 
@@ -184,6 +225,30 @@ def test_training_on_pairs_validates_and_draws_curves(flowcli, tmp_path: Path, p
     assert ended.code == 0 and "trained 3 of 3 steps" in ended.err[-1]
     assert any("validation" in record for record in log_of(tmp_path / "run"))
     assert any((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_the_validation_of_a_run_is_the_evaluation_of_its_weights(flowcli, tmp_path: Path, pairs: Path) -> None:
+    # KITTI's frames are padded at the bottom.
+    trees.kitti_2015(tmp_path / "kitti")
+    assert train(flowcli, tmp_path, tiny(tmp_path), pairs, "--validation", f"kitti={tmp_path / 'kitti'}").code == 0
+    weights = ("--weights", tmp_path / "run" / "best.safetensors")
+    plain = ("--iters", 12, "--refine", "none", "--scale", 1, "--device", "cpu", "--json")
+    evaluated = json.loads("".join(flowcli("eval", "kitti", tmp_path / "kitti", *weights, *plain).out))
+    validated = json.loads((tmp_path / "run" / "best.json").read_text())["epe"]
+    assert validated["mean"] == pytest.approx(evaluated["mean"]["epe"], rel=1e-6)
+
+
+def test_a_run_from_weights_of_any_size_is_resumed_by_the_same_command(flowcli, tmp_path: Path, pairs: Path) -> None:
+    weights, others = tmp_path / "large.safetensors", tmp_path / "small.safetensors"
+    for config, path in ((LARGE, weights), (SMALL, others)):
+        checkpoint.save(RAFT(config), path)
+    for steps, before in ((1, ""), (2, ", 1 of them before")):
+        ended = train(flowcli, tmp_path, tiny(tmp_path, steps=steps), pairs, "--weights", weights)
+        assert (ended.code, ended.err[-1]) == (0, f"trained {steps} of {steps} steps in {tmp_path / 'run'}{before}")
+    assert checkpoint.load(tmp_path / "run" / "last.safetensors").config == LARGE
+    for more in ((), ("--weights", others)):
+        ended = train(flowcli, tmp_path, tiny(tmp_path), pairs, *more)
+        assert (ended.code, ended.err[0][-39:]) == (2, "another size, seed, textures or weights")
 
 
 def test_accumulated_gradients_equal_those_of_the_whole_batch(pairs: Path) -> None:
@@ -228,8 +293,8 @@ def test_unusable_options_are_refused(flowcli, tmp_path: Path, pairs: Path, more
 def test_a_run_that_has_diverged_ends_with_an_error(
     flowcli, tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "MOST_SKIPPED", 3)
-    monkeypatch.setattr("flowcli.training.loop.sequence_loss", lambda flows, *_, **__: flows[-1].sum() * float("nan"))
+    monkeypatch.setattr("flowcli.training.watch.MOST_SKIPPED", 3)
+    monkeypatch.setattr(learning, "sequence_loss", lambda flows, *_, **__: flows[-1].sum() * float("nan"))
     ended = train(flowcli, tmp_path, tiny(tmp_path, steps=9), pairs)
     assert ended.code == PartialError.exit_code
     assert ended.err[-2] == "error: the last 3 steps up to 3 had no finite gradient: the run has diverged"
@@ -244,9 +309,7 @@ def test_finetuning_on_eight_pairs_improves_them_and_resumes_after_a_kill_with_t
 
     def start(name: str) -> subprocess.Popen[bytes]:
         line = ["train", "--run", tmp_path / name, "--recipe", recipe, "--data", f"pairs={pairs}", "--device", "cpu"]
-        line += ["--threads", "1", "--save-every", "0", "--validation", pairs]
-        if not (tmp_path / name / "state.pt").exists():
-            line += ["--weights", "raft-small"]
+        line += ["--threads", "1", "--save-every", "0", "--validation", pairs, "--weights", "raft-small"]
         return subprocess.Popen([sys.executable, "-m", "flowcli", *map(str, line)], cwd=ROOT, env=os.environ)
 
     assert start("whole").wait() == 0

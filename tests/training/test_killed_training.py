@@ -17,12 +17,12 @@ ROOT = Path(__file__).parents[2]
 TRAIN = """
 import json, os, signal, sys
 from pathlib import Path
-from flowcli.training import batches, pool, recipes, run
+from flowcli.training import batches, pool, recipes, watch
 from flowcli.cli import app
 
 stage = recipes.Stage("tiny", 6, 1, (128, 128), 2, (4e-4, 1e-4))
 recipes.RECIPES["smoke"] = recipes.Recipe(stages=(stage,), render_size=(136, 144), pool_pairs=8)
-pool.SHARD_PAIRS, run.SECONDS_BETWEEN_SAVES, run.STEPS_BETWEEN_LINES = 4, 0, 1
+pool.SHARD_PAIRS, watch.SECONDS_BETWEEN_SAVES, watch.STEPS_BETWEEN_LINES = 4, 0, 1
 draw_from_pool = batches.draw_from_pool
 
 def draw_or_die(*arguments):

@@ -7,7 +7,8 @@ import torch
 
 from flowcli.training import openings
 from flowcli.training.augmentation.generated import AugmentedBatch
-from flowcli.training.loop import freeze, learn
+from flowcli.training.learning import learn
+from flowcli.training.loop import freeze
 from flowcli.training.mask_head import with_mask_head
 from flowcli.training.openings import Opening, Starts, begin_updates, draw_opening, draw_starts, start_flow
 from flowcli.training.recipes import RECIPES, Recipe, Stage

@@ -23,7 +23,9 @@ import json, torch
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.distributed import Group
 from flowcli.training.recipes import Recipe, Stage
-from flowcli.training.loop import TrainingState, learning_of, train_steps
+from flowcli.training.learning import learning_of
+from flowcli.training.loop import train_steps
+from flowcli.training.state import TrainingState
 from raft_core.raft import RAFT
 
 torch.set_num_threads(1)

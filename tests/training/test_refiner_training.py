@@ -34,7 +34,7 @@ def recipe(steps: int) -> Recipe:
 def small_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(refiner_training, "SHARD", 4)
     monkeypatch.setattr(refiner_training, "POOL_START", 4)
-    monkeypatch.setattr("flowcli.training.run.STEPS_BETWEEN_LINES", 1)
+    monkeypatch.setattr("flowcli.training.watch.STEPS_BETWEEN_LINES", 1)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

@@ -18,14 +18,16 @@ import pytest
 import torch
 
 from flowcli.errors import PartialError, UsageError
-from flowcli.training import run
+from flowcli.training import run, watch
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.batches import draw_from_pool, draw_rendered
-from flowcli.training.loop import Progress, TrainingState, compile_update, learn, learning_of, train_steps
+from flowcli.training.learning import compile_update, learn, learning_of
+from flowcli.training.loop import Progress, train_steps
 from flowcli.training.options import TrainingOptions
 from flowcli.training.recipes import RECIPES, Recipe, Stage
 from flowcli.training.render_workers import FreshPool
 from flowcli.training.run import run_training
+from flowcli.training.state import TrainingState
 from flowcli.training.synthesis import Scenes, TextureBank, render
 from raft_core.raft import RAFT
 
@@ -134,7 +136,7 @@ def options(folder: Path, **others: object) -> TrainingOptions:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "fresh", RECIPE)
     monkeypatch.setattr(run, "keep_memory", lambda: None)
-    monkeypatch.setattr(run, "STEPS_BETWEEN_LINES", 1)
+    monkeypatch.setattr(watch, "STEPS_BETWEEN_LINES", 1)
 
 
 @pytest.mark.usefixtures("fresh")

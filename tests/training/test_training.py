@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
@@ -14,18 +15,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from flowcli.errors import FlowcliError, UsageError
+from flowcli.errors import FlowcliError, OutputError, UsageError
 from flowcli.system.signals import StoppedError
 from flowcli.training import batches, run
 from flowcli.training import pool as pool_module
 from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.batches import draw_from_pool, draw_rendered
-from flowcli.training.loop import SLOW, Progress, TrainingState, learn, learning_of, train_steps, update_average
+from flowcli.training.learning import learn, learning_of
+from flowcli.training.loop import SLOW, Progress, train_steps, update_average
 from flowcli.training.options import TrainingOptions
 from flowcli.training.pool import Pool
 from flowcli.training.recipes import RECIPES, Recipe, Stage
 from flowcli.training.run import refuse_what_does_not_fit, run_training
 from flowcli.training.run_folder import RunFolder
+from flowcli.training.state import TrainingState
 from flowcli.training.synthesis import Scenes, TextureBank, render
 from raft_core import checkpoint
 from raft_core.config import LARGE
@@ -131,14 +134,15 @@ def test_a_failed_save_keeps_the_earlier_state(tmp_path: Path, monkeypatch: pyte
     state.save(tmp_path / "state.pt")
     before = (tmp_path / "state.pt").read_bytes()
 
-    def fails_halfway(_: object, path: Path) -> None:
-        path.write_bytes(b"half")
-        raise OSError("disk full")
+    def fails_halfway(path: Path, data: bytes) -> int:
+        path.open("wb").write(data[:100])
+        raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr(torch, "save", fails_halfway)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(Path, "write_bytes", fails_halfway)
+    with pytest.raises(OutputError, match="the disk is full"):
         state.save(tmp_path / "state.pt")
     assert (tmp_path / "state.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
 
 
 def test_a_training_state_is_a_checkpoint_of_its_averaged_weights(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from flowcli.batch.record import Outcome
     from flowcli.batch.work import Chunked, Work
+    from flowcli.model.weights import Weights
     from flowcli.system.console import Console
 
 
@@ -48,7 +49,7 @@ class EngineOptions:
 
 
 def computed(
-    works: deque[Work], engine: EngineOptions, *, weights: str, device: str, console: Console
+    works: deque[Work], engine: EngineOptions, *, weights: Weights, device: str, console: Console
 ) -> Generator[tuple[Work, Outcome | Chunked]]:
     """Computes the works; yields each with its outcome as it is done. Every worker loads `weights` once.
 

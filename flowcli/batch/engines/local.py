@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowcli.batch.work import compute, prepare
-from flowcli.model.weights import find, load
+from flowcli.model.weights import load
 from flowcli.system.threads import prefetch
 
 if TYPE_CHECKING:
@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
     from flowcli.batch.record import Outcome
     from flowcli.batch.work import Chunked, Work
+    from flowcli.model.weights import Weights
     from flowcli.system.console import Console
 
 
-def compute_locally(works: deque[Work], *, weights: str, console: Console) -> Generator[tuple[Work, Outcome | Chunked]]:
+def compute_locally(
+    works: deque[Work], *, weights: Weights, console: Console
+) -> Generator[tuple[Work, Outcome | Chunked]]:
     """Computes the works in order; loads the model once. `console` shows the clip that is computed."""
-    model = load(find(weights))
+    model = load(weights)
     # The thread that opens clips can reach the end before a finished work adds more.
     while works:
         for prepared in prefetch(map(prepare, popped(works, console)), ahead=1):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from flowcli.batch.engines.scheduler import spread, threads_each
-from flowcli.batch.work import compute, prepare
-from flowcli.model.weights import find, load
+from flowcli.batch.work import compute, prepare, same_weights
+from flowcli.model.weights import load
 from flowcli.system.processes import init_worker
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from flowcli.batch.record import Outcome
     from flowcli.batch.work import Chunked, Work
+    from flowcli.model.weights import Weights
     from raft_core.raft import RAFT
 
 
@@ -30,16 +31,15 @@ if TYPE_CHECKING:
 class Place:
     """The weights of a process, and its GPU or number of CPU threads; None keeps the default."""
 
-    weights: str
+    weights: Weights
     gpu: int | None = None
     threads: int | None = None
 
 
 def compute_in_processes(
-    works: deque[Work], *, weights: str, workers: int, gpus: int
+    works: deque[Work], *, weights: Weights, workers: int, gpus: int
 ) -> Generator[tuple[Work, Outcome | Chunked]]:
     """Distributes the works to `workers` processes; the outcome of a clip whose process crashes is an error."""
-    find(weights)
     threads = threads_each(workers) if workers > 1 else None
     places = [Place(weights, number % gpus if gpus else None, threads) for number in range(workers)]
     return spread(works, [WorkerProcess(place) for place in places], lost=crash_cause, tries=1)
@@ -94,12 +94,12 @@ def start(place: Place) -> None:
     loaded(place.weights)
 
 
-def compute_in_worker(work: Work, weights: str) -> Outcome | Chunked:
+def compute_in_worker(work: Work, weights: Weights) -> Outcome | Chunked:
     """Computes one clip in this process."""
     return compute(prepare(work), loaded(weights))
 
 
 @cache
-def loaded(weights: str) -> RAFT:
-    """The model, which this process loads once."""
-    return load(find(weights))
+def loaded(weights: Weights) -> RAFT:
+    """The model, which this process loads once; raises WeightsError if its file has changed."""
+    return load(same_weights(weights))

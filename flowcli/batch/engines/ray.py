@@ -10,7 +10,6 @@ import signal
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -18,9 +17,9 @@ import torch
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from flowcli.batch.engines.scheduler import spread
-from flowcli.batch.work import compute, prepare
+from flowcli.batch.work import compute, prepare, same_weights
 from flowcli.errors import DeviceError
-from flowcli.model.weights import find, load
+from flowcli.model.weights import load
 
 if TYPE_CHECKING:
     from collections import deque
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from flowcli.batch.engines import EngineOptions
     from flowcli.batch.record import Outcome
     from flowcli.batch.work import Chunked, Work
+    from flowcli.model.weights import Weights
+    from raft_core.raft import RAFT
 
 TRIES = 3
 """The number of attempts at a clip whose worker is lost each time."""
@@ -47,19 +48,19 @@ class WorkerResources:
 
 
 def compute_on_ray(
-    works: deque[Work], engine: EngineOptions, *, weights: str, device: str
+    works: deque[Work], engine: EngineOptions, *, weights: Weights, device: str
 ) -> Generator[tuple[Work, Outcome | Chunked]]:
     """Connects to the cluster at `engine.address`, or starts a local one, and distributes the works to its nodes.
 
     Raises DeviceError if there is no such cluster, or none with the requested device.
     """
-    find(weights)
-    # Each node resolves a name to its own file, and a path to the same file.
-    place = str(Path(weights).absolute()) if Path(weights).is_file() else weights
+    # Where a node has no such file, it looks for weights of the same name.
+    weights = replace(weights, path=weights.path.absolute())
     with connected(engine.address):
         each = resources_each(ray.nodes(), device=device, workers=engine.workers)
         try:
-            yield from spread(works, [Actor(place, each) for _ in range(each.workers)], lost=cause_of_loss, tries=TRIES)
+            actors = [Actor(weights, each) for _ in range(each.workers)]
+            yield from spread(works, actors, lost=cause_of_loss, tries=TRIES)
         except RayTaskError as error:
             raise error.cause from error
 
@@ -117,43 +118,42 @@ def cause_of_loss(error: BaseException) -> str | None:
 
 
 class Holder:
-    """The state of an actor on its node: the loaded model."""
+    """The state of an actor on its node: the model, once `start` has loaded it."""
 
-    def __init__(self, weights: str, threads: int) -> None:
-        self._weights = weights
+    _model: RAFT
+
+    def __init__(self, threads: int) -> None:
         torch.set_num_threads(threads)
-        self._model = load(find(weights))
 
-    def start(self) -> None:
-        """Does nothing; its result arrives when the constructor has loaded the model."""
+    def start(self, weights: Weights) -> None:
+        """Loads the model; raises WeightsError if this node does not have these weights."""
+        # Not in the constructor, whose errors Ray takes for the loss of the actor.
+        self._model = load(same_weights(weights))
 
     def compute(self, work: Work) -> Outcome | Chunked:
         """Computes one clip."""
-        prepared = prepare(replace(work, request=replace(work.request, weights=self._weights)))
-        return compute(prepared, self._model)
+        return compute(prepare(work), self._model)
 
 
 class Actor:
     """A worker that is a Holder on a node that Ray chooses."""
 
-    def __init__(self, weights: str, resources: WorkerResources) -> None:
+    def __init__(self, weights: Weights, resources: WorkerResources) -> None:
         self._weights = weights
         self._resources = resources
         # Not restarted by Ray: the scheduler replaces a lost worker and retries its work.
         kind = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_restarts=0)(Holder)
-        self._actor = kind.remote(weights, int(resources.cpus))
+        self._actor = kind.remote(int(resources.cpus))
 
     def start(self) -> Future[None]:
         """Waits for a node; the future is done when the model is loaded."""
-        started: Future[None] = self._actor.start.remote().future()
+        started: Future[None] = self._actor.start.remote(self._weights).future()
         return started
 
     def submit(self, work: Work) -> Future[Outcome | Chunked]:
         """Computes one clip."""
         # The working directory of a node is another one.
-        clip = replace(work.clip, path=work.clip.path.absolute())
-        absolute = replace(work, clip=clip, folder=work.folder.absolute())
-        outcome: Future[Outcome | Chunked] = self._actor.compute.remote(absolute).future()
+        outcome: Future[Outcome | Chunked] = self._actor.compute.remote(work.absolute()).future()
         return outcome
 
     def replacement(self) -> Actor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flowcli.flow.colour import ColourScale, colour_flow, magnitude
-from flowcli.flow.kinds import Records
+from flowcli.flow.kinds import Highlight, Records
 from flowcli.flow.naming import Naming
 from flowcli.flow.outputs._naming import Output
 from flowcli.flow.statistics import MotionStatistics
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from jaxtyping import Float
     from numpy.typing import NDArray
 
     from flowcli.flow.estimate import Estimate
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 
 SIDE = 240
-"""The longer side of a picture in px; motion is measured on a grid of about as many rows and columns."""
+"""The longer side of a picture in px."""
+GRID = 100
+"""Motion is measured on a grid of at least so many rows and columns, or on all pixels."""
 _QUALITY = 75
 
 
@@ -38,16 +41,8 @@ def preview_at(path: Path) -> Output:
 
 
 def measure(estimate: Estimate) -> dict[str, Any]:
-    """The motion of one pair, and its pictures."""
-    flow, frame = estimate.flow, estimate.start.image
-    height, width = flow.shape[:2]
-    # Means over thousands of pixels are close to those over all.
-    coarse = np.ascontiguousarray(flow[:: max(1, height // SIDE), :: max(1, width // SIDE)])
-    motion = MotionStatistics.of(coarse)
-    scale = ColourScale.covering([magnitude(coarse)])
-    shrink = min(1.0, SIDE / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    small = np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_NEAREST), np.float32)
+    """The motion of one pair."""
+    motion = MotionStatistics.of(coarse(estimate.flow))
     return {
         "time": float(estimate.pair.own.time),
         "cut": estimate.pair.cut,
@@ -55,12 +50,30 @@ def measure(estimate: Estimate) -> dict[str, Any]:
         "fast": rounded(motion.p95),
         "moving": rounded(motion.moving),
         "direction": rounded(motion.direction),
+    }
+
+
+def show(estimate: Estimate) -> dict[str, Any]:
+    """The pictures of one pair."""
+    flow, frame = estimate.flow, estimate.start.image
+    height, width = flow.shape[:2]
+    scale = ColourScale.covering([magnitude(coarse(flow))])
+    shrink = min(1.0, SIDE / max(height, width))
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    small = np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_NEAREST), np.float32)
+    return {
         "poster": {
             "frame": picture(np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)),
             "flow": picture(colour_flow(small, scale=scale)),
             "scale": rounded(scale.max_flow),
-        },
+        }
     }
+
+
+def coarse(flow: Float[NDArray[np.float32], "height width 2"]) -> Float[NDArray[np.float32], "rows columns 2"]:
+    """Thousands of the flow's pixels, on a grid: their means are close to those over all."""
+    height, width = flow.shape[:2]
+    return np.ascontiguousarray(flow[:: max(1, height // GRID), :: max(1, width // GRID)])
 
 
 def compose(records: Sequence[dict[str, Any]], path: Path) -> None:
@@ -96,4 +109,4 @@ def picture(image: NDArray[np.uint8]) -> str:
     return f"data:image/webp;base64,{b64encode(data.tobytes()).decode()}"
 
 
-KIND = Records(measure, compose, Naming("preview", ".json", video=".json"), join)
+KIND = Records(measure, compose, Naming("preview", ".json", video=".json"), join, Highlight(rank, show))

@@ -40,8 +40,9 @@ def samples(root: Path, part: Part) -> list[Sample]:
 
 
 def submission(sample: Sample) -> PurePath:
-    """The file of a test sample's flow in a submission, as the development kit expects it."""
-    return PurePath("flow", f"{sample.first.stem}.png")
+    """The file of a test sample's flow in a submission: in the folder `flow` for 2015, at the top for 2012."""
+    name = f"{sample.first.stem}.png"
+    return PurePath("flow", name) if sample.group == "kitti2015" else PurePath(name)
 
 
 def _read(everywhere: Path, visible: Path) -> GroundTruth:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _KIND = "a .pfm file of three channels"
 # Sizes, then a scale whose sign is the byte order.
-_HEADER = re.compile(rb"PF\s+(\d{1,6})\s+(\d{1,6})\s+(-?)\d*\.?\d+(?:[eE][-+]?\d+)?\s")
+_HEADER = re.compile(rb"PF\s+(\d{1,6})\s+(\d{1,6})\s+([-+]?)(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s")
 
 
 def write(path: Path, flow: Float[NDArray[np.float32], "height width 2"]) -> None:
@@ -45,7 +45,7 @@ def read(path: Path) -> Float[NDArray[np.float32], "height width 2"]:
         width, height = int(header[1]), int(header[2])
         check_claim(path, width=width, height=height, expected=header.end() + 12 * width * height)
         file.seek(header.end())
-        pixels = np.frombuffer(file.read(), "<f4" if header[3] else ">f4").reshape(height, width, 3)
+        pixels = np.frombuffer(file.read(), "<f4" if header[3] == b"-" else ">f4").reshape(height, width, 3)
     return np.ascontiguousarray(pixels[::-1, :, :2], np.float32)
 
 

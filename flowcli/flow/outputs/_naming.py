@@ -17,7 +17,7 @@ from flowcli.system.files import reported
 from flowcli.system.outputs import output_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from flowcli.flow.estimate import Stamp
     from flowcli.flow.kinds import Kind
@@ -175,7 +175,7 @@ def plan_outputs(
         if not video and not kind.naming.pairs:
             raise UsageError(f"--save {value} needs a video", hint="use --save png for a pair of images")
     endings = [_endings(kind.naming, video=video, containers=containers) for _, kind, _ in kinds]
-    file = _as_file(output, [(value, known) for (value, _, _), known in zip(kinds, endings, strict=True)])
+    file = _as_file(output, [(value, known) for (value, _, _), known in zip(kinds, endings, strict=True)], video=video)
     if file is not None:
         ((value, kind, backward),) = kinds
         return [Output(value, file, kind, numbered=False, backward=backward)]
@@ -232,6 +232,13 @@ def remove_stale(output: Output, stems: Collection[str]) -> None:
             path.unlink()
 
 
+def missing_files(outputs: Iterable[Output], pairs: Sequence[Stamp]) -> list[Path]:
+    """The files that outputs with one for each pair lack."""
+    numbered = [output for output in outputs if output.numbered]
+    files = (file for output in numbered for pair in pairs for file in output.files_of(output.stem_of(pair)))
+    return [file for file in files if not file.exists()]
+
+
 def _full_name(path: Path) -> str:
     return path.name or path.resolve().name
 
@@ -255,7 +262,7 @@ def _place(base: Path, naming: Naming, ending: str, backward: bool) -> Path:
     return base.with_name(f"{base.name}_{naming.stem}{details}")
 
 
-def _as_file(output: Path | None, endings: Sequence[tuple[str, Sequence[str]]]) -> Path | None:
+def _as_file(output: Path | None, endings: Sequence[tuple[str, Sequence[str]]], *, video: bool) -> Path | None:
     """`-o` if it is the one file to write, None if it is a folder; raises UsageError if it is neither."""
     if output is None:
         return None
@@ -268,10 +275,18 @@ def _as_file(output: Path | None, endings: Sequence[tuple[str, Sequence[str]]]) 
         return output
     if extension in _FILE_EXTENSIONS:
         wanted = ", ".join(f"{value} ({' or '.join(known) or 'a folder'})" for value, known in endings)
-        raise UsageError(f"-o {output} does not fit what is saved: {wanted}", hint="give a folder to -o")
+        raise UsageError(f"-o {output} does not fit what is saved: {wanted}", hint=_advice(extension, video=video))
     if output.exists():
         raise UsageError(f"-o {output} is a file, but a folder is needed", hint="give a folder to -o")
     return None
+
+
+def _advice(extension: str, *, video: bool) -> str:
+    """What to do where `-o` has an extension of another output."""
+    value = extension[1:]
+    if value in FORMATS and extension in _endings(kind_of(value, video=video).naming, video=video, containers=()):
+        return f"add --save {value}, or give a folder to -o"
+    return "give a folder to -o"
 
 
 def _refuse_input(output: Path, inputs: Sequence[Path]) -> None:

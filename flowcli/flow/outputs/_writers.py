@@ -154,13 +154,20 @@ class RecordFile:
         self._path = path
         self._kind = kind
         self._records: list[dict[str, Any]] = []
+        self._highest: Any = None
         PartFile(path).discard()
 
     def write(self, estimate: Estimate, /) -> None:
         """Measures one pair; a repeated flow is no measurement."""
         if estimate.repeated:
             return
-        self._records.append(self._kind.measure(estimate))
+        record = self._kind.measure(estimate)
+        if (highlight := self._kind.highlight) is not None:
+            rank = highlight.rank(record)
+            if self._highest is None or rank > self._highest:
+                self._highest = rank
+                record |= highlight.show(estimate)
+        self._records.append(record)
 
     def close(self) -> None:
         """Writes the file, unless there are no records."""
