@@ -111,7 +111,7 @@ class Request:
         float | None,
         typer.Option(
             metavar="PX",
-            help="Where --iters auto stops. Default: 0.8 to 1.2.",
+            help="Where --iters auto stops. Default: 0.8 to 2.0.",
             rich_help_panel=COMPUTING,
         ),
     ] = None
