@@ -34,10 +34,10 @@ SHARD = 64
 """The number of crops in one file of the pool."""
 TOGETHER = 4
 """How many crops are rendered together."""
-UPDATES = (3, 6, 12)
+UPDATES = (2, 4, 8)
 """RAFT's numbers of updates before refinement, in turn."""
-REFINEMENTS = (LEARNED.passes, LEARNED.passes, (3, 1))
-"""The passes before the network, in turn."""
+REFINEMENTS = (LEARNED.passes, (6, 0), (3, 1))
+"""The passes before the network, in turn: by default, those of fast, and of best."""
 POOL_START, POOL_GROWTH = 256, 1
 """The first batch is drawn from so many crops, each further one from so many more."""
 KNOWN = 1e-4
