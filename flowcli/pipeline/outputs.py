@@ -9,6 +9,7 @@ from flowcli.flow.estimate import Direction
 from flowcli.flow.outputs import check_outputs, choose, journal_folder, plan_outputs, report_path
 from flowcli.media.encoding import Encoding
 from flowcli.media.sources import check_name
+from flowcli.system.files import reported
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -43,7 +44,9 @@ def refuse_early(request: Request, *, video: bool) -> None:
     It is not for a run that is to be resumed or was not finished.
     """
     outputs = outputs_of(request, video=video)
-    unfinished = journal_folder(report_path(outputs, request.inputs[0], name=request.name)).exists()
+    report = report_path(outputs, request.inputs[0], name=request.name)
+    with reported(report):
+        unfinished = journal_folder(report).exists()
     if not request.resume and not unfinished:
         check_outputs(outputs, request.inputs, overwrite=request.overwrite)
 
