@@ -224,18 +224,24 @@ def converge(updates: Iterator[Update], *, at_most: int, tolerance: float) -> tu
         raise ValueError(f"at_most must be at least 1, got {at_most}")
     taken: list[int] = []
     for update in updates:
-        moving = (FACTOR * update.delta.norm(dim=1) > tolerance).float().mean(dim=(1, 2))
+        settled = is_settled(update, tolerance=tolerance)
         if not taken:
-            flow, hidden, taken = update.flow.clone(), update.hidden.clone(), [0] * len(moving)
-        for pair, share in enumerate(moving.tolist()):
+            flow, hidden, taken = update.flow.clone(), update.hidden.clone(), [0] * len(settled)
+        for pair, rests in enumerate(settled):
             if taken[pair]:
                 continue
             flow[pair], hidden[pair] = update.flow[pair], update.hidden[pair]
-            if share <= MOVING or update.iteration + 1 == at_most:
+            if rests or update.iteration + 1 == at_most:
                 taken[pair] = update.iteration + 1
         if all(taken):
             break
     return replace(update, flow=flow, hidden=hidden), taken
+
+
+def is_settled(update: Update, *, tolerance: float) -> list[bool]:
+    """Whether an update moves at most a twentieth of a pair's cells by more than `tolerance` full-resolution pixels."""
+    share = (FACTOR * update.delta.norm(dim=1) > tolerance).float().mean(dim=(1, 2))
+    return [moving <= MOVING for moving in share.tolist()]
 
 
 def last(updates: Iterator[Update], iterations: int) -> Update:

@@ -102,6 +102,7 @@ def methods(options: MethodOptions) -> list[Method]:
             "iterations": used.iterations,
             "tolerance": used.tolerance,
             "refinement": None if used.refinement is None else asdict(used.refinement),
+            "first_look": used.first_look is not None,
             "scale": used.resizing.scale,
             "max_side": used.resizing.max_side,
             "precision": str(used.precision).removeprefix("torch."),

@@ -112,7 +112,8 @@ def effort_in_words(facts: Mapping[str, Any]) -> str:
     tolerance, refinement = facts["tolerance"], facts["refinement"]
     until = "" if tolerance is None else f" at a tolerance of {tolerance:g} px"
     refined = "" if refinement is None else f", {'learned' if refinement['learned'] else 'variational'} refinement"
-    return f"{'up to ' * bool(until)}{facts['iterations']} iterations{until}{refined}"
+    half = ", calm pairs at half the size" * bool(facts.get("first_look"))
+    return f"{'up to ' * bool(until)}{facts['iterations']} iterations{until}{refined}{half}"
 
 
 def _metrics(methods: Sequence[Mapping[str, Average]]) -> Rows:

@@ -102,6 +102,7 @@ class Computed:
             "iterations": settings.iterations,
             "tolerance": settings.tolerance,
             "refinement": None if settings.refinement is None else asdict(settings.refinement),
+            "first_look": settings.first_look is not None,
             "precision": str(settings.precision).removeprefix("torch."),
             "max_side": settings.resizing.max_side,
             "scale": settings.resizing.scale,

@@ -34,8 +34,9 @@ class Estimate:
     channel 0 right, channel 1 down. `backward` is second → first on the second frame's grid; at least one of them is
     given. `occluded` (height, width) marks pixels of the first frame whose flow leaves the frame or is not confirmed by
     the backward flow; most of the latter are hidden in the second frame. `iterations` counts updates; `warm` says
-    whether they started from an earlier pair's flow. `scale` is this pair's own colour scale, None where the run has
-    one for all. A `repeated` estimate has the flow of the pair before, for a frame that begins none.
+    whether they started from an earlier pair's flow, `half_size` whether a look at half the size was enough. `scale` is
+    this pair's own colour scale, None where the run has one for all. A `repeated` estimate has the flow of the pair
+    before, for a frame that begins none.
     """
 
     pair: FramePair
@@ -46,6 +47,7 @@ class Estimate:
     occluded: Bool[Tensor, "height width"] | None = None
     scale: ColourScale | None = None
     repeated: bool = False
+    half_size: bool = False
 
     @cached_property
     def flow(self) -> NDArray[np.float32]:
@@ -124,6 +126,7 @@ class Stamp:
     warm: bool
     cut: bool
     finite: bool
+    half_size: bool = False
 
     @classmethod
     def of(cls, estimate: Estimate) -> Stamp:
@@ -147,6 +150,7 @@ class Stamp:
             warm=estimate.warm,
             cut=estimate.pair.cut,
             finite=estimate.finite,
+            half_size=estimate.half_size,
         )
 
     @property

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import torch
 
 from flowcli.inspection.grid import Grid
 from flowcli.inspection.proposals import strongest_offsets
-from flowcli.media.frames import Frame
 from flowcli.model.device import autocast
 from raft_core.convolution import direct_convolutions
 from raft_core.raft import last
@@ -100,13 +98,13 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
     """
     grid = Grid(*subject.first.shape[:2])
     on_demand = estimator.plan(grid.height, grid.width).on_demand
-    model, settings = estimator.model, estimator.settings
+    model, settings, look = estimator.model, estimator.settings, estimator.look
     with torch.inference_mode(), direct_convolutions(), autocast(estimator.device, settings.precision):
-        first, second = (estimator.upload(Frame(0, Fraction(0), image)) for image in (subject.first, subject.second))
+        first, second = (look.upload(image) for image in (subject.first, subject.second))
         started = model.begin(first, second, on_demand=on_demand)
         initial = None
         if warm_start and subject.earlier is not None:
-            earlier = estimator.upload(Frame(0, Fraction(0), subject.earlier))
+            earlier = look.upload(subject.earlier)
             before = model.correlate(model.encode(earlier), started.first_features, on_demand=on_demand)
             initial = carry_forward(last(model.updates(before, model.read_context(earlier)), settings.iterations).flow)
         updates = []
@@ -116,7 +114,7 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
                 break
         refined = None
         if settings.refinement is not None:
-            one, other = (estimator.grey(Frame(0, Fraction(0), image)) for image in (subject.first, subject.second))
+            one, other = (look.grey(image) for image in (subject.first, subject.second))
             flow = settings.refinement.apply(one, other, grid.padding.crop(update.upsampled()))
             refined = array(flow[0].permute(1, 2, 0))
     return Observation(

@@ -9,38 +9,41 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 
 from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import Frame, FramePair
-from flowcli.model import plain
+from flowcli.model import first_look, plain
 from flowcli.model.batches import Plans, frames_of, in_batches
 from flowcli.model.device import autocast, choose_device, free_bytes
-from flowcli.model.memory import Encoded, Memory, carried
+from flowcli.model.look import Look
+from flowcli.model.memory import Memory, carried
 from flowcli.model.memory_plan import MOST_AT_ONCE, Plan, demand_of, make_cpu_plan, make_plan
 from flowcli.model.parallel import on_cores
 from flowcli.model.quality import Effort
 from flowcli.model.recovery import Recovery
-from flowcli.model.resize import Resizing, grey_on, resized_on
+from flowcli.model.resize import Resizing
 from flowcli.model.second_look import MOST_UPDATES, blended, enlargement
 from flowcli.model.settings import Settings
 from flowcli.model.still import is_still, still_estimate
 from flowcli.model.weights import Weights, load
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
-from raft_core.images import Padding, to_model_range
-from raft_core.raft import Context, converge, last
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import TypeVar
 
     import numpy as np
-    from jaxtyping import Float
     from numpy.typing import NDArray
-    from torch import Tensor
 
-    from raft_core.correlation import Correlation
+    from flowcli.flow.estimate import Direction
+    from flowcli.model.look import Cells
+    from flowcli.model.memory import Encoded
+    from flowcli.model.variational import Flow, Plane
     from raft_core.raft import RAFT
+
+    Value = TypeVar("Value")
+    Result = TypeVar("Result")
 
 
 class FlowEstimator:
@@ -58,12 +61,13 @@ class FlowEstimator:
     def estimate(self, pairs: Iterable[FramePair], *, memory: Memory | None = None) -> Iterator[Estimate]:
         """Yields the flow of every pair, at the frames' size and in their pixels.
 
-        Each frame is encoded once for all its pairs. With warm start, pair i of a batch (from 0) starts from the last
-        flow of the previous batch, carried forward i + 1 times; a pair that does not continue the previous one starts
-        cold. `memory` continues an earlier call and is updated for the next. A batch that does not fit into memory is
-        computed in parts, one that is not finite in half precision again in float32; `notes` says so. Flow that is
-        refined is zero where both frames are the same to the bit or up to noise, and follows the camera in plain
-        regions, as `flowcli.model.plain` says. Raises DeviceError where a single pair does not fit.
+        Each frame is encoded once for all its pairs. With a first look, no pair for which half the size is enough is
+        computed at the full one. With warm start, pair i of a batch (from 0) starts from the last flow of the previous
+        batch, carried forward i + 1 times; a pair that does not continue the previous one starts cold. `memory`
+        continues an earlier call and is updated for the next. A batch that does not fit into memory is computed in
+        parts, one that is not finite in half precision again in float32; `notes` says so. Flow that is refined is zero
+        where both frames are the same to the bit or up to noise, and follows the camera in plain regions, as
+        `flowcli.model.plain` says. Raises DeviceError where a single pair does not fit.
         """
         memory = memory or Memory()
         plans = Plans(self.plan)
@@ -117,72 +121,169 @@ class FlowEstimator:
         return self.settings.threads_each or (plan.at_once and torch.get_num_threads() // plan.at_once)
 
     def extra_bytes(self, height: int, width: int) -> int:
-        """The memory of refinement and of a second look for one pair."""
+        """The memory of refinement, and of a first and a second look, for one pair."""
         settings = self.settings
-        extra = 0
-        if settings.refinement is not None:
-            refining = settings.refinement.bytes(math.prod(settings.refined_size(height, width)), self.device)
-            extra += max(refining, plain.BYTES * height * width)
+        if settings.refinement is None:
+            return 0
+        extra = self.refining_bytes(self.look, height, width)
+        looks = [] if settings.first_look is None else [self.smaller]
         if (closer := self.closer(height, width)) is not None:
-            size = closer.settings.resizing.size(height, width)
+            looks.append(closer)
+            extra += self.refining_bytes(closer, height, width)
+        for look in looks:
+            size = look.settings.resizing.size(height, width)
             both = settings.direction == "both"
             extra += demand_of(*size, config=self.model.config, both=both, on_demand=True).of(1)
-            extra += closer.extra_bytes(height, width)
         return extra
+
+    def refining_bytes(self, look: Look, height: int, width: int) -> int:
+        """The memory of refining the flow of a look at frames of this size, and of what follows."""
+        refinement, size = look.settings.refinement, look.settings.refined_size(height, width)
+        refining = 0 if refinement is None else refinement.bytes(math.prod(size), self.device)
+        return max(refining, plain.BYTES * height * width)
 
     def computed_size(self, width: int, height: int) -> tuple[int, int]:
         """The width and height at which frames of this size are computed, including padding."""
-        rows, columns = self.settings.resizing.size(height, width)
-        padding = Padding.for_size(rows, columns)
-        return columns + padding.left + padding.right, rows + padding.top + padding.bottom
+        rows, columns = self.look.padded_size(height, width)
+        return columns, rows
+
+    @property
+    def look(self) -> Look:
+        """The look at frames at the size that the settings say."""
+        return Look(self.model, self.device, self.settings)
+
+    @property
+    def smaller(self) -> Look:
+        """The first look, at half of that size."""
+        return Look(self.model, self.device, self.settings.of_first_look())
+
+    def closer(self, height: int, width: int) -> Look | None:
+        """The second look at frames of this size; None where there is none."""
+        settings = self.settings
+        factor = enlargement(*settings.resizing.size(height, width))
+        if factor is None or not settings.second_look:
+            return None
+        resizing = Resizing(scale=factor * settings.resizing.factor(height, width))
+        iterations = min(MOST_UPDATES, settings.iterations)
+        return Look(self.model, self.device, replace(settings, resizing=resizing, iterations=iterations))
 
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of consecutive pairs; reads and updates `memory`."""
-        frames = frames_of(batch)
         memory.keep(batch)
-        missing = [frame for frame in frames if not memory.holds(frame)]
+        seen: list[Estimate | None] = [None] * len(batch)
+        if self.settings.first_look is not None:
+            self.encode(self.smaller, batch, memory.smaller, plan)
+            seen = self.spread(lambda part: self.look_first(part, memory, plan), batch, plan)
+        rest = [pair for pair, estimate in zip(batch, seen, strict=True) if estimate is None]
+        self.encode(self.look, rest, memory, plan)
+        others = iter(self.spread(lambda part: self.estimate_together(part, memory, plan), rest, plan))
+        estimates = [next(others) if estimate is None else estimate for estimate in seen]
+        memory.last = (batch[-1].first.index, batch[-1].second.index)
+        if self.settings.warm_start and self.settings.refinement is not None:
+            ends = estimates[-1].forward, estimates[-1].backward
+            memory.forward, memory.backward = (None if end is None else self.look.coarse(end[None]) for end in ends)
+        return estimates
+
+    def spread(self, compute: Callable[[list[Value]], list[Result]], values: list[Value], plan: Plan) -> list[Result]:
+        """`compute` of all values together, or on a CPU of each alone, as many at the same time as planned."""
         threads_each = self.threads_each(plan)
         if plan.at_once is None or threads_each is None or self.settings.warm_start:
-            self.encode(missing, memory)
-            return self.estimate_together(batch, memory, plan)
-        spread = partial(on_cores, at_once=plan.at_once, threads_each=threads_each)
-        spread(lambda frame: self.encode([frame], memory), missing)
-        estimates = spread(lambda pair: self.estimate_together([pair], memory, plan), batch)
-        return [estimate for (estimate,) in estimates]
+            return compute(values) if values else []
+        alone = [[value] for value in values]
+        parts = on_cores(compute, alone, at_once=plan.at_once, threads_each=threads_each)
+        return [result for part in parts for result in part]
+
+    def encode(self, look: Look, batch: list[FramePair], memory: Memory, plan: Plan) -> None:
+        """Encodes the frames of these pairs that `memory` lacks."""
+        missing = [frame for frame in frames_of(batch) if not memory.holds(frame)]
+        self.spread(partial(look.encode, memory=memory), missing, plan)
+
+    def look_first(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate | None]:
+        """The flow of those of these pairs, encoded for a first look, for which that is enough; None for the others."""
+        first, look = self.settings.first_look, self.smaller
+        assert first is not None  # noqa: S101 - called with a first look only
+        flows: dict[Direction, Flow] = {}
+        calm, taken = [True] * len(batch), [0] * len(batch)
+        for way in look.ways(batch, memory.smaller, on_demand=plan.on_demand, start=self.starts(look, batch, memory)):
+            update, counts, settled = first_look.settle(look.updates(way))
+            calm = [one and other for one, other in zip(calm, settled, strict=True)]
+            if any(calm):
+                flow = look.refined(update, way)
+                explained = first_look.explains(flow, *way.greys)
+                calm = [one and other for one, other in zip(calm, explained, strict=True)]
+            if not any(calm):
+                return [None] * len(batch)
+            rows, columns = self.settings.refined_size(way.height, way.width)
+            flow = first.full.apply(
+                self.greys(way.firsts), self.greys(way.seconds), resize_flow(flow, height=rows, width=columns)
+            )
+            flows[way.direction] = resize_flow(flow, height=way.height, width=way.width)
+            taken = [max(both) for both in zip(taken, counts, strict=True)]
+        estimates = self.finished(batch, flows, taken, warm=self.is_warm(batch, memory))
+        return [
+            replace(estimate, half_size=True) if enough else None
+            for estimate, enough in zip(estimates, calm, strict=True)
+        ]
+
+    def greys(self, frames: Sequence[Encoded]) -> Plane:
+        """The frames in grey values, at the size to refine at."""
+        return torch.cat([self.look.grey(frame.source) for frame in frames])
 
     def estimate_together(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of consecutive pairs whose frames are encoded, in one batch of tensors."""
-        settings = self.settings
-        firsts, seconds = memory.ends(batch)
-        features = [torch.cat([encoded.features for encoded in end]) for end in (firsts, seconds)]
-        warm = settings.warm_start and batch[0].continues and memory.last is not None
-        offsets = memory.offsets_to(batch) if warm else []
-        given = self.initial_flow(batch)
-        forward = backward = occluded = None
+        look = self.look
+        flows: dict[Direction, Flow] = {}
         taken = [0] * len(batch)
-        if settings.direction == "backward":
-            correlation = self.model.correlate(*reversed(features), on_demand=plan.on_demand)
-        else:
-            correlation = self.model.correlate(*features, on_demand=plan.on_demand)
-            start = carried(memory.forward, offsets) if given is None else given
-            memory.forward, forward, taken = self.update(correlation, start, firsts, seconds)
-        if settings.direction == "both":
-            correlation = correlation.transposed()
-        if settings.direction != "forward":
-            start = carried(memory.backward, [-offset for offset in offsets])
-            start = given if settings.direction == "backward" and given is not None else start
-            memory.backward, backward, others = self.update(correlation, start, seconds, firsts)
-            taken = [max(both) for both in zip(taken, others, strict=True)]
-        if settings.second_look:
-            del correlation
-            forward, backward = self.look_again(batch, forward, backward)
-        if settings.refinement is not None:
-            forward = None if forward is None else plain.settled(batch, forward)
-            backward = None if backward is None else plain.settled(batch, backward, backward=True)
+        for way in look.ways(batch, memory, on_demand=plan.on_demand, start=self.starts(look, batch, memory)):
+            update, counts = look.update(way)
+            setattr(memory, way.direction, update.flow[-1:].clone())
+            flows[way.direction] = resize_flow(look.refined(update, way), height=way.height, width=way.width)
+            taken = [max(both) for both in zip(taken, counts, strict=True)]
+        if self.settings.second_look:
+            flows = self.look_again(batch, flows)
+        return self.finished(batch, flows, taken, warm=self.is_warm(batch, memory))
+
+    def is_warm(self, batch: list[FramePair], memory: Memory) -> bool:
+        """Whether these pairs start from an earlier pair's flow."""
+        return self.settings.warm_start and batch[0].continues and memory.last is not None
+
+    def starts(self, look: Look, batch: list[FramePair], memory: Memory) -> Callable[[Direction], Cells | None]:
+        """The flow from which a look at these pairs starts, by direction: what they are given, or what was before."""
+        given = look.given(batch)
+        offsets = memory.offsets_to(batch) if self.is_warm(batch, memory) else []
+
+        def start(direction: Direction) -> Cells | None:
+            if given is not None and direction in ("forward", self.settings.direction):
+                return given
+            last, sign = (memory.forward, 1) if direction == "forward" else (memory.backward, -1)
+            before = carried(last, [sign * offset for offset in offsets])
+            return None if before is None else look.fitted(before, *batch[0].first.image.shape[:2])
+
+        return start
+
+    def look_again(self, batch: list[FramePair], flows: Mapping[Direction, Flow]) -> dict[Direction, Flow]:
+        """The flows (batch, 2, height, width) after a second look, where frames of this size get one."""
+        look = self.closer(*batch[0].first.image.shape[:2])
+        if look is None:
+            return dict(flows)
+        memory = Memory()
+        look.encode(frames_of(batch), memory)
+        blends: dict[Direction, Flow] = {}
+        for way in look.ways(batch, memory, on_demand=True, start=lambda direction: look.coarse(flows[direction])):
+            closer = resize_flow(look.refined(look.update(way)[0], way), height=way.height, width=way.width)
+            blends[way.direction] = blended(flows[way.direction], closer)
+        return blends
+
+    def finished(
+        self, batch: list[FramePair], flows: Mapping[Direction, Flow], taken: list[int], *, warm: bool
+    ) -> list[Estimate]:
+        """The estimates of pairs with these flows, which follow the camera in plain regions if they are refined."""
+        if self.settings.refinement is not None:
+            flows = {way: plain.settled(batch, flow, backward=way == "backward") for way, flow in flows.items()}
+        forward, backward, occluded = flows.get("forward"), flows.get("backward"), None
         if forward is not None and backward is not None:
-            limits = settings.occlusion
+            limits = self.settings.occlusion
             occluded = find_occluded(forward, backward, relative=limits.relative, absolute=limits.absolute)
-        memory.last = (batch[-1].first.index, batch[-1].second.index)
         return [
             Estimate(
                 pair=pair,
@@ -194,116 +295,6 @@ class FlowEstimator:
             )
             for number, pair in enumerate(batch)
         ]
-
-    def update(
-        self,
-        correlation: Correlation,
-        start: Float[Tensor, "batch 2 rows columns"] | None,
-        firsts: Sequence[Encoded],
-        seconds: Sequence[Encoded],
-    ) -> tuple[Float[Tensor, "1 2 rows columns"], Float[Tensor, "batch 2 height width"], list[int]]:
-        """The last pair's flow at 1/8 resolution, all flows at the source's size, and their numbers of updates.
-
-        The former, from which a next pair may start, is that of all pixels averaged, if they were refined.
-        """
-        settings = self.settings
-        updates = self.model.updates(correlation, self.contexts(firsts), initial_flow=start)
-        if settings.tolerance is None:
-            final, taken = last(updates, settings.iterations), [settings.iterations] * len(firsts)
-        else:
-            final, taken = converge(updates, at_most=settings.iterations, tolerance=settings.tolerance)
-        height, width = firsts[0].source.shape[:2]
-        computed = settings.resizing.size(height, width)
-        flow = Padding.for_size(*computed, placement=settings.placement).crop(final.upsampled())
-        if settings.refinement is not None:
-            rows, columns = settings.refined_size(height, width)
-            flow = settings.refinement.apply(
-                greys(firsts), greys(seconds), resize_flow(flow, height=rows, width=columns)
-            )
-        flow = resize_flow(flow, height=height, width=width)
-        ends = settings.warm_start and settings.refinement is not None
-        return self.coarse(flow[-1:]) if ends else final.flow[-1:].clone(), flow, taken
-
-    def look_again(
-        self, batch: list[FramePair], forward: Tensor | None, backward: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """The flows (batch, 2, height, width) after a second look, where frames of this size get one."""
-        closer = self.closer(*batch[0].first.image.shape[:2])
-        if closer is None:
-            return forward, backward
-        memory = Memory()
-        closer.encode(frames_of(batch), memory)
-        ends = memory.ends(batch)
-        flows: list[Tensor | None] = []
-        for flow, (firsts, seconds) in zip((forward, backward), (ends, ends[::-1]), strict=True):
-            if flow is None:
-                flows.append(None)
-                continue
-            features = [torch.cat([encoded.features for encoded in end]) for end in (firsts, seconds)]
-            correlation = self.model.correlate(*features, on_demand=True)
-            flows.append(blended(flow, closer.update(correlation, closer.coarse(flow), firsts, seconds)[1]))
-        return flows[0], flows[1]
-
-    def closer(self, height: int, width: int) -> FlowEstimator | None:
-        """The estimator of the second look at frames of this size; None where there is none."""
-        settings = self.settings
-        factor = enlargement(*settings.resizing.size(height, width))
-        if factor is None or not settings.second_look:
-            return None
-        resizing = Resizing(scale=factor * settings.resizing.factor(height, width))
-        settings = replace(settings, resizing=resizing, iterations=min(MOST_UPDATES, settings.iterations))
-        return FlowEstimator(self.model, device=self.device, settings=replace(settings, second_look=False))
-
-    def initial_flow(self, batch: Sequence[FramePair]) -> Float[Tensor, "batch 2 rows columns"] | None:
-        """The flow that the pairs of a batch are to start from, in cells, 0 where it is unknown; None without any."""
-        given = [pair.initial_flow for pair in batch if pair.initial_flow is not None]
-        if len(given) < len(batch):
-            return None
-        flow = torch.stack(given).to(self.device, torch.float32)
-        return self.coarse(torch.where(flow.isfinite().all(dim=1, keepdim=True), flow, 0))
-
-    def coarse(self, flow: Float[Tensor, "batch 2 height width"]) -> Float[Tensor, "batch 2 rows columns"]:
-        """Flow at the source's size as updates start from it: averaged over cells of the 1/8 grid, in cells."""
-        rows, columns = self.settings.resizing.size(*flow.shape[-2:])
-        padding = Padding.for_size(rows, columns, placement=self.settings.placement)
-        return F.avg_pool2d(padding.pad(resize_flow(flow, height=rows, width=columns)), 8) / 8
-
-    def encode(self, frames: Sequence[Frame], memory: Memory) -> None:
-        """Uploads frames and stores their features in `memory`."""
-        if not frames:
-            return
-        images = torch.cat([self.upload(frame) for frame in frames])
-        features = self.model.encode(images)
-        for number, frame in enumerate(frames):
-            one = slice(number, number + 1)
-            grey = None if self.settings.refinement is None else self.grey(frame)
-            memory.frames[frame.index] = Encoded(frame.image, grey, images[one], features[one])
-
-    def upload(self, frame: Frame) -> Float[Tensor, "1 3 height width"]:
-        """A frame on the device, resized, padded and in [-1, 1]."""
-        size = self.settings.resizing.size(*frame.image.shape[:2])
-        pixels = resized_on(self.device, frame.image, size)
-        return Padding.for_size(*size, placement=self.settings.placement).pad(to_model_range(pixels))
-
-    def grey(self, frame: Frame) -> Float[Tensor, "1 1 rows columns"]:
-        """A frame on the device in grey values from 0 to 255, at the size to refine at."""
-        return grey_on(self.device, frame.image, self.settings.refined_size(*frame.image.shape[:2]))
-
-    def contexts(self, frames: Sequence[Encoded]) -> Context:
-        """The context of each frame, computed at its first use."""
-        for encoded in frames:
-            with encoded.reading:
-                if encoded.context is None:
-                    encoded.context = self.model.read_context(encoded.image)
-        contexts = [encoded.context for encoded in frames if encoded.context is not None]
-        return Context(
-            torch.cat([context.hidden for context in contexts]), torch.cat([context.context for context in contexts])
-        )
-
-
-def greys(frames: Sequence[Encoded]) -> Float[Tensor, "batch 1 rows columns"]:
-    """The grey frames as a batch."""
-    return torch.cat([frame.grey for frame in frames if frame.grey is not None])
 
 
 def estimator_for(

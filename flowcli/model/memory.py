@@ -43,6 +43,7 @@ class Memory:
     """The state that one batch leaves for the next.
 
     It holds encoded frames by index, the indices of the last pair's frames, and that pair's flows at 1/8 resolution.
+    `smaller` holds the frames as encoded for a first look.
     """
 
     def __init__(self) -> None:
@@ -50,15 +51,23 @@ class Memory:
         self.last: tuple[int, int] | None = None
         self.forward: Float[Tensor, "1 2 rows columns"] | None = None
         self.backward: Float[Tensor, "1 2 rows columns"] | None = None
+        self._smaller: Memory | None = None
+
+    @property
+    def smaller(self) -> Memory:
+        """The state of the first look, of which frames are kept only."""
+        self._smaller = self._smaller or Memory()
+        return self._smaller
 
     def forget(self) -> None:
         """Clears all state: the next pair starts cold, and its frames are encoded again."""
-        self.frames.clear()
+        self.forget_frames()
         self.last = self.forward = self.backward = None
 
     def forget_frames(self) -> None:
         """Clears the encoded frames, as in a run that starts here; keeps the flow for warm start."""
         self.frames.clear()
+        self._smaller = None
 
     def keep(self, batch: list[FramePair]) -> None:
         """Drops every frame outside the range of these pairs; sliding pairs need those within it later.
@@ -68,6 +77,8 @@ class Memory:
         indices = {frame.index for pair in batch for frame in (pair.first, pair.second)}
         wanted = indices if batch[0].reference else range(min(indices), max(indices) + 1)
         self.frames = {index: encoded for index, encoded in self.frames.items() if index in wanted}
+        if self._smaller is not None:
+            self._smaller.keep(batch)
 
     def holds(self, frame: Frame) -> bool:
         """Whether this image is encoded; frames of another clip may have the same indices."""

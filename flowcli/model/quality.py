@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
 from flowcli.model.device import choose_precision
+from flowcli.model.first_look import FirstLook
 from flowcli.model.refinement import LEARNED, STATED, Refinement
 from flowcli.model.refiner import read
 from flowcli.model.resize import Resizing
@@ -32,7 +33,7 @@ class Quality:
 
     Updates stop as `raft_core.converge` says with `tolerance` in px (`unrefined` for flow that is not refined, which
     needs more of them), or, where it is None, after `iterations`. Flow of weights that were trained here is refined as
-    `refine` says; `variational` and `learned` are what those names mean.
+    `refine` says; `variational` and `learned` are what those names mean. With the latter, there may be a first look.
     """
 
     iterations: int = 24
@@ -43,6 +44,7 @@ class Quality:
     refine: str = "learned"
     variational: Refinement = Refinement()  # noqa: RUF009 - frozen
     learned: Refinement = LEARNED
+    first_look: FirstLook | None = None
     second_look: bool = False
     precision: str = "auto"
 
@@ -56,7 +58,7 @@ QUALITIES = {
         variational=Refinement(passes=(6, 4), at_computed_size=True),
         learned=Refinement(passes=(6, 0), learned=True, last=5, at_computed_size=True),
     ),
-    BALANCED: Quality(),
+    BALANCED: Quality(first_look=FirstLook()),
     "best": Quality(
         tolerance=0.8,
         variational=Refinement(passes=(2, 2)),
@@ -97,6 +99,7 @@ class Effort:
             tolerance=tolerance,
             refinement=refinement,
             resizing=self._resizing(quality, stated),
+            first_look=self._first_look(quality, refinement, stated),
             second_look=quality.second_look,
             precision=choose_precision(quality.precision if self.precision == "auto" else self.precision, device),
         )
@@ -123,6 +126,15 @@ class Effort:
         if refine == "auto":
             refine = quality.refine if is_refined(stated) else "none"
         return {"none": None, "variational": quality.variational, "learned": quality.learned}[refine]
+
+    def _first_look(
+        self, quality: Quality, refinement: Refinement | None, stated: Mapping[str, str]
+    ) -> FirstLook | None:
+        """The first look by weights that were trained here, unless updates or the size are given, or no network."""
+        given = self.iterations != "auto" or self.tolerance is not None or self.scale is not None
+        if quality.first_look is None or given or refinement is None or not refinement.learned:
+            return None
+        return quality.first_look.by(refinement) if is_refined(stated) else None
 
     def _resizing(self, quality: Quality, stated: Mapping[str, str]) -> Resizing:
         """The size to compute at; small frames are enlarged for weights that are refined, too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,17 +27,22 @@ class Resizing:
     """The size at which flow is computed: the frames' own times `scale`, with no side above `max_side` pixels.
 
     Frames of less than `smallest` pixels (height times width) are enlarged to that, at most four times: RAFT's error is
-    proportional to its cell of 8 px.
+    proportional to its cell of 8 px. `part` of all that is taken.
     """
 
     scale: float = 1.0
     max_side: int | None = None
     smallest: int = 0
+    part: float = 1.0
+
+    def halved(self) -> Resizing:
+        """Half of the same size."""
+        return replace(self, part=self.part / 2)
 
     def factor(self, height: int, width: int) -> float:
         """The size to compute at, as a multiple of the frame's."""
         factor = max(self.scale, min(MOST_ENLARGED, math.sqrt(self.smallest / (height * width))))
-        return factor if self.max_side is None else min(factor, self.max_side / max(height, width))
+        return self.part * (factor if self.max_side is None else min(factor, self.max_side / max(height, width)))
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """The height and width to compute at, at least 1."""

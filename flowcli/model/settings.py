@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +14,7 @@ from raft_core.images import Placement
 
 if TYPE_CHECKING:
     from flowcli.flow.estimate import Direction
+    from flowcli.model.first_look import FirstLook
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ class Settings:
     `batch` counts pairs per model call, and `on_demand` says how correlation is computed; None leaves either to the
     plan, which `memory` limits, in bytes. `threads_each` is the number of threads that compute one pair on a CPU; None
     divides them among the pairs that are computed at once. `warm_start` starts a pair from the previous pair's flow.
-    `refinement` follows at `refined_size`; None leaves the flow as RAFT computes it. `second_look` says whether
-    enlarged frames are looked at too. `placement` says where frames are padded.
+    `refinement` follows at `refined_size`; None leaves the flow as RAFT computes it. With a `first_look`, pairs for
+    which half the size is enough keep its flow. `second_look` says whether enlarged frames are looked at too.
+    `placement` says where frames are padded.
     """
 
     iterations: int = 12
@@ -47,9 +49,15 @@ class Settings:
     precision: torch.dtype = torch.float32
     resizing: Resizing = field(default_factory=Resizing)
     refinement: Refinement | None = None
+    first_look: FirstLook | None = None
     second_look: bool = False
     occlusion: Occlusion = field(default_factory=Occlusion)
     placement: Placement = "centre"
+
+    def of_first_look(self) -> Settings:
+        """The settings of the first look, at half the size."""
+        small = None if self.first_look is None else self.first_look.small
+        return replace(self, resizing=self.resizing.halved(), refinement=small, first_look=None, second_look=False)
 
     def refined_size(self, height: int, width: int) -> tuple[int, int]:
         """The height and width at which the flow of frames of this size is refined."""

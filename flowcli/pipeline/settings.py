@@ -125,6 +125,7 @@ def settings_record(
         "threads": torch.get_num_threads(),
         "scale": settings.resizing.scale,
         "computed": list(settings.resizing.size(*size[::-1])[::-1]),
+        "first_look": None if settings.first_look is None else asdict(settings.first_look),
         "second_look": settings.second_look,
         "max_side": settings.resizing.max_side,
         "occlusion": {"relative": settings.occlusion.relative, "absolute": settings.occlusion.absolute},

@@ -46,7 +46,7 @@ Quality = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="fast: half size; balanced; best: a second look at twice the size; exact: RAFT as published.",
+        help="fast: half size; balanced: half size for calm pairs; best: twice it; exact: RAFT as published.",
     ),
 ]
 Refine = Annotated[

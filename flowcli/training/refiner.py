@@ -7,12 +7,15 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 
 from flowcli.evaluation.summary import evaluate
 from flowcli.model.estimator import estimator_for
+from flowcli.model.first_look import FirstLook, settle
 from flowcli.model.refinement import LEARNED, Refinement
 from flowcli.model.resize import grey_on
 from flowcli.training.augmentation.generated import augment
+from raft_core.grid import resize_flow
 from raft_core.images import to_model_range
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ UPDATES = (2, 4, 8)
 """RAFT's numbers of updates before refinement, in turn."""
 REFINEMENTS = (LEARNED.passes, (6, 0), (3, 1))
 """The passes before the network, in turn: by default, those of fast, and of best."""
+FIRST_LOOKS = 3
+"""Of so many times in turn, calm pairs begin with a first look in all but one."""
 POOL_START, POOL_GROWTH = 256, 1
 """The first batch is drawn from so many crops, each further one from so many more."""
 KNOWN = 1e-4
@@ -117,7 +122,22 @@ class RefinerPool:
         first, second = grey(batch.first), grey(batch.second)
         passes = REFINEMENTS[turn // len(UPDATES) % len(REFINEMENTS)]
         refined = Refinement(passes=passes).apply(first, second, before)
+        if turn % FIRST_LOOKS:
+            looked, settled = self.look_first(batch.first, batch.second)
+            passed = Refinement(passes=FirstLook().full.passes).apply(first, second, looked)
+            calm = torch.tensor(settled)[:, None, None, None]
+            before, refined = torch.where(calm, looked, before), torch.where(calm, passed, refined)
         return RefinerBatch(first, second, before, refined, batch.flow)
+
+    def look_first(self, first: Tensor, second: Tensor) -> tuple[Flow, list[bool]]:
+        """The flow that the full size gets from a first look at half the size, and for which pairs it is used."""
+        height, width = first.shape[-2:]
+        halves = [F.avg_pool2d(frames.float(), 2).round().byte() for frames in (first, second)]
+        device = next(self.raft.parameters()).device
+        encoded = self.raft.begin(*(to_model_range(frames.to(device)) for frames in halves))
+        final, _, settled = settle(self.raft.updates(encoded.correlation, encoded.context))
+        flow = FirstLook().small.apply(grey(halves[0]), grey(halves[1]), final.upsampled().cpu())
+        return resize_flow(flow, height=height, width=width), settled
 
 
 def grey(frames: Tensor) -> Plane:
@@ -163,6 +183,11 @@ class Trial(Refinement):
         return super().refiner(device) if self.network is None else self.network
 
 
+def tried(refinement: Refinement, network: Refiner) -> Trial:
+    """The same refinement by this network."""
+    return Trial(**vars(refinement), network=network)
+
+
 def validate_refiner(
     refiner: Refiner,
     raft: RAFT,
@@ -173,7 +198,7 @@ def validate_refiner(
 ) -> dict[str, float]:
     """The mean endpoint error in px of every group of items, and of all (`mean`), by default but for the network."""
     estimator = estimator_for(raft, device=str(device), settings=settings)
-    trial = Trial(LEARNED.passes, LEARNED.iterations, learned=True, network=refiner)
-    estimator.settings = replace(estimator.settings, refinement=trial)
+    looks = FirstLook(tried(FirstLook().small, refiner), tried(FirstLook().full, refiner))
+    estimator.settings = replace(estimator.settings, refinement=tried(LEARNED, refiner), first_look=looks)
     report = evaluate(items, estimator.flow_between)
     return {**{name: scores.epe for name, scores in report.groups.items()}, "mean": report.mean.epe}

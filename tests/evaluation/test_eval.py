@@ -63,7 +63,7 @@ def test_kitti_is_padded_at_the_bottom_by_default() -> None:
 @pytest.mark.parametrize(
     ("effort", "words"),
     [
-        (Effort(), "up to 24 iterations at a tolerance of 1.2 px, learned refinement"),
+        (Effort(), "up to 24 iterations at a tolerance of 1.2 px, learned refinement, calm pairs at half the size"),
         (Effort(refine="variational", iterations="6"), "6 iterations, variational refinement"),
         (Effort(quality="exact"), "32 iterations"),
     ],

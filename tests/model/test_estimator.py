@@ -340,7 +340,7 @@ def test_a_warm_pair_starts_from_refined_flow_if_flow_is_refined() -> None:
     memory = Memory()
     (estimate,) = warm.estimate(pair_up(frames(2)), memory=memory)
     assert memory.forward is not None
-    assert torch.equal(memory.forward, warm.coarse(estimate.forward[None]))
+    assert torch.equal(memory.forward, warm.look.coarse(estimate.forward[None]))
 
 
 def test_a_warm_backward_pair_starts_from_the_last_flow_carried_against_itself() -> None:

@@ -104,6 +104,7 @@ def test_the_report_says_what_was_done(compute, make_video, weights) -> None:
     expected = {"first": 1, "second": 2, "time": "1/25", "second_time": "2/25"}
     source = {"source_first": 1, "source_second": 2, "source_time": "1/25", "source_second_time": "2/25"}
     computed = {"iterations": 1, "warm": False, "cut": False, "finite": True, "repeated": False, "reference": False}
+    computed["half_size"] = False
     assert report["pairs"][1] == {
         **expected,
         **source,

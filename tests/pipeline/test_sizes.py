@@ -66,16 +66,16 @@ def test_flow_computed_smaller_comes_back_in_source_pixels(flowcli, options) -> 
 
 def test_each_axis_has_its_own_scale(compute, monkeypatch) -> None:
     """A side that does not shrink evenly: 101 x 7 at most 10 wide is computed at 10 x 1."""
-    from flowcli.model import estimator
+    from flowcli.model import look
 
     asked = []
-    resize = estimator.resize_flow
+    resize = look.resize_flow
 
     def noted(flow, *, height, width):
         asked.append((tuple(flow.shape[2:]), (height, width), flow, resize(flow, height=height, width=width)))
         return asked[-1][3]
 
-    monkeypatch.setattr(estimator, "resize_flow", noted)
+    monkeypatch.setattr(look, "resize_flow", noted)
     for name in ("a.png", "b.png"):
         cv2.imwrite(name, np.random.default_rng(0).integers(0, 256, (7, 101, 3), np.uint8))
     assert compute("pair", "a.png", "b.png", "--save", "flo", "--max-side", 10).code == 0

@@ -1,0 +1,85 @@
+"""A first look: flow at half the size, a quarter of the work, which is kept where it says what the frames show.
+
+RAFT's error is proportional to its cell of 8 px; where motion is calm, refinement at both sizes makes up for a cell
+that is twice as large. A pair is calm if two updates settle it, and if nothing visible is left that the flow does not
+explain: a ball that flies fast may be too small to be seen at half the size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from flowcli.model.refinement import Refinement
+from flowcli.model.variational import warped
+from raft_core.grid import pixel_grid
+from raft_core.raft import converge, is_settled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jaxtyping import Bool, Int
+    from torch import Tensor
+
+    from flowcli.model.variational import Flow, Plane
+    from raft_core.raft import Update
+
+UPDATES = 2
+TOLERANCE = 1.0
+"""How far the second update may move a twentieth of the cells, in px of half the size, as `raft_core.converge` says."""
+WINDOW = 15
+MOST_UNEXPLAINED = 30.0
+"""The mean difference in grey levels that may be left in a window of that side, in px of half the size."""
+COVERED = 1.3
+"""Pixels that more than so many reach, on average over their neighbours, are covered by another surface."""
+BORDER = 5
+"""The side of the square around a covered pixel that is not judged."""
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """Refinement of the first look: `small` at half the size, then `full` at the size to refine at."""
+
+    small: Refinement = Refinement(passes=(6, 0), learned=True, last=5, at_computed_size=True)  # noqa: RUF009 - frozen
+    full: Refinement = Refinement(passes=(1, 0), learned=True)  # noqa: RUF009 - frozen
+
+    def by(self, refinement: Refinement) -> FirstLook:
+        """The same with this refinement's network."""
+        weights, sha256 = refinement.weights, refinement.sha256
+        looks = (replace(refinement, weights=weights, sha256=sha256) for refinement in (self.small, self.full))
+        return FirstLook(*looks)
+
+
+def settle(updates: Iterator[Update]) -> tuple[Update, list[int], list[bool]]:
+    """The flow after the updates of a first look, the number for every pair, and whether they settle it."""
+    final, taken = converge(updates, at_most=UPDATES, tolerance=TOLERANCE)
+    at_last = is_settled(final, tolerance=TOLERANCE)
+    return final, taken, [count < UPDATES or rests for count, rests in zip(taken, at_last, strict=True)]
+
+
+def explains(flow: Flow, first: Plane, second: Plane) -> list[bool]:
+    """Whether hardly anything in the first frames differs from the second ones pulled back along the flow.
+
+    Pixels that leave the frame, or that the flow itself covers by others, are not judged.
+    """
+    height, width = flow.shape[-2:]
+    x, y = (pixel_grid(height, width, like=flow) + flow).unbind(1)
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    column, row = x.round().long().clamp(0, width - 1), y.round().long().clamp(0, height - 1)
+    reached = (row * width + column).flatten(1)
+    covered = torch.stack([is_covered(targets, pixels) for targets, pixels in zip(reached, inside, strict=True)])
+    judged = (inside & ~covered)[:, None].float()
+    difference = (warped(second, flow) - first).abs() * judged
+    left = F.avg_pool2d(difference, WINDOW, stride=WINDOW // 3, padding=WINDOW // 2).amax(dim=(1, 2, 3))
+    return [most <= MOST_UNEXPLAINED for most in left.tolist()]
+
+
+def is_covered(reached: Int[Tensor, " pixels"], inside: Bool[Tensor, "height width"]) -> Bool[Tensor, "height width"]:
+    """Whether each pixel, or one beside it, moves to where others move too; `reached` is the number of that pixel."""
+    arrivals = torch.bincount(reached[inside.flatten()], minlength=inside.numel()).view(1, 1, *inside.shape).float()
+    density = F.avg_pool2d(arrivals, 3, stride=1, padding=1, count_include_pad=False)
+    covered = (density.flatten()[reached] > COVERED).view(1, 1, *inside.shape).float()
+    return F.max_pool2d(covered, BORDER, stride=1, padding=BORDER // 2)[0, 0] > 0
