@@ -6,19 +6,23 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from flowcli.errors import FlowcliError, UsageError
 from flowcli.evaluation.datasets import FlowItem
 from flowcli.model.refiner import Refiner, read
+from flowcli.model.weights import find, load
 from flowcli.system.console import Console
 from flowcli.training import refiner as refiner_training
+from flowcli.training.augmentation.generated import AugmentedBatch
 from flowcli.training.openings import COLD
 from flowcli.training.options import TrainingOptions
 from flowcli.training.promote import Promotion, promote
 from flowcli.training.recipes import RECIPES, Recipe, Stage
-from flowcli.training.refiner import RefinerBatch, learn_to_refine, turned, validate_refiner
+from flowcli.training.refiner import RefinerBatch, RefinerPool, learn_to_refine, turned, validate_refiner
 from flowcli.training.run import run_training
+from flowcli.training.synthesis import Scenes
 from raft_core.grid import warp_by
 from raft_core.raft import RAFT
 
@@ -128,3 +132,31 @@ def test_validation_refines_with_the_network_that_is_given(monkeypatch) -> None:
     found = validate_refiner(network, raft, [item], device=CPU)
     assert len(seen) == 1
     assert found["group"] == found["mean"] > 0
+
+
+def test_calm_crops_begin_with_a_first_look_in_most_turns(monkeypatch, tmp_path: Path) -> None:
+    """Frames that pan by 2 px, and others that do not match, in three turns of four crops each."""
+
+    def render(count: int, seed: int) -> Scenes:
+        texture = F.interpolate(torch.rand(count, 3, 40, 44, generator=torch.Generator().manual_seed(seed)), (160, 176))
+        first = (255 * texture).byte()
+        second = first.roll(2, dims=3)
+        second[1::2] = first[::2]
+        flow = torch.tensor([2.0, 0])[:, None, None].expand(count, 2, 160, 176)
+        return Scenes(first, second, flow, torch.ones(count, 160, 176, dtype=torch.bool))
+
+    def uncropped(first: Tensor, second: Tensor, flow: Tensor, visible: Tensor, **_: object) -> AugmentedBatch:
+        return AugmentedBatch(*(each[..., 16:144, 16:144] for each in (first, second, flow, visible, visible)))
+
+    monkeypatch.setattr(refiner_training, "augment", uncropped)
+    pool = RefinerPool(tmp_path, render, load(find("raft-small-convex")), recipe(1))
+    settled = []
+    look_first = pool.look_first
+    monkeypatch.setattr(pool, "look_first", lambda *halves: settled.append(look_first(*halves)) or settled[-1])
+    made = [pool.make(number) for number in (0, 4, 8)]
+    assert len(settled) == 2
+    for batch, (looked, calm) in zip(made[1:], settled, strict=True):
+        assert calm == [True, False, True, False]
+        for crop in range(4):
+            assert torch.equal(batch.before[crop], looked[crop]) is calm[crop]
+        assert (batch.refined[::2] - batch.flow[::2]).norm(dim=1).median() < 0.2
