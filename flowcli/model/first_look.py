@@ -1,8 +1,9 @@
-"""A first look: flow at half the size, a quarter of the work, which is kept where it says what the frames show.
+"""A first look: flow at half of the size to compute at, which is kept where it says what the frames show.
 
-RAFT's error is proportional to its cell of 8 px; where motion is calm, refinement at both sizes makes up for a cell
-that is twice as large. A pair is calm if two updates settle it, and if nothing visible is left that the flow does not
-explain: a ball that flies fast may be too small to be seen at half the size.
+Half the size is a quarter of the work. RAFT's error is proportional to its cell of 8 px; where motion is calm,
+refinement at both sizes makes up for a cell that is twice as large. A pair is calm if two updates settle it, and if
+nothing visible is left that the flow does not explain: a ball that flies fast may be too small to be seen at half the
+size.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ COVERED = 1.3
 BORDER = 5
 """The side of the square around a covered pixel that is not judged."""
 
+SMALL = Refinement(passes=(6, 0), learned=True, last=5, at_computed_size=True)
+"""The refinement of flow at the size that it is computed at, which is smaller than the frames'."""
+
 
 @dataclass(frozen=True)
 class FirstLook:
     """Refinement of the first look: `small` at half the size, then `full` at the size to refine at."""
 
-    small: Refinement = Refinement(passes=(6, 0), learned=True, last=5, at_computed_size=True)  # noqa: RUF009 - frozen
+    small: Refinement = SMALL
     full: Refinement = Refinement(passes=(1, 0), learned=True)  # noqa: RUF009 - frozen
 
     def by(self, refinement: Refinement) -> FirstLook:

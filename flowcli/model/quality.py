@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flowcli.errors import UsageError
 from flowcli.model.device import choose_precision
-from flowcli.model.first_look import FirstLook
+from flowcli.model.first_look import SMALL, FirstLook
 from flowcli.model.refinement import LEARNED, STATED, Refinement
 from flowcli.model.refiner import read
 from flowcli.model.resize import Resizing
@@ -56,7 +56,8 @@ QUALITIES = {
         scale=0.5,
         smallest=192 * 144,
         variational=Refinement(passes=(6, 4), at_computed_size=True),
-        learned=Refinement(passes=(6, 0), learned=True, last=5, at_computed_size=True),
+        learned=SMALL,
+        first_look=FirstLook(full=SMALL),
     ),
     BALANCED: Quality(first_look=FirstLook()),
     "best": Quality(

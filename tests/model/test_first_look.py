@@ -138,7 +138,6 @@ def test_a_pair_may_start_from_earlier_flow_at_either_size() -> None:
         Effort(scale=1),
         Effort(refine="variational"),
         Effort(refine="none"),
-        Effort("fast"),
         Effort("best"),
         Effort("exact"),
     ],
@@ -153,7 +152,9 @@ def test_by_default_the_first_look_has_the_size_and_the_network_of_the_rest() ->
     settings = Effort(max_side=500).applied_to(Settings(), CPU, stated=STATED)
     assert settings.first_look == FirstLook()
     assert settings.of_first_look().resizing.size(1000, 2000) == (125, 250)
-    assert Effort().applied_to(Settings(), CPU, stated=STATED).of_first_look().resizing.size(436, 1024) == (218, 512)
+    for quality, size in (("balanced", (218, 512)), ("fast", (109, 256))):
+        settings = Effort(quality).applied_to(Settings(), CPU, stated=STATED)
+        assert settings.of_first_look().resizing.size(436, 1024) == size
     other = FirstLook().by(replace(LEARNED, weights="other.safetensors", sha256="0"))
     assert {(each.weights, each.sha256) for each in (other.small, other.full)} == {("other.safetensors", "0")}
     assert (other.small.passes, other.full.passes) == (FirstLook().small.passes, FirstLook().full.passes)
