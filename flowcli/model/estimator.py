@@ -123,8 +123,6 @@ class FlowEstimator:
     def extra_bytes(self, height: int, width: int) -> int:
         """The memory of refinement, and of a first and a second look, for one pair."""
         settings = self.settings
-        if settings.refinement is None:
-            return 0
         extra = self.refining_bytes(self.look, height, width)
         looks = [] if settings.first_look is None else [self.smaller]
         if (closer := self.closer(height, width)) is not None:
@@ -139,8 +137,9 @@ class FlowEstimator:
     def refining_bytes(self, look: Look, height: int, width: int) -> int:
         """The memory of refining the flow of a look at frames of this size, and of what follows."""
         refinement, size = look.settings.refinement, look.settings.refined_size(height, width)
-        refining = 0 if refinement is None else refinement.bytes(math.prod(size), self.device)
-        return max(refining, plain.BYTES * height * width)
+        if refinement is None:
+            return 0
+        return max(refinement.bytes(math.prod(size), self.device), plain.BYTES * height * width)
 
     def computed_size(self, width: int, height: int) -> tuple[int, int]:
         """The width and height at which frames of this size are computed, including padding."""

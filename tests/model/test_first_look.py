@@ -172,6 +172,15 @@ def test_a_first_look_takes_memory() -> None:
     assert without < with_it < 1.5 * without
 
 
+def test_a_second_look_takes_memory_without_refinement_too() -> None:
+    unrefined = Settings(8, second_look=True)
+    with_it, without = (
+        FlowEstimator(MODEL, device=CPU, settings=replace(unrefined, second_look=look)).plan(436, 1024).bytes
+        for look in (True, False)
+    )
+    assert with_it > 1.5 * without
+
+
 def update(*shares: float, iteration: int) -> Update:
     """An update that moves these shares of 100 cells by more than the tolerance, the others by less."""
     delta = torch.full((len(shares), 2, 10, 10), 0.1 * TOLERANCE / FACTOR)
