@@ -79,10 +79,12 @@ class FlowEstimator:
 
         recovery = Recovery(compute, forget=memory.forget, precision=self.settings.precision, notes=self.notes)
         for batch in in_batches(pairs, size=lambda pair: plans.of(pair).batch):
+            plan, still = plans.of(batch[0]), [False] * len(batch)
             # Published weights give still pairs the flow that RAFT gives them, which is not quite zero.
-            still = [self.settings.refinement is not None and is_still(pair, self.device) for pair in batch]
+            if self.settings.refinement is not None:
+                still = self.spread(lambda part: [is_still(pair, self.device) for pair in part], batch, plan)
             moving = [pair for pair, stands in zip(batch, still, strict=True) if not stands]
-            estimates = iter(recovery.estimate(moving, plans.of(batch[0])))
+            estimates = iter(recovery.estimate(moving, plan))
             for pair, stands in zip(batch, still, strict=True):
                 if stands:
                     yield still_estimate(pair, settings=self.settings, device=self.device)

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from flowcli.model.refinement import Refinement
+from flowcli.model.refiner import box
+from flowcli.model.texture import grown
 from flowcli.model.variational import warped
 from raft_core.grid import pixel_grid
 from raft_core.raft import converge, is_settled
@@ -83,7 +85,6 @@ def explains(flow: Flow, first: Plane, second: Plane) -> list[bool]:
 
 def is_covered(reached: Int[Tensor, " pixels"], inside: Bool[Tensor, "height width"]) -> Bool[Tensor, "height width"]:
     """Whether each pixel, or one beside it, moves to where others move too; `reached` is the number of that pixel."""
-    arrivals = torch.bincount(reached[inside.flatten()], minlength=inside.numel()).view(1, 1, *inside.shape).float()
-    density = F.avg_pool2d(arrivals, 3, stride=1, padding=1, count_include_pad=False)
-    covered = (density.flatten()[reached] > COVERED).view(1, 1, *inside.shape).float()
-    return F.max_pool2d(covered, BORDER, stride=1, padding=BORDER // 2)[0, 0] > 0
+    arrivals = torch.zeros(inside.numel(), device=inside.device).index_add_(0, reached, inside.flatten().float())
+    density = box(arrivals.view(1, 1, *inside.shape))
+    return grown((density.flatten()[reached] > COVERED).view(1, 1, *inside.shape), BORDER // 2)[0, 0]

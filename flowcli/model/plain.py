@@ -86,9 +86,10 @@ def settled(
 def settle(first: Plane, second: Plane, flow: Flow) -> Flow:
     """The same for one pair of frames in grey values from 0 to 255; flow in px."""
     height, width = flow.shape[-2:]
-    half = averaged(first, HALF)
-    if min(height, width) < 4 * CELL or not may_be_plain(shown := by_scale(half)):
+    if min(height, width) < 4 * CELL or not may_be_plain(first):
         return flow
+    half = averaged(first, HALF)
+    shown = by_scale(half)
     seen = compare(first, second, flow, half=half)
     noise = median_of_its_brightness(seen.squared, brightness=averaged(half, CELL // HALF).cpu())
     leaving = ~seen.inside & mostly((shown > TEXTURE * (variances(noise / 2) + ROUNDING)).any(dim=1, keepdim=True))
@@ -107,10 +108,19 @@ def settle(first: Plane, second: Plane, flow: Flow) -> Flow:
     return flow + share[..., :height, :width] * (simplest - flow)
 
 
-def may_be_plain(shown: Cells) -> bool:
+def may_be_plain(first: Plane) -> bool:
     """Whether enough of a frame's border shows no more than noise could; that of most frames does not."""
-    plain = shown <= TEXTURE * variances(shown.new_full((1, 1, 1, 1), MOST_NOISE**2 / 2))
-    return float(border(plain.all(dim=1)).float().mean()) >= LEAST_BORDER
+    shown = shown_at_border(first)
+    plain = shown <= TEXTURE * variances(shown.new_full((1, 1, 1, 1), MOST_NOISE**2 / 2))[..., 0]
+    return float(plain.all(dim=1).float().mean()) >= LEAST_BORDER
+
+
+def shown_at_border(first: Plane) -> Float[Tensor, "1 scales cells"]:
+    """`by_scale` of the cells at the border of the frame, from nothing but the three cells beside it."""
+    rows, columns = (CELL * (-(-side // CELL) - 3) for side in first.shape[-2:])
+    sides = first[..., : 3 * CELL, :], first[..., rows:, :], first[..., : 3 * CELL], first[..., columns:]
+    top, bottom, left, right = (by_scale(averaged(side, HALF)) for side in sides)
+    return torch.cat([top[..., 0, :], bottom[..., -1, :], left[..., 1:-1, 0], right[..., 1:-1, -1]], dim=-1)
 
 
 def camera_of(coarse: Cells, *, chosen: Mask, textured: Mask) -> Cells | None:

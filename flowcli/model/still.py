@@ -54,19 +54,21 @@ def only_noise_differs(first: Float[Tensor, "1 1 height width"], second: Float[T
     (1981): a shift (u, v) explains Ix u + Iy v of it. A motion of 0.05 px of a textured frame shows in noise of two
     grey levels, one of 0.1 px in noise of four; frames of less than two windows a side are never still.
     """
-    difference, mean = second - first, (first + second) / 2
-    if min(difference.shape[-2:]) < 2 * WINDOW or float(difference.square().mean()) > MOST_NOISE**2:
+    side = min(first.shape[-2:])
+    if side < 2 * WINDOW:
         return False
-    return all(
-        _is_noise(F.avg_pool2d(difference, scale), F.avg_pool2d(mean, scale), rounding=ROUNDING / scale**2)
+    noise = all(
+        _is_noise(F.avg_pool2d(first, scale), F.avg_pool2d(second, scale), rounding=ROUNDING / scale**2)
         for scale in SCALES
-        if min(difference.shape[-2:]) >= 2 * WINDOW * scale
+        if side >= 2 * WINDOW * scale
     )
+    return noise and float((second - first).square().mean()) <= MOST_NOISE**2
 
 
 def _is_noise(
-    difference: Float[Tensor, "1 1 rows columns"], mean: Float[Tensor, "1 1 rows columns"], *, rounding: float
+    first: Float[Tensor, "1 1 rows columns"], second: Float[Tensor, "1 1 rows columns"], *, rounding: float
 ) -> bool:
+    difference, mean = second - first, (first + second) / 2
     squared = F.avg_pool2d(difference.square(), WINDOW)
     usual = median_of_its_brightness(squared, brightness=F.avg_pool2d(mean, WINDOW))
     if bool((squared > MOST_EXCESS * (usual + rounding)).any()):

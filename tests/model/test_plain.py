@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.model.plain import settle
+from flowcli.model.plain import border, settle, shown_at_border
+from flowcli.model.texture import HALF, averaged, by_scale
 from tests.model.test_still import shifted, texture
 
 if TYPE_CHECKING:
@@ -100,3 +101,11 @@ def test_textured_frames_keep_their_flow() -> None:
 def test_frames_too_small_to_tell_keep_their_flow() -> None:
     flow = flow_of(disc(0), INVENTED, INVENTED)[:20]
     np.testing.assert_array_equal(after(SKY[:20], SKY[:20], flow), flow)
+
+
+@pytest.mark.parametrize("size", [(32, 40), (61, 83), (120, 71)])
+def test_the_border_is_judged_from_what_is_beside_it(size: tuple[int, int]) -> None:
+    frame = 255 * torch.rand(1, 1, *size)
+    shown = by_scale(averaged(frame, HALF))
+    at_border = torch.stack([border(plane) for plane in shown[0]])
+    torch.testing.assert_close(shown_at_border(frame)[0], at_border)
