@@ -207,7 +207,7 @@ def summary(differences: Sequence[Difference]) -> str:
     count = f"{len(differences)} pair{'s' * (len(differences) != 1)}"
     if mean["mean"] is None or mean["above_3"] is None:
         return f"{count} without a pixel of known flow on both sides"
-    line = f"{count}: {mean['mean']:.2f} px apart on average, {mean['above_3']:.1%} of pixels by more than 3 px"
+    line = f"{count}: {mean['mean']:.2f} px apart on average, {100 * mean['above_3']:.1f} % of pixels by more than 3 px"
     unwarped, *warped = (mean[name] for name in ("unwarped", "warped by A", "warped by B"))
     if unwarped is None or None in warped:
         return line

@@ -171,7 +171,7 @@ def updates_of(stage: dict[str, Any]) -> str:
     if stage.get("run_in"):
         text += f", after 0 to {stage['run_in']} more"
     if stage.get("starts"):
-        text += f", {stage['starts']:.0%} from earlier flow"
+        text += f", {100 * stage['starts']:.0f} % from earlier flow"
     return text
 
 

@@ -49,7 +49,7 @@ def test_two_folders_of_flow_are_compared(flowcli, clip, folders) -> None:
     ended = flowcli("compare", clip, *folders, "-o", "out")
     assert (ended.code, ended.out) == (0, ["out/clip_compare.mp4", "out/clip_compare.json"])
     assert ended.err[0].startswith(
-        "4 pairs: 4.00 px apart on average, 100.0% of pixels by more than 3 px; mean photometric error"
+        "4 pairs: 4.00 px apart on average, 100.0 % of pixels by more than 3 px; mean photometric error"
     )
     assert times_of("out/clip_compare.mp4") == [Fraction(n, 25) for n in range(4)]
     record = json.loads(Path("out/clip_compare.json").read_text())

@@ -73,7 +73,7 @@ def test_samples_are_counted_through_the_stages() -> None:
 def test_the_card_says_how_a_stages_updates_begin() -> None:
     assert updates_of({"iterations": 12}) == "12"
     as_used = {"iterations": 8, "run_in": 16, "starts": 0.4}
-    assert updates_of(as_used) == "8, after 0 to 16 more, 40% from earlier flow"
+    assert updates_of(as_used) == "8, after 0 to 16 more, 40 % from earlier flow"
 
 
 def test_a_long_pause_between_log_lines_does_not_count_as_training() -> None:

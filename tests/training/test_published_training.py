@@ -61,6 +61,7 @@ def published_steps(model: torch.nn.Module, *, freeze: bool) -> list[float]:
     return losses
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("size", "freeze"), [("small", True), ("large", False)])
 def test_training_takes_the_published_steps(monkeypatch: pytest.MonkeyPatch, size: str, freeze: bool) -> None:
     ours, theirs = same_weights(monkeypatch, size)

@@ -40,7 +40,7 @@ _UNITS = {
     "moving": f"from {MOVING} px on",
     "camera": "mean px per pair of the homography that most flow follows, its zoom, and clockwise degrees; "
     "own: flow less camera motion",
-    "still": f"less than {STILL:.1%} of the pixels moving",
+    "still": f"less than {100 * STILL:.1f} % of the pixels moving",
 }
 
 
