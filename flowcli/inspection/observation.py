@@ -11,6 +11,7 @@ from flowcli.inspection.grid import Grid
 from flowcli.inspection.proposals import strongest_offsets
 from flowcli.model.device import autocast
 from raft_core.convolution import direct_convolutions
+from raft_core.precision import wide
 from raft_core.raft import last
 from raft_core.upsample import convex_weights, upsample_bilinear
 from raft_core.warm_start import carry_forward
@@ -49,8 +50,10 @@ class ObservedUpdate:
 class Observation:
     """One run of `model`: `hidden` is the state before the first update, `last` the last update as tensors.
 
-    `second_input` is the second frame as the model's input. `warm` states whether the run used a warm start. `refined`
-    is the flow after refinement in px, or None for weights whose flow `flowcli pair` does not refine.
+    `second_input` is the second frame as the model's input. `upsampling_weights` are those of the last update for the
+    3 x 3 cells around every pixel's own, as of `convex_weights`; None if upsampling is bilinear. `warm` states whether
+    the run used a warm start. `refined` is the flow after refinement in px, or None for weights whose flow
+    `flowcli pair` does not refine.
     """
 
     model: RAFT
@@ -65,6 +68,7 @@ class Observation:
     warm: bool
     updates: tuple[ObservedUpdate, ...]
     last: Update
+    upsampling_weights: Float[Tensor, "1 9 8 8 rows columns"] | None
     refined: Float[NDArray[np.float32], "height width 2"] | None
 
     @property
@@ -82,13 +86,6 @@ class Observation:
         """The flow after the last update, upsampled bilinearly, in source px."""
         with torch.inference_mode():
             return array(self.grid.padding.crop(upsample_bilinear(self.last.flow))[0].permute(1, 2, 0))
-
-    def upsampling_weights(self) -> Float[NDArray[np.float32], "9 8 8 rows columns"] | None:
-        """The weights of the 3 x 3 cells around every pixel's own, as of `convex_weights`; None if bilinear."""
-        if self.last.mask_head is None:
-            return None
-        with torch.inference_mode():
-            return array(convex_weights(self.last.mask_head(self.last.hidden).float())[0])
 
 
 def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = False) -> Observation:
@@ -112,6 +109,8 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
             updates.append(observed(update, grid, model.config))
             if len(updates) == settings.iterations:
                 break
+        # The hidden state may be half precision, which the mask head takes under autocast only.
+        weights = None if update.mask_head is None else convex_weights(wide(update.mask_head(update.hidden)))
         refined = None
         if settings.refinement is not None:
             one, other = (look.grey(image) for image in (subject.first, subject.second))
@@ -130,6 +129,7 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
         warm=initial is not None,
         updates=tuple(updates),
         last=update,
+        upsampling_weights=weights,
         refined=refined,
     )
 

@@ -12,7 +12,7 @@ from flowcli.inspection.gates import gates_at
 from flowcli.inspection.grid import Cell, Grid
 from flowcli.inspection.peaks import Peak, peak_of
 from raft_core.correlation import window
-from raft_core.upsample import FACTOR, convex_weights
+from raft_core.upsample import FACTOR
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -190,13 +190,11 @@ def flow_around(
 
 def weights_at(observation: Observation, pixel: Pixel) -> NDArray[np.float32]:
     """The 3×3 weights with which upsampling combines the flow of the cells around the pixel's own."""
-    last, grid = observation.last, observation.grid
-    if last.mask_head is None:
+    grid, weights = observation.grid, observation.upsampling_weights
+    if weights is None:
         return bilinear_weights_at(grid, pixel)
     x, y = pixel.x + grid.padding.left, pixel.y + grid.padding.top
     cell = grid.cell_at(pixel.x, pixel.y)
-    with torch.inference_mode():
-        weights = convex_weights(last.mask_head(last.hidden).float())
     return weights[0, :, y % FACTOR, x % FACTOR, cell.row, cell.column].view(3, 3).cpu().numpy()
 
 

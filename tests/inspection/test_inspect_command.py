@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from flowcli.flow.formats import flo
+from raft_core import checkpoint
+from raft_core.config import SMALL_CONVEX
+from raft_core.raft import RAFT
 
 pytestmark = pytest.mark.usefixtures("place", "one_picture")
 
@@ -69,6 +72,15 @@ def test_ground_truth_gives_the_error_after_every_update(flowcli, weights, pair)
         assert flowcli("pair", *pair, "--save", "flo", "-y", "--weights", weights, "--iters", 2).code == 0
         error = np.linalg.norm(flo.read(Path("a_flow.flo"))[20:] - (6, 0), axis=2).mean()
         assert record["convergence"]["epe"][1] == pytest.approx(error, rel=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_shows_the_weights_that_made_the_flow(flowcli, pair, precision) -> None:
+    checkpoint.save(RAFT(SMALL_CONVEX), "convex.safetensors")
+    options = ["--at", "100,70", "--without", "none", "--weights", "convex.safetensors", "--iters", 2]
+    assert flowcli("inspect", *pair, *options, "--precision", precision).code == 0
+    (pixel,) = json.loads(Path("a_inspect/inspect.json").read_text())["pixels"]
+    assert pixel["flow"] == pytest.approx(np.tensordot(pixel["upsampling_weights"], pixel["upsampling_flow"]), abs=1e-4)
 
 
 def test_a_video_is_inspected_between_two_of_its_frames(compute, make_video) -> None:
