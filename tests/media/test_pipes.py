@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flowcli.errors import SourceError, UsageError
+from flowcli.errors import OutputError, SourceError, UsageError
 from flowcli.media.selection import parse_selection
 from flowcli.media.sources import open_source
 from flowcli.media.sources.pipe import Stream
@@ -65,6 +66,27 @@ def test_sampling_pairs_of_a_pipe_loses_no_frame(make_video, pipe):
         pairs = source.sample_pairs(count=3, skip=2)
         assert [(pair.first.index, pair.second.index) for pair in pairs] == [(0, 2), (1, 3), (2, 4)]
         assert [frame.index for frame in source.frames()] == list(range(12))
+
+
+def test_an_mp4_whose_index_is_behind_its_frames_is_read(make_video, pipe):
+    # Noise takes more bytes than FFmpeg keeps of what it has read.
+    noise = np.random.default_rng(0).integers(0, 256, (6, 120, 160, 3), np.uint8)
+    path = make_video("behind.mp4", images=list(noise))
+    with open_source(path) as file:
+        expected = list(file.frames())
+    pipe(path.read_bytes())
+    with open_source(STDIN) as source:
+        assert all(np.array_equal(a.image, b.image) for a, b in zip(source.frames(), expected, strict=True))
+
+
+def test_a_video_that_does_not_fit_into_the_temporary_folder_is_refused(make_video, pipe, monkeypatch):
+    def refuse() -> io.IOBase:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    pipe(make_video("clip.mp4", frames=4).read_bytes())
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(OutputError, match=r"^the video from the pipe cannot be kept in \S+: the disk is full$"):
+        open_source(STDIN)
 
 
 def test_a_part_of_a_pipe_is_reached_by_decoding(make_video, pipe):

@@ -8,11 +8,15 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _LARGEST_INDEX = 2**28
 """Bytes of the largest index that is searched."""
+_LONGEST_HEAD = 2**20
+"""Bytes within which the frames of a file begin that has nothing else before them."""
+_MAY_LEAD = frozenset({b"ftyp", b"free", b"skip", b"wide", b"uuid", b"pnot"})
+"""The kinds of boxes that may come before frames and index."""
 _SAMPLE_ENTRY = 78
 """Bytes of a video's sample description before the boxes within it."""
 
@@ -29,6 +33,18 @@ def boxes_in(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, range]]
             return
         yield kind, range(start + head, min(stop, end))
         start = stop
+
+
+def has_index_behind(peek: Callable[[int], bytes]) -> bool:
+    """Whether the frames of an MP4 come before the index that tells where they are; `peek` gives its first bytes."""
+    start, kind = 0, b"ftyp"
+    while kind in _MAY_LEAD and start < _LONGEST_HEAD:
+        head = peek(start + 8)[start:]
+        if len(head) < 8:
+            return False
+        size, kind = struct.unpack(">I4s", head)
+        start += max(size, len(head))
+    return kind == b"mdat"
 
 
 def cropped_sides(path: Path, track: int) -> dict[str, int]:

@@ -57,7 +57,7 @@ def open_container(path: Path, stream: Readable | None) -> Any:
         if stream is not None:
             raise SourceError(
                 f"{path} is not a video that can be read",
-                hint="pipe Matroska, MPEG-TS, NUT, or MP4 with its index in front (faststart)",
+                hint="pipe Matroska, MPEG-TS, NUT or MP4",
             ) from error
         raise refusal(path) from error
 

@@ -1,21 +1,27 @@
-"""Video from standard input (`-`) or a named pipe, read without seeking."""
+"""Video from standard input (`-`) or a named pipe, read as it arrives.
+
+An MP4 whose index comes behind its frames, as most programs write it, is stored in a temporary file first.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import sys
+import tempfile
 from collections import deque
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowcli.errors import SourceError, UsageError
+from flowcli.errors import OutputError, SourceError, UsageError
 from flowcli.media.decoding import USUAL
 from flowcli.media.frames import VideoMeta
 from flowcli.media.pairs import Pairing, pair_up
 from flowcli.media.pyav import VideoReader
+from flowcli.media.pyav.boxes import has_index_behind
 from flowcli.media.selection import EVERYTHING, nothing_selected, renumbered
 from flowcli.media.sources import STDIN, is_pipe
 
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from fractions import Fraction
     from io import RawIOBase
-    from typing import Self
+    from typing import BinaryIO, Self
 
     from flowcli.media.decoding import Decoding
     from flowcli.media.frames import Frame, FramePair
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
 
 _MAX_SAMPLED = 32
 """The number of first frames that `sample_pairs` keeps at most."""
+_BLOCK = 2**20
+"""Bytes that are copied at once, at most."""
 _POLL = 0.2
 """Seconds between checks of whether reading has been ended."""
 
@@ -55,6 +63,8 @@ class PipeSource:
         name = Path("stdin") if str(path) == STDIN else path
         self._stream = Stream(open_pipe(path))
         with self._stream.stopping():
+            if has_index_behind(self._stream.peek):
+                self._stream.store()
             self._reader = VideoReader(name, stream=self._stream, rate=rate, decoding=decoding)
             self._later = self._reader.frames(selection)
             self._waiting = deque(islice(self._later, 2))
@@ -125,28 +135,53 @@ class Stream:
 
     def __init__(self, file: RawIOBase) -> None:
         self.ended = False
-        self._file = file
         self._ahead = b""
         self._error: BaseException | None = None
+        self._read_from(file)
+
+    def _read_from(self, file: RawIOBase | BinaryIO) -> None:
+        self._file = file
         if file.seekable():
             self.seek = file.seek
             self.tell = file.tell
 
     def peek(self, size: int) -> bytes:
-        """The first bytes, up to `size` of them, which `read` still gives."""
+        """The first `size` bytes, or all where there are fewer, which `read` still gives."""
         if self._file.seekable():
             start = self._file.tell()
             ahead = self.read(size)
             self._file.seek(start)
             return ahead
-        self._ahead = self.read(size)
-        return self._ahead
+        while len(self._ahead) < size and (arrived := self._arriving(size - len(self._ahead))):
+            self._ahead += arrived
+        return self._ahead[:size]
+
+    def store(self) -> None:
+        """Copies all data into a temporary file, so that it can be sought in; raises OutputError where that fails."""
+        if self._file.seekable():
+            return
+        try:
+            # It has no name, so that it is gone whatever becomes of the process.
+            stored: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
+            while data := self.read(_BLOCK):
+                stored.write(data)
+            stored.seek(0)
+        except OSError as error:
+            reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error)).lower()
+            raise OutputError(
+                f"the video from the pipe cannot be kept in {tempfile.gettempdir()}: {reason}",
+                hint="set TMPDIR to a folder with more space, or pipe MP4 with its index in front (faststart)",
+            ) from error
+        self._read_from(stored)
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end."""
         if self._ahead:
             ahead, self._ahead = self._ahead[:size], self._ahead[size:]
             return ahead
+        return self._arriving(size)
+
+    def _arriving(self, size: int) -> bytes:
         try:
             while not self.ended:
                 if self._has_data():
