@@ -72,6 +72,11 @@ class Pairing:
         if count is None:
             return None
         if self.sample_fps is not None and count:
+            if self.sample_fps > source.rate:
+                step = self.sample_fps / source.rate
+                places = {math.floor(number * step + Fraction(1, 2)) for number in range(count)}
+                begins = (place for place in places if self.sliding or place % self.skip == 0)
+                return sum(place + self.skip in places for place in begins)
             count = math.floor((count - Fraction(1, 2)) / source.rate * self.sample_fps) + 1
         return max(0, count - self.skip if self.sliding else (count - 1) // self.skip)
 

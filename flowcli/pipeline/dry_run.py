@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flowcli.errors import DeviceError
 from flowcli.flow.colour import parse_mode, parse_scale, plain_scale
 from flowcli.flow.outputs import check_outputs
+from flowcli.media.pairs import pairs_in
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import amount
 from flowcli.model.quality import QUALITIES
@@ -117,8 +118,12 @@ def plan_video(request: Request) -> DryRun:
     with source_of(request) as source:
         task = task.of_images(source.meta.names)
         check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
-        apart = pairing_of(request).frames_apart(source.meta)
-        return plan("video", task, source.meta, source.sample_pairs(count=SAMPLED_PAIRS, skip=apart))
+        pairing = pairing_of(request)
+        sampled = source.sample_pairs(count=SAMPLED_PAIRS, skip=pairing.frames_apart(source.meta))
+        # After sampling, which a pipe allows only before its frames are read.
+        if next(pairs_in(source, pairing), None) is None:
+            raise pairing.too_short(task.path)
+        return plan("video", task, source.meta, sampled)
 
 
 def plan_pair(request: Request) -> DryRun:

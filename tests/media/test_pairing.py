@@ -99,7 +99,7 @@ def test_sampled_pairs_are_the_same_at_every_rate(rate, skip, sliding, count):
         assert abs(pair.second.time - first - Fraction(skip, 10)) <= half_a_frame
 
 
-@given(n=st.integers(0, 90), rate=st.sampled_from([24, 25, 30, 60]), fps=st.integers(1, 24), skip=st.integers(1, 3))
+@given(n=st.integers(0, 90), rate=st.sampled_from([24, 25, 30, 60]), fps=st.integers(1, 90), skip=st.integers(1, 3))
 def test_the_number_of_sampled_pairs_is_known_before(n, rate, fps, skip):
     pairing = Pairing(skip, sample_fps=Fraction(fps), pad_last=True)
     meta = VideoMeta("clip", 1, 1, Fraction(rate), n)

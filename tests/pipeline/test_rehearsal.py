@@ -78,6 +78,8 @@ def test_a_dry_run_of_a_pair_tells_the_plan_and_writes_nothing(compute, make_ima
     [
         (("--start", "9"), 2, "error: clip.mp4 ends before --start 9"),
         (("--skip", "9"), 3, "error: clip.mp4 is too short for a pair"),
+        (("--reference", "4"), 2, "error: --reference 4 is not a frame of the input"),
+        (("--sample-fps", "60"), 3, "error: clip.mp4 has no two frames that are 0.0166667 s apart"),
         (("-o", "taken.mp4"), 2, "error: taken.mp4 exists already"),
         (("--memory", "1M"), 6, "error: computing at 64 x 48 takes "),
     ],
