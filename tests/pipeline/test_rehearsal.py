@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from flowcli.flow.estimate import Estimate
 from flowcli.media.frames import FramePair
+from flowcli.model.estimator import FlowEstimator
 from flowcli.pipeline import dry_run
 from flowcli.pipeline.dry_run import duration
 from tests.outputs import files_below
@@ -52,16 +56,29 @@ def test_a_dry_run_as_json_agrees_with_the_run(compute, make_images) -> None:
 
 
 def test_a_dry_run_of_a_video_measures_pairs_from_all_over_it(compute, make_images, monkeypatch) -> None:
-    measured = list[int]()
+    measured = list[Fraction]()
 
-    def noted(_: object, pair: FramePair) -> float:
-        measured.append(pair.first.index)
+    def noted(_: object, batch: list[FramePair]) -> float:
+        measured.append(batch[0].first.time * 25)
         return [0.0, 1.0, 2.0, 6.0][len(measured) - 1] if len(measured) < 5 else 0.0
 
     monkeypatch.setattr(dry_run, "seconds_of", noted)
-    plan = json.loads("\n".join(compute("video", make_images(count=13), "--dry-run", "--json").out))
+    plan = json.loads("\n".join(compute("video", make_images(count=13), "--dry-run", "--json", "--batch", 1).out))
     assert measured == [2, 2, 6, 10, 6, 6]  # the first twice; then the other qualities
     assert plan["seconds_per_flow"] == 3
+
+
+@pytest.mark.parametrize(("frames", "batch"), [(4, 3), (13, 5)])
+def test_a_dry_run_measures_pairs_together_as_the_run_computes_them(compute, make_images, monkeypatch, frames, batch):
+    computed, estimate = list[int](), FlowEstimator.estimate_batch
+
+    def noted(self: FlowEstimator, pairs: list[FramePair], *others: Any) -> list[Estimate]:
+        computed.append(len(pairs))
+        return estimate(self, pairs, *others)
+
+    monkeypatch.setattr(FlowEstimator, "estimate_batch", noted)
+    assert compute("video", make_images(count=frames), "--dry-run", "--batch", 5).code == 0
+    assert set(computed) == {batch}
 
 
 def test_a_dry_run_of_a_pair_tells_the_plan_and_writes_nothing(compute, make_images) -> None:
