@@ -121,8 +121,11 @@ def write(
     """
     ends: Counter[str] = Counter()
     shown = 0
-    files = [BackgroundWriter(file) for file in opened(outputs, source, facts, request.skip)]
+    files: list[BackgroundWriter[TrackedFrame]] = []
     with Interruption() as interruption, all_or_none(files):
+        for file in opened(outputs, source, facts, request.skip):
+            # At once, so that it is aborted if the next one cannot be opened.
+            files.append(BackgroundWriter(file))
         for seen in interruption.until_stopped(followed):
             for file in files:
                 file.write(seen)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from flowcli.errors import OutputError
 from flowcli.flow.estimate import Estimate
 from flowcli.flow.points import parse_points
 from flowcli.flow.track_files import drawn
@@ -222,4 +223,15 @@ def test_what_cannot_be_tracked_is_told_and_nothing_is_left(
     before = sorted(Path().iterdir())
     ended = compute("track", *arguments.split())
     assert (ended.code, ended.err[0], ended.out) == (code, f"error: {error}", [])
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.usefixtures("no_thread_stays")
+def test_nothing_is_left_where_a_later_output_cannot_be_opened(compute, clip, monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OutputError("no encoder", hint="install one")
+
+    monkeypatch.setattr("flowcli.pipeline.track.TrackVideo", refuse)
+    before = sorted(Path().iterdir())
+    assert compute("track", clip, "--save", "csv,video").code == 7
     assert sorted(Path().iterdir()) == before
