@@ -13,6 +13,7 @@ import torch
 
 import flowcli
 import raft_core
+from flowcli.api.estimator import RECENT
 from flowcli.errors import SourceError, UsageError, WeightsError
 from flowcli.model.device import choose_device
 from flowcli.model.estimator import FlowEstimator
@@ -112,6 +113,18 @@ def test_an_estimator_encodes_an_image_once_for_consecutive_calls(model: RAFT, m
         flows.append(estimator.estimate(shots[number].copy(), buffer).flow)
     assert sum(encoded) == 4
     assert all(np.abs(flow - expected(model, *shots[n : n + 2])).max() < 1e-3 for n, flow in enumerate(flows))
+
+
+def test_an_image_that_returns_is_not_encoded_again_and_others_are_forgotten(model: RAFT, monkeypatch) -> None:
+    encoded = list[int]()
+    encode = RAFT.encode
+    monkeypatch.setattr(RAFT, "encode", lambda self, batch: (encoded.append(len(batch)), encode(self, batch))[1])
+    estimator = flowcli.Estimator(model, iterations=1)
+    first, *others = images(8)
+    for other in others:
+        estimator.estimate(first, other)
+    assert sum(encoded) == 8
+    assert len(estimator._memory.frames) == RECENT
 
 
 def test_threads_share_an_estimator(model: RAFT) -> None:

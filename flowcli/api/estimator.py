@@ -169,6 +169,7 @@ class Estimator:
                 for number, ((one, other), start) in enumerate(zip(frames, starts, strict=True))
             ]
             estimates = list(self._of_images.estimate(pairs, memory=self._memory))
+            self._memory.keep_frames({frame.index for frame in self._recent})
         return Result(**values_of(estimates, shape, device=first.device if isinstance(first, Tensor) else None))
 
     @overload
@@ -226,9 +227,12 @@ class Estimator:
 
     def _frame(self, image: NDArray[np.uint8]) -> Frame:
         """The image as a frame, the same one for the same pixels, so that its features are kept."""
-        for known in self._recent:
+        for place, known in enumerate(self._recent):
             if same(known.image, image):
-                return known
-        self._recent.append(Frame(self._count, Fraction(self._count), image))
-        self._count += 1
-        return self._recent[-1]
+                del self._recent[place]
+                break
+        else:
+            known = Frame(self._count, Fraction(self._count), image)
+            self._count += 1
+        self._recent.append(known)
+        return known

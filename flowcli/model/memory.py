@@ -12,7 +12,7 @@ import torch
 from raft_core.warm_start import carry_forward
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     import numpy as np
     from jaxtyping import Float
@@ -75,10 +75,13 @@ class Memory:
         Pairs of a reference need none but their own.
         """
         indices = {frame.index for pair in batch for frame in (pair.first, pair.second)}
-        wanted = indices if batch[0].reference else range(min(indices), max(indices) + 1)
-        self.frames = {index: encoded for index, encoded in self.frames.items() if index in wanted}
+        self.keep_frames(indices if batch[0].reference else range(min(indices), max(indices) + 1))
+
+    def keep_frames(self, indices: Container[int]) -> None:
+        """Drops every encoded frame but those with these indices."""
+        self.frames = {index: encoded for index, encoded in self.frames.items() if index in indices}
         if self._smaller is not None:
-            self._smaller.keep(batch)
+            self._smaller.keep_frames(indices)
 
     def holds(self, frame: Frame) -> bool:
         """Whether this image is encoded; frames of another clip may have the same indices."""
