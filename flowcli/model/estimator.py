@@ -79,17 +79,7 @@ class FlowEstimator:
 
         recovery = Recovery(compute, forget=memory.forget, precision=self.settings.precision, notes=self.notes)
         for batch in in_batches(pairs, size=lambda pair: plans.of(pair).batch):
-            plan, still = plans.of(batch[0]), [False] * len(batch)
-            # Published weights give still pairs the flow that RAFT gives them, which is not quite zero.
-            if self.settings.refinement is not None:
-                still = self.spread(lambda part: [is_still(pair, self.device) for pair in part], batch, plan)
-            moving = [pair for pair, stands in zip(batch, still, strict=True) if not stands]
-            estimates = iter(recovery.estimate(moving, plan))
-            for pair, stands in zip(batch, still, strict=True):
-                if stands:
-                    yield still_estimate(pair, settings=self.settings, device=self.device)
-                else:
-                    yield next(estimates)
+            yield from recovery.estimate(batch, plans.of(batch[0]))
 
     def flow_between(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The flow between two RGB images (height, width, 3), as (height, width, 2) in pixels."""
@@ -170,6 +160,26 @@ class FlowEstimator:
 
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of consecutive pairs; reads and updates `memory`."""
+        still = self.stand_still(batch, plan)
+        moving = [pair for pair, stands in zip(batch, still, strict=True) if not stands]
+        estimates = iter(self.estimate_moving(moving, memory, plan) if moving else [])
+        return [
+            still_estimate(pair, settings=self.settings, device=self.device) if stands else next(estimates)
+            for pair, stands in zip(batch, still, strict=True)
+        ]
+
+    def stand_still(self, batch: list[FramePair], plan: Plan) -> list[bool]:
+        """Whether each pair is still, told in float32; never with weights whose flow is not refined.
+
+        Published weights give still pairs the flow that RAFT gives them, which is not quite zero.
+        """
+        if self.settings.refinement is None:
+            return [False] * len(batch)
+        with autocast(self.device, torch.float32):
+            return self.spread(lambda part: [is_still(pair, self.device) for pair in part], batch, plan)
+
+    def estimate_moving(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
+        """The flow of pairs that are not still."""
         memory.keep(batch)
         seen: list[Estimate | None] = [None] * len(batch)
         if self.settings.first_look is not None:

@@ -77,7 +77,7 @@ def _is_noise(
     x, y = gradients[:, :1], gradients[:, 1:]
     products = torch.cat([x * x, x * y, y * y, x * difference, y * difference, difference.square()], dim=1)
     side = [min(WINDOW * REGION, length) for length in difference.shape[-2:]]
-    xx, xy, yy, xd, yd, dd = F.avg_pool2d(products, side).double().unbind(1)
+    xx, xy, yy, xd, yd, dd = F.avg_pool2d(products, side).cpu().double().unbind(1)
     # A little more than the gradients themselves: where there are none, no shift explains anything.
     xx, yy = xx + 1e-3, yy + 1e-3
     explained = (yy * xd.square() - 2 * xy * xd * yd + xx * yd.square()) / (xx * yy - xy.square())

@@ -263,6 +263,23 @@ def test_the_caller_is_not_in_inference_mode_or_autocast() -> None:
         assert result.requires_grad
 
 
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_still_pairs_are_told_in_float32_whatever_flow_is_computed_in(
+    monkeypatch: pytest.MonkeyPatch, warm_start: bool
+) -> None:
+    modes: list[tuple[bool, bool]] = []
+
+    def noted(*_: object) -> bool:
+        modes.append((torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")))
+        return True
+
+    monkeypatch.setattr("flowcli.model.estimator.is_still", noted)
+    half = estimator(precision=torch.bfloat16, refinement=Refinement(), warm_start=warm_start)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        list(half.estimate(pair_up(frames(2))))
+    assert modes == [(True, False)]
+
+
 def test_an_estimate_is_yielded_before_the_next_pair_is_read() -> None:
     taken: list[int] = []
 

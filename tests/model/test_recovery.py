@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from flowcli.flow.formats import flo
 from flowcli.media.pairs import pair_up
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.recovery import ran_out_of_memory
+from flowcli.model.refinement import Refinement
 from flowcli.model.settings import Settings
 from flowcli.system.refusals import refused_by_system
 from raft_core.raft import RAFT
@@ -82,6 +84,12 @@ def test_a_pair_that_does_not_fit_on_demand_is_a_device_error(limited) -> None:
     limited(0)
     with pytest.raises(DeviceError, match="frames of 136 x 128 do not fit into memory"):
         flows(batch=2)
+
+
+def test_a_still_test_that_does_not_fit_is_a_device_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowcli.model.still.only_noise_differs", Mock(side_effect=torch.OutOfMemoryError))
+    with pytest.raises(DeviceError, match="frames of 136 x 128 do not fit into memory"):
+        flows(refinement=Refinement())
 
 
 def test_other_errors_are_not_handled_as_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
