@@ -160,6 +160,8 @@ class FlowEstimator:
 
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of consecutive pairs; reads and updates `memory`."""
+        if not batch[0].continues:
+            memory.forget_flow()
         still = self.stand_still(batch, plan)
         moving = [pair for pair, stands in zip(batch, still, strict=True) if not stands]
         estimates = iter(self.estimate_moving(moving, memory, plan) if moving else [])
@@ -230,7 +232,7 @@ class FlowEstimator:
             )
             flows[way.direction] = resize_flow(flow, height=way.height, width=way.width)
             taken = [max(both) for both in zip(taken, counts, strict=True)]
-        estimates = self.finished(batch, flows, taken, warm=self.is_warm(batch, memory))
+        estimates = self.finished(batch, flows, taken, warm=self.is_warm(memory))
         return [
             replace(estimate, half_size=True) if enough else None
             for estimate, enough in zip(estimates, calm, strict=True)
@@ -252,16 +254,16 @@ class FlowEstimator:
             taken = [max(both) for both in zip(taken, counts, strict=True)]
         if self.settings.second_look:
             flows = self.look_again(batch, flows)
-        return self.finished(batch, flows, taken, warm=self.is_warm(batch, memory))
+        return self.finished(batch, flows, taken, warm=self.is_warm(memory))
 
-    def is_warm(self, batch: list[FramePair], memory: Memory) -> bool:
-        """Whether these pairs start from an earlier pair's flow."""
-        return self.settings.warm_start and batch[0].continues and memory.last is not None
+    def is_warm(self, memory: Memory) -> bool:
+        """Whether pairs start from an earlier pair's flow."""
+        return self.settings.warm_start and memory.last is not None
 
     def starts(self, look: Look, batch: list[FramePair], memory: Memory) -> Callable[[Direction], Cells | None]:
         """The flow from which a look at these pairs starts, by direction: what they are given, or what was before."""
         given = look.given(batch)
-        offsets = memory.offsets_to(batch) if self.is_warm(batch, memory) else []
+        offsets = memory.offsets_to(batch) if self.is_warm(memory) else []
 
         def start(direction: Direction) -> Cells | None:
             if given is not None and direction in ("forward", self.settings.direction):

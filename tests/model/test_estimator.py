@@ -381,6 +381,18 @@ def test_a_pair_across_a_cut_and_the_one_after_it_start_cold() -> None:
     assert [estimate.warm for estimate in estimates] == [False, True, False, False, True]
 
 
+@pytest.mark.parametrize("batch", [1, 4])
+def test_no_flow_is_carried_across_a_cut_that_a_still_pair_follows(batch: int) -> None:
+    shots = [replace(frame, shot=int(frame.index > 2)) for frame in frames(7)]
+    shots[3:5] = [replace(frame, image=shots[2].image) for frame in shots[3:5]]
+    computed = list(estimator(batch=batch, refinement=Refinement()).estimate(pair_up(shots)))
+    assert [estimate.iterations > 0 for estimate in computed] == [True, True, False, False, True, True]
+    assert [estimate.pair.cut for estimate in computed] == [False, False, True, False, False, False]
+    assert not computed[4].warm
+    alone = list(estimator(batch=batch, refinement=Refinement()).estimate(pair_up(shots[3:])))
+    assert torch.equal(computed[4].forward, alone[1].forward)
+
+
 def changes_of(pair: FramePair, count: int) -> list[float]:
     """The change in px that each of `count` updates exceeds in a twentieth of the cells."""
     first, second = ready(pair.first.image), ready(pair.second.image)
