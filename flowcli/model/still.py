@@ -110,7 +110,7 @@ def _gradients(image: Tensor) -> Float[Tensor, "2 1 3 3"]:
 def still_estimate(pair: FramePair, *, settings: Settings, device: torch.device) -> Estimate:
     """The flow of a still pair, zero, after no update."""
     height, width = pair.first.image.shape[:2]
-    zero = torch.zeros(2, height, width, device=device)
+    zero = torch.zeros(2, height, width, dtype=torch.float32, device=device)
     both = settings.direction == "both"
     return Estimate(
         pair=pair,

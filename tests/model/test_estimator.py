@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import islice, pairwise
 
 import numpy as np
@@ -16,13 +17,14 @@ from flowcli.flow.estimate import as_array
 from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import Pairing, pair_up
 from flowcli.model.batches import in_batches
-from flowcli.model.estimator import Estimate, FlowEstimator
+from flowcli.model.estimator import Estimate, FlowEstimator, estimator_for
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import Plan
 from flowcli.model.parallel import threads_of
 from flowcli.model.refinement import LEARNED, Refinement
 from flowcli.model.resize import Resizing, resized
 from flowcli.model.settings import Occlusion, Settings
+from flowcli.model.weights import DEFAULT, find
 from raft_core.config import CONFIGS, SMALL, RaftConfig
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
@@ -240,17 +242,29 @@ def test_half_precision_gives_flow_in_float32() -> None:
     assert 0 < np.abs(flow - expected).mean() < 0.1 * np.abs(expected).mean()
 
 
-def test_the_callers_autocast_and_default_dtype_change_nothing() -> None:
-    pair = list(pair_up(frames(2)))
-    settings = {"warm_start": False, "refinement": LEARNED, "resizing": Resizing(scale=0.5)}
-    expected = next(iter(estimator(**settings).estimate(pair))).flow
+SCALED = {"refinement": LEARNED, "resizing": Resizing(scale=0.5), "warm_start": False}
+
+
+@pytest.mark.parametrize("make", [partial(estimator, **SCALED), partial(estimator_for, find(DEFAULT), device="cpu")])
+def test_the_callers_autocast_and_default_dtype_change_nothing(make: Callable[[], FlowEstimator]) -> None:
+    """Of a pair that moves little, for which a first look is enough, and of one that is still."""
+    first, later = (resized(np.roll(image(0, 12, 16), shift, axis=1), (96, 128)) for shift in (0, 1))
+    taken = [Frame(index, Fraction(index), shown) for index, shown in enumerate((first, later, later))]
+
+    def flows() -> list[NDArray[np.float32]]:
+        return [estimate.forward.numpy() for estimate in make().estimate(pair_up(taken))]
+
+    expected = flows()
+    assert [bool(flow.any()) for flow in expected] == [True, False]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert np.array_equal(next(iter(estimator(**settings).estimate(pair))).flow, expected)
+        np.testing.assert_array_equal(flows(), expected)
     torch.set_default_dtype(torch.float64)
     try:
-        assert np.array_equal(next(iter(estimator(**settings).estimate(pair))).flow, expected)
+        found = flows()
     finally:
         torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(found, expected)
+    assert {flow.dtype for flow in found} == {np.dtype(np.float32)}
 
 
 def test_the_caller_is_not_in_inference_mode_or_autocast() -> None:
