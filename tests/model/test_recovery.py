@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ import pytest
 import torch
 
 from flowcli.errors import DeviceError
+from flowcli.flow.estimate import Estimate
 from flowcli.flow.formats import flo
+from flowcli.media.frames import FramePair
 from flowcli.media.pairs import pair_up
 from flowcli.model.estimator import FlowEstimator
-from flowcli.model.recovery import ran_out_of_memory
+from flowcli.model.memory_plan import Plan
+from flowcli.model.recovery import Recovery, ran_out_of_memory
 from flowcli.model.refinement import Refinement
 from flowcli.model.settings import Settings
 from flowcli.system.refusals import refused_by_system
@@ -78,6 +82,22 @@ def test_where_one_pair_does_not_fit_correlation_is_on_demand(limited, expected)
     ]
     for flow, same in zip(found, expected, strict=True):
         np.testing.assert_allclose(flow, same, atol=1e-3)
+
+
+def test_tensors_of_a_computation_that_failed_are_gone_when_it_is_repeated() -> None:
+    earlier: list[weakref.ref[torch.Tensor]] = []
+
+    def compute(batch: list[FramePair], *_: object) -> list[Estimate]:
+        assert not any(tensor() is not None for tensor in earlier)
+        large = torch.zeros(1)
+        earlier.append(weakref.ref(large))
+        if len(batch) > 1:
+            raise MemoryError
+        return []
+
+    recovery = Recovery(compute, forget=lambda: None, precision=torch.float32, notes=[])
+    recovery.estimate(list(pair_up(frames(5))), Plan(batch=4, on_demand=True, bytes=0))
+    assert len(earlier) == 6
 
 
 def test_a_pair_that_does_not_fit_on_demand_is_a_device_error(limited) -> None:
