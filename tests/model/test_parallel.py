@@ -8,7 +8,7 @@ import cv2
 import pytest
 import torch
 
-from flowcli.model.parallel import on_cores
+from flowcli.model.parallel import on_cores, threads_of
 from raft_core.convolution import DIRECT, direct_convolutions
 
 
@@ -39,6 +39,17 @@ def test_the_number_of_threads_is_as_before_also_after_an_error() -> None:
     with pytest.raises(MemoryError):
         on_cores(fail, [1, 2], at_once=2, threads_each=2)
     assert (torch.get_num_threads(), cv2.getNumThreads()) == before
+
+
+def test_opencvs_number_of_threads_is_as_before_when_the_last_of_two_users_leaves() -> None:
+    before = cv2.getNumThreads()
+    first, second = threads_of(before + 1), threads_of(before + 2)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert cv2.getNumThreads() == before + 2
+    second.__exit__(None, None, None)
+    assert cv2.getNumThreads() == before
 
 
 def test_threads_compute_in_the_modes_of_their_caller() -> None:
