@@ -249,7 +249,8 @@ class FlowEstimator:
         taken = [0] * len(batch)
         for way in look.ways(batch, memory, on_demand=plan.on_demand, start=self.starts(look, batch, memory)):
             update, counts = look.update(way)
-            setattr(memory, way.direction, update.flow[-1:].clone())
+            if self.settings.warm_start:
+                setattr(memory, way.direction, update.flow[-1:].clone())
             flows[way.direction] = resize_flow(look.refined(update, way), height=way.height, width=way.width)
             taken = [max(both) for both in zip(taken, counts, strict=True)]
         if self.settings.second_look:

@@ -116,8 +116,10 @@ def test_a_pair_after_a_gap_starts_cold() -> None:
 
 
 def test_without_warm_start_every_pair_starts_cold() -> None:
-    estimates = list(estimator(warm_start=False).estimate(pair_up(frames(3))))
+    memory = Memory()
+    estimates = list(estimator(warm_start=False).estimate(pair_up(frames(3)), memory=memory))
     assert [estimate.warm for estimate in estimates] == [False, False]
+    assert memory.forward is None
     for estimate in estimates:
         torch.testing.assert_close(estimate.forward[None], upsample_bilinear(coarse(estimate.pair)), rtol=0, atol=1e-4)
 
