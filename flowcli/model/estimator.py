@@ -103,10 +103,10 @@ class FlowEstimator:
             extra=self.extra_bytes(height, width),
         )
 
-    def at_once(self) -> int:
-        """How many pairs a CPU may compute at the same time; those that start from each other's flow, one by one."""
+    def at_once(self) -> int | None:
+        """How many pairs a CPU may compute at the same time; None for those that start from each other's flow."""
         together = torch.get_num_threads() // (self.settings.threads_each or 1)
-        return 1 if self.settings.warm_start else max(1, min(together, MOST_AT_ONCE))
+        return None if self.settings.warm_start else max(1, min(together, MOST_AT_ONCE))
 
     def threads_each(self, plan: Plan) -> int | None:
         """How many threads compute one pair on a CPU; None elsewhere."""
@@ -200,7 +200,7 @@ class FlowEstimator:
     def spread(self, compute: Callable[[list[Value]], list[Result]], values: list[Value], plan: Plan) -> list[Result]:
         """`compute` of all values together, or on a CPU of each alone, as many at the same time as planned."""
         threads_each = self.threads_each(plan)
-        if plan.at_once is None or threads_each is None or self.settings.warm_start:
+        if plan.at_once is None or threads_each is None:
             return compute(values) if values else []
         alone = [[value] for value in values]
         parts = on_cores(compute, alone, at_once=plan.at_once, threads_each=threads_each)

@@ -163,6 +163,12 @@ def test_a_cpu_computes_pairs_at_once_with_equal_cores_whatever_their_number(mon
         assert torch.equal(one.forward, other.forward)
 
 
+def test_a_batch_of_warm_pairs_is_planned_with_the_memory_of_all_of_them() -> None:
+    one = estimator().plan(128, 136)
+    assert estimator(batch=4).plan(128, 136) == replace(one, batch=4, bytes=4 * one.bytes)
+    assert estimator(batch=4, memory=2 * one.bytes).plan(128, 136).batch == 2
+
+
 def test_a_run_with_less_free_memory_computes_the_same_flow_fewer_pairs_at_once(monkeypatch) -> None:
     """What a resumed run keeps is the batch and the threads of each pair; how many are computed at once may differ."""
     taken, found = list(pair_up(frames(6))), []
