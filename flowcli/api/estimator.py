@@ -120,11 +120,11 @@ class Estimator:
         device = device_named(device)
         found = weights if isinstance(weights, RAFT) else find(str(weights))
         self._of_videos = estimator_for(found, device=device, effort=effort, settings=settings)
-        self._of_images = FlowEstimator(
-            self._of_videos.model,
-            device=self._of_videos.device,
-            settings=replace(self._of_videos.settings, warm_start=False),
-        )
+        settings = replace(self._of_videos.settings, warm_start=False)
+        model, place = self._of_videos.model, self._of_videos.device
+        self._of_images = FlowEstimator(model, device=place, settings=settings)
+        # Planned as one pair, which all cores of a CPU work on.
+        self._of_one = FlowEstimator(model, device=place, settings=replace(settings, batch=1))
         self._forget()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -168,7 +168,8 @@ class Estimator:
                 FramePair(one, other, continues=number > 0, initial_flow=start)
                 for number, ((one, other), start) in enumerate(zip(frames, starts, strict=True))
             ]
-            estimates = list(self._of_images.estimate(pairs, memory=self._memory))
+            estimator = self._of_one if len(pairs) == 1 else self._of_images
+            estimates = list(estimator.estimate(pairs, memory=self._memory))
             self._memory.keep_frames({frame.index for frame in self._recent})
         return Result(**values_of(estimates, shape, device=first.device if isinstance(first, Tensor) else None))
 

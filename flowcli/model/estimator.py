@@ -79,17 +79,7 @@ class FlowEstimator:
 
         recovery = Recovery(compute, forget=memory.forget, precision=self.settings.precision, notes=self.notes)
         for batch in in_batches(pairs, size=lambda pair: plans.of(pair).batch):
-            plan, still = plans.of(batch[0]), [False] * len(batch)
-            # Published weights give still pairs the flow that RAFT gives them, which is not quite zero.
-            if self.settings.refinement is not None:
-                still = self.spread(lambda part: [is_still(pair, self.device) for pair in part], batch, plan)
-            moving = [pair for pair, stands in zip(batch, still, strict=True) if not stands]
-            estimates = iter(recovery.estimate(moving, plan))
-            for pair, stands in zip(batch, still, strict=True):
-                if stands:
-                    yield still_estimate(pair, settings=self.settings, device=self.device)
-                else:
-                    yield next(estimates)
+            yield from recovery.estimate(batch, plans.of(batch[0]))
 
     def flow_between(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The flow between two RGB images (height, width, 3), as (height, width, 2) in pixels."""
@@ -113,10 +103,10 @@ class FlowEstimator:
             extra=self.extra_bytes(height, width),
         )
 
-    def at_once(self) -> int:
-        """How many pairs a CPU may compute at the same time; those that start from each other's flow, one by one."""
+    def at_once(self) -> int | None:
+        """How many pairs a CPU may compute at the same time; None for those that start from each other's flow."""
         together = torch.get_num_threads() // (self.settings.threads_each or 1)
-        return 1 if self.settings.warm_start else max(1, min(together, MOST_AT_ONCE))
+        return None if self.settings.warm_start else max(1, min(together, MOST_AT_ONCE))
 
     def threads_each(self, plan: Plan) -> int | None:
         """How many threads compute one pair on a CPU; None elsewhere."""
@@ -170,6 +160,28 @@ class FlowEstimator:
 
     def estimate_batch(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
         """The flow of consecutive pairs; reads and updates `memory`."""
+        if not batch[0].continues:
+            memory.forget_flow()
+        still = self.stand_still(batch, plan)
+        moving = [pair for pair, stands in zip(batch, still, strict=True) if not stands]
+        estimates = iter(self.estimate_moving(moving, memory, plan) if moving else [])
+        return [
+            still_estimate(pair, settings=self.settings, device=self.device) if stands else next(estimates)
+            for pair, stands in zip(batch, still, strict=True)
+        ]
+
+    def stand_still(self, batch: list[FramePair], plan: Plan) -> list[bool]:
+        """Whether each pair is still, told in float32; never with weights whose flow is not refined.
+
+        Published weights give still pairs the flow that RAFT gives them, which is not quite zero.
+        """
+        if self.settings.refinement is None:
+            return [False] * len(batch)
+        with autocast(self.device, torch.float32):
+            return self.spread(lambda part: [is_still(pair, self.device) for pair in part], batch, plan)
+
+    def estimate_moving(self, batch: list[FramePair], memory: Memory, plan: Plan) -> list[Estimate]:
+        """The flow of pairs that are not still."""
         memory.keep(batch)
         seen: list[Estimate | None] = [None] * len(batch)
         if self.settings.first_look is not None:
@@ -188,7 +200,7 @@ class FlowEstimator:
     def spread(self, compute: Callable[[list[Value]], list[Result]], values: list[Value], plan: Plan) -> list[Result]:
         """`compute` of all values together, or on a CPU of each alone, as many at the same time as planned."""
         threads_each = self.threads_each(plan)
-        if plan.at_once is None or threads_each is None or self.settings.warm_start:
+        if plan.at_once is None or threads_each is None:
             return compute(values) if values else []
         alone = [[value] for value in values]
         parts = on_cores(compute, alone, at_once=plan.at_once, threads_each=threads_each)
@@ -220,7 +232,7 @@ class FlowEstimator:
             )
             flows[way.direction] = resize_flow(flow, height=way.height, width=way.width)
             taken = [max(both) for both in zip(taken, counts, strict=True)]
-        estimates = self.finished(batch, flows, taken, warm=self.is_warm(batch, memory))
+        estimates = self.finished(batch, flows, taken, warm=self.is_warm(memory))
         return [
             replace(estimate, half_size=True) if enough else None
             for estimate, enough in zip(estimates, calm, strict=True)
@@ -237,21 +249,22 @@ class FlowEstimator:
         taken = [0] * len(batch)
         for way in look.ways(batch, memory, on_demand=plan.on_demand, start=self.starts(look, batch, memory)):
             update, counts = look.update(way)
-            setattr(memory, way.direction, update.flow[-1:].clone())
+            if self.settings.warm_start:
+                setattr(memory, way.direction, update.flow[-1:].clone())
             flows[way.direction] = resize_flow(look.refined(update, way), height=way.height, width=way.width)
             taken = [max(both) for both in zip(taken, counts, strict=True)]
         if self.settings.second_look:
             flows = self.look_again(batch, flows)
-        return self.finished(batch, flows, taken, warm=self.is_warm(batch, memory))
+        return self.finished(batch, flows, taken, warm=self.is_warm(memory))
 
-    def is_warm(self, batch: list[FramePair], memory: Memory) -> bool:
-        """Whether these pairs start from an earlier pair's flow."""
-        return self.settings.warm_start and batch[0].continues and memory.last is not None
+    def is_warm(self, memory: Memory) -> bool:
+        """Whether pairs start from an earlier pair's flow."""
+        return self.settings.warm_start and memory.last is not None
 
     def starts(self, look: Look, batch: list[FramePair], memory: Memory) -> Callable[[Direction], Cells | None]:
         """The flow from which a look at these pairs starts, by direction: what they are given, or what was before."""
         given = look.given(batch)
-        offsets = memory.offsets_to(batch) if self.is_warm(batch, memory) else []
+        offsets = memory.offsets_to(batch) if self.is_warm(memory) else []
 
         def start(direction: Direction) -> Cells | None:
             if given is not None and direction in ("forward", self.settings.direction):

@@ -85,6 +85,7 @@ def explains(flow: Flow, first: Plane, second: Plane) -> list[bool]:
 
 def is_covered(reached: Int[Tensor, " pixels"], inside: Bool[Tensor, "height width"]) -> Bool[Tensor, "height width"]:
     """Whether each pixel, or one beside it, moves to where others move too; `reached` is the number of that pixel."""
-    arrivals = torch.zeros(inside.numel(), device=inside.device).index_add_(0, reached, inside.flatten().float())
+    moving = inside.flatten().float()
+    arrivals = torch.zeros_like(moving).index_add_(0, reached, moving)
     density = box(arrivals.view(1, 1, *inside.shape))
     return grown((density.flatten()[reached] > COVERED).view(1, 1, *inside.shape), BORDER // 2)[0, 0]

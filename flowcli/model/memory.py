@@ -62,6 +62,10 @@ class Memory:
     def forget(self) -> None:
         """Clears all state: the next pair starts cold, and its frames are encoded again."""
         self.forget_frames()
+        self.forget_flow()
+
+    def forget_flow(self) -> None:
+        """Clears the last pair and its flow: the next pair starts cold."""
         self.last = self.forward = self.backward = None
 
     def forget_frames(self) -> None:

@@ -24,8 +24,8 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 class Plan:
     """How frames of one size are computed: pairs per batch, whether correlation is on demand, and the memory.
 
-    On a CPU, `at_once` pairs of a batch are computed at the same time, each by itself; elsewhere it is None: a batch
-    is one.
+    On a CPU, `at_once` pairs of a batch are computed at the same time, each by itself; elsewhere, and where pairs start
+    from each other's flow, it is None: a batch of pairs is one of tensors.
     """
 
     batch: int
@@ -81,12 +81,13 @@ def make_cpu_plan(
     budget: int | None,
     batch: int | None,
     on_demand: bool | None = None,
-    at_once: int = 1,
+    at_once: int | None = 1,
     extra: int = 0,
 ) -> Plan:
     """The same for a CPU, which computes up to `at_once` pairs at the same time, in BYTES_AT_ONCE if they are several.
 
-    Correlation is on demand: the volume takes longer to compute than what a few updates look up.
+    Where `at_once` is None, the batch is one of tensors, with as many pairs as fit. Correlation is on demand: the
+    volume takes longer to compute than what a few updates look up.
     """
     on_demand = on_demand is not False
     plain = demand_of(height, width, config=config, both=both, on_demand=on_demand)
@@ -94,6 +95,10 @@ def make_cpu_plan(
     demand = Demand(fixed=0, each=plain.each + max(plain.fixed, extra))
     if budget is not None and demand.each > budget:
         raise too_large(height, width, bytes_needed=demand.each, budget=budget, batch=1)
+    if at_once is None:
+        pairs = batch or 1
+        pairs = pairs if budget is None else min(pairs, budget // demand.each)
+        return Plan(pairs, on_demand, demand.of(pairs))
     room = min(BYTES_AT_ONCE, BYTES_AT_ONCE if budget is None else budget) // demand.each
     together = max(1, min(at_once, room, batch or at_once))
     # More pairs than are computed at the same time, so that none waits long for a slower one.

@@ -9,6 +9,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -54,11 +56,37 @@ def on_cores(
 @contextmanager
 def threads_of(count: int) -> Iterator[None]:
     """Torch and OpenCV compute with `count` threads inside, and as before afterwards."""
-    before = torch.get_num_threads(), cv2.getNumThreads()
+    before = torch.get_num_threads()
     torch.set_num_threads(count)
-    cv2.setNumThreads(count)
     try:
-        yield
+        with OPENCV_THREADS.of(count):
+            yield
     finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
+        torch.set_num_threads(before)
+
+
+@dataclass(eq=False)
+class OpenCVThreads:
+    """OpenCV's number of threads, of which a process has one: the last of several users at once restores it."""
+
+    users: int = 0
+    before: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+    @contextmanager
+    def of(self, count: int) -> Iterator[None]:
+        """OpenCV computes with `count` threads inside, or with those of a user who came later."""
+        with self.lock:
+            self.before = self.before if self.users else cv2.getNumThreads()
+            self.users += 1
+            cv2.setNumThreads(count)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.users -= 1
+                if not self.users:
+                    cv2.setNumThreads(self.before)
+
+
+OPENCV_THREADS = OpenCVThreads()

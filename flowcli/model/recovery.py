@@ -44,11 +44,13 @@ class Recovery:
             part = batch[start : start + plan.batch]
             try:
                 estimates += self._finite(part, plan)
+                continue
             except (RuntimeError, MemoryError) as error:
                 if not ran_out_of_memory(error):
                     raise
-                self._limits[plan] = self._smaller(plan, part)
-                return estimates + self.estimate(batch[start:], plan)
+            # After the error is gone, whose traceback holds the tensors of the computation that failed.
+            self._limits[plan] = self._smaller(plan, part)
+            return estimates + self.estimate(batch[start:], plan)
         return estimates
 
     def _finite(self, batch: list[FramePair], plan: Plan) -> list[Estimate]:

@@ -77,7 +77,7 @@ def _is_noise(
     x, y = gradients[:, :1], gradients[:, 1:]
     products = torch.cat([x * x, x * y, y * y, x * difference, y * difference, difference.square()], dim=1)
     side = [min(WINDOW * REGION, length) for length in difference.shape[-2:]]
-    xx, xy, yy, xd, yd, dd = F.avg_pool2d(products, side).double().unbind(1)
+    xx, xy, yy, xd, yd, dd = F.avg_pool2d(products, side).cpu().double().unbind(1)
     # A little more than the gradients themselves: where there are none, no shift explains anything.
     xx, yy = xx + 1e-3, yy + 1e-3
     explained = (yy * xd.square() - 2 * xy * xd * yd + xx * yd.square()) / (xx * yy - xy.square())
@@ -110,7 +110,7 @@ def _gradients(image: Tensor) -> Float[Tensor, "2 1 3 3"]:
 def still_estimate(pair: FramePair, *, settings: Settings, device: torch.device) -> Estimate:
     """The flow of a still pair, zero, after no update."""
     height, width = pair.first.image.shape[:2]
-    zero = torch.zeros(2, height, width, device=device)
+    zero = torch.zeros(2, height, width, dtype=torch.float32, device=device)
     both = settings.direction == "both"
     return Estimate(
         pair=pair,

@@ -117,8 +117,8 @@ class Journal:
         memory = Memory()
         if self.closed:
             folder = folder_of(self.folder, len(self.closed) - 1)
-            start, end = json.loads((folder / "segment.json").read_bytes())["last"]
-            memory.last = (start, end)
+            last = json.loads((folder / "segment.json").read_bytes())["last"]
+            memory.last = last and tuple(last)
             with np.load(folder / "memory.npz") as flows:
                 memory.forward, memory.backward = (
                     torch.from_numpy(flows[name]).to(device) if name in flows else None

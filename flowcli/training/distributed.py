@@ -57,8 +57,10 @@ class Group:
         return int(numbers)
 
     def __enter__(self) -> Self:
-        """Joins the group; waits for the other processes."""
+        """Joins the group, each process of a machine with a GPU of its own; waits for the other processes."""
         if self.size > 1:
+            if torch.cuda.is_available():
+                torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", self.rank)) % torch.cuda.device_count())
             distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         return self
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import islice, pairwise
 
 import numpy as np
@@ -16,13 +17,14 @@ from flowcli.flow.estimate import as_array
 from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import Pairing, pair_up
 from flowcli.model.batches import in_batches
-from flowcli.model.estimator import Estimate, FlowEstimator
+from flowcli.model.estimator import Estimate, FlowEstimator, estimator_for
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import Plan
 from flowcli.model.parallel import threads_of
 from flowcli.model.refinement import LEARNED, Refinement
 from flowcli.model.resize import Resizing, resized
 from flowcli.model.settings import Occlusion, Settings
+from flowcli.model.weights import DEFAULT, find
 from raft_core.config import CONFIGS, SMALL, RaftConfig
 from raft_core.consistency import find_occluded
 from raft_core.grid import resize_flow
@@ -114,8 +116,10 @@ def test_a_pair_after_a_gap_starts_cold() -> None:
 
 
 def test_without_warm_start_every_pair_starts_cold() -> None:
-    estimates = list(estimator(warm_start=False).estimate(pair_up(frames(3))))
+    memory = Memory()
+    estimates = list(estimator(warm_start=False).estimate(pair_up(frames(3)), memory=memory))
     assert [estimate.warm for estimate in estimates] == [False, False]
+    assert memory.forward is None
     for estimate in estimates:
         torch.testing.assert_close(estimate.forward[None], upsample_bilinear(coarse(estimate.pair)), rtol=0, atol=1e-4)
 
@@ -157,6 +161,12 @@ def test_a_cpu_computes_pairs_at_once_with_equal_cores_whatever_their_number(mon
             found.append(list(estimator(warm_start=False, batch=None).estimate(taken)))
     for one, other in zip(*found, strict=True):
         assert torch.equal(one.forward, other.forward)
+
+
+def test_a_batch_of_warm_pairs_is_planned_with_the_memory_of_all_of_them() -> None:
+    one = estimator().plan(128, 136)
+    assert estimator(batch=4).plan(128, 136) == replace(one, batch=4, bytes=4 * one.bytes)
+    assert estimator(batch=4, memory=2 * one.bytes).plan(128, 136).batch == 2
 
 
 def test_a_run_with_less_free_memory_computes_the_same_flow_fewer_pairs_at_once(monkeypatch) -> None:
@@ -240,17 +250,29 @@ def test_half_precision_gives_flow_in_float32() -> None:
     assert 0 < np.abs(flow - expected).mean() < 0.1 * np.abs(expected).mean()
 
 
-def test_the_callers_autocast_and_default_dtype_change_nothing() -> None:
-    pair = list(pair_up(frames(2)))
-    settings = {"warm_start": False, "refinement": LEARNED, "resizing": Resizing(scale=0.5)}
-    expected = next(iter(estimator(**settings).estimate(pair))).flow
+SCALED = {"refinement": LEARNED, "resizing": Resizing(scale=0.5), "warm_start": False}
+
+
+@pytest.mark.parametrize("make", [partial(estimator, **SCALED), partial(estimator_for, find(DEFAULT), device="cpu")])
+def test_the_callers_autocast_and_default_dtype_change_nothing(make: Callable[[], FlowEstimator]) -> None:
+    """Of a pair that moves little, for which a first look is enough, and of one that is still."""
+    first, later = (resized(np.roll(image(0, 12, 16), shift, axis=1), (96, 128)) for shift in (0, 1))
+    taken = [Frame(index, Fraction(index), shown) for index, shown in enumerate((first, later, later))]
+
+    def flows() -> list[NDArray[np.float32]]:
+        return [estimate.forward.numpy() for estimate in make().estimate(pair_up(taken))]
+
+    expected = flows()
+    assert [bool(flow.any()) for flow in expected] == [True, False]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert np.array_equal(next(iter(estimator(**settings).estimate(pair))).flow, expected)
+        np.testing.assert_array_equal(flows(), expected)
     torch.set_default_dtype(torch.float64)
     try:
-        assert np.array_equal(next(iter(estimator(**settings).estimate(pair))).flow, expected)
+        found = flows()
     finally:
         torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(found, expected)
+    assert {flow.dtype for flow in found} == {np.dtype(np.float32)}
 
 
 def test_the_caller_is_not_in_inference_mode_or_autocast() -> None:
@@ -261,6 +283,23 @@ def test_the_caller_is_not_in_inference_mode_or_autocast() -> None:
         result = weights(torch.ones(1, 2))
         assert result.dtype == torch.float32
         assert result.requires_grad
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_still_pairs_are_told_in_float32_whatever_flow_is_computed_in(
+    monkeypatch: pytest.MonkeyPatch, warm_start: bool
+) -> None:
+    modes: list[tuple[bool, bool]] = []
+
+    def noted(*_: object) -> bool:
+        modes.append((torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")))
+        return True
+
+    monkeypatch.setattr("flowcli.model.estimator.is_still", noted)
+    half = estimator(precision=torch.bfloat16, refinement=Refinement(), warm_start=warm_start)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        list(half.estimate(pair_up(frames(2))))
+    assert modes == [(True, False)]
 
 
 def test_an_estimate_is_yielded_before_the_next_pair_is_read() -> None:
@@ -362,6 +401,18 @@ def test_a_pair_across_a_cut_and_the_one_after_it_start_cold() -> None:
     estimates = list(estimator().estimate(pair_up(shots)))
     assert [estimate.pair.cut for estimate in estimates] == [False, False, True, False, False]
     assert [estimate.warm for estimate in estimates] == [False, True, False, False, True]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_no_flow_is_carried_across_a_cut_that_a_still_pair_follows(batch: int) -> None:
+    shots = [replace(frame, shot=int(frame.index > 2)) for frame in frames(7)]
+    shots[3:5] = [replace(frame, image=shots[2].image) for frame in shots[3:5]]
+    computed = list(estimator(batch=batch, refinement=Refinement()).estimate(pair_up(shots)))
+    assert [estimate.iterations > 0 for estimate in computed] == [True, True, False, False, True, True]
+    assert [estimate.pair.cut for estimate in computed] == [False, False, True, False, False, False]
+    assert not computed[4].warm
+    alone = list(estimator(batch=batch, refinement=Refinement()).estimate(pair_up(shots[3:])))
+    assert torch.equal(computed[4].forward, alone[1].forward)
 
 
 def changes_of(pair: FramePair, count: int) -> list[float]:

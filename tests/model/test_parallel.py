@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
-from flowcli.model.parallel import on_cores
+from flowcli.api import Estimator
+from flowcli.model.estimator import FlowEstimator
+from flowcli.model.parallel import on_cores, threads_of
 from raft_core.convolution import DIRECT, direct_convolutions
+from raft_core.raft import RAFT
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +46,17 @@ def test_the_number_of_threads_is_as_before_also_after_an_error() -> None:
     assert (torch.get_num_threads(), cv2.getNumThreads()) == before
 
 
+def test_opencvs_number_of_threads_is_as_before_when_the_last_of_two_users_leaves() -> None:
+    before = cv2.getNumThreads()
+    first, second = threads_of(before + 1), threads_of(before + 2)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert cv2.getNumThreads() == before + 2
+    second.__exit__(None, None, None)
+    assert cv2.getNumThreads() == before
+
+
 def test_threads_compute_in_the_modes_of_their_caller() -> None:
     def modes(_: int) -> tuple[bool, bool]:
         return torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")
@@ -61,3 +77,20 @@ def test_one_at_once_is_computed_by_the_caller_with_its_threads() -> None:
         return threading.current_thread(), torch.get_num_threads()
 
     assert on_cores(compute, [1, 2], at_once=1, threads_each=3) == [(threading.current_thread(), 3)] * 2
+
+
+def test_all_cores_work_on_a_pair_that_is_alone(compute, make_images, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, estimate = [], FlowEstimator.estimate_together
+
+    def noted(*arguments: Any) -> Any:
+        threads.append(torch.get_num_threads())
+        return estimate(*arguments)
+
+    monkeypatch.setattr(FlowEstimator, "estimate_together", noted)
+    shots = make_images(count=2)
+    assert compute("pair", shots / "0.png", shots / "1.png", "-o", shots).code == 0
+    estimator = Estimator(RAFT(), device="cpu", iterations=1)
+    image = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 3), np.uint8)
+    estimator.estimate(image[0], image[1])
+    estimator.estimate(image, image[::-1])
+    assert threads == [4, 4, 1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,9 @@ def test_both_directions_take_the_volume_twice() -> None:
     assert two - one == 4 * (90 * 160) ** 2 * 4 // 3
 
 
-def on_cpu(height: int, width: int, *, budget: int | None = None, batch: int | None = None, at_once: int = 8) -> Plan:
+def on_cpu(
+    height: int, width: int, *, budget: int | None = None, batch: int | None = None, at_once: int | None = 8
+) -> Plan:
     return make_cpu_plan(height, width, config=SMALL, both=False, budget=budget, batch=batch, at_once=at_once)
 
 
@@ -68,6 +71,15 @@ def test_a_cpu_takes_no_more_pairs_at_once_than_the_batch_the_budget_and_the_thr
     assert on_cpu(436, 1024, at_once=2).at_once == 2
     with pytest.raises(DeviceError, match=r"computing at 1024 x 436 takes .*, and 1 MiB may be used"):
         on_cpu(436, 1024, budget=2**20)
+
+
+def test_pairs_that_start_from_each_other_are_planned_as_one_batch_within_the_budget() -> None:
+    one, four = (on_cpu(436, 1024, batch=batch, at_once=None) for batch in (None, 4))
+    assert (one.batch, four.batch, four.at_once) == (1, 4, None)
+    assert four.bytes == 4 * one.bytes
+    assert on_cpu(436, 1024, batch=4, at_once=None, budget=3 * one.bytes) == replace(four, batch=3, bytes=3 * one.bytes)
+    with pytest.raises(DeviceError, match="computing at 1024 x 436 takes"):
+        on_cpu(436, 1024, batch=4, at_once=None, budget=one.bytes - 1)
 
 
 def test_the_volume_has_the_size_of_the_correlation_pyramid() -> None:

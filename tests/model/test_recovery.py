@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
 from flowcli.errors import DeviceError
+from flowcli.flow.estimate import Estimate
 from flowcli.flow.formats import flo
+from flowcli.media.frames import FramePair
 from flowcli.media.pairs import pair_up
 from flowcli.model.estimator import FlowEstimator
-from flowcli.model.recovery import ran_out_of_memory
+from flowcli.model.memory_plan import Plan
+from flowcli.model.recovery import Recovery, ran_out_of_memory
+from flowcli.model.refinement import Refinement
 from flowcli.model.settings import Settings
 from flowcli.system.refusals import refused_by_system
 from raft_core.raft import RAFT
@@ -78,10 +84,32 @@ def test_where_one_pair_does_not_fit_correlation_is_on_demand(limited, expected)
         np.testing.assert_allclose(flow, same, atol=1e-3)
 
 
+def test_tensors_of_a_computation_that_failed_are_gone_when_it_is_repeated() -> None:
+    earlier: list[weakref.ref[torch.Tensor]] = []
+
+    def compute(batch: list[FramePair], *_: object) -> list[Estimate]:
+        assert not any(tensor() is not None for tensor in earlier)
+        large = torch.zeros(1)
+        earlier.append(weakref.ref(large))
+        if len(batch) > 1:
+            raise MemoryError
+        return []
+
+    recovery = Recovery(compute, forget=lambda: None, precision=torch.float32, notes=[])
+    recovery.estimate(list(pair_up(frames(5))), Plan(batch=4, on_demand=True, bytes=0))
+    assert len(earlier) == 6
+
+
 def test_a_pair_that_does_not_fit_on_demand_is_a_device_error(limited) -> None:
     limited(0)
     with pytest.raises(DeviceError, match="frames of 136 x 128 do not fit into memory"):
         flows(batch=2)
+
+
+def test_a_still_test_that_does_not_fit_is_a_device_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowcli.model.still.only_noise_differs", Mock(side_effect=torch.OutOfMemoryError))
+    with pytest.raises(DeviceError, match="frames of 136 x 128 do not fit into memory"):
+        flows(refinement=Refinement())
 
 
 def test_other_errors_are_not_handled_as_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -128,6 +129,19 @@ def test_a_fuller_machine_goes_on_with_as_many_threads_for_each_pair(compute, ma
         assert compute(*line, "-o", "cut", "--resume").code == 0
     finally:
         torch.set_num_threads(threads)
+    assert_same_outputs("cut", "whole")
+
+
+def test_a_run_in_which_nothing_has_moved_yet_goes_on(compute, make_images, monkeypatch) -> None:
+    shots = make_images(count=6)
+    for still in ("1.png", "2.png"):
+        (shots / still).write_bytes((shots / "0.png").read_bytes())
+    line = ("video", "shots", "--save", "flo", "--segment", 2, "--warm-start", "--refine", "variational")
+    assert compute(*line, "-o", "whole").code == 0
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(FlowEstimator, "estimate_together", Mock(side_effect=Killed))
+        compute(*line, "-o", "cut")
+    assert compute(*line, "-o", "cut", "--resume").code == 0
     assert_same_outputs("cut", "whole")
 
 

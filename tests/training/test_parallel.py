@@ -90,6 +90,18 @@ def test_every_part_belongs_to_exactly_one_process() -> None:
     assert list(Group().shard(4)) == [0, 1, 2, 3]
 
 
+def test_each_process_of_a_machine_computes_on_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[object] = []
+    for name, value in {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "set_device", steps.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", steps.append)
+    Group.from_environment().__enter__()
+    assert steps == [1, "cpu:gloo,cuda:nccl"]
+
+
 @pytest.mark.slow
 def test_two_processes_with_single_pairs_compute_the_steps_of_one_with_batches_of_two(
     capsys: pytest.CaptureFixture[str],

@@ -35,7 +35,8 @@ def run(
     from flowcli.system.console import Console
 
     console = Console(quiet=quiet, verbose=verbose, json=json, log_file=log_file)
-    request = Request(inputs=(first, second), **options)
+    # Planned as one pair, which all cores of a CPU work on.
+    request = Request(inputs=(first, second), batch="1", **options)
     with loading(first, second, quiet=console.quiet):
         from flowcli.pipeline.outputs import refuse_early
 
