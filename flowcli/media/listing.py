@@ -37,6 +37,7 @@ class Listing:
             passed_over(path for path in visible if path not in plain),
             _order_note(images) if images != plain else None,
             _twice_note(images),
+            _gap_note(images),
         )
         return cls(images, tuple(note for note in notes if note))
 
@@ -113,3 +114,28 @@ def _twice_note(images: Sequence[Path]) -> str | None:
         f"{len(twice)} of {len(groups)} names occur as {' and '.join(endings)}, each image a frame of its own; "
         f"for one kind: '{twice[0][0].parent / f'*{endings[-1]}'}'"
     )
+
+
+def _gap_note(images: Sequence[Path]) -> str | None:
+    """Which numbers are missing; None where the names do not count up in equal steps for the most part."""
+    names = [re.split(r"(\d+)", path.name) for path in images]
+    if len({len(parts) for parts in names}) > 1 or len({path.parent for path in images}) > 1:
+        return None
+    changing = [place for place, column in enumerate(zip(*names, strict=True)) if len(set(column)) > 1]
+    # Numbers stand at odd places, between texts.
+    if len(changing) != 1 or changing[0] % 2 == 0:
+        return None
+    (place,) = changing
+    numbers = [int(parts[place]) for parts in names]
+    steps = [later - earlier for earlier, later in pairwise(numbers)]
+    step = min(steps)
+    if step <= 0 or 2 * steps.count(step) <= len(steps) or any(one % step for one in steps):
+        return None
+    missing = sum(steps) // step - len(steps)
+    if missing == 0:
+        return None
+    gap = next(index for index, one in enumerate(steps) if one > step)
+    digits = str(numbers[gap] + step).zfill(len(names[gap][place]))
+    first = "".join([*names[gap][:place], digits, *names[gap][place + 1 :]])
+    numbers_are = "number is" if missing == 1 else "numbers are"
+    return f"{missing} {numbers_are} missing among the images, first {first}: images beside a gap count as consecutive"

@@ -86,8 +86,7 @@ class Effort:
     def applied_to(self, settings: Settings, device: torch.device, *, stated: Mapping[str, str]) -> Settings:
         """`settings` with everything that these options decide, for weights whose file states this.
 
-        Raises UsageError for an invalid option, WeightsError for a file that holds no refiner, DeviceError for a
-        precision that the device does not have.
+        Raises UsageError for an invalid option, WeightsError for a file that holds no refiner.
         """
         if self.quality not in QUALITIES:
             raise UsageError(f"--quality {self.quality} is not known", hint=f"use {', '.join(QUALITIES)}")

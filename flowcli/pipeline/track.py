@@ -15,7 +15,7 @@ from flowcli.media.sources import name_of
 from flowcli.model.weights import find
 from flowcli.pipeline.settings import estimator_of
 from flowcli.pipeline.video import source_of
-from flowcli.pipeline.writing import all_or_none
+from flowcli.pipeline.writing import aborted_on_error
 from flowcli.system.console import Result
 from flowcli.system.outputs import output_folder, refuse_output
 from flowcli.system.signals import Interruption, StoppedError
@@ -122,7 +122,7 @@ def write(
     ends: Counter[str] = Counter()
     shown = 0
     files: list[BackgroundWriter[TrackedFrame]] = []
-    with Interruption() as interruption, all_or_none(files):
+    with Interruption() as interruption, aborted_on_error(files):
         for file in opened(outputs, source, facts, request.skip):
             # At once, so that it is aborted if the next one cannot be opened.
             files.append(BackgroundWriter(file))

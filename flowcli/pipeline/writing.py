@@ -1,4 +1,8 @@
-"""Writes estimates to all outputs: complete, partial after a signal, or none after an error."""
+"""Writes estimates to all outputs: complete, partial after a signal, or aborted after an error.
+
+What is aborted leaves no unfinished file. Files of single pairs that were written by then stay, and so does an output
+that was completed before another one could not be.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ def write_estimates(
     stamps: list[Stamp] = []
     photometric_error = PhotometricError()
     writers: list[BackgroundWriter[Estimate]] = [BackgroundWriter(writer) for writer in (*opened(), photometric_error)]
-    with all_or_none(writers):
+    with aborted_on_error(writers):
         for estimate in interruption.until_stopped(estimates):
             for writer in writers:
                 writer.write(estimate)
@@ -44,8 +48,8 @@ def write_estimates(
 
 
 @contextmanager
-def all_or_none(writers: Sequence[BackgroundWriter[Any]]) -> Iterator[None]:
-    """Aborts every writer if the block raises."""
+def aborted_on_error(writers: Sequence[BackgroundWriter[Any]]) -> Iterator[None]:
+    """Aborts every writer if the block raises, which does nothing to those that are closed by then."""
     try:
         yield
     except BaseException:

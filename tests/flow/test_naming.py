@@ -130,14 +130,28 @@ def test_an_extension_that_does_not_fit_is_refused(outputs, output):
     ("output", "video", "advice"),
     [
         ("x.flo", False, "add --save flo, or give a folder to -o"),
-        ("x.FLO", True, "give a folder to -o"),
+        ("x.FLO", True, "use .mp4, or give a folder to -o"),
         ("x.npy", True, "add --save npy, or give a folder to -o"),
-        ("x.jpg", False, "give a folder to -o"),
+        ("x.jpg", False, "use .png, or give a folder to -o"),
     ],
 )
 def test_the_output_that_an_extension_suits_is_named(output, video, advice):
     with pytest.raises(UsageError) as failure:
         plan_outputs(["video" if video else "png"], Path("clip.mov"), video=video, output=Path(output))
+    assert failure.value.hint == advice
+
+
+@pytest.mark.parametrize(
+    ("outputs", "advice"),
+    [
+        (["video"], "use .mp4, .mov, .mkv, or give a folder to -o"),
+        (["png"], "give a folder to -o"),
+        (["video", "side"], "give a folder to -o"),
+    ],
+)
+def test_the_extensions_that_fit_are_named_where_one_file_is_written(outputs, advice):
+    with pytest.raises(UsageError) as failure:
+        _names(outputs, "clip.mov", video=True, containers=(".mp4", ".mov", ".mkv"), output=Path("x.webm"))
     assert failure.value.hint == advice
 
 
@@ -161,6 +175,12 @@ def test_an_unknown_output_is_refused_with_the_known_ones():
         choose("vidoe")
     assert str(failure.value) == "--save vidoe is not known"
     assert failure.value.hint == f"did you mean video? use {', '.join(output_names())}"
+
+
+def test_an_output_that_is_in_the_list_is_not_suggested():
+    with pytest.raises(UsageError) as failure:
+        choose("flo,foo")
+    assert failure.value.hint == f"use {', '.join(output_names())}"
 
 
 def test_every_output_has_a_description():

@@ -35,7 +35,9 @@ def test_a_cut_avi_counts_every_frame_that_it_announces(make_video, codec, part)
     frames = list(source.frames())
     assert frames
     assert len(frames) + source.lost == 24
-    assert source.notes == []
+    # The frame that the cut goes through.
+    repaired = f"1 frame is damaged, first at {float(frames[-1].time):.3f} s: the decoder filled in what was missing"
+    assert source.notes in ([], [repaired])
 
 
 def test_an_avi_that_is_cut_in_its_index_has_lost_nothing(make_video):

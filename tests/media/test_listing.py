@@ -41,6 +41,33 @@ def test_signs_and_decimals_order_images_and_the_order_is_said(tmp_path, names):
 
 
 @pytest.mark.parametrize(
+    ("names", "missing", "first"),
+    [
+        (["s_1.png", "s_2.png", "s_4.png", "s_8.png", "s_9.png", "s_10.png"], "4 numbers are", "s_3.png"),
+        (["s_007.v2.png", "s_008.v2.png", "s_009.v2.png", "s_011.v2.png"], "1 number is", "s_010.v2.png"),
+        (["0.png", "5.png", "10.png", "20.png"], "1 number is", "15.png"),
+    ],
+)
+def test_missing_numbers_are_counted_and_the_first_is_named(tmp_path, names, missing, first):
+    note = f"{missing} missing among the images, first {first}: images beside a gap count as consecutive"
+    assert listed(tmp_path, *names).notes == (note,)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1.png", "2.png", "3.png"],
+        ["10.png", "20.png", "30.png"],
+        ["1000.png", "1033.png", "1067.png", "1100.png"],
+        ["a1.png", "a2.png", "b3.png", "b9.png"],
+        ["1.jpg", "1.png", "2.jpg", "2.png", "9.jpg", "9.png"],
+    ],
+)
+def test_other_names_have_no_gaps(tmp_path, names):
+    assert not any("missing" in note for note in listed(tmp_path, *names).notes)
+
+
+@pytest.mark.parametrize(
     "names",
     [
         ["take-1.png", "take-2.png", "take-10.png"],

@@ -77,6 +77,19 @@ def test_times_start_at_the_first_frame(make_video):
     assert [frame.time for frame in open_source(path).frames()] == [Fraction(i, 25) for i in range(4)]
 
 
+@pytest.mark.parametrize("name", ["damaged.mkv", "damaged.ts"])
+def test_frames_that_the_decoder_repairs_are_noted(make_video, name):
+    noise = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), np.uint8)
+    path = make_video(name, images=list(noise), codec="mpeg2video")
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 60] = bytes(byte ^ 0x5A for byte in data[middle : middle + 60])
+    path.write_bytes(data)
+    source = open_source(path)
+    assert len(list(source.frames())) == 6
+    assert source.notes == ["1 frame is damaged, first at 0.040 s: the decoder filled in what was missing"]
+
+
 def test_a_raw_stream_has_the_given_rate_or_25_frames_per_second(make_video):
     path = make_video("raw.h264", frames=5)
     source = open_source(path, rate=Fraction(30000, 1001))

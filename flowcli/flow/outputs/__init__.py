@@ -108,7 +108,7 @@ def choose(text: str) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in chosen:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
+            close = get_close_matches(name, set(known) - set(chosen), n=1)
             guess = f"did you mean {close[0]}? " if close else ""
             raise UsageError(f"--save {name} is not known", hint=f"{guess}use {', '.join(known)}")
     if not chosen:

@@ -275,18 +275,20 @@ def _as_file(output: Path | None, endings: Sequence[tuple[str, Sequence[str]]], 
         return output
     if extension in _FILE_EXTENSIONS:
         wanted = ", ".join(f"{value} ({' or '.join(known) or 'a folder'})" for value, known in endings)
-        raise UsageError(f"-o {output} does not fit what is saved: {wanted}", hint=_advice(extension, video=video))
+        hint = _advice(extension, endings, video=video)
+        raise UsageError(f"-o {output} does not fit what is saved: {wanted}", hint=hint)
     if output.exists():
         raise UsageError(f"-o {output} is a file, but a folder is needed", hint="give a folder to -o")
     return None
 
 
-def _advice(extension: str, *, video: bool) -> str:
-    """What to do where `-o` has an extension of another output."""
+def _advice(extension: str, endings: Sequence[tuple[str, Sequence[str]]], *, video: bool) -> str:
+    """What to do where `-o` has an extension that does not fit."""
     value = extension[1:]
     if value in FORMATS and extension in _endings(kind_of(value, video=video).naming, video=video, containers=()):
         return f"add --save {value}, or give a folder to -o"
-    return "give a folder to -o"
+    fitting = ", ".join(endings[0][1]) if len(endings) == 1 else ""
+    return f"use {fitting}, or give a folder to -o" if fitting else "give a folder to -o"
 
 
 def _refuse_input(output: Path, inputs: Sequence[Path]) -> None:

@@ -21,7 +21,8 @@ class Clock:
     timestamps several frames have the same one, and follow one another by 1 / `rate`. A clock that `jumps` may restart
     or jump, as in joined broadcasts: the frames from there on are a new stretch, which continues by 1 / `rate`.
     `origin` is the first frame's timestamp in seconds: given, or taken from the first frame that is stamped. `lost`
-    counts the lost frames, and `restarts` are the times at which new stretches begin.
+    counts the lost frames, `restarts` are the times at which new stretches begin, and `damaged` those of frames that
+    the decoder had to repair.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Clock:
         self.origin = origin
         self.lost = 0
         self.restarts: list[Fraction] = []
+        self.damaged: list[Fraction] = []
         self._jumps = jumps
         self._shared = shared
         self._shift = Fraction(0)
@@ -61,6 +63,20 @@ class Clock:
         """
         self._damage_ends = self._index + _DAMAGE_REACH
         self._is_damaged = True
+
+    @property
+    def notes(self) -> list[str]:
+        """What is odd about the times so far, and damage, a sentence each."""
+        notes = []
+        if self.restarts:
+            times = "once" if len(self.restarts) == 1 else f"{len(self.restarts)} times"
+            first = f"first at {float(self.restarts[0]):.3f} s"
+            notes.append(f"the clock jumps {times}, {first}; frames are taken to go on without a gap")
+        if self.damaged:
+            are = "frame is" if len(self.damaged) == 1 else "frames are"
+            first = f"first at {float(self.damaged[0]):.3f} s"
+            notes.append(f"{len(self.damaged)} {are} damaged, {first}: the decoder filled in what was missing")
+        return notes
 
     @property
     def shift(self) -> Fraction:

@@ -100,7 +100,7 @@ class VideoReader:
     @property
     def notes(self) -> list[str]:
         """Anomalies of the frames so far, a sentence each."""
-        return [*self._notes.values(), *self._restarts]
+        return [*self._notes.values(), *self._clock.notes]
 
     @property
     def origin(self) -> Fraction | None:
@@ -118,15 +118,6 @@ class VideoReader:
         # In MPEG program streams several frames share one timestamp, and after a seek the wrong one gets it.
         shared = self._container.format.name == "mpeg"
         return self.has_clock and not shared and not has_guessed_times(self._stream, self._container)
-
-    @property
-    def _restarts(self) -> list[str]:
-        if not (restarts := self._clock.restarts):
-            return []
-        times = "once" if len(restarts) == 1 else f"{len(restarts)} times"
-        return [
-            f"the clock jumps {times}, first at {float(restarts[0]):.3f} s; frames are taken to go on without a gap"
-        ]
 
     def close(self) -> None:
         """Closes the file."""
@@ -187,6 +178,8 @@ class VideoReader:
                     self._clock.lost = 0
             if selection.ended(index, time, taken=index - first):
                 return
+            if decoded.is_corrupt:
+                self._clock.damaged.append(time)
             yield self._frame(index, time, decoded)
         for subject, note in self._losses.count(self._clock, self._decoder, whole=selection == EVERYTHING):
             self._note(subject, note)
