@@ -16,8 +16,9 @@ import torch.nn.functional as F  # noqa: N812
 
 from flowcli.model.refinement import Refinement
 from flowcli.model.refiner import box
+from flowcli.model.still import MOST_NOISE
 from flowcli.model.texture import grown
-from flowcli.model.variational import warped
+from flowcli.model.variational import across, down, warped
 from raft_core.grid import pixel_grid
 from raft_core.raft import converge, is_settled
 
@@ -34,8 +35,13 @@ UPDATES = 2
 TOLERANCE = 1.0
 """How far the second update may move a twentieth of the cells, in px of half the size, as `raft_core.converge` says."""
 WINDOW = 15
-MOST_UNEXPLAINED = 30.0
-"""The mean difference in grey levels that may be left in a window of that side, in px of half the size."""
+"""The side of the windows in which both frames are compared, in px of half the size."""
+MISPLACED = 0.5
+"""By how many of these px flow may be wrong, anywhere."""
+NOISE, LEAST_NOISE = 3.0, 4.0
+"""Noise as a multiple of the median difference, if that is not too much, and what is added to it, in grey levels."""
+MOST_UNEXPLAINED = 2.0
+"""The squared difference that may be left in a window, as a multiple of what such flow and noise leave."""
 COVERED = 1.3
 """Pixels that more than so many reach, on average over their neighbours, are covered by another surface."""
 BORDER = 5
@@ -67,9 +73,11 @@ def settle(updates: Iterator[Update]) -> tuple[Update, list[int], list[bool]]:
 
 
 def explains(flow: Flow, first: Plane, second: Plane) -> list[bool]:
-    """Whether hardly anything in the first frames differs from the second ones pulled back along the flow.
+    """Whether the first frames differ from the second ones pulled back along the flow as noise and texture make them.
 
-    Pixels that leave the frame, or that the flow itself covers by others, are not judged.
+    A small thing whose motion is missed differs in a band as wide as that motion, by more than the texture beside it
+    would if the flow were wrong by half a px. Pixels that leave the frame, or that the flow itself covers by others,
+    are not judged.
     """
     height, width = flow.shape[-2:]
     x, y = (pixel_grid(height, width, like=flow) + flow).unbind(1)
@@ -77,10 +85,22 @@ def explains(flow: Flow, first: Plane, second: Plane) -> list[bool]:
     column, row = x.round().long().clamp(0, width - 1), y.round().long().clamp(0, height - 1)
     reached = (row * width + column).flatten(1)
     covered = torch.stack([is_covered(targets, pixels) for targets, pixels in zip(reached, inside, strict=True)])
-    judged = (inside & ~covered)[:, None].float()
-    difference = (warped(second, flow) - first).abs() * judged
-    left = F.avg_pool2d(difference, WINDOW, stride=WINDOW // 3, padding=WINDOW // 2).amax(dim=(1, 2, 3))
-    return [most <= MOST_UNEXPLAINED for most in left.tolist()]
+    second = warped(second, flow)
+    squared = (second - first).square() * (inside & ~covered)[:, None]
+    noise = (NOISE * squared.flatten(1).median(dim=1).values.sqrt()).clamp(max=MOST_NOISE) + LEAST_NOISE
+    texture = MISPLACED**2 * torch.maximum(steepness(first), steepness(second))
+    left = in_windows(squared) / (in_windows(texture) + noise.square()[:, None, None, None])
+    return [most <= MOST_UNEXPLAINED for most in left.amax(dim=(1, 2, 3)).tolist()]
+
+
+def steepness(plane: Plane) -> Plane:
+    """The squared gradient, in grey levels per px."""
+    return (across(plane).square() + down(plane).square()) / 4
+
+
+def in_windows(plane: Plane) -> Plane:
+    """The means of windows, which overlap by two thirds."""
+    return F.avg_pool2d(plane, WINDOW, stride=WINDOW // 3, padding=WINDOW // 2)
 
 
 def is_covered(reached: Int[Tensor, " pixels"], inside: Bool[Tensor, "height width"]) -> Bool[Tensor, "height width"]:

@@ -52,7 +52,8 @@ def only_noise_differs(first: Float[Tensor, "1 1 height width"], second: Float[T
     Tested at several scales. Noise may grow with brightness, so that windows are compared with others as bright.
     A region moves if the difference of the frames follows their gradient, by the least squares of Lucas and Kanade
     (1981): a shift (u, v) explains Ix u + Iy v of it. A motion of 0.05 px of a textured frame shows in noise of two
-    grey levels, one of 0.1 px in noise of four; frames of less than two windows a side are never still.
+    grey levels, one of 0.1 px in noise of four; frames of less than two windows a side are never still, and frames too
+    small for the largest scale with less noise only, as what soft texture makes by moving would pass for it.
     """
     side = min(first.shape[-2:])
     if side < 2 * WINDOW:
@@ -62,7 +63,8 @@ def only_noise_differs(first: Float[Tensor, "1 1 height width"], second: Float[T
         for scale in SCALES
         if side >= 2 * WINDOW * scale
     )
-    return noise and float((second - first).square().mean()) <= MOST_NOISE**2
+    most = MOST_NOISE * min(1, side / (2 * WINDOW * max(SCALES)))
+    return noise and float((second - first).square().mean()) <= most**2
 
 
 def _is_noise(
@@ -73,7 +75,7 @@ def _is_noise(
     usual = median_of_its_brightness(squared, brightness=F.avg_pool2d(mean, WINDOW))
     if bool((squared > MOST_EXCESS * (usual + rounding)).any()):
         return False
-    gradients = F.conv2d(mean, _gradients(mean), padding=1)
+    gradients = F.conv2d(F.pad(mean, (1, 1, 1, 1), mode="replicate"), _gradients(mean))
     x, y = gradients[:, :1], gradients[:, 1:]
     products = torch.cat([x * x, x * y, y * y, x * difference, y * difference, difference.square()], dim=1)
     side = [min(WINDOW * REGION, length) for length in difference.shape[-2:]]

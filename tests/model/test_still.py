@@ -106,6 +106,14 @@ def test_a_pointer_that_moves_on_a_still_screen_moves() -> None:
     assert not still(first, second)
 
 
+@pytest.mark.parametrize("side", [16, 32, 48, 64])
+@pytest.mark.parametrize("by", [(0, 1), (1, 1), (2, 3)])
+def test_soft_texture_that_moves_in_a_small_frame_moves(side: int, by: tuple[int, int]) -> None:
+    soft = 80 + 0.4 * cv2.GaussianBlur(texture(), (0, 0), 1.5)
+    down, across = by
+    assert not still(soft[9 : 9 + side, 9 : 9 + side], soft[9 + down :, 9 + across :][:side, :side])
+
+
 def test_frames_too_different_or_too_small_to_tell_are_not_still() -> None:
     assert not still(SKY, SKY, noise=20)
     assert not still(SKY[:12], SKY[:12], noise=1)
