@@ -21,6 +21,14 @@ def pixel_grid(height: int, width: int, *, like: Tensor) -> Float[Tensor, "2 hei
     return torch.stack((x, y))
 
 
+def is_inside(
+    points: Float[Tensor, "batch 2 rows columns"], *, height: int, width: int
+) -> Bool[Tensor, "batch rows columns"]:
+    """Whether points (x, y in pixels) lie within a frame of this size; unknown ones do not."""
+    x, y = points.unbind(dim=1)
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+
+
 def sample(
     image: Float[Tensor, "batch channels height width"],
     points: Float[Tensor, "batch 2 rows columns"],
@@ -51,9 +59,7 @@ def warp_by(image: Float[Tensor, "batch channels height width"], flow: Float[Ten
     """
     height, width = image.shape[-2:]
     points = pixel_grid(height, width, like=flow) + flow
-    x, y = points.unbind(dim=1)
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return Warped(sample(image, points), inside)
+    return Warped(sample(image, points), is_inside(points, height=height, width=width))
 
 
 def resize_flow(

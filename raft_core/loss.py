@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import avg_pool2d, log_softmax
 
-from raft_core.grid import pixel_grid
+from raft_core.grid import is_inside, pixel_grid
 from raft_core.precision import wide
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def matching_loss(
     channels, rows, columns = first.shape[1:]
     flow = avg_pool2d(target, 8) / 8
     match = pixel_grid(rows, columns, like=flow) + flow
-    x, y = match.unbind(1)
-    inside = (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
+    inside = is_inside(match, height=rows, width=columns)
     counted = (inside & (avg_pool2d(valid.float()[:, None], 8)[:, 0] == 1)).flatten()
     logits = wide(torch.einsum("bci,bcj->bij", first.flatten(2), second.flatten(2))) / channels**0.5
     likelihoods = log_softmax(logits.flatten(0, 1), dim=1)

@@ -9,7 +9,7 @@ from flowcli.errors import FlowcliError
 from flowcli.flow.outputs import choose
 from flowcli.model.weights import find, load
 from flowcli.pipeline.dry_run import SAMPLED_PAIRS, seconds_per_flow
-from flowcli.pipeline.settings import estimator_of, pairing_of, settle
+from flowcli.pipeline.settings import estimator_of, fix_settings, pairing_of
 from flowcli.pipeline.video import source_of
 from flowcli.system.json_text import json_text
 from flowcli.system.terminal import counted
@@ -97,7 +97,7 @@ class Speed:
             if not pairs:
                 return None
             estimator = estimator_of(request, find(request.weights), saved=choose(request.save), model=self.model)
-            settle(estimator, (meta.width, meta.height), None)
+            fix_settings(estimator, (meta.width, meta.height), None)
             self.measured[key] = seconds_per_flow(estimator, pairs)
         return self.measured[key]
 

@@ -95,7 +95,7 @@ def observe(estimator: FlowEstimator, subject: Subject, *, warm_start: bool = Fa
     """
     grid = Grid(*subject.first.shape[:2])
     on_demand = estimator.plan(grid.height, grid.width).on_demand
-    model, settings, look = estimator.model, estimator.settings, estimator.look
+    model, settings, look = estimator.model, estimator.settings, estimator.looks.full
     with torch.inference_mode(), direct_convolutions(), autocast(estimator.device, settings.precision):
         first, second = (look.upload(image) for image in (subject.first, subject.second))
         started = model.begin(first, second, on_demand=on_demand)

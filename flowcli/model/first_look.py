@@ -1,9 +1,9 @@
 """A first look: flow at half of the size to compute at, which is kept where it says what the frames show.
 
 Half the size is a quarter of the work. RAFT's error is proportional to its cell of 8 px; where motion is calm,
-refinement at both sizes makes up for a cell that is twice as large. A pair is calm if two updates settle it, and if
-nothing visible is left that the flow does not explain: a ball that flies fast may be too small to be seen at half the
-size.
+refinement at both sizes makes up for a cell that is twice as large. A pair is calm if its flow converges within two
+updates, and if nothing visible is left that the flow does not explain: a ball that flies fast may be too small to be
+seen at half the size.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from flowcli.model.refiner import box
 from flowcli.model.still import MOST_NOISE
 from flowcli.model.texture import grown
 from flowcli.model.variational import across, down, warped
-from raft_core.grid import pixel_grid
+from raft_core.grid import is_inside, pixel_grid
 from raft_core.raft import converge, is_settled
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class FirstLook:
         return FirstLook(*looks)
 
 
-def settle(updates: Iterator[Update]) -> tuple[Update, list[int], list[bool]]:
-    """The flow after the updates of a first look, the number for every pair, and whether they settle it."""
+def first_updates(updates: Iterator[Update]) -> tuple[Update, list[int], list[bool]]:
+    """The flow after the updates of a first look, the number for every pair, and whether it has converged."""
     final, taken = converge(updates, at_most=UPDATES, tolerance=TOLERANCE)
     at_last = is_settled(final, tolerance=TOLERANCE)
     return final, taken, [count < UPDATES or rests for count, rests in zip(taken, at_last, strict=True)]
@@ -80,8 +80,9 @@ def explains(flow: Flow, first: Plane, second: Plane) -> list[bool]:
     are not judged.
     """
     height, width = flow.shape[-2:]
-    x, y = (pixel_grid(height, width, like=flow) + flow).unbind(1)
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    points = pixel_grid(height, width, like=flow) + flow
+    inside = is_inside(points, height=height, width=width)
+    x, y = points.unbind(1)
     column, row = x.round().long().clamp(0, width - 1), y.round().long().clamp(0, height - 1)
     reached = (row * width + column).flatten(1)
     covered = torch.stack([is_covered(targets, pixels) for targets, pixels in zip(reached, inside, strict=True)])

@@ -57,7 +57,8 @@ class Way:
     @property
     def greys(self) -> tuple[Plane, Plane]:
         """The first and the second frames in grey values."""
-        return greys(self.firsts), greys(self.seconds)
+        first, second = ([frame.grey for frame in end if frame.grey is not None] for end in (self.firsts, self.seconds))
+        return torch.cat(first), torch.cat(second)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,10 @@ class Look:
     def grey(self, image: UInt8[NDArray[np.uint8], "height width 3"]) -> Float[Tensor, "1 1 rows columns"]:
         """A frame's image on the device in grey values from 0 to 255, at the size to refine at."""
         return grey_on(self.device, image, self.settings.refined_size(*image.shape[:2]))
+
+    def grey_of(self, frames: Sequence[Encoded]) -> Plane:
+        """Frames that may be encoded at another size, likewise."""
+        return torch.cat([self.grey(frame.source) for frame in frames])
 
     def padding(self, height: int, width: int) -> Padding:
         """The padding of frames of this size, after they are resized."""
@@ -169,8 +174,3 @@ class Look:
         """The same on the grid of this look at frames of this size."""
         rows, columns = self.padded_size(height, width)
         return resize_flow(cells, height=rows // 8, width=columns // 8)
-
-
-def greys(frames: Sequence[Encoded]) -> Plane:
-    """The grey frames as a batch."""
-    return torch.cat([frame.grey for frame in frames if frame.grey is not None])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from flowcli.flow.estimate import Direction
     from flowcli.media.frames import Frame, FramePair
     from raft_core.raft import Context
 
@@ -49,8 +50,7 @@ class Memory:
     def __init__(self) -> None:
         self.frames: dict[int, Encoded] = {}
         self.last: tuple[int, int] | None = None
-        self.forward: Float[Tensor, "1 2 rows columns"] | None = None
-        self.backward: Float[Tensor, "1 2 rows columns"] | None = None
+        self.flows: dict[Direction, Float[Tensor, "1 2 rows columns"]] = {}
         self._smaller: Memory | None = None
 
     @property
@@ -66,7 +66,8 @@ class Memory:
 
     def forget_flow(self) -> None:
         """Clears the last pair and its flow: the next pair starts cold."""
-        self.last = self.forward = self.backward = None
+        self.last = None
+        self.flows = {}
 
     def forget_frames(self) -> None:
         """Clears the encoded frames, as in a run that starts here; keeps the flow for warm start."""

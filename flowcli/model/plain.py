@@ -71,7 +71,7 @@ REACH = 12
 """How far a region extends into plain pixels around it, at half the resolution; the second half of it is blended."""
 
 
-def settled(
+def simplified(
     pairs: Sequence[FramePair], flow: Float[Tensor, "batch 2 height width"], *, backward: bool = False
 ) -> Float[Tensor, "batch 2 height width"]:
     """The flow of these pairs at their frames' size, with the simplest motion in plain regions."""
@@ -79,11 +79,11 @@ def settled(
     for pair, one in zip(pairs, flow, strict=True):
         frames = (pair.second, pair.first) if backward else (pair.first, pair.second)
         first, second = (grey_on(flow.device, frame.image, frame.image.shape[:2]) for frame in frames)
-        flows.append(settle(first, second, one[None]))
+        flows.append(simplify(first, second, one[None]))
     return torch.cat(flows)
 
 
-def settle(first: Plane, second: Plane, flow: Flow) -> Flow:
+def simplify(first: Plane, second: Plane, flow: Flow) -> Flow:
     """The same for one pair of frames in grey values from 0 to 255; flow in px."""
     height, width = flow.shape[-2:]
     if min(height, width) < 4 * CELL or not may_be_plain(first):

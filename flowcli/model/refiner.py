@@ -20,7 +20,7 @@ from flowcli.model.weights import embedded
 from flowcli.system.files import write_whole
 from raft_core import checkpoint
 from raft_core.errors import CheckpointError
-from raft_core.grid import pixel_grid, sample
+from raft_core.grid import is_inside, pixel_grid, sample
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -77,7 +77,8 @@ class Refiner(nn.Module):
         with torch.autocast(flow.device.type, enabled=False):
             points = pixel_grid(*flow.shape[-2:], like=flow) + flow
             warped = sample(second, points, outside="border") / 255
-            planes = (first / 255, warped, flow, before, inside_of(points))
+            inside = is_inside(points, height=flow.shape[-2], width=flow.shape[-1])[:, None].to(flow)
+            planes = (first / 255, warped, flow, before, inside)
             rows = max(MARGIN, PIXELS_AT_ONCE // flow.shape[-1] // CELL * CELL)
             refined = [self.band(*planes, top=top, rows=rows) for top in range(0, flow.shape[-2], rows)]
         return torch.cat(refined, dim=-2)[..., :height, :width]
@@ -107,14 +108,6 @@ class Refiner(nn.Module):
         fine = (fine + moved.view(batch, 2, 2, 1, 2, 1, rows, columns)).view(batch, 2 * PIXELS, rows, columns)
         weights = logits.view(batch, NEIGHBOURS, PIXELS, rows, columns).softmax(dim=1)
         return F.pixel_shuffle(combined(fine, weights), CELL)
-
-
-def inside_of(points: Float[Tensor, "batch 2 height width"]) -> Plane:
-    """1 where a point (x, y) lies in the frame, else 0."""
-    height, width = points.shape[-2:]
-    x, y = points.chunk(2, dim=1)
-    inside: Tensor = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return inside.to(points)
 
 
 def offered(

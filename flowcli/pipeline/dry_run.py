@@ -17,7 +17,7 @@ from flowcli.media.pairs import pairs_in
 from flowcli.model.memory_plan import amount
 from flowcli.model.quality import QUALITIES
 from flowcli.pipeline.pair import read_pair
-from flowcli.pipeline.settings import estimator_of, pairing_of, settings_record, settle
+from flowcli.pipeline.settings import estimator_of, fix_settings, pairing_of, settings_record
 from flowcli.pipeline.task import Task
 from flowcli.pipeline.video import source_of
 from flowcli.system.json_text import json_text
@@ -145,7 +145,7 @@ def plan(command: str, task: Task, meta: VideoMeta, pairs: list[FramePair]) -> D
     if not pairs:
         raise pairing_of(request).too_short(task.path)
     estimator = estimator_of(request, task.weights, saved=task.saved)
-    settle(estimator, (meta.width, meta.height), None)
+    fix_settings(estimator, (meta.width, meta.height), None)
     parse_mode(request.scale_mode, request.max_flow)
     scale = parse_scale(request.max_flow, plain_scale(request.gamma, request.background, request.wheel))
     memory_plan = estimator.plan(meta.height, meta.width)
@@ -177,7 +177,7 @@ def seconds_of_others(task: Task, model: RAFT, pairs: Sequence[FramePair], *, fl
         request = replace(task.request, quality=quality)
         estimator = estimator_of(request, task.weights, saved=task.saved, model=model)
         with suppress(DeviceError):
-            settle(estimator, (width, height), None)
+            fix_settings(estimator, (width, height), None)
             (batch,) = planned_batches(estimator, [pair], flows=flows)
             found[quality] = seconds_of(estimator, batch)
     return dict(sorted(found.items(), key=lambda item: item[1]))

@@ -14,7 +14,7 @@ from flowcli.media.images import read_images
 from flowcli.media.levels import notes_of, parse_levels
 from flowcli.pipeline.colour_scale import colours_of
 from flowcli.pipeline.run import Run, removing_empty_folders
-from flowcli.pipeline.settings import estimator_of, settle
+from flowcli.pipeline.settings import estimator_of, fix_settings
 from flowcli.pipeline.task import Task
 from flowcli.system.signals import Interruption, StoppedError
 
@@ -32,7 +32,7 @@ def estimate_pair(request: Request, console: Console) -> Result:
     pair, meta = read_pair(request)
     check_outputs(task.outputs, request.inputs, overwrite=request.overwrite)
     estimator = estimator_of(request, task.weights, saved=task.saved)
-    settle(estimator, (meta.width, meta.height), None)
+    fix_settings(estimator, (meta.width, meta.height), None)
     started = time.monotonic()
     (estimate,) = estimator.estimate([pair])
     colours = colours_of(

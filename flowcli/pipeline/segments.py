@@ -103,9 +103,8 @@ class Journal:
     def close_segment(self, segment: Segment, memory: Memory) -> None:
         """Records the next segment as closed, with the state from which the one after it starts."""
         folder = folder_of(self.folder, len(self.closed))
-        flows = {"forward": memory.forward, "backward": memory.backward}
         kept = io.BytesIO()
-        arrays: dict[str, Any] = {name: flow.cpu().numpy() for name, flow in flows.items() if flow is not None}
+        arrays: dict[str, Any] = {way: flow.cpu().numpy() for way, flow in memory.flows.items()}
         np.savez(kept, **arrays)
         write_whole(folder / "memory.npz", kept.getbuffer())
         write_segment(folder, segment, last=memory.last)
@@ -120,10 +119,7 @@ class Journal:
             last = json.loads((folder / "segment.json").read_bytes())["last"]
             memory.last = last and tuple(last)
             with np.load(folder / "memory.npz") as flows:
-                memory.forward, memory.backward = (
-                    torch.from_numpy(flows[name]).to(device) if name in flows else None
-                    for name in ("forward", "backward")
-                )
+                memory.flows = {way: torch.from_numpy(flow).to(device) for way, flow in flows.items()}
         return memory
 
     @property

@@ -69,7 +69,7 @@ def estimator_of(
     return estimator_for(model or weights, device=request.device, effort=effort_of(request), settings=settings)
 
 
-def settle(estimator: FlowEstimator, size: tuple[int, int], resolved: Mapping[str, Any] | None) -> None:
+def fix_settings(estimator: FlowEstimator, size: tuple[int, int], resolved: Mapping[str, Any] | None) -> None:
     """Fixes the estimator's settings: as planned for frames of `size` (width, height), or as `resolved` earlier.
 
     Resolved settings also set the number of threads of this process.

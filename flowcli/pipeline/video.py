@@ -17,7 +17,7 @@ from flowcli.media.sources import is_pipe, open_pair, open_source
 from flowcli.pipeline.colour_scale import colours_of, sampled_speeds
 from flowcli.pipeline.run import Run, removing_empty_folders
 from flowcli.pipeline.segments import Journal, check_journal
-from flowcli.pipeline.settings import estimator_of, pairing_of, settle
+from flowcli.pipeline.settings import estimator_of, fix_settings, pairing_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -109,7 +109,7 @@ def run_of(
     """A run for the frames of a source; settings and colour scale that an earlier process `resolved` are kept."""
     request, meta = task.request, source.meta
     estimator = estimator_of(request, task.weights, saved=task.saved, model=model)
-    settle(estimator, (meta.width, meta.height), resolved)
+    fix_settings(estimator, (meta.width, meta.height), resolved)
     colours = colours_of(
         request,
         task.all_outputs,

@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from flowcli.evaluation.summary import evaluate
 from flowcli.model.estimator import estimator_for
-from flowcli.model.first_look import FirstLook, settle
+from flowcli.model.first_look import FirstLook, first_updates
 from flowcli.model.refinement import LEARNED, Refinement
 from flowcli.model.resize import grey_on
 from flowcli.training.augmentation.generated import augment
@@ -123,9 +123,9 @@ class RefinerPool:
         passes = REFINEMENTS[turn // len(UPDATES) % len(REFINEMENTS)]
         refined = Refinement(passes=passes).apply(first, second, before)
         if turn % FIRST_LOOKS:
-            looked, settled = self.look_first(batch.first, batch.second)
+            looked, converged = self.look_first(batch.first, batch.second)
             passed = Refinement(passes=FirstLook().full.passes).apply(first, second, looked)
-            calm = torch.tensor(settled)[:, None, None, None]
+            calm = torch.tensor(converged)[:, None, None, None]
             before, refined = torch.where(calm, looked, before), torch.where(calm, passed, refined)
         return RefinerBatch(first, second, before, refined, batch.flow)
 
@@ -135,9 +135,9 @@ class RefinerPool:
         halves = [F.avg_pool2d(frames.float(), 2).round().byte() for frames in (first, second)]
         device = next(self.raft.parameters()).device
         encoded = self.raft.begin(*(to_model_range(frames.to(device)) for frames in halves))
-        final, _, settled = settle(self.raft.updates(encoded.correlation, encoded.context))
+        final, _, converged = first_updates(self.raft.updates(encoded.correlation, encoded.context))
         flow = FirstLook().small.apply(grey(halves[0]), grey(halves[1]), final.upsampled().cpu())
-        return resize_flow(flow, height=height, width=width), settled
+        return resize_flow(flow, height=height, width=width), converged
 
 
 def grey(frames: Tensor) -> Plane:

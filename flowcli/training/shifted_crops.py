@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from flowcli.training.augmentation.generated import AugmentedBatch
+from raft_core.grid import is_inside, pixel_grid
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -38,8 +39,5 @@ def shifted_crops(
         second.append(image[:, top - y : top - y + crop[0], left - x : left - x + crop[1]])
     flow = shifts.float().to(images.device)[:, :, None, None].expand(batch, 2, *crop)
     everywhere = torch.ones(batch, *crop, dtype=torch.bool, device=images.device)
-    height, width = crop
-    x_end = torch.arange(width, device=images.device) + flow[:, 0]
-    y_end = torch.arange(height, device=images.device)[:, None] + flow[:, 1]
-    inside = (x_end >= 0) & (x_end <= width - 1) & (y_end >= 0) & (y_end <= height - 1)
+    inside = is_inside(pixel_grid(*crop, like=flow) + flow, height=crop[0], width=crop[1])
     return AugmentedBatch(torch.stack(first), torch.stack(second), flow.contiguous(), everywhere, inside)

@@ -14,7 +14,7 @@ from flowcli.media.pairs import pairs_of
 from flowcli.media.pyav import VideoWriter
 from flowcli.model.weights import load
 from flowcli.pipeline.request import Request
-from flowcli.pipeline.settings import estimator_of, settle
+from flowcli.pipeline.settings import estimator_of, fix_settings
 from flowcli.pipeline.task import Task
 from flowcli.pipeline.video import estimate_video, source_of
 from flowcli.system.console import Console
@@ -34,7 +34,7 @@ def pipeline() -> Iterator[Figure]:
         task = Task.of(request)
         model = load(task.weights)
         estimator = estimator_of(request, task.weights, model=model)
-        settle(estimator, (WIDTH, HEIGHT), None)
+        fix_settings(estimator, (WIDTH, HEIGHT), None)
         with source_of(request) as source:
             pairs = list(pairs_of(source.frames()))
         flows = [estimate.flow for estimate in estimator.estimate(pairs)]

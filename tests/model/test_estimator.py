@@ -119,7 +119,7 @@ def test_without_warm_start_every_pair_starts_cold() -> None:
     memory = Memory()
     estimates = list(estimator(warm_start=False).estimate(pair_up(frames(3)), memory=memory))
     assert [estimate.warm for estimate in estimates] == [False, False]
-    assert memory.forward is None
+    assert not memory.flows
     for estimate in estimates:
         torch.testing.assert_close(estimate.forward[None], upsample_bilinear(coarse(estimate.pair)), rtol=0, atol=1e-4)
 
@@ -378,8 +378,7 @@ def test_a_warm_pair_starts_from_refined_flow_if_flow_is_refined() -> None:
     warm = estimator(refinement=Refinement())
     memory = Memory()
     (estimate,) = warm.estimate(pair_up(frames(2)), memory=memory)
-    assert memory.forward is not None
-    assert torch.equal(memory.forward, warm.look.coarse(estimate.forward[None]))
+    assert torch.equal(memory.flows["forward"], warm.looks.full.coarse(estimate.forward[None]))
 
 
 def test_a_warm_backward_pair_starts_from_the_last_flow_carried_against_itself() -> None:

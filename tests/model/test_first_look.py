@@ -13,7 +13,7 @@ from torch import Tensor
 from flowcli.media.frames import Frame, FramePair
 from flowcli.media.pairs import pair_up
 from flowcli.model.estimator import FlowEstimator
-from flowcli.model.first_look import TOLERANCE, FirstLook, explains, settle
+from flowcli.model.first_look import TOLERANCE, FirstLook, explains, first_updates
 from flowcli.model.memory import Memory
 from flowcli.model.memory_plan import Plan
 from flowcli.model.quality import Effort
@@ -131,8 +131,8 @@ def test_a_pair_may_start_from_earlier_flow_at_either_size() -> None:
     first, second, third = warm.estimate(pair_up(frames(*(frame.image for frame in (*CALM, FAST[1])))), memory=memory)
     assert [each.warm for each in (first, second, third)] == [False, True, True]
     assert [each.half_size for each in (first, second, third)] == [True, True, False]
-    assert memory.forward is not None and third.forward is not None
-    assert torch.equal(memory.forward, warm.look.coarse(third.forward[None]))
+    assert third.forward is not None
+    assert torch.equal(memory.flows["forward"], warm.looks.full.coarse(third.forward[None]))
     pair = FramePair(*CALM[:2], continues=False)
     (cold,) = estimator().estimate([pair])
     (given,) = estimator().estimate(
@@ -202,11 +202,11 @@ def update(*shares: float, iteration: int) -> Update:
     return Update(iteration, flow, nothing, nothing, nothing, delta, flow, None)
 
 
-def test_a_first_look_settles_pairs_within_two_updates() -> None:
+def test_the_flow_of_calm_pairs_converges_within_two_updates() -> None:
     assert MOVING == 0.05
     updates = [update(0, 0.5, 0.5, iteration=0), update(0.5, 0.04, 0.06, iteration=1), update(0, 0, 0, iteration=2)]
-    final, taken, settled = settle(iter(updates))
-    assert (taken, settled) == ([1, 2, 2], [True, True, False])
+    final, taken, converged = first_updates(iter(updates))
+    assert (taken, converged) == ([1, 2, 2], [True, True, False])
     assert final.flow[:, 0, 0, 0].tolist() == [0, 1, 1]
 
 

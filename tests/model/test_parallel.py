@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from flowcli.api import Estimator
-from flowcli.model.estimator import FlowEstimator
+from flowcli.model.looks import Looks
 from flowcli.model.parallel import on_cores, threads_of
 from raft_core.convolution import DIRECT, direct_convolutions
 from raft_core.raft import RAFT
@@ -80,13 +80,13 @@ def test_one_at_once_is_computed_by_the_caller_with_its_threads() -> None:
 
 
 def test_all_cores_work_on_a_pair_that_is_alone(compute, make_images, monkeypatch: pytest.MonkeyPatch) -> None:
-    threads, estimate = [], FlowEstimator.estimate_together
+    threads, estimate = [], Looks.at_full_size
 
-    def noted(*arguments: Any) -> Any:
+    def noted(*arguments: Any, **options: Any) -> Any:
         threads.append(torch.get_num_threads())
-        return estimate(*arguments)
+        return estimate(*arguments, **options)
 
-    monkeypatch.setattr(FlowEstimator, "estimate_together", noted)
+    monkeypatch.setattr(Looks, "at_full_size", noted)
     shots = make_images(count=2)
     assert compute("pair", shots / "0.png", shots / "1.png", "-o", shots).code == 0
     estimator = Estimator(RAFT(), device="cpu", iterations=1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from flowcli.model.plain import border, settle, shown_at_border
+from flowcli.model.plain import border, shown_at_border, simplify
 from flowcli.model.texture import HALF, averaged, by_scale
 from tests.model.test_still import shifted, texture
 
@@ -38,12 +38,12 @@ def flow_of(mask: NDArray[np.bool_], within: tuple[float, float], around: tuple[
 
 
 def after(first: Picture, second: Picture, flow: Picture, *, noise: float = 0.0) -> Picture:
-    """The settled flow, of pictures with Gaussian noise of their own and rounded to grey levels."""
+    """The simplified flow, of pictures with Gaussian noise of their own and rounded to grey levels."""
     dice = np.random.default_rng(1)
     seen = [np.clip(picture + dice.normal(size=picture.shape) * noise, 0, 255).round() for picture in (first, second)]
     one, other = (torch.from_numpy(picture.astype(np.float32))[None, None] for picture in seen)
-    settled = settle(one, other, torch.from_numpy(flow).permute(2, 0, 1)[None])
-    return np.asarray(settled[0].permute(1, 2, 0).numpy(), np.float32)
+    simplified = simplify(one, other, torch.from_numpy(flow).permute(2, 0, 1)[None])
+    return np.asarray(simplified[0].permute(1, 2, 0).numpy(), np.float32)
 
 
 def error(flow: Picture, truth: tuple[float, float], where: NDArray[np.bool_]) -> float:

@@ -22,6 +22,7 @@ from flowcli.cli.app import run
 from flowcli.errors import UsageError
 from flowcli.media.pyav import VideoReader, VideoWriter, join_videos
 from flowcli.model.estimator import FlowEstimator
+from flowcli.model.looks import Looks
 from flowcli.pipeline.segments import in_segments
 from flowcli.system.lock import Lock
 from tests.outputs import files_below, times_of
@@ -139,7 +140,7 @@ def test_a_run_in_which_nothing_has_moved_yet_goes_on(compute, make_images, monk
     line = ("video", "shots", "--save", "flo", "--segment", 2, "--warm-start", "--refine", "variational")
     assert compute(*line, "-o", "whole").code == 0
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(FlowEstimator, "estimate_together", Mock(side_effect=Killed))
+        patch.setattr(Looks, "at_full_size", Mock(side_effect=Killed))
         compute(*line, "-o", "cut")
     assert compute(*line, "-o", "cut", "--resume").code == 0
     assert_same_outputs("cut", "whole")

@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import grid_sample, interpolate
 
 from flowcli.training.augmentation.photometry import blur, recolour
+from raft_core.grid import is_inside, pixel_grid
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, UInt8
@@ -207,6 +208,4 @@ def _erase(
 
 def _lands_inside(flow: Float[Tensor, "batch 2 height width"]) -> Bool[Tensor, "batch height width"]:
     height, width = flow.shape[-2:]
-    x = torch.arange(width, device=flow.device) + flow[:, 0]
-    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
-    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return is_inside(pixel_grid(height, width, like=flow) + flow, height=height, width=width)

@@ -19,6 +19,7 @@ from flowcli.training.synthesis.sensor import Sensor, draw_sensor, recorded
 from flowcli.training.synthesis.settings import SceneSettings
 from flowcli.training.synthesis.shapes import Shapes, coverage, draw_shapes, unit_coordinates
 from flowcli.training.synthesis.textures import TextureBank, gather
+from raft_core.grid import is_inside
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, UInt8
@@ -256,7 +257,7 @@ def _visible(canvas: _Canvas) -> Bool[Tensor, "batch height width"]:
     """A mask of first-frame pixels whose layer is on top at their target in the second frame."""
     height, width = canvas.target.shape[-2:]
     x, y = canvas.target.unbind(1)
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    inside = is_inside(canvas.target, height=height, width=width)
     there = y.round().long().clamp(0, height - 1) * width + x.round().long().clamp(0, width - 1)
     seen = canvas.tops[1].flatten(1).gather(1, there.flatten(1)).view_as(there)
     return inside & (seen == canvas.tops[0])
