@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ from flowcli.media.sources import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from flowcli.pipeline.request import Request
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Clip:
     def folder(self) -> Path:
         """The folder of the clip, relative to that of the batch."""
         return Path(self.key).parent
+
+    def asked(self, request: Request, folder: Path) -> Request:
+        """The request for this clip of a batch that writes below `folder`; an earlier run of it is resumed."""
+        own = replace(request, **self.options)
+        return replace(own, inputs=self.inputs, output=folder / self.folder, name=self.name, resume=True)
 
 
 def discover(

@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from flowcli.errors import FlowcliError
-from flowcli.flow.outputs import choose
+from flowcli.flow.outputs import check_outputs, choose
 from flowcli.model.weights import find, load
 from flowcli.pipeline.dry_run import SAMPLED_PAIRS, seconds_per_flow
+from flowcli.pipeline.segments import check_journal
 from flowcli.pipeline.settings import estimator_of, fix_settings, pairing_of
+from flowcli.pipeline.task import Task
 from flowcli.pipeline.video import source_of
 from flowcli.system.json_text import json_text
 from flowcli.system.terminal import counted
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from flowcli.batch.clips import Clip
     from flowcli.media.sources import Source
+    from flowcli.model.weights import Weights
     from flowcli.pipeline.request import Request
     from raft_core.raft import RAFT
 
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
 class ClipPlan:
     """A clip as its container describes it; unknown values are None; `error` states why it cannot be computed.
 
-    `seconds` is the length of the clip, `computing_seconds` the estimated time to compute its flow with one worker.
+    `seconds` is the length of the clip, `computing_seconds` the estimated time to compute its flow with one worker: 0
+    for a clip that an earlier run `finished`.
     """
 
     clip: str
@@ -38,12 +42,21 @@ class ClipPlan:
     size_bytes: int
     error: str | None = None
     computing_seconds: float | None = None
+    finished: bool = False
 
     def row(self) -> list[str]:
         """The clip as a row of a table."""
         size = f"{self.size_bytes / 1e6:.1f}"
-        times = [shown_time(seconds) for seconds in (self.seconds, self.computing_seconds)]
-        return [self.clip, shown(self.frames), shown(self.pairs), *times, size, self.error or ""]
+        computing = "finished" if self.finished else shown_time(self.computing_seconds)
+        return [
+            self.clip,
+            shown(self.frames),
+            shown(self.pairs),
+            shown_time(self.seconds),
+            computing,
+            size,
+            self.error or "",
+        ]
 
 
 @dataclass(frozen=True)
@@ -53,10 +66,11 @@ class BatchPlan:
     clips: Sequence[ClipPlan]
 
     @classmethod
-    def of(cls, clips: Sequence[Clip], request: Request) -> BatchPlan:
-        """Opens every clip once; a clip that cannot be opened has its error in its plan."""
-        speed = Speed(load(find(request.weights)))
-        return cls([plan_clip(clip, request, speed) for clip in clips])
+    def of(cls, clips: Sequence[Clip], request: Request, folder: Path) -> BatchPlan:
+        """Opens every clip once; one that cannot be computed, or written below `folder`, has its error in its plan."""
+        weights = find(request.weights)
+        speed = Speed(load(weights))
+        return cls([plan_clip(clip, clip.asked(request, folder), weights, speed) for clip in clips])
 
     def rows(self) -> list[list[str]]:
         """A header, a row for each clip, and the totals."""
@@ -102,20 +116,36 @@ class Speed:
         return self.measured[key]
 
 
-def plan_clip(clip: Clip, request: Request, speed: Speed) -> ClipPlan:
-    """The plan of one clip."""
+def plan_clip(clip: Clip, request: Request, weights: Weights, speed: Speed) -> ClipPlan:
+    """The plan of one clip with its own request."""
     size_bytes = sum(file.stat().st_size for path in clip.inputs for file in files_of(path))
-    own = replace(request, inputs=clip.inputs, **clip.options)
     try:
-        with source_of(own) as source:
+        with source_of(request) as source:
             count, rate = source.meta.frame_count, source.meta.rate
-            flows = pairing_of(own).flows_of(source.meta)
-            each = speed.of(own, source) if flows else None
+            flows = pairing_of(request).flows_of(source.meta)
+            finished = is_finished(clip, request, weights, images=source.meta.names)
+            each = 0.0 if finished else speed.of(request, source) if flows else None
         seconds = None if count is None else float(count / rate)
         computing = None if flows is None or each is None else flows * each
-        return ClipPlan(clip.key, count, flows, seconds, size_bytes, None, computing)
+        return ClipPlan(clip.key, count, flows, seconds, size_bytes, None, computing, finished)
     except FlowcliError as error:
         return ClipPlan(clip.key, None, None, None, size_bytes, str(error))
+
+
+def is_finished(clip: Clip, request: Request, weights: Weights, *, images: tuple[str, ...]) -> bool:
+    """Whether an earlier run finished this clip, of images with these names if it has any.
+
+    Raises UsageError for an unfinished run of another job, and for outputs that must not be overwritten.
+    """
+    if request.output is None or not request.output.is_dir():
+        return False
+    task = Task.of(request, video=clip.second is None, weights=weights)
+    if task.report.exists() and task.finished():
+        return True
+    # A job is the content of whole inputs.
+    resumes = task.journal.exists() and check_journal(task.journal, task.job, resume=True, overwrite=request.overwrite)
+    check_outputs(task.of_images(images).outputs, request.inputs, overwrite=request.overwrite or resumes)
+    return False
 
 
 def files_of(path: Path) -> list[Path]:

@@ -61,9 +61,7 @@ class Work:
     @cached_property
     def own(self) -> Request:
         """The request for this clip."""
-        place = self.folder / self.clip.folder
-        options = {**self.clip.options, "inputs": self.clip.inputs, "output": place, "name": self.clip.name}
-        return replace(self.request, **options, resume=True)
+        return self.clip.asked(self.request, self.folder)
 
     @cached_property
     def asked(self) -> str:

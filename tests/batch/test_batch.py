@@ -342,6 +342,21 @@ def test_a_dry_run_lists_the_clips_and_writes_nothing(compute, clips: Path) -> N
     assert not Path("out").exists()
 
 
+def test_a_dry_run_tells_which_clips_are_finished_and_which_outputs_are_in_the_way(compute, make_video) -> None:
+    Path("clips").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        make_video(f"clips/{name}", frames=3)
+    assert compute("batch", "clips", *SAVE).code == 0
+    Path("out/b_flow.json").unlink()
+    ended = compute("batch", "clips", *SAVE, "--dry-run", "--json")
+    first, second = json.loads("\n".join(ended.out))["clips"]
+    assert (first["finished"], first["computing_seconds"], first["error"]) == (True, 0, None)
+    assert (second["finished"], second["error"]) == (False, "out/b_flow/000000.flo exists already")
+    (again,) = json.loads("\n".join(compute("batch", "clips", *SAVE, "--dry-run", "--json", "-y").out))["clips"][1:]
+    assert again["error"] is None and again["computing_seconds"] > 0
+    assert any("finished" in line.split() for line in compute("batch", "clips", *SAVE, "--dry-run").out)
+
+
 def test_a_batch_that_is_stopped_says_how_it_goes_on(compute, make_video, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("clips").mkdir()
     for name, frames in (("a.mp4", 2), ("b.mp4", 6)):

@@ -128,7 +128,7 @@ def run(
             console.say(f"note: {note}")
     clips = shard_of(clips, shard)
     if dry_run:
-        console.table(BatchPlan.of(clips, request))
+        console.table(BatchPlan.of(clips, request, target))
         return
     batch = run_batch(
         clips,
