@@ -10,10 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from raft_core.config import LARGE, SMALL, RaftConfig
 from raft_core.raft import RAFT
-from tests.benchmarks import figures
+from tests.benchmarks import figures, gpu
 from tests.benchmarks.__main__ import OTHERS
 from tests.benchmarks.figures import Figure, append_to_history, earlier_ratios, line_of, medians
-from tests.benchmarks.models import HEIGHT, WIDTH
+from tests.benchmarks.gpu import CPU
+from tests.benchmarks.models import HEIGHT, WIDTH, ours
 from tests.benchmarks.speed import operations_of
 
 MACHINE = {"processor": "Z80", "threads": 1}
@@ -53,6 +54,17 @@ def test_compared_functions_alternate_and_the_first_round_does_not_count() -> No
     seconds = medians(rounds=2, one=lambda: calls.append("one"), other=lambda: calls.append("other"))
     assert calls == ["one", "other"] * 3
     assert list(seconds) == ["one", "other"]
+
+
+def test_the_rates_on_a_gpu_are_measured_for_every_size_precision_and_quality(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU, by the same functions."""
+    monkeypatch.setattr(gpu, "SIZES", {"wide": (128, 136, 2), "square": (128, 128, 1)})
+    monkeypatch.setattr(gpu, "PRECISIONS", {"fp32": torch.float32})
+    found = list(gpu.rates(ours("convex"), CPU))
+    assert [figure.name for figure in found] == [
+        f"raft-small-convex, {size}, {name}" for size in ("wide", "square") for name in ("fp32", "balanced", "fast")
+    ]
+    assert all(figure.value > 0 and figure.unit == "/s" for figure in found)
 
 
 def test_every_benchmark_has_a_name_on_the_command_line() -> None:

@@ -12,11 +12,14 @@ import pytest
 import torch
 
 import flowcli
+from flowcli.media.demo_clip import fan_frames_at
 from flowcli.media.frames import Frame, FramePair
-from flowcli.model.device import autocast
+from flowcli.model.device import PRECISIONS, autocast
 from flowcli.model.estimator import FlowEstimator
+from flowcli.model.quality import Effort
 from flowcli.model.refinement import LEARNED, Refinement
 from flowcli.model.settings import Settings
+from flowcli.model.weights import DEFAULT, find, load
 from flowcli.training.batches import draw_rendered
 from flowcli.training.cuda_graphs import CudaGraphStep
 from flowcli.training.learning import learn, learning_of
@@ -92,6 +95,19 @@ def test_refined_flow_equals_that_of_the_cpu(method: Refinement) -> None:
         )
     assert (on_cpu - planes).norm(dim=1).mean() > 0.1
     assert (on_gpu - on_cpu).norm(dim=1).mean() < 0.02
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+@pytest.mark.parametrize("quality", ["balanced", "fast", "best"])
+def test_flow_by_quality_stays_near_that_of_the_cpu(quality: str, name: str) -> None:
+    """With the embedded weights, the refiner, and a first look that is enough for some of these pairs."""
+    model = load(find(DEFAULT))
+    frames = [*fan_frames_at((0, 1), 240, 320), *fan_frames_at((8, 9), 240, 320, slower=16)]
+    pairs = [FramePair(*frames[i : i + 2], continues=False) for i in (0, 2)]
+    settings = Effort(quality=quality).applied_to(Settings(batch=2), CPU, stated=model.metadata)
+    expected = list(flows(model, pairs, CPU, replace(settings, precision=torch.float32)))
+    found = list(flows(model, pairs, CUDA, replace(settings, precision=PRECISIONS[name])))
+    assert max(np.linalg.norm(a - b, axis=2).mean() for a, b in zip(expected, found, strict=True)) < 0.05
 
 
 def test_flow_carried_forward_equals_that_of_the_cpu() -> None:

@@ -29,9 +29,10 @@ HEIGHT, WIDTH = 440, 1024
 
 
 def ours(size: str) -> RAFT:
-    """flowcli's model: with the embedded weights for `small`, with random ones for `large`."""
+    """flowcli's model: with the embedded weights for `small` and `convex`, with random ones for `large`."""
     torch.manual_seed(0)
-    return (load(find("raft-small")) if size == "small" else RAFT(LARGE)).eval()
+    embedded = {"small": "raft-small", "convex": "raft-small-convex"}
+    return (load(find(embedded[size])) if size in embedded else RAFT(LARGE)).eval()
 
 
 def theirs(model: RAFT) -> Any:
