@@ -13,6 +13,7 @@ from flowcli.model.resize import grey_on, resized_on
 from raft_core.grid import resize_flow
 from raft_core.images import Padding, to_model_range
 from raft_core.raft import Context, converge, last
+from raft_core.upsample import FACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from raft_core.correlation import Correlation
     from raft_core.raft import RAFT, Update
 
-    Cells = Float[Tensor, "batch 2 rows columns"]
+    CoarseFlow = Float[Tensor, "batch 2 rows columns"]
     """Flow on the 1/8 grid, in its pixels."""
 
 
@@ -42,7 +43,7 @@ class Way:
     firsts: Sequence[Encoded]
     seconds: Sequence[Encoded]
     correlation: Correlation
-    start: Cells | None
+    start: CoarseFlow | None
 
     @property
     def height(self) -> int:
@@ -112,7 +113,7 @@ class Look:
         memory: Memory,
         *,
         on_demand: bool,
-        start: Callable[[Direction], Cells | None],
+        start: Callable[[Direction], CoarseFlow | None],
     ) -> Iterator[Way]:
         """The directions that the settings ask for, of pairs whose frames are encoded in `memory`."""
         firsts, seconds = memory.ends(batch)
@@ -156,7 +157,7 @@ class Look:
         refinement = self.settings.refinement
         return flow if refinement is None else refinement.apply(*way.greys, flow)
 
-    def given(self, batch: Sequence[FramePair]) -> Cells | None:
+    def given(self, batch: Sequence[FramePair]) -> CoarseFlow | None:
         """The flow that the pairs of a batch are to start from, in cells, 0 where it is unknown; None without any."""
         flows = [pair.initial_flow for pair in batch if pair.initial_flow is not None]
         if len(flows) < len(batch):
@@ -164,13 +165,14 @@ class Look:
         flow = torch.stack(flows).to(self.device, torch.float32)
         return self.coarse(torch.where(flow.isfinite().all(dim=1, keepdim=True), flow, 0))
 
-    def coarse(self, flow: Flow) -> Cells:
+    def coarse(self, flow: Flow) -> CoarseFlow:
         """Flow at the source's size as updates start from it: averaged over cells of the 1/8 grid, in cells."""
         height, width = flow.shape[-2:]
         rows, columns = self.settings.resizing.size(height, width)
-        return F.avg_pool2d(self.padding(height, width).pad(resize_flow(flow, height=rows, width=columns)), 8) / 8
+        padded = self.padding(height, width).pad(resize_flow(flow, height=rows, width=columns))
+        return F.avg_pool2d(padded, FACTOR) / FACTOR
 
-    def fitted(self, cells: Cells, height: int, width: int) -> Cells:
+    def fitted(self, coarse: CoarseFlow, height: int, width: int) -> CoarseFlow:
         """The same on the grid of this look at frames of this size."""
         rows, columns = self.padded_size(height, width)
-        return resize_flow(cells, height=rows // 8, width=columns // 8)
+        return resize_flow(coarse, height=rows // FACTOR, width=columns // FACTOR)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from flowcli.flow.estimate import Direction
     from flowcli.media.frames import FramePair
-    from flowcli.model.look import Cells
+    from flowcli.model.look import CoarseFlow
     from flowcli.model.settings import Settings
     from flowcli.model.variational import Flow
     from raft_core.raft import RAFT
@@ -139,12 +139,12 @@ class Looks:
         """Whether pairs start from an earlier pair's flow."""
         return self.settings.warm_start and memory.last is not None
 
-    def starts(self, look: Look, batch: list[FramePair], memory: Memory) -> Callable[[Direction], Cells | None]:
+    def starts(self, look: Look, batch: list[FramePair], memory: Memory) -> Callable[[Direction], CoarseFlow | None]:
         """The flow from which a look at these pairs starts, by direction: what they are given, or what was before."""
         given = look.given(batch)
         offsets = memory.offsets_to(batch) if self.is_warm(memory) else []
 
-        def start(direction: Direction) -> Cells | None:
+        def start(direction: Direction) -> CoarseFlow | None:
             if given is not None and direction in ("forward", self.settings.direction):
                 return given
             sign = 1 if direction == "forward" else -1

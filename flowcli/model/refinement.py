@@ -6,7 +6,7 @@ EpicFlow (Revaud et al., CVPR 2015) and DIS (Kroeger et al., ECCV 2016) end with
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +17,8 @@ from flowcli.model.refiner import PIXELS_AT_ONCE, Refiner, refiner_on
 from flowcli.system.opencv import cv2
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flowcli.model.variational import Flow, Plane
 
 STATED = {"refine": "variational"}
@@ -47,11 +49,11 @@ class Refinement:
     def apply(self, first: Plane, second: Plane, flow: Flow) -> Flow:
         """The refined flow (batch, 2, height, width) in px, of grey frames (batch, 1, height, width) from 0 to 255."""
         smooth = smoothed(first), smoothed(second)
-        refined = self.descend(*smooth, flow)
+        refined = descend(*smooth, flow, passes=self.passes, iterations=self.iterations)
         if not self.learned:
             return refined
         corrected = self.correct(first, second, refined, before=flow)
-        return replace(self, passes=(1,), iterations=self.last).descend(*smooth, corrected)
+        return descend(*smooth, corrected, passes=(1,), iterations=self.last)
 
     def correct(self, first: Plane, second: Plane, refined: Flow, *, before: Flow) -> Flow:
         """The flow after the network; `before` is RAFT's own flow."""
@@ -73,23 +75,24 @@ class Refinement:
         """The network, on the device."""
         return refiner_on(device, self.weights, sha256=self.sha256)
 
-    def descend(self, first: Plane, second: Plane, flow: Flow) -> Flow:
-        """The flow after all passes over these frames as they are."""
-        *smaller, passes = self.passes
-        if smaller:
-            halves = [F.avg_pool2d(plane, 2, ceil_mode=True) for plane in (first, second, flow / 2)]
-            moved = replace(self, passes=tuple(smaller)).descend(*halves) - halves[-1]
-            moved = F.interpolate(2 * moved, scale_factor=2, mode="bilinear", align_corners=False)
-            flow = flow + moved[..., : flow.shape[-2], : flow.shape[-1]]
-        lower = by_opencv if flow.device.type == "cpu" else variational.refine
-        median = median_by_opencv if flow.device.type == "cpu" else variational.median
-        for _ in range(passes):
-            flow = median(lower(first, second, flow, iterations=self.iterations, relaxations=RELAXATIONS))
-        return flow
-
 
 LEARNED = Refinement(passes=(3, 0), learned=True)
 """The network after passes at half the size."""
+
+
+def descend(first: Plane, second: Plane, flow: Flow, *, passes: Sequence[int], iterations: int) -> Flow:
+    """The flow after all passes over these frames as they are; `passes` and `iterations` are those of a Refinement."""
+    *smaller, here = passes
+    if smaller:
+        halves = [F.avg_pool2d(plane, 2, ceil_mode=True) for plane in (first, second, flow / 2)]
+        moved = descend(*halves, passes=smaller, iterations=iterations) - halves[-1]
+        moved = F.interpolate(2 * moved, scale_factor=2, mode="bilinear", align_corners=False)
+        flow = flow + moved[..., : flow.shape[-2], : flow.shape[-1]]
+    lower = by_opencv if flow.device.type == "cpu" else variational.refine
+    median = median_by_opencv if flow.device.type == "cpu" else variational.median
+    for _ in range(here):
+        flow = median(lower(first, second, flow, iterations=iterations, relaxations=RELAXATIONS))
+    return flow
 
 
 def smoothed(plane: Plane) -> Plane:
