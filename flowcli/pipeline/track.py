@@ -105,7 +105,8 @@ def opened(outputs: dict[str, Path], source: Source, facts: dict[str, object], s
     if "json" in outputs:
         yield record(outputs["json"], facts)
     if "video" in outputs:
-        yield TrackVideo(outputs["video"], rate=source.meta.rate / skip, tick=source.meta.tick)
+        meta = source.meta
+        yield TrackVideo(outputs["video"], rate=meta.rate / skip, tick=meta.tick, pixel_aspect=meta.pixel_aspect)
 
 
 def write(

@@ -20,6 +20,7 @@ from flowcli.flow.tracking import TrackedFrame, follow, grid_points
 from flowcli.media.demo_clip import fan_flow
 from flowcli.media.demo_clip.clip import _motions, _pixels, _top_layer
 from flowcli.media.frames import Frame, FramePair
+from flowcli.media.sources import open_source
 from tests.outputs import times_of
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -200,6 +201,15 @@ def test_track_writes_a_table_json_and_a_video_of_the_same(compute, clip: Path) 
     assert told == [(row["point"], row["frame"], row["x"], row["y"], row["end"]) for row in rows]
     assert record["weights"]["name"] == "random"
     assert times_of("out/clip_tracks.mp4") == [0, Fraction(2, 25), Fraction(4, 25)]
+
+
+def test_the_video_of_tracks_has_the_pixel_aspect_of_its_input(compute, make_video) -> None:
+    def widen(stream) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+
+    make_video(frames=3, prepare=widen)
+    assert compute("track", "clip.mp4", "--occlusion-absolute", 1e6).code == 0
+    assert open_source(Path("clip_tracks.mp4")).meta.pixel_aspect == Fraction(4, 3)
 
 
 @pytest.mark.parametrize(
