@@ -78,6 +78,14 @@ def test_converted_arrays_keep_the_frames_and_times_of_their_pairs(compute, flow
     assert sorted(path.name for path in Path("files").iterdir()) == ["000000.flo", "000002.flo"]
 
 
+def test_every_flow_from_a_reference_becomes_a_file_of_its_own(compute, flowcli, make_images):
+    assert compute("video", make_images(count=4), "--reference", 2, "--save", "npz_video,flo").code == 0
+    assert flowcli("convert", "shots_flow.npz", "files", "--to", "flo").code == 0
+    written, converted = (sorted(Path(folder).iterdir()) for folder in ("shots_flow", "files"))
+    assert [path.name for path in written] == [path.name for path in converted]
+    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(written, converted, strict=True))
+
+
 @pytest.mark.parametrize("ending", ENDINGS[1:])
 def test_quantised_flow_keeps_what_is_unknown_and_convert_says_the_loss(flowcli, ending):
     folder(2)
