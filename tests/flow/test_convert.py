@@ -126,6 +126,31 @@ def test_a_video_has_the_exact_times_of_the_clip_of_the_flow(compute, flowcli, m
     assert times_of("again.mp4") == times_of("clip_flow.mp4") == [pts[n] * tick for n in (0, 2, 4)]
 
 
+@pytest.mark.parametrize(
+    ("options", "folder"),
+    [
+        ("--save flo,video --reference 2", "clip_flow"),
+        ("--save flo,video --names frame --start #2", "clip_flow"),
+        ("--save film,video --direction both", "clip_film"),
+        ("--save stmap,video --skip 2", "clip_stmap"),
+        ("--save flo,video --direction backward", "clip_flow"),
+    ],
+)
+def test_a_video_of_any_flow_has_the_times_of_its_clip(compute, flowcli, make_video, options, folder) -> None:
+    make_video("clip.mp4", frames=6, tick=Fraction(1, 1000), pts=[0, 40, 95, 120, 200, 230])
+    assert compute("video", "clip.mp4", *options.split()).code == 0
+    kind = "stmap" if folder == "clip_stmap" else "film" if folder == "clip_film" else "flo"
+    assert flowcli("convert", folder, "again.mp4", "--from", kind).code == 0
+    assert times_of("again.mp4") == times_of(next(Path().glob("clip_flow*.mp4")))
+
+
+def test_images_named_by_their_own_names_keep_their_times(compute, flowcli, make_images) -> None:
+    make_images(count=4)
+    assert compute("video", "shots", "--save", "flo", "--names", "source", "--fps", 10, "--start", "#1").code == 0
+    assert flowcli("convert", "shots_flow", "again.mp4").code == 0
+    assert times_of("again.mp4") == [0, Fraction(1, 10)]
+
+
 def test_pictures_are_drawn_as_pair_draws_them(flowcli, folder) -> None:
     flowcli("convert", folder / "000002.flo", "one.png", "--max-flow", 7)
     image = cv2.imread("one.png")[..., ::-1]

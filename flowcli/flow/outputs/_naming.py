@@ -93,15 +93,13 @@ class Output:
         selected ones or in the source, or the name of its image, which not every source has. Raises UsageError where
         the number in the source is unknown.
         """
-        if self.names == "source" and pair.name is not None:
-            return pair.name
-        number = pair.own_index if self.names == "index" else pair.own_source_index
-        if number is None:
+        stem = pair.stem(self.names)
+        if stem is None:
             raise UsageError(
                 f"--names {self.names}: the frames before --start cannot be counted",
                 hint="give --start as a frame, such as '#120', or use --names index",
             )
-        return f"{number:06d}"
+        return stem
 
     def file_of(self, stem: str) -> Path:
         """The file with this stem, where there is one for each pair; else the only one."""
