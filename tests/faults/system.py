@@ -94,6 +94,14 @@ for _save in ("flo", "video", "gif", "stats", "npz", "exr"):
         return f"video a.mp4 -o out --save {save}"
 
 
+for _save in ("hdf5", "npy", "npz_video", "zarr"):
+
+    @fault("4.5", f"too little space for an array of {_save}", code=7, says="too large", within="ulimit -f 8; {}")
+    def too_little_space_for_an_array(save: str = _save) -> str:
+        clip("a.mp4", frames=6, size=(96, 64))
+        return f"video a.mp4 -o out --save {save}"
+
+
 @fault("4.5", "an empty path", code=2, says="an argument is empty")
 def empty_path() -> str:
     return "video\0"

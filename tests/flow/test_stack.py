@@ -13,6 +13,7 @@ from flowcli.flow.arrays import is_stack, read_stack
 from flowcli.flow.formats import flo
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs import kind_of, npy
+from tests.faults.running import limited_file_size
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -84,6 +85,18 @@ def test_every_flow_from_a_reference_becomes_a_file_of_its_own(compute, flowcli,
     written, converted = (sorted(Path(folder).iterdir()) for folder in ("shots_flow", "files"))
     assert [path.name for path in written] == [path.name for path in converted]
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(written, converted, strict=True))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_array_that_does_not_fit_on_the_disk_leaves_nothing(flowcli, ending):
+    whole = Path(f"whole{ending}")
+    assert flowcli("convert", folder(), whole).code == 0
+    largest = max(path.stat().st_size for path in [whole, *whole.rglob("*")] if path.is_file())
+    for size in range(0, largest, largest // 30):
+        with limited_file_size(size):
+            ended = flowcli("convert", "in_flow", f"all{ending}")
+        assert ended.code == 7 and ended.err[0].startswith(f"error: all{ending} cannot be written: "), size
+        assert not list(Path().glob("*all*")), size
 
 
 @pytest.mark.parametrize("ending", ENDINGS[1:])

@@ -7,6 +7,7 @@ largest change that storing made, in px), and `frames` and `times` (pairs, 2), t
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -148,7 +149,9 @@ class StackFile(ABC):
 
     def abort(self) -> None:
         """Removes the file."""
-        self.release()
+        # On a full disk, what is still buffered cannot be written at the end either.
+        with contextlib.suppress(OSError):
+            self.release()
         self._part.discard()
 
     def _stored(self, flow: Flow) -> NDArray[Any]:

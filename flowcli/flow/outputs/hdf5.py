@@ -5,12 +5,15 @@ A chunk for each pair; needs the extra `hdf5`.
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.formats.flo5 import hdf5
 from flowcli.flow.formats.stack import UNKNOWN, Stack, StackFile
 from flowcli.flow.kinds import ArrayFile
 from flowcli.flow.naming import Naming
+from flowcli.system.files import reported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +27,15 @@ class Hdf5File(StackFile):
     def __init__(self, path: Path, *, half: bool = False, quantised: bool = False) -> None:
         library = hdf5()
         super().__init__(path, half=half, quantised=quantised)
-        # Before version 1.10 of the format, attributes end at 64 KB: the times of 4,000 pairs.
-        self._file = library.File(self.path, "w", libver=("v110", "latest"))
         self._flow: Any = None
+        try:
+            with reported(path):
+                # Before version 1.10 of the format, attributes end at 64 KB: the times of 4,000 pairs. Without a cache
+                # of chunks, of which each is written once: HDF5 2.0 crashes where it cannot write one at the end.
+                self._file = library.File(self.path, "w", libver=("v110", "latest"), rdcc_nbytes=0)
+        except BaseException:
+            self._part.discard()
+            raise
 
     def begin(self) -> None:
         """Makes the dataset."""
@@ -51,11 +60,15 @@ class Hdf5File(StackFile):
         """Writes the attributes, and closes the file."""
         if self._flow is not None:
             self._flow.attrs.update(self.attributes)
-        self._file.close()
+        self.release()
 
     def release(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Closes the file; raises OSError where the rest of it cannot be written."""
+        try:
+            self._file.close()
+        except RuntimeError as error:
+            code = re.search(r"errno = (\d+)", str(error))
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) if code else OSError(None, str(error)) from error
 
 
 def read(path: Path) -> Stack:
