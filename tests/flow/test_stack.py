@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -222,6 +223,26 @@ def test_parts_are_joined():
         parts.append(Part(path, number))  # type: ignore[arg-type]
     npy.KIND.join(parts, Path("whole.npy"))
     assert np.array_equal(np.load("whole.npy"), FLOWS)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_there_may_be_more_parts_than_open_files(ending):
+    resource = pytest.importorskip("resource")
+    kind = kind_of(NAMES[ending])
+    parts = []
+    for number in range(60):
+        path = Path(f"part{number}{ending}")
+        file = kind.open(path)
+        file.add(FLOWS[number % 12])
+        file.close()
+        parts.append(Part(path, Fraction(number)))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 40, before[1]))
+    try:
+        kind.join(parts, Path(f"whole{ending}"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert len(read_stack(Path(f"whole{ending}"))) == 60
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5, 3), (0, 4, 5, 2), (2, 2, 2)])

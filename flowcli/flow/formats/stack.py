@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from flowcli.flow.colour import is_unknown, with_nan
 from flowcli.system.files import PartFile, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from jaxtyping import Float
@@ -175,12 +176,17 @@ class StackFile(ABC):
         return stored
 
 
-def join_stacks(stacks: Sequence[Stack], path: Path, open_file: type[StackFile]) -> None:
-    """Concatenates arrays of several files in the form of the first; nothing is rounded again."""
-    dtype = stacks[0].array.dtype
+def join_stacks(stacks: Iterable[Stack], path: Path, open_file: type[StackFile]) -> None:
+    """Concatenates arrays of several files in the form of the first; nothing is rounded again.
+
+    Each is taken when the one before is done: a long video has more parts than files may be open.
+    """
+    stacks = iter(stacks)
+    first = next(stacks)
+    dtype = first.array.dtype
     whole = open_file(path, half=dtype == np.float16, quantised=dtype == np.int16)
     try:
-        for stack in stacks:
+        for stack in chain([first], stacks):
             for number, flow in enumerate(stack):
                 whole.add(flow, frames=stack.frames(number), times=stack.times(number))
             whole.error = max(whole.error, float(stack.attributes.get("max_error", 0)))
