@@ -89,6 +89,17 @@ def test_every_flow_from_a_reference_becomes_a_file_of_its_own(compute, flowcli,
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
+def test_a_link_to_an_array_is_replaced_and_the_array_stays(flowcli, ending):
+    assert flowcli("convert", folder(), f"kept{ending}").code == 0
+    for target in (f"kept{ending}", "nowhere"):
+        Path(f"link{ending}").symlink_to(target)
+        assert flowcli("convert", "in_flow", f"link{ending}", "-y").code == 0
+        assert not Path(f"link{ending}").is_symlink()
+        Path(f"link{ending}").rename(f"done-{target}{ending}")
+    assert len(read_stack(Path(f"kept{ending}"))) == 3
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_an_array_that_does_not_fit_on_the_disk_leaves_nothing(flowcli, ending):
     whole = Path(f"whole{ending}")
     assert flowcli("convert", folder(), whole).code == 0
