@@ -119,6 +119,17 @@ def long_video_name() -> str:
     return f"video {'x' * 251}.mp4 -o out"
 
 
+for _save in ("video", "npz_video"):
+
+    @fault(
+        "4.5", f"a video whose name is just too long for {_save}", code=7, says="name of an output is too long",
+        holds=lambda: not Path("out").exists(),
+    )  # fmt: skip
+    def slightly_long_video_name(save: str = _save) -> str:
+        clip("b.mp4", frames=3).rename(f"{'x' * 240}.mp4")
+        return f"video {'x' * 240}.mp4 -o out --save {save}"
+
+
 @fault("4.5", "a path that is too long", code=2, says="is not a path")
 def long_path() -> str:
     return "video " + "y" * 5000

@@ -86,6 +86,12 @@ class StackFile(ABC):
         self.times: list[tuple[float, float]] = []
         self.count = 0
         self._part = self.part(path)
+        try:
+            with reported(path):
+                self.open()
+        except BaseException:
+            self._part.discard()
+            raise
 
     @property
     def path(self) -> Path:
@@ -116,6 +122,9 @@ class StackFile(ABC):
         known = {name: values for name, values in pairs.items() if len(values) == self.count}
         scale = STEP if self.dtype.kind == "i" else 1.0
         return {"unit": "px", "scale_factor": scale, "max_error": self.error, **known}
+
+    def open(self) -> None:  # noqa: B027 - a folder needs nothing
+        """Opens the file."""
 
     @abstractmethod
     def begin(self) -> None:

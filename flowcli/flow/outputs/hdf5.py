@@ -13,7 +13,6 @@ from flowcli.flow.formats.flo5 import hdf5
 from flowcli.flow.formats.stack import UNKNOWN, Stack, StackFile
 from flowcli.flow.kinds import ArrayFile
 from flowcli.flow.naming import Naming
-from flowcli.system.files import reported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,18 +23,13 @@ if TYPE_CHECKING:
 class Hdf5File(StackFile):
     """An HDF5 file whose dataset `flow` grows by a chunk for each pair."""
 
-    def __init__(self, path: Path, *, half: bool = False, quantised: bool = False) -> None:
-        library = hdf5()
-        super().__init__(path, half=half, quantised=quantised)
-        self._flow: Any = None
-        try:
-            with reported(path):
-                # Before version 1.10 of the format, attributes end at 64 KB: the times of 4,000 pairs. Without a cache
-                # of chunks, of which each is written once: HDF5 2.0 crashes where it cannot write one at the end.
-                self._file = library.File(self.path, "w", libver=("v110", "latest"), rdcc_nbytes=0)
-        except BaseException:
-            self._part.discard()
-            raise
+    _flow: Any = None
+
+    def open(self) -> None:
+        """Opens the file."""
+        # Before version 1.10 of the format, attributes end at 64 KB: the times of 4,000 pairs. Chunks, which are
+        # written once, have no cache: HDF5 2.0 crashes where it cannot write one at the end.
+        self._file = hdf5().File(self.path, "w", libver=("v110", "latest"), rdcc_nbytes=0)
 
     def begin(self) -> None:
         """Makes the dataset."""
