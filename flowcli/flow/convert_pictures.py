@@ -70,7 +70,7 @@ def times_of(request: ConvertRequest, kind: str, items: Sequence[Item]) -> list[
     """The time of each item's frame: at `--fps`, else from the report beside the folder or array, else at 25 fps."""
     rate = parse_rate(request.fps)
     path, is_array = items[0].path, items[0].number is not None
-    report = path.with_suffix(".json") if is_array else beside(path.parent, kind)
+    report = path.with_name(f"{path.stem.removesuffix(BACKWARD)}.json") if is_array else beside(path.parent, kind)
     if rate is None and report.is_file():
         with contextlib.suppress(ValueError, TypeError, KeyError):
             content = json.loads(report.read_text(encoding="utf-8"))
