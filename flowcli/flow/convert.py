@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,10 @@ def convert(request: ConvertRequest, console: Console) -> Result:
     joined = is_joined(request, given, target)
     outputs = plan_joined(request, given, target) if joined else plan_each(request, given, target)
     inputs = [request.source, *(item.path for item in given.items)]
-    for path in files_of(target, outputs):
+    files = files_of(target, outputs)
+    if twice := [path for path, count in Counter(files).items() if count > 1]:
+        raise UsageError(f"{request.source} has flow twice for {twice[0]}", hint="rename one of them")
+    for path in files:
         refuse_output(path, inputs, overwrite=request.overwrite, folder=target == "zarr")
     paths = (outputs[0][0],) if len(outputs) == 1 else (request.output,)
     count = sum(len(items) for _, items in outputs)

@@ -111,6 +111,14 @@ def test_converting_a_folder_keeps_its_names_and_removes_kittis_ending(flowcli, 
     assert sorted(path.name for path in Path("back").iterdir()) == sorted(path.name for path in folder.glob("*.flo"))
 
 
+def test_two_files_that_would_become_one_are_refused(flowcli, folder) -> None:
+    assert flowcli("convert", folder / "000000.flo", "mixed/a.png", "--to", "kitti").code == 0
+    assert flowcli("convert", folder / "000002.flo", "mixed/a_kitti.png", "--to", "kitti").code == 0
+    ended = flowcli("convert", "mixed", "out", "--to", "flo")
+    assert (ended.code, ended.err[0]) == (2, "error: mixed has flow twice for out/a.flo")
+    assert not Path("out").exists()
+
+
 def test_a_folder_becomes_a_video_of_its_forward_flow_in_one_scale(flowcli, folder) -> None:
     ended = flowcli("convert", folder, "in.mp4", "--max-flow", 20, "--fps", 10, "--legend")
     assert (ended.code, ended.out) == (0, ["in.mp4"])
