@@ -132,6 +132,8 @@ def write(
                 file.write(seen)
             ends.update(filter(None, seen.ends))
             shown += 1
+        if interruption.number and not shown:
+            raise StoppedError(interruption.number, hint="nothing was finished yet")
         if interruption.number:
             kept = [str(path) for file in files if (path := file.finish_partial())]
             raise StoppedError(interruption.number, hint=f"finished tracks are in {', '.join(kept)}")

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -244,4 +246,17 @@ def test_nothing_is_left_where_a_later_output_cannot_be_opened(compute, clip, mo
     monkeypatch.setattr("flowcli.pipeline.track.TrackVideo", refuse)
     before = sorted(Path().iterdir())
     assert compute("track", clip, "--save", "csv,video").code == 7
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.usefixtures("no_thread_stays")
+def test_nothing_is_left_of_tracks_that_are_stopped_before_the_first_frame(compute, clip, monkeypatch) -> None:
+    def stop(*_: object, **__: object) -> Iterator[Estimate]:
+        signal.raise_signal(signal.SIGTERM)
+        yield from ()
+
+    monkeypatch.setattr("flowcli.pipeline.track.follow", stop)
+    before = sorted(Path().iterdir())
+    ended = compute("track", clip, "--save", "csv,json,video")
+    assert (ended.code, ended.err) == (143, ["error: stopped by TERM", "hint: nothing was finished yet"])
     assert sorted(Path().iterdir()) == before
