@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from flowcli.flow.arrays import kind_for, read_stack
 from flowcli.flow.colour import is_unknown
 from flowcli.flow.convert_input import BACKWARD, FlowInput, Item, find_input
 from flowcli.flow.convert_pictures import draw
-from flowcli.flow.formats import ARRAYS, FORMATS, PICTURES, reader, writer
+from flowcli.flow.formats import ARRAYS, FORMATS, PICTURES, flow_file, reader, writer
 from flowcli.media.encoding import check_bound, check_precision, check_y
 from flowcli.system.console import Result
 from flowcli.system.outputs import refuse_output
@@ -68,8 +69,11 @@ def convert(request: ConvertRequest, console: Console) -> Result:
     target = target_of(request)
     joined = is_joined(request, given, target)
     outputs = plan_joined(request, given, target) if joined else plan_each(request, given, target)
-    for path, _ in outputs:
-        inputs = [request.source, *(item.path for item in given.items)]
+    inputs = [request.source, *(item.path for item in given.items)]
+    files = files_of(target, outputs)
+    if twice := [path for path, count in Counter(files).items() if count > 1]:
+        raise UsageError(f"{request.source} has flow twice for {twice[0]}", hint="rename one of them")
+    for path in files:
         refuse_output(path, inputs, overwrite=request.overwrite, folder=target == "zarr")
     paths = (outputs[0][0],) if len(outputs) == 1 else (request.output,)
     count = sum(len(items) for _, items in outputs)
@@ -156,6 +160,12 @@ def plan_each(request: ConvertRequest, given: FlowInput, target: str) -> Outputs
         if items[0].backward and forward in both:
             both[forward] += both.pop(own)
     return list(both.items())
+
+
+def files_of(target: str, outputs: Outputs) -> list[Path]:
+    """All files that are written."""
+    paths = [path for path, _ in outputs]
+    return [file for path in paths for file in flow_file(target).naming.files_of(path)] if target in FORMATS else paths
 
 
 def write_each(request: ConvertRequest, given: FlowInput, target: str, outputs: Outputs, console: Console) -> Result:

@@ -154,7 +154,9 @@ def items_of(path: Path, kind: str, folder: Path, *, alone: bool = False) -> lis
         return [Item(path, folder, stem_of(path, kind))]
     stack = read_stack(path)
     frames = [stack.frames(number) or (number, number) for number in range(len(stack))]
-    numbers = [first for first, _ in frames]
+    firsts, seconds = ([pair[side] for pair in frames] for side in (0, 1))
+    # Flow from a reference is called after the second frame.
+    numbers = firsts if len(set(firsts)) == len(firsts) else seconds
     place = Path() if alone else folder / path.stem
     return [Item(path, place, f"{name:06d}", number) for number, name in enumerate(numbers)]
 

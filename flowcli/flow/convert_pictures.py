@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from flowcli.errors import SourceError
 from flowcli.flow.camera_motion import camera_motion
 from flowcli.flow.colour import colour_flow, magnitude, parse_scale, plain_scale
+from flowcli.flow.convert_input import BACKWARD
 from flowcli.flow.drawing import Style
+from flowcli.flow.estimate import Stamp
+from flowcli.flow.formats import flow_file
 from flowcli.media.pyav import VideoWriter
 from flowcli.media.selection import parse_rate
 from flowcli.media.sources._sequence import DEFAULT_RATE
@@ -51,7 +54,7 @@ def draw(
     for path, items in outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".mp4":
-            write_video(path, islice(drawings, len(items)), times_of(request, items))
+            write_video(path, islice(drawings, len(items)), times_of(request, given.kind, items))
         else:
             write_png(path, next(drawings)[1])
     return f"{scale}{given}"
@@ -63,22 +66,25 @@ def shown_flow(request: ConvertRequest, given: FlowInput, item: Item) -> NDArray
     return flow - camera_motion(flow) if request.stabilise else flow
 
 
-def times_of(request: ConvertRequest, items: Sequence[Item]) -> list[Fraction]:
+def times_of(request: ConvertRequest, kind: str, items: Sequence[Item]) -> list[Fraction]:
     """The time of each item's frame: at `--fps`, else from the report beside the folder or array, else at 25 fps."""
     rate = parse_rate(request.fps)
-    path = items[0].path
-    report = path.with_suffix(".json") if items[0].number is not None else beside(path.parent)
+    path, is_array = items[0].path, items[0].number is not None
+    report = path.with_name(f"{path.stem.removesuffix(BACKWARD)}.json") if is_array else beside(path.parent, kind)
     if rate is None and report.is_file():
         with contextlib.suppress(ValueError, TypeError, KeyError):
-            pairs = json.loads(report.read_text(encoding="utf-8"))["pairs"]
-            times = {int(pair["first"]): Fraction(pair["time"]) for pair in pairs}
-            return [times[int(item.stem.split("_")[0])] for item in items]
+            content = json.loads(report.read_text(encoding="utf-8"))
+            names = "index" if is_array else content["settings"]["names"]
+            stamps = [Stamp.from_record(pair) for pair in content["pairs"]]
+            times = {stamp.stem(names): stamp.own_time for stamp in stamps}
+            return [times[item.stem.removesuffix(BACKWARD)] for item in items]
     return [number / (rate or DEFAULT_RATE) for number in range(len(items))]
 
 
-def beside(folder: Path) -> Path:
-    """The report of the flow in a folder."""
-    return folder.with_name(f"{folder.resolve().name}.json")
+def beside(folder: Path, kind: str) -> Path:
+    """The report of the flow of this kind in a folder."""
+    own = flow_file(kind).naming.stem
+    return folder.with_name(f"{folder.resolve().name.removesuffix(own)}flow.json")
 
 
 def write_video(path: Path, drawings: Iterable[tuple[Item, NDArray[np.uint8]]], times: Sequence[Fraction]) -> None:

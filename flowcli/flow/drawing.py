@@ -117,7 +117,7 @@ def arrows(image: Image, flow: Flow, *, scale: ColourScale, spacing: int | None 
     rows, columns = (np.arange((side - 1) % spacing // 2, side, spacing) for side in (height, width))
     sampled = np.ascontiguousarray(flow[np.ix_(rows, columns)])
     speed = magnitude(sampled)
-    shown = (speed >= shortest) & ~is_unknown(sampled)
+    shown = (speed >= shortest) & (speed > 0) & ~is_unknown(sampled)
     length = 2 * spacing * np.minimum(speed / np.float32(scale.max_flow), 1)
     colours = colour_flow(sampled, scale=replace(scale, max_flow=_ALL_IS_FAST, dark=False)).tolist()
     canvas = np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) // 2, cv2.COLOR_GRAY2RGB), np.uint8)

@@ -168,6 +168,13 @@ class Stamp:
         """Its number in the source; None where it is unknown."""
         return self.source_second if self.reference else self.source_first
 
+    def stem(self, names: str) -> str | None:
+        """The name of the pair's files by one of NAMES; None where it is a number in the source, which is unknown."""
+        if names == "source" and self.name is not None:
+            return self.name
+        number = self.own_index if names == "index" else self.own_source_index
+        return None if number is None else f"{number:06d}"
+
     def record(self) -> dict[str, object]:
         """The fields for JSON, times as exact fractions in strings."""
         return {**asdict(self), **{name: str(getattr(self, name)) for name in _TIMES}}

@@ -111,7 +111,7 @@ class ArrayFile:
         """Concatenates the arrays of several parts."""
         from flowcli.flow.formats.stack import join_stacks  # noqa: PLC0415 - loads NumPy
 
-        join_stacks([self.read(part.path) for part in parts], path, self.open)
+        join_stacks((self.read(part.path) for part in parts), path, self.open)
 
 
 Kind = Picture | FlowFile | Records | ArrayFile

@@ -23,6 +23,11 @@ class Naming:
     pairs: bool = True
     siblings: tuple[str, ...] = ()
 
+    def files_of(self, path: Path) -> list[Path]:
+        """`path` and the further files that are written beside it."""
+        stem = path.stem.removesuffix(self.tag)
+        return [path, *(path.with_name(f"{stem}{tag}{path.suffix}") for tag in self.siblings)]
+
 
 @dataclass(frozen=True)
 class Part:

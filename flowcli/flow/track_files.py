@@ -132,8 +132,8 @@ def record(path: Path, facts: Mapping[str, object]) -> TextFile:
 class TrackVideo:
     """The video of the frames with every point and its trail; a ring marks where a point is lost."""
 
-    def __init__(self, path: Path, *, rate: Fraction, tick: Fraction) -> None:
-        self._writer = VideoWriter(path, rate=rate, tick=tick)
+    def __init__(self, path: Path, *, rate: Fraction, tick: Fraction, pixel_aspect: Fraction) -> None:
+        self._writer = VideoWriter(path, rate=rate, tick=tick, pixel_aspect=pixel_aspect)
         self._trails: dict[int, deque[tuple[float, float]]] = {}
 
     def write(self, tracked: TrackedFrame, /) -> None:

@@ -105,7 +105,8 @@ def opened(outputs: dict[str, Path], source: Source, facts: dict[str, object], s
     if "json" in outputs:
         yield record(outputs["json"], facts)
     if "video" in outputs:
-        yield TrackVideo(outputs["video"], rate=source.meta.rate / skip, tick=source.meta.tick)
+        meta = source.meta
+        yield TrackVideo(outputs["video"], rate=meta.rate / skip, tick=meta.tick, pixel_aspect=meta.pixel_aspect)
 
 
 def write(
@@ -131,6 +132,8 @@ def write(
                 file.write(seen)
             ends.update(filter(None, seen.ends))
             shown += 1
+        if interruption.number and not shown:
+            raise StoppedError(interruption.number, hint="nothing was finished yet")
         if interruption.number:
             kept = [str(path) for file in files if (path := file.finish_partial())]
             raise StoppedError(interruption.number, hint=f"finished tracks are in {', '.join(kept)}")

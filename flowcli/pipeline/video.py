@@ -18,6 +18,7 @@ from flowcli.pipeline.colour_scale import colours_of, sampled_speeds
 from flowcli.pipeline.run import Run, removing_empty_folders
 from flowcli.pipeline.segments import Journal, check_journal
 from flowcli.pipeline.settings import estimator_of, fix_settings, pairing_of
+from flowcli.system.files import PartFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -84,6 +85,8 @@ def open_run(
     resumes = check_journal(task.journal, task.job, resume=request.resume, overwrite=request.overwrite)
     check_outputs(task.outputs, request.inputs, overwrite=request.overwrite or resumes)
     with removing_empty_folders(task.all_outputs), Journal.open(task.journal, task.job, resume=resumes) as journal:
+        # Fails before anything is computed if the report cannot be written.
+        PartFile(task.report).discard()
         run = run_of(
             task,
             source,

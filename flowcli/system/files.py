@@ -66,7 +66,9 @@ class PartFolder(PartFile):
 
     def _rename(self, name: Path) -> Path:
         with reported(self.final):
-            if name.is_dir():
+            if name.is_symlink():
+                name.unlink()
+            elif name.is_dir():
                 shutil.rmtree(name)
             self.path.replace(name)
         return name

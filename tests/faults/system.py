@@ -94,6 +94,14 @@ for _save in ("flo", "video", "gif", "stats", "npz", "exr"):
         return f"video a.mp4 -o out --save {save}"
 
 
+for _save in ("hdf5", "npy", "npz_video", "zarr"):
+
+    @fault("4.5", f"too little space for an array of {_save}", code=7, says="too large", within="ulimit -f 8; {}")
+    def too_little_space_for_an_array(save: str = _save) -> str:
+        clip("a.mp4", frames=6, size=(96, 64))
+        return f"video a.mp4 -o out --save {save}"
+
+
 @fault("4.5", "an empty path", code=2, says="an argument is empty")
 def empty_path() -> str:
     return "video\0"
@@ -109,6 +117,17 @@ def long_name() -> str:
 def long_video_name() -> str:
     clip("b.mp4", frames=3).rename(f"{'x' * 251}.mp4")
     return f"video {'x' * 251}.mp4 -o out"
+
+
+for _save in ("video", "npz_video"):
+
+    @fault(
+        "4.5", f"a video whose name is just too long for {_save}", code=7, says="name of an output is too long",
+        holds=lambda: not Path("out").exists(),
+    )  # fmt: skip
+    def slightly_long_video_name(save: str = _save) -> str:
+        clip("b.mp4", frames=3).rename(f"{'x' * 240}.mp4")
+        return f"video {'x' * 240}.mp4 -o out --save {save}"
 
 
 @fault("4.5", "a path that is too long", code=2, says="is not a path")

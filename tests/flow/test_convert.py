@@ -111,6 +111,14 @@ def test_converting_a_folder_keeps_its_names_and_removes_kittis_ending(flowcli, 
     assert sorted(path.name for path in Path("back").iterdir()) == sorted(path.name for path in folder.glob("*.flo"))
 
 
+def test_two_files_that_would_become_one_are_refused(flowcli, folder) -> None:
+    assert flowcli("convert", folder / "000000.flo", "mixed/a.png", "--to", "kitti").code == 0
+    assert flowcli("convert", folder / "000002.flo", "mixed/a_kitti.png", "--to", "kitti").code == 0
+    ended = flowcli("convert", "mixed", "out", "--to", "flo")
+    assert (ended.code, ended.err[0]) == (2, "error: mixed has flow twice for out/a.flo")
+    assert not Path("out").exists()
+
+
 def test_a_folder_becomes_a_video_of_its_forward_flow_in_one_scale(flowcli, folder) -> None:
     ended = flowcli("convert", folder, "in.mp4", "--max-flow", 20, "--fps", 10, "--legend")
     assert (ended.code, ended.out) == (0, ["in.mp4"])
@@ -124,6 +132,32 @@ def test_a_video_has_the_exact_times_of_the_clip_of_the_flow(compute, flowcli, m
     assert compute("video", clip, "--skip", 2, "--save", "npz,video").code == 0
     assert flowcli("convert", "clip_flow", "again.mp4").code == 0
     assert times_of("again.mp4") == times_of("clip_flow.mp4") == [pts[n] * tick for n in (0, 2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("options", "folder"),
+    [
+        ("--save flo,video --reference 2", "clip_flow"),
+        ("--save flo,video --names frame --start #2", "clip_flow"),
+        ("--save film,video --direction both", "clip_film"),
+        ("--save stmap,video --skip 2", "clip_stmap"),
+        ("--save flo,video --direction backward", "clip_flow"),
+        ("--save npz_video,video --direction both", "clip_flow_backward.npz"),
+    ],
+)
+def test_a_video_of_any_flow_has_the_times_of_its_clip(compute, flowcli, make_video, options, folder) -> None:
+    make_video("clip.mp4", frames=6, tick=Fraction(1, 1000), pts=[0, 40, 95, 120, 200, 230])
+    assert compute("video", "clip.mp4", *options.split()).code == 0
+    kind = {"clip_stmap": ["--from", "stmap"], "clip_film": ["--from", "film"]}.get(folder, [])
+    assert flowcli("convert", folder, "again.mp4", *kind).code == 0
+    assert times_of("again.mp4") == times_of(next(Path().glob("clip_flow*.mp4")))
+
+
+def test_images_named_by_their_own_names_keep_their_times(compute, flowcli, make_images) -> None:
+    make_images(count=4)
+    assert compute("video", "shots", "--save", "flo", "--names", "source", "--fps", 10, "--start", "#1").code == 0
+    assert flowcli("convert", "shots_flow", "again.mp4").code == 0
+    assert times_of("again.mp4") == [0, Fraction(1, 10)]
 
 
 def test_pictures_are_drawn_as_pair_draws_them(flowcli, folder) -> None:

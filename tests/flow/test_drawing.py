@@ -104,6 +104,10 @@ def test_slow_and_unknown_motion_has_no_arrow():
     assert not _drawn(arrows(SCENE, flow, scale=ColourScale(5), shortest=0))[:, 48:].any()
 
 
+def test_no_motion_has_no_arrow_whatever_the_least_motion_is():
+    assert not _drawn(arrows(SCENE, np.zeros((60, 90, 2), np.float32), scale=ColourScale(5), shortest=0)).any()
+
+
 def test_arrows_fit_frames_of_any_size():
     for size in ((1, 1), (3, 200), (200, 3), (720, 1280)):
         frame = np.full((*size, 3), 90, np.uint8)

@@ -46,6 +46,25 @@ def test_planes_of_both_directions_and_of_a_pair_have_their_names(compute, make_
     assert names == ["0_flow_backward_x.jpg", "0_flow_backward_y.jpg", "0_flow_x.jpg", "0_flow_y.jpg"]
 
 
+def test_the_plane_of_y_is_no_more_overwritten_than_that_of_x(compute, flowcli, make_images):
+    make_images()
+    pair = ["pair", "shots/0.png", "shots/1.png", "--save", "planes"]
+    flo.write(Path("a.flo"), np.zeros((48, 64, 2), np.float32))
+    lines = {
+        "shots/0_flow_y.jpg": pair,
+        "own_y.jpg": [*pair, "-o", "own.jpg"],
+        "a_y.jpg": ["convert", "a.flo", "a_x.jpg", "--to", "planes"],
+    }
+    for name, line in lines.items():
+        call = flowcli if line[0] == "convert" else compute
+        Path(name).write_text("mine")
+        assert call(*line).err[0] == f"error: {name} exists already"
+        assert Path(name).read_text() == "mine"
+        assert call(*line, "-y").code == 0
+    again = compute("pair", "own_y.jpg", "own_y.jpg", "--save", "planes", "-o", "own.jpg", "-y")
+    assert again.err[0] == "error: own_y.jpg is the input itself"
+
+
 @pytest.mark.parametrize("bound", ["0", "-1", "nan", "inf"])
 def test_a_bound_that_is_no_motion_is_refused(flowcli, make_images, bound):
     ended = flowcli("video", make_images(), "--save", "planes", "--bound", bound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from flowcli.flow.arrays import is_stack, read_stack
 from flowcli.flow.formats import flo
 from flowcli.flow.naming import Part
 from flowcli.flow.outputs import kind_of, npy
+from tests.faults.running import limited_file_size
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -76,6 +78,37 @@ def test_converted_arrays_keep_the_frames_and_times_of_their_pairs(compute, flow
     assert [again.times(number) for number in range(2)] == [(0, 0.08), (0.08, 0.16)]
     assert flowcli("convert", "again.npz", "files", "--to", "flo").code == 0
     assert sorted(path.name for path in Path("files").iterdir()) == ["000000.flo", "000002.flo"]
+
+
+def test_every_flow_from_a_reference_becomes_a_file_of_its_own(compute, flowcli, make_images):
+    assert compute("video", make_images(count=4), "--reference", 2, "--save", "npz_video,flo").code == 0
+    assert flowcli("convert", "shots_flow.npz", "files", "--to", "flo").code == 0
+    written, converted = (sorted(Path(folder).iterdir()) for folder in ("shots_flow", "files"))
+    assert [path.name for path in written] == [path.name for path in converted]
+    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(written, converted, strict=True))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_link_to_an_array_is_replaced_and_the_array_stays(flowcli, ending):
+    assert flowcli("convert", folder(), f"kept{ending}").code == 0
+    for target in (f"kept{ending}", "nowhere"):
+        Path(f"link{ending}").symlink_to(target)
+        assert flowcli("convert", "in_flow", f"link{ending}", "-y").code == 0
+        assert not Path(f"link{ending}").is_symlink()
+        Path(f"link{ending}").rename(f"done-{target}{ending}")
+    assert len(read_stack(Path(f"kept{ending}"))) == 3
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_array_that_does_not_fit_on_the_disk_leaves_nothing(flowcli, ending):
+    whole = Path(f"whole{ending}")
+    assert flowcli("convert", folder(), whole).code == 0
+    largest = max(path.stat().st_size for path in [whole, *whole.rglob("*")] if path.is_file())
+    for size in range(0, largest, largest // 30):
+        with limited_file_size(size):
+            ended = flowcli("convert", "in_flow", f"all{ending}")
+        assert ended.code == 7 and ended.err[0].startswith(f"error: all{ending} cannot be written: "), size
+        assert not list(Path().glob("*all*")), size
 
 
 @pytest.mark.parametrize("ending", ENDINGS[1:])
@@ -201,6 +234,26 @@ def test_parts_are_joined():
         parts.append(Part(path, number))  # type: ignore[arg-type]
     npy.KIND.join(parts, Path("whole.npy"))
     assert np.array_equal(np.load("whole.npy"), FLOWS)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_there_may_be_more_parts_than_open_files(ending):
+    resource = pytest.importorskip("resource")
+    kind = kind_of(NAMES[ending])
+    parts = []
+    for number in range(60):
+        path = Path(f"part{number}{ending}")
+        file = kind.open(path)
+        file.add(FLOWS[number % 12])
+        file.close()
+        parts.append(Part(path, Fraction(number)))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 40, before[1]))
+    try:
+        kind.join(parts, Path(f"whole{ending}"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert len(read_stack(Path(f"whole{ending}"))) == 60
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5, 3), (0, 4, 5, 2), (2, 2, 2)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from fractions import Fraction
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -94,3 +95,20 @@ def test_joined_parts_equal_the_whole_animation(tmp_path, kind, counts):
     assert animation.loop_count == 0
     for number, frame in enumerate(frames):
         assert cv2.PSNR(frame, _picture(number)) > 28
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("counts", [(3, 4), (1, 2, 4), (6, 1)])
+def test_the_last_picture_of_a_part_is_shown_until_the_next_part_begins(tmp_path, kind, counts):
+    times = [Fraction(ms, 1000) for ms in (0, 40, 80, 500, 540, 1500, 1540)]
+    numbers, parts = iter(range(len(times))), []
+    for count in counts:
+        own = list(islice(numbers, count))
+        writer = _writer(tmp_path / f"{own[0]}.{kind}")
+        for number in own:
+            writer.write(_picture(number), time=times[number])
+        writer.close()
+        parts.append(Part(tmp_path / f"{own[0]}.{kind}", times[own[0]]))
+    importlib.import_module(f"flowcli.flow.outputs.{kind}").join(parts, tmp_path / f"joined.{kind}")
+    _, durations, _ = _read(tmp_path / f"joined.{kind}")
+    assert durations[:-1] == [40, 40, 420, 40, 960, 40]

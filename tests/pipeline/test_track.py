@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +22,7 @@ from flowcli.flow.tracking import TrackedFrame, follow, grid_points
 from flowcli.media.demo_clip import fan_flow
 from flowcli.media.demo_clip.clip import _motions, _pixels, _top_layer
 from flowcli.media.frames import Frame, FramePair
+from flowcli.media.sources import open_source
 from tests.outputs import times_of
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -202,6 +205,15 @@ def test_track_writes_a_table_json_and_a_video_of_the_same(compute, clip: Path) 
     assert times_of("out/clip_tracks.mp4") == [0, Fraction(2, 25), Fraction(4, 25)]
 
 
+def test_the_video_of_tracks_has_the_pixel_aspect_of_its_input(compute, make_video) -> None:
+    def widen(stream) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+
+    make_video(frames=3, prepare=widen)
+    assert compute("track", "clip.mp4", "--occlusion-absolute", 1e6).code == 0
+    assert open_source(Path("clip_tracks.mp4")).meta.pixel_aspect == Fraction(4, 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
@@ -234,4 +246,17 @@ def test_nothing_is_left_where_a_later_output_cannot_be_opened(compute, clip, mo
     monkeypatch.setattr("flowcli.pipeline.track.TrackVideo", refuse)
     before = sorted(Path().iterdir())
     assert compute("track", clip, "--save", "csv,video").code == 7
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.usefixtures("no_thread_stays")
+def test_nothing_is_left_of_tracks_that_are_stopped_before_the_first_frame(compute, clip, monkeypatch) -> None:
+    def stop(*_: object, **__: object) -> Iterator[Estimate]:
+        signal.raise_signal(signal.SIGTERM)
+        yield from ()
+
+    monkeypatch.setattr("flowcli.pipeline.track.follow", stop)
+    before = sorted(Path().iterdir())
+    ended = compute("track", clip, "--save", "csv,json,video")
+    assert (ended.code, ended.err) == (143, ["error: stopped by TERM", "hint: nothing was finished yet"])
     assert sorted(Path().iterdir()) == before

@@ -7,8 +7,10 @@ largest change that storing made, in px), and `frames` and `times` (pairs, 2), t
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from flowcli.flow.colour import is_unknown, with_nan
 from flowcli.system.files import PartFile, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from jaxtyping import Float
@@ -84,6 +86,12 @@ class StackFile(ABC):
         self.times: list[tuple[float, float]] = []
         self.count = 0
         self._part = self.part(path)
+        try:
+            with reported(path):
+                self.open()
+        except BaseException:
+            self._part.discard()
+            raise
 
     @property
     def path(self) -> Path:
@@ -114,6 +122,9 @@ class StackFile(ABC):
         known = {name: values for name, values in pairs.items() if len(values) == self.count}
         scale = STEP if self.dtype.kind == "i" else 1.0
         return {"unit": "px", "scale_factor": scale, "max_error": self.error, **known}
+
+    def open(self) -> None:  # noqa: B027 - a folder needs nothing
+        """Opens the file."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -148,7 +159,9 @@ class StackFile(ABC):
 
     def abort(self) -> None:
         """Removes the file."""
-        self.release()
+        # On a full disk, what is still buffered cannot be written at the end either.
+        with contextlib.suppress(OSError):
+            self.release()
         self._part.discard()
 
     def _stored(self, flow: Flow) -> NDArray[Any]:
@@ -172,12 +185,17 @@ class StackFile(ABC):
         return stored
 
 
-def join_stacks(stacks: Sequence[Stack], path: Path, open_file: type[StackFile]) -> None:
-    """Concatenates arrays of several files in the form of the first; nothing is rounded again."""
-    dtype = stacks[0].array.dtype
+def join_stacks(stacks: Iterable[Stack], path: Path, open_file: type[StackFile]) -> None:
+    """Concatenates arrays of several files in the form of the first; nothing is rounded again.
+
+    Each is taken when the one before is done: a long video has more parts than files may be open.
+    """
+    stacks = iter(stacks)
+    first = next(stacks)
+    dtype = first.array.dtype
     whole = open_file(path, half=dtype == np.float16, quantised=dtype == np.int16)
     try:
-        for stack in stacks:
+        for stack in chain([first], stacks):
             for number, flow in enumerate(stack):
                 whole.add(flow, frames=stack.frames(number), times=stack.times(number))
             whole.error = max(whole.error, float(stack.attributes.get("max_error", 0)))

@@ -93,15 +93,13 @@ class Output:
         selected ones or in the source, or the name of its image, which not every source has. Raises UsageError where
         the number in the source is unknown.
         """
-        if self.names == "source" and pair.name is not None:
-            return pair.name
-        number = pair.own_index if self.names == "index" else pair.own_source_index
-        if number is None:
+        stem = pair.stem(self.names)
+        if stem is None:
             raise UsageError(
                 f"--names {self.names}: the frames before --start cannot be counted",
                 hint="give --start as a frame, such as '#120', or use --names index",
             )
-        return f"{number:06d}"
+        return stem
 
     def file_of(self, stem: str) -> Path:
         """The file with this stem, where there is one for each pair; else the only one."""
@@ -110,7 +108,7 @@ class Output:
     def existing(self) -> list[Path]:
         """The files that this output would replace."""
         if not self.numbered:
-            return [self.path] if os.path.lexists(self.path) else []
+            return [path for path in self.naming.files_of(self.path) if os.path.lexists(path)]
         numbered = {path for ending in self._endings for path in self.path.glob(f"{'[0-9]' * 6}{ending}")}
         named = {path for stem in self.images for path in self.files_of(stem) if os.path.lexists(path)}
         return sorted(numbered | named)
@@ -207,7 +205,8 @@ def check_outputs(outputs: Sequence[Output], inputs: Sequence[Path], *, overwrit
     """Raises UsageError for an output that must not be replaced, OutputError for a folder that cannot be written."""
     for output in outputs:
         with reported(output.path):
-            _refuse_input(output.path, inputs)
+            for path in output.naming.files_of(output.path):
+                _refuse_input(path, inputs)
             if not output.folder and output.path.is_dir():
                 raise UsageError(f"{output.path} is a folder", hint="move it away, or choose another -o")
             if output.folder and output.path.exists() and not output.path.is_dir():

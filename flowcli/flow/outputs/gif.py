@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from flowcli.flow.colour import colour_flow
 from flowcli.flow.kinds import Picture
 from flowcli.flow.naming import Naming
-from flowcli.media.pyav.animation import shrunk
+from flowcli.media.pyav.animation import GifWriter, shrunk
 from flowcli.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0"
 _END = b";"
+_DELAY = re.compile(rb"\x21\xf9\x04.(..).\0,", re.DOTALL)
+"""What FFmpeg writes before a picture, whose delay it holds."""
 
 
 def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
@@ -33,9 +37,20 @@ def draw(estimate: Estimate, style: Style) -> NDArray[np.uint8]:
 
 
 def join(parts: Sequence[Part], path: Path) -> None:
-    """Concatenates GIFs of one size and palette."""
-    head, first = _split(parts[0].path.read_bytes())
-    write_whole(path, head + first + b"".join(_split(part.path.read_bytes())[1] for part in parts[1:]) + _END)
+    """Concatenates GIFs of one size and palette; the last picture of each is shown until the next begins."""
+    halves = [_split(part.path.read_bytes()) for part in parts]
+    starts = [round(100 * part.time) for part in parts]
+    lengths = [after - before for before, after in pairwise(starts)]
+    shown = [_lasting(pictures, length) for (_, pictures), length in zip(halves, lengths, strict=False)]
+    write_whole(path, halves[0][0] + b"".join(shown) + halves[-1][1] + _END)
+
+
+def _lasting(pictures: bytes, length: int) -> bytes:
+    """The pictures, the last of them shown so long that all take `length` hundredths of a second."""
+    *others, last = _DELAY.finditer(pictures)
+    delay = length - sum(int.from_bytes(each[1], "little") for each in others)
+    shown = min(max(delay, GifWriter.shortest), GifWriter.longest)
+    return pictures[: last.start(1)] + shown.to_bytes(2, "little") + pictures[last.end(1) :]
 
 
 def _split(gif: bytes) -> tuple[bytes, bytes]:

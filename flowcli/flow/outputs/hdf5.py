@@ -5,6 +5,8 @@ A chunk for each pair; needs the extra `hdf5`.
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from flowcli.flow.formats.flo5 import hdf5
@@ -21,12 +23,13 @@ if TYPE_CHECKING:
 class Hdf5File(StackFile):
     """An HDF5 file whose dataset `flow` grows by a chunk for each pair."""
 
-    def __init__(self, path: Path, *, half: bool = False, quantised: bool = False) -> None:
-        library = hdf5()
-        super().__init__(path, half=half, quantised=quantised)
-        # Before version 1.10 of the format, attributes end at 64 KB: the times of 4,000 pairs.
-        self._file = library.File(self.path, "w", libver=("v110", "latest"))
-        self._flow: Any = None
+    _flow: Any = None
+
+    def open(self) -> None:
+        """Opens the file."""
+        # Before version 1.10 of the format, attributes end at 64 KB: the times of 4,000 pairs. Chunks, which are
+        # written once, have no cache: HDF5 2.0 crashes where it cannot write one at the end.
+        self._file = hdf5().File(self.path, "w", libver=("v110", "latest"), rdcc_nbytes=0)
 
     def begin(self) -> None:
         """Makes the dataset."""
@@ -51,11 +54,15 @@ class Hdf5File(StackFile):
         """Writes the attributes, and closes the file."""
         if self._flow is not None:
             self._flow.attrs.update(self.attributes)
-        self._file.close()
+        self.release()
 
     def release(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Closes the file; raises OSError where the rest of it cannot be written."""
+        try:
+            self._file.close()
+        except RuntimeError as error:
+            code = re.search(r"errno = (\d+)", str(error))
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) if code else OSError(None, str(error)) from error
 
 
 def read(path: Path) -> Stack:

@@ -25,8 +25,8 @@ class NpyFile(StackFile):
 
     quantises = False
 
-    def __init__(self, path: Path, *, half: bool = False, quantised: bool = False) -> None:
-        super().__init__(path, half=half, quantised=quantised)
+    def open(self) -> None:
+        """Opens the file."""
         self._file = self.path.open("wb")
 
     def begin(self) -> None:

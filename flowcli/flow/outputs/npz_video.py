@@ -48,8 +48,10 @@ class NpzFile(NpyFile):
 
     def release(self) -> None:
         """Closes and removes the array."""
-        super().release()
-        self.path.unlink(missing_ok=True)
+        try:
+            super().release()
+        finally:
+            self.path.unlink(missing_ok=True)
 
 
 def read(path: Path) -> Stack:

@@ -26,22 +26,22 @@ MAX_SIDE = 480
 
 
 class AnimationWriter(ContainerWriter):
-    """A small video that repeats for ever; a picture less than `_shortest` ticks after the previous one is left out.
+    """A small video that repeats for ever; a picture less than `shortest` ticks after the previous one is left out.
 
-    A picture is shown for at most `_longest` ticks, the format's limit; later pictures move forward in time.
+    A picture is shown for at most `longest` ticks, the format's limit; later pictures move forward in time.
     """
 
-    _shortest = 1
-    _longest: int
+    shortest = 1
+    longest: int
     _dropped_ticks = 0
 
     def write(self, image: NDArray[np.uint8], *, time: Fraction) -> None:
         """Appends a (height, width, 3) RGB image that is shown from `time`, in seconds, on."""
         pts = round(time / self._tick) - self._dropped_ticks
         if self._last_pts is not None:
-            if pts < self._last_pts + self._shortest:
+            if pts < self._last_pts + self.shortest:
                 return
-            excess = max(0, pts - self._last_pts - self._longest)
+            excess = max(0, pts - self._last_pts - self.longest)
             self._dropped_ticks += excess
             pts -= excess
         self._last_pts = pts
@@ -71,7 +71,7 @@ class AnimationWriter(ContainerWriter):
 class WebpWriter(AnimationWriter):
     """An animated WebP."""
 
-    _longest = 2**24 - 1
+    longest = 2**24 - 1
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, tick=Fraction(1, 1000))
@@ -91,12 +91,12 @@ class GifWriter(AnimationWriter):
     It shows at most 50 pictures per second: browsers slow down faster ones.
     """
 
-    _shortest = 2
-    _longest = 2**16 - 1
+    shortest = 2
+    longest = 2**16 - 1
 
     def __init__(self, path: Path, *, rate: Fraction, colours: NDArray[np.uint8]) -> None:
         super().__init__(path, tick=Fraction(1, 100))
-        self._delay = min(max(self._shortest, round(100 / rate)), self._longest)
+        self._delay = min(max(self.shortest, round(100 / rate)), self.longest)
         self._colours = colours
         self._quantiser: Any = None
 
