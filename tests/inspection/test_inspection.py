@@ -291,6 +291,18 @@ def test_the_hardest_pixel_is_the_one_of_largest_error_and_says_why(case: str, r
     assert pixel.why.endswith(f": {reason}")
 
 
+def test_sparse_truth_at_the_middle_of_no_cell_leaves_the_way_back_to_find_the_hardest_pixel() -> None:
+    run, valid = observed(), np.zeros((140, 203), bool)
+    subject = Subject("", (), *pictures(140, 203), ground_truth=GroundTruth(run.flow, valid))
+    valid[0, 0] = True
+    without = hardest_pixel(run, replace(subject, ground_truth=None), taken=[])
+    assert hardest_pixel(run, subject, taken=[]) == without
+    valid[run.grid.pixel_in(Cell(4, 5))[::-1]] = True
+    found = hardest_pixel(run, subject, taken=[])
+    assert found is not None and found.why == "hardest (error 0.0 px): nothing here is hard"
+    assert hardest_pixel(run, subject, taken=[Cell(4, 5)]) is None
+
+
 # The GRU, and proposals
 
 
