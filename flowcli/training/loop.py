@@ -80,7 +80,11 @@ def train_steps(
             opening = draw_opening(stage, number, seed=recipe.seed)
             measured += learning(draw(number, stage), stage, opening)
         gradients = [weight.grad for weight in state.model.parameters() if weight.grad is not None]
-        group.sum_up([*gradients, measured])
+        # Running statistics of every process's pairs: all must go on with the same model.
+        running = [] if stage.freeze_norm else [each for each in state.model.buffers() if each.is_floating_point()]
+        group.sum_up([*gradients, measured, *running])
+        for statistic in running:
+            statistic.div_(group.size)
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
         # One bad batch must neither end a long run nor remain in the running statistics.
         finite = bool(torch.isfinite(norm))

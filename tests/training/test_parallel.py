@@ -85,6 +85,18 @@ def test_two_processes_compute_the_steps_of_one_with_twice_the_parts(capsys: pyt
         assert together == pytest.approx(expected, rel=1e-5)
 
 
+def test_processes_share_the_running_statistics_of_their_pairs() -> None:
+    """A later stage that freezes them must compute with one model, and so must a run that is resumed there."""
+    text = f"from raft_core.config import LARGE\n{TRAIN}".replace("RAFT()", "RAFT(LARGE)")
+    text = text.replace('"tiny", 4,', '"tiny", 1,').replace(
+        "group.largest(group.rank + 5)", "[buffer.tolist() for buffer in state.model.buffers()]"
+    )
+    rendezvous = rendezvous_of_two()
+    processes = [start({**rendezvous, "RANK": str(rank)}, text) for rank in (0, 1)]
+    (first, _), (second, _) = (json.loads(process.communicate(timeout=240)[0]) for process in processes)
+    assert first == second
+
+
 def test_every_part_belongs_to_exactly_one_process() -> None:
     assert [list(Group(rank, 3).shard(6)) for rank in range(3)] == [[0, 3], [1, 4], [2, 5]]
     assert list(Group().shard(4)) == [0, 1, 2, 3]
