@@ -42,6 +42,11 @@ class GroundTruth:
     valid: Bool[NDArray[np.bool_], "height width"]
     visible: Bool[NDArray[np.bool_], "height width"] | None = None
 
+    @property
+    def with_nan(self) -> Float[NDArray[np.float32], "height width 2"]:
+        """The flow in px, NaN where it is unknown."""
+        return np.where(self.valid[..., None], self.flow, np.float32(np.nan))
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:

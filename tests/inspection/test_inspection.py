@@ -11,17 +11,19 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from flowcli.flow.colour import ColourScale
 from flowcli.inspection.canvas import OUTSIDE
 from flowcli.inspection.grid import Cell, Grid
 from flowcli.inspection.hardest import hardest_pixel
 from flowcli.inspection.inputs import GroundTruth, Subject
 from flowcli.inspection.observation import Observation, observe
 from flowcli.inspection.pictures.lookup import resampled
+from flowcli.inspection.pictures.upsampling import magnified
 from flowcli.inspection.pixels import apart, choose_pixels, parse_pixels, well_matched
 from flowcli.inspection.reading import Lookup, Pixel, read, zoom
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
-from raft_core.config import CONFIGS, SMALL, RaftConfig
+from raft_core.config import CONFIGS, SMALL, SMALL_CONVEX, RaftConfig
 from raft_core.raft import RAFT
 
 SIZE = (140, 203)  # padded by 2 and 2, and by 2 and 3: to 18 rows and 26 columns
@@ -203,6 +205,19 @@ def test_the_flow_of_a_pixel_is_made_of_nine_cells_by_its_weights(observation) -
     around = observation.updates[-1].coarse_flow[:, row - 1 : row + 2, column - 1 : column + 2]
     assert reading.weights.sum() == pytest.approx(1)
     assert np.allclose(8 * (around * reading.weights).sum(axis=(1, 2)), reading.flow[-1], atol=1e-4)
+
+
+def test_the_magnified_edge_shows_unknown_ground_truth_as_unknown() -> None:
+    run, (first, second) = observed(SMALL_CONVEX), pictures(*SIZE)
+    edge, scale = read(run, Pixel(100, 70, "")), ColourScale(9)
+
+    def drawn(flow: float, *, known: bool) -> np.ndarray:
+        truth = GroundTruth(np.full((*SIZE, 2), flow, np.float32), np.full(SIZE, known))
+        subject = Subject("", (), first, second, ground_truth=truth)
+        return magnified(edge, SimpleNamespace(observation=run, subject=subject, scale=scale))
+
+    assert not (drawn(0, known=False) == drawn(0, known=True)).all()
+    assert (drawn(0, known=False) == drawn(np.nan, known=True)).all()
 
 
 # Choosing
