@@ -33,7 +33,7 @@ WRONG = 1.0
 
 
 def hardest_pixel(observation: Observation, subject: Subject, *, taken: Collection[Cell]) -> Pixel | None:
-    """The pixel in the cell whose error is the largest; without ground truth, whose way back ends farthest from it.
+    """The middle of the cell where the error is largest; if known at no middle, where the way back ends farthest away.
 
     None if all cells are taken. `why` names the first of these rules that holds: it leaves the frame; it is hidden (by
     ground truth); textureless; repeated; hidden or mistaken (its way back ends elsewhere); or none of them.
