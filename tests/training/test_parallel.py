@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,18 @@ def test_each_process_of_a_machine_computes_on_a_gpu_of_its_own(monkeypatch: pyt
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "set_device", steps.append)
-    monkeypatch.setattr(torch.distributed, "init_process_group", steps.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda name, **_: steps.append(name))
     Group.from_environment().__enter__()
     assert steps == [1, "cpu:gloo,cuda:nccl"]
+
+
+def test_processes_wait_longer_than_any_validation_of_the_leading_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[timedelta] = []
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda *_, timeout=timedelta(minutes=30): waits.append(timeout)
+    )
+    Group(1, 2).__enter__()
+    assert waits[0] > timedelta(days=1)
 
 
 @pytest.mark.slow
