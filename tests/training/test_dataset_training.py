@@ -137,6 +137,8 @@ def test_every_named_recipe_can_be_read() -> None:
         (valid(crop=[100, 128]), "stages.0.crop.0: input should be a multiple of 8"),
         (valid(crop=128), "stages.0.crop: input should be a valid tuple"),
         (valid(gamma=0), "stages.0.gamma: input should be greater than 0"),
+        (valid(visible_only=True), "visible_only of a stage is for generated pairs"),
+        (valid(shifts=8), "shifts of a stage is for generated pairs"),
         (valid(colour=1), "stages.0.colour: unexpected keyword argument"),
         (valid().replace("peak = 0.1", ""), "stages.0.learning_rate: field required"),
         (valid() + "times = 0", "data.0.times: input should be greater than or equal to 1"),
