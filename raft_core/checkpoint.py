@@ -68,8 +68,9 @@ class Contents:
 
     @property
     def precision(self) -> torch.dtype:
-        """The dtype that the weights are stored in, by the first floating-point tensor."""
-        return next((tensor.dtype for tensor in self.tensors.values() if tensor.is_floating_point()), torch.float32)
+        """The widest dtype that floating-point tensors are stored in."""
+        dtypes = {tensor.dtype for tensor in self.tensors.values() if tensor.is_floating_point()}
+        return max(dtypes, key=lambda dtype: (dtype.itemsize, torch.finfo(dtype).max), default=torch.float32)
 
 
 def load(path: Path | str) -> RAFT:

@@ -99,6 +99,8 @@ def ablate(
             torch.from_numpy(values)[None].to(estimator.device)
             for values in (observation.hidden, observation.context, observation.updates[0].centers)
         )
+        # In half precision the recurrent unit takes its state in that precision only.
+        hidden, context = (values.to(observation.last.hidden.dtype) for values in (hidden, context))
         start = Context(hidden * ("hidden" not in switches.parts), context * ("context" not in switches.parts))
         initial = centers - pixel_grid(*centers.shape[-2:], like=centers)
         with switched_off(model, switches):

@@ -151,7 +151,7 @@ def truth(subject: Subject) -> dict[str, object] | None:
     """The ground truth in px, NaN where it is unknown; None without ground truth."""
     if subject.ground_truth is None:
         return None
-    return fixed(np.where(subject.ground_truth.valid[..., None], subject.ground_truth.flow, np.float32(np.nan)))
+    return fixed(subject.ground_truth.with_nan)
 
 
 def averaging(observation: Observation) -> int:

@@ -33,16 +33,18 @@ WRONG = 1.0
 
 
 def hardest_pixel(observation: Observation, subject: Subject, *, taken: Collection[Cell]) -> Pixel | None:
-    """The pixel in the cell whose error is the largest; without ground truth, whose way back ends farthest from it.
+    """The middle of the cell where the error is largest; if known at no middle, where the way back ends farthest away.
 
     None if all cells are taken. `why` names the first of these rules that holds: it leaves the frame; it is hidden (by
     ground truth); textureless; repeated; hidden or mistaken (its way back ends elsewhere); or none of them.
     """
-    truth = subject.ground_truth
-    measured = truth is not None and bool(truth.valid.any())
-    wrong = errors_of(observation, truth) if truth is not None and measured else way_back(observation)
+    truth, visible = subject.ground_truth, observation.grid.visible
+    # Sparse ground truth may be known at the middle of no cell.
+    errors = None if truth is None else errors_of(observation, truth)
+    measured = errors is not None and bool(np.isfinite(errors[visible]).any())
+    wrong = errors if errors is not None and measured else way_back(observation)
     free = np.full(wrong.shape, -np.inf, np.float32)
-    free[observation.grid.visible] = np.nan_to_num(wrong[observation.grid.visible], nan=0.0)
+    free[visible] = np.nan_to_num(wrong[visible], nan=0.0, neginf=-np.inf)
     for cell in taken:
         free[cell.row, cell.column] = -np.inf
     row, column = (int(index) for index in np.unravel_index(np.argmax(free), free.shape))

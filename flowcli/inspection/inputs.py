@@ -42,6 +42,11 @@ class GroundTruth:
     valid: Bool[NDArray[np.bool_], "height width"]
     visible: Bool[NDArray[np.bool_], "height width"] | None = None
 
+    @property
+    def with_nan(self) -> Float[NDArray[np.float32], "height width 2"]:
+        """The flow in px, NaN where it is unknown."""
+        return np.where(self.valid[..., None], self.flow, np.float32(np.nan))
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -63,7 +68,7 @@ class Subject:
 def open_subject(inputs: Sequence[str], *, frame: int | None, skip: int | None, ground_truth: Path | None) -> Subject:
     """The frames of two images, of a video or image folder at `frame`, or of `demo`, and the ground truth of a file.
 
-    Raises UsageError for wrong arguments, SourceError if ground truth and frames differ in size.
+    Raises UsageError for wrong arguments, SourceError if ground truth is unknown or differs in size.
     """
     subject = opened(inputs, frame=frame, skip=skip)
     if ground_truth is None:
@@ -124,7 +129,10 @@ def pick(frames: Iterable[Frame], start: int, step: int) -> dict[int, Image]:
 
 
 def read_ground_truth(path: Path, like: Image) -> GroundTruth:
-    """The ground truth in a .flo or .npz file; raises SourceError if its size is not that of the image `like`."""
+    """The ground truth in a .flo or .npz file.
+
+    Raises SourceError if its size is not that of the image `like`, or if it holds no known flow.
+    """
     size = like.shape[:2]
     if path.suffix.lower() == ".npz":
         flow = npz.read(path)
@@ -136,4 +144,6 @@ def read_ground_truth(path: Path, like: Image) -> GroundTruth:
         sizes = f"{flow.shape[1]} x {flow.shape[0]}, but the frames are {size[1]} x {size[0]}"
         raise SourceError(f"{path} is {sizes}", hint="give ground truth of the size of the first frame")
     known = ~is_unknown(flow)
+    if not known.any():
+        raise SourceError(f"{path} holds no known flow", hint="leave --gt out, or give other ground truth")
     return GroundTruth(np.where(known[..., None], flow, np.float32(0)), known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from typing import Self
 
     from torch import Tensor
+
+
+LONGEST_WAIT = timedelta(weeks=1)
+"""How long processes wait for another, which may validate; PyTorch's half an hour is too short for a data set.
+
+`torchrun` ends them at once if one of them fails.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,8 @@ class Group:
         if self.size > 1:
             if torch.cuda.is_available():
                 torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", self.rank)) % torch.cuda.device_count())
-            distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            distributed.init_process_group(backend, timeout=LONGEST_WAIT)
         return self
 
     def __exit__(self, *_: object) -> None:

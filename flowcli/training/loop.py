@@ -16,6 +16,8 @@ from raft_core.images import to_model_range
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from torch import Tensor
+
     from flowcli.training.augmentation.generated import AugmentedBatch
     from flowcli.training.learning import Batch, Learning
     from flowcli.training.recipes import Recipe, Stage
@@ -80,7 +82,11 @@ def train_steps(
             opening = draw_opening(stage, number, seed=recipe.seed)
             measured += learning(draw(number, stage), stage, opening)
         gradients = [weight.grad for weight in state.model.parameters() if weight.grad is not None]
-        group.sum_up([*gradients, measured])
+        # Each process has seen other pairs, and all must go on with the same model.
+        running = running_statistics(state.model)
+        group.sum_up([*gradients, measured, *running])
+        for statistic in running:
+            statistic.div_(group.size)
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
         # One bad batch must neither end a long run nor remain in the running statistics.
         finite = bool(torch.isfinite(norm))
@@ -116,8 +122,16 @@ def set_norms(model: torch.nn.Module, *, frozen: bool) -> None:
             module.train(not frozen)
 
 
+def running_statistics(model: torch.nn.Module) -> list[Tensor]:
+    """The running means and variances that training changes."""
+    norms = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d) and part.training]
+    return [buffer for norm in norms for buffer in norm.buffers() if buffer.is_floating_point()]
+
+
 def freeze(model: torch.nn.Module, names: Sequence[str]) -> None:
-    """Excludes exactly these parts of the model from training."""
+    """Excludes exactly these parts of the model from training, with their running statistics."""
+    for name in names:
+        set_norms(model.get_submodule(name), frozen=True)
     for name, weight in model.named_parameters():
         weight.requires_grad_(not name.startswith(tuple(f"{part}." for part in names)))
         if not weight.requires_grad:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcli.errors import UsageError
+from flowcli.evaluation import datasets
 from flowcli.evaluation.benchmark import Benchmark, run_benchmark
 from flowcli.evaluation.methods import MethodOptions
 from flowcli.model.quality import Effort
@@ -16,6 +17,7 @@ from flowcli.model.refinement import STATED
 from flowcli.model.weights import find, load
 from flowcli.system.files import write_whole
 from flowcli.training.run_folder import RunFolder
+from flowcli.training.validation import validation_data
 from raft_core import checkpoint
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ PUBLISHED_MAX_FLOW = 400
 
 @dataclass(frozen=True)
 class Promotion:
-    """A request to store the best weights of `run` in `folder` as `name`, scored on the pairs in `validation`.
+    """A request to store the best weights of `run` in `folder` as `name`, scored on the pairs of `validation`.
 
     `licence` and `origin` (of the textures) are stated by the user, as the run does not record them.
     """
@@ -60,14 +62,16 @@ def promote(promotion: Promotion, console: Console) -> Path:
     promotion.folder.mkdir(parents=True, exist_ok=True)
     model = load(find(str(best)))
     checkpoint.save(model, stored, half=True, metadata=STATED)
+    dataset, root = validation_data(promotion.validation)
     scores = run_benchmark(
         Benchmark(
-            dataset="pairs",
-            root=promotion.validation,
+            dataset=dataset,
+            root=root,
             options=MethodOptions(
                 weights=(str(stored), str(best)),
                 baselines=("dis", "farneback", "zero"),
                 effort=Effort(iterations="12", refine="none", scale=1.0, precision="fp32"),
+                placement=datasets.placement(dataset),
             ),
         ),
         console,
@@ -110,8 +114,8 @@ def model_card(
 ) -> str:
     """The model card in Markdown: description, training and scores of the weights; `records` is the run's log."""
     stages, steps = facts["recipe"]["stages"], facts["step"]
-    header, *rows = scores.rows()
-    header = [title.replace("best", "before rounding to float16") for title in header]
+    (error, pairs, stored, _, *baselines), *rows = scores.rows()
+    header = [error, pairs, stored, "before rounding to float16", *baselines]
     return "\n".join(
         [
             f"# {name}",
@@ -134,7 +138,7 @@ def model_card(
                         str(stage["batch"] * stage["parts"]),
                         "×".join(str(side) for side in stage["crop"]),
                         updates_of(stage),
-                        " → ".join(f"{rate:g}" for rate in stage["learning_rate"]),
+                        rates_of(stage),
                         loss_on(stage),
                     ]
                     for stage, done in completed(stages, steps)
@@ -162,6 +166,14 @@ def completed(stages: list[dict[str, Any]], steps: int) -> Iterator[tuple[dict[s
         if steps > 0:
             yield stage, min(stage["steps"], steps)
         steps -= stage["steps"]
+
+
+def rates_of(stage: dict[str, Any]) -> str:
+    """The learning rates of a stage: the first, the highest of a one-cycle schedule, and the last."""
+    first, last = stage["learning_rate"]
+    # Absent from runs of earlier versions.
+    peak = stage.get("peak")
+    return " → ".join(f"{rate:g}" for rate in ((first, peak, last) if peak else (first, last)))
 
 
 def updates_of(stage: dict[str, Any]) -> str:

@@ -119,11 +119,15 @@ class RunFolder:
         kept = [line for line in lines if json.loads(line).get("step", 0) <= step]
         write_whole(path, "".join(f"{line}\n" for line in kept).encode())
 
+    def validations(self) -> dict[int, dict[str, float]]:
+        """The log's validations by step; of two at the same step, the later one."""
+        path = self.path / "log.jsonl"
+        records = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return {record["step"]: record["validation"] for record in records if "validation" in record}
+
     def draw_curve(self) -> None:
-        """Draws the log's validations to validation.png; of two at the same step, the later one."""
-        records = [json.loads(line) for line in (self.path / "log.jsonl").read_text().splitlines()]
-        validations = {record["step"]: record["validation"] for record in records if "validation" in record}
-        write_png(self.path / "validation.png", draw_curve(sorted(validations.items())))
+        """Draws the log's validations to validation.png."""
+        write_png(self.path / "validation.png", draw_curve(sorted(self.validations().items())))
 
     def keep_best(self, state: TrainingState[Any], epe: dict[str, float], *, recipe: Recipe) -> bool:
         """Whether `epe` is the lowest so far; if so, saves the averaged weights, their step, errors and recipe."""

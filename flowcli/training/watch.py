@@ -16,6 +16,7 @@ from flowcli.training.validation import errors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from flowcli.training.loop import Progress
     from flowcli.training.options import TrainingRun
@@ -63,10 +64,7 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                         write_line(f"step {due} of {run.recipe.steps} is saved")
                 validating = now - validated > 60 * options.minutes_between_validations or due == run.recipe.steps
                 if validating and not stopped and options.validation:
-                    epe = errors_of(run, options.validation)
-                    best = folder.keep_best(state, epe, recipe=run.recipe if options.minutes is None else as_done(run))
-                    folder.log({"step": state.step, "validation": epe, "best": best})
-                    folder.draw_curve()
+                    epe = validate(run, options.validation)
                     validated = time.monotonic()
             if skipped == MOST_SKIPPED:
                 raise PartialError(
@@ -76,6 +74,19 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
             if stopped:
                 hint = f"run the same command again to continue from step {state.step}"
                 raise StoppedError(stopped, hint=hint)
+    # A run may have been stopped between its last step and the end of its last validation.
+    if group.leads and options.validation and state.step not in folder.validations():
+        epe = validate(run, options.validation)
+    return epe
+
+
+def validate(run: TrainingRun, validation: Path) -> dict[str, float]:
+    """The errors of the averaged weights in px by group, which are logged; keeps the weights if they are the best."""
+    state, folder = run.state, run.folder
+    epe = errors_of(run, validation)
+    best = folder.keep_best(state, epe, recipe=run.recipe if run.options.minutes is None else as_done(run))
+    folder.log({"step": state.step, "validation": epe, "best": best})
+    folder.draw_curve()
     return epe
 
 

@@ -38,6 +38,14 @@ def test_a_run_without_anything_switched_off_is_the_full_run(estimator, observat
     assert ablation.errors is not None and ablation.errors[-1] == pytest.approx(5, abs=1e-4)
 
 
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_a_run_in_half_precision_without_anything_switched_off_is_the_full_run(estimator, precision) -> None:
+    settings = replace(estimator.settings, precision=precision)
+    half = FlowEstimator(estimator.model, device=estimator.device, settings=settings)
+    observation = observe(half, Subject("noise", (), *pictures(128, 160)))
+    assert (ablate(observation, half, Switches(), None).changes == 0).all()
+
+
 def test_a_run_without_context_equals_one_whose_weights_ignore_it(estimator, observation) -> None:
     ablation = ablate(observation, estimator, Switches(("context",)), None)
     deaf = RAFT(SMALL_CONVEX)

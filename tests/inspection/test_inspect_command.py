@@ -154,6 +154,15 @@ def test_truth_of_another_size_is_refused(compute, pair) -> None:
     assert (ended.code, ended.err[0]) == (3, "error: t.flo is 40 x 30, but the frames are 203 x 140")
 
 
+def test_truth_that_is_nowhere_known_is_refused(compute, pair) -> None:
+    np.savez("t.npz", flow=np.zeros((*SIZE, 2), np.float32), valid=np.zeros(SIZE, bool))
+    ended = compute("inspect", *pair, "--gt", "t.npz")
+    assert (ended.code, ended.err) == (
+        3,
+        ["error: t.npz holds no known flow", "hint: leave --gt out, or give other ground truth"],
+    )
+
+
 def test_a_frame_that_is_not_there_is_refused(compute, make_video) -> None:
     ended = compute("inspect", make_video(frames=4), "--frame", 3)
     assert (ended.code, ended.err[0].endswith("clip.mp4 has no frame 4")) == (2, True)

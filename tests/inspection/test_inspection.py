@@ -11,17 +11,19 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from flowcli.flow.colour import ColourScale
 from flowcli.inspection.canvas import OUTSIDE
 from flowcli.inspection.grid import Cell, Grid
 from flowcli.inspection.hardest import hardest_pixel
 from flowcli.inspection.inputs import GroundTruth, Subject
 from flowcli.inspection.observation import Observation, observe
 from flowcli.inspection.pictures.lookup import resampled
+from flowcli.inspection.pictures.upsampling import magnified
 from flowcli.inspection.pixels import apart, choose_pixels, parse_pixels, well_matched
 from flowcli.inspection.reading import Lookup, Pixel, read, zoom
 from flowcli.model.estimator import FlowEstimator
 from flowcli.model.settings import Settings
-from raft_core.config import CONFIGS, SMALL, RaftConfig
+from raft_core.config import CONFIGS, SMALL, SMALL_CONVEX, RaftConfig
 from raft_core.raft import RAFT
 
 SIZE = (140, 203)  # padded by 2 and 2, and by 2 and 3: to 18 rows and 26 columns
@@ -205,6 +207,19 @@ def test_the_flow_of_a_pixel_is_made_of_nine_cells_by_its_weights(observation) -
     assert np.allclose(8 * (around * reading.weights).sum(axis=(1, 2)), reading.flow[-1], atol=1e-4)
 
 
+def test_the_magnified_edge_shows_unknown_ground_truth_as_unknown() -> None:
+    run, (first, second) = observed(SMALL_CONVEX), pictures(*SIZE)
+    edge, scale = read(run, Pixel(100, 70, "")), ColourScale(9)
+
+    def drawn(flow: float, *, known: bool) -> np.ndarray:
+        truth = GroundTruth(np.full((*SIZE, 2), flow, np.float32), np.full(SIZE, known))
+        subject = Subject("", (), first, second, ground_truth=truth)
+        return magnified(edge, SimpleNamespace(observation=run, subject=subject, scale=scale))
+
+    assert not (drawn(0, known=False) == drawn(0, known=True)).all()
+    assert (drawn(0, known=False) == drawn(np.nan, known=True)).all()
+
+
 # Choosing
 
 
@@ -289,6 +304,18 @@ def test_the_hardest_pixel_is_the_one_of_largest_error_and_says_why(case: str, r
     assert pixel is not None
     assert (pixel.x, pixel.y, pixel.kind) == (x, y, "hardest")
     assert pixel.why.endswith(f": {reason}")
+
+
+def test_sparse_truth_at_the_middle_of_no_cell_leaves_the_way_back_to_find_the_hardest_pixel() -> None:
+    run, valid = observed(), np.zeros((140, 203), bool)
+    subject = Subject("", (), *pictures(140, 203), ground_truth=GroundTruth(run.flow, valid))
+    valid[0, 0] = True
+    without = hardest_pixel(run, replace(subject, ground_truth=None), taken=[])
+    assert hardest_pixel(run, subject, taken=[]) == without
+    valid[run.grid.pixel_in(Cell(4, 5))[::-1]] = True
+    found = hardest_pixel(run, subject, taken=[])
+    assert found is not None and found.why == "hardest (error 0.0 px): nothing here is hard"
+    assert hardest_pixel(run, subject, taken=[Cell(4, 5)]) is None
 
 
 # The GRU, and proposals

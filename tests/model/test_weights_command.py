@@ -114,6 +114,31 @@ def test_rounding_to_float16_is_reported_and_facts_are_kept(flowcli, large: Path
     assert again.err == ["raft-large under torchvision names in fp16, without loss"]
 
 
+def test_weights_of_several_precisions_are_not_rounded_to_the_narrowest(flowcli, large: Path) -> None:
+    state = checkpoint.read(large).tensors
+    first = next(iter(state))
+    torch.save(state | {first: state[first].half()}, "mixed.pth")
+    torch.save(
+        {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in state.items()},
+        "double.pth",
+    )
+    for name, summary in {"mixed": "fp32, without loss", "double": "fp32, rounded from fp64"}.items():
+        ended = flowcli("weights", "convert", f"{name}.pth", f"{name}.safetensors")
+        assert ended.err == [f"raft-large under flowcli names in {summary}"]
+        tensors = checkpoint.read(f"{name}.safetensors").tensors
+        assert all(torch.equal(tensors[each], state[each]) for each in state if each != first)
+
+
+def test_weights_beyond_the_range_of_float16_are_not_converted_to_it(flowcli) -> None:
+    model = RAFT(LARGE)
+    model.context_encoder.stem.norm.running_var[3] = 1e5
+    checkpoint.save(model, "large.safetensors")
+    ended = flowcli("weights", "convert", "large.safetensors", "half.safetensors", "--precision", "fp16")
+    error = "context_encoder.stem.norm.running_var in large.safetensors has values beyond the range of fp16"
+    assert (ended.code, ended.err) == (5, [f"error: {error}", "hint: use --precision fp32"])
+    assert not Path("half.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "hint"),
     [

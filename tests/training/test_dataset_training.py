@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from flowcli.errors import PartialError, SourceError, UsageError
+from flowcli.system.signals import Stop
 from flowcli.training import learning, run, watch
 from flowcli.training.dataset_batches import Mixture, read_ahead
 from flowcli.training.learning import learning_of
@@ -136,6 +137,8 @@ def test_every_named_recipe_can_be_read() -> None:
         (valid(crop=[100, 128]), "stages.0.crop.0: input should be a multiple of 8"),
         (valid(crop=128), "stages.0.crop: input should be a valid tuple"),
         (valid(gamma=0), "stages.0.gamma: input should be greater than 0"),
+        (valid(visible_only=True), "visible_only of a stage is for generated pairs"),
+        (valid(shifts=8), "shifts of a stage is for generated pairs"),
         (valid(colour=1), "stages.0.colour: unexpected keyword argument"),
         (valid().replace("peak = 0.1", ""), "stages.0.learning_rate: field required"),
         (valid() + "times = 0", "data.0.times: input should be greater than or equal to 1"),
@@ -225,6 +228,24 @@ def test_training_on_pairs_validates_and_draws_curves(flowcli, tmp_path: Path, p
     assert ended.code == 0 and "trained 3 of 3 steps" in ended.err[-1]
     assert any("validation" in record for record in log_of(tmp_path / "run"))
     assert any((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_a_run_killed_in_its_last_validation_is_validated_when_it_is_resumed(
+    flowcli, tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> dict[str, float]:
+        raise Stop(signal.SIGTERM)
+
+    monkeypatch.setattr(watch, "SECONDS_BETWEEN_SAVES", 0)
+    monkeypatch.setattr(watch, "STEPS_BETWEEN_LINES", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(watch, "errors_of", killed)
+        assert train(flowcli, tmp_path, tiny(tmp_path), pairs, "--validation", pairs).code == 143
+    for more in ("; validation EPE ", ""):
+        ended = train(flowcli, tmp_path, tiny(tmp_path), pairs, "--validation", pairs)
+        assert f"trained 3 of 3 steps in {tmp_path / 'run'}, all of them before{more}" in ended.err[-1]
+    assert json.loads((tmp_path / "run" / "best.json").read_text())["step"] == 3
+    assert [record["step"] for record in log_of(tmp_path / "run") if "validation" in record] == [3]
 
 
 def test_the_validation_of_a_run_is_the_evaluation_of_its_weights(flowcli, tmp_path: Path, pairs: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,18 @@ def test_two_processes_compute_the_steps_of_one_with_twice_the_parts(capsys: pyt
         assert together == pytest.approx(expected, rel=1e-5)
 
 
+def test_processes_share_the_running_statistics_of_their_pairs() -> None:
+    """A later stage that freezes them must compute with one model, and so must a run that is resumed there."""
+    text = f"from raft_core.config import LARGE\n{TRAIN}".replace("RAFT()", "RAFT(LARGE)")
+    text = text.replace('"tiny", 4,', '"tiny", 1,').replace(
+        "group.largest(group.rank + 5)", "[buffer.tolist() for buffer in state.model.buffers()]"
+    )
+    rendezvous = rendezvous_of_two()
+    processes = [start({**rendezvous, "RANK": str(rank)}, text) for rank in (0, 1)]
+    (first, _), (second, _) = (json.loads(process.communicate(timeout=240)[0]) for process in processes)
+    assert first == second
+
+
 def test_every_part_belongs_to_exactly_one_process() -> None:
     assert [list(Group(rank, 3).shard(6)) for rank in range(3)] == [[0, 3], [1, 4], [2, 5]]
     assert list(Group().shard(4)) == [0, 1, 2, 3]
@@ -97,9 +110,18 @@ def test_each_process_of_a_machine_computes_on_a_gpu_of_its_own(monkeypatch: pyt
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "set_device", steps.append)
-    monkeypatch.setattr(torch.distributed, "init_process_group", steps.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda name, **_: steps.append(name))
     Group.from_environment().__enter__()
     assert steps == [1, "cpu:gloo,cuda:nccl"]
+
+
+def test_processes_wait_longer_than_any_validation_of_the_leading_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[timedelta] = []
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda *_, timeout=timedelta(minutes=30): waits.append(timeout)
+    )
+    Group(1, 2).__enter__()
+    assert waits[0] > timedelta(days=1)
 
 
 @pytest.mark.slow

@@ -13,10 +13,11 @@ import torch
 from flowcli.cli.app import run as main
 from flowcli.errors import UsageError
 from flowcli.system.console import Console
-from flowcli.training.promote import Promotion, hours, loss_on, promote, samples, trained_on, updates_of
+from flowcli.training.promote import Promotion, hours, loss_on, promote, rates_of, samples, trained_on, updates_of
 from flowcli.training.recipes import RECIPES, Stage, find_recipe
 from raft_core import checkpoint
 from raft_core.raft import RAFT
+from tests import trees
 
 
 @pytest.fixture
@@ -58,6 +59,27 @@ def test_the_model_card_scores_the_weights_that_are_stored(run: Path, validation
     assert f"{450 * 8 + 50 * 6:,} samples in 500 steps, 0.1 hours" in card
     assert "| coarse | 50 of 1200 |" in card
     assert "| fine |" not in card
+
+
+def test_the_card_names_the_weights_whatever_they_are_called(run: Path, validation: Path, tmp_path: Path) -> None:
+    stored = promote(Promotion(run, tmp_path / "weights", "best-of-two", validation), Console(quiet=True))
+    (header,) = [line for line in stored.with_suffix(".md").read_text().splitlines() if line.startswith("| EPE")]
+    assert header == "| EPE, px | pairs | best-of-two | before rounding to float16 | dis | farneback | zero |"
+
+
+def test_weights_are_scored_on_the_data_set_that_they_were_validated_on(run: Path, tmp_path: Path) -> None:
+    for frame in (10, 11):
+        trees.picture(tmp_path / "kitti" / "training" / "image_2" / f"000000_{frame}.png", size=(16, 16))
+    trees.kitti(tmp_path / "kitti" / "training" / "flow_occ" / "000000_10.png", np.zeros((16, 16, 2)), [])
+    promotion = Promotion(run, tmp_path, "mine", Path(f"kitti={tmp_path / 'kitti'}"))
+    card = promote(promotion, Console(quiet=True)).with_suffix(".md").read_text()
+    assert "\n| kitti2015 | 1 |" in card
+
+
+def test_the_card_states_the_highest_learning_rate_of_a_stage() -> None:
+    stage = dataclasses.asdict(Stage("x", 9, 1, (64, 64), 1, (1.6e-5, 1.6e-9), peak=4e-4))
+    assert rates_of(stage) == "1.6e-05 → 0.0004 → 1.6e-09"
+    assert rates_of({"learning_rate": [1e-4, 1e-5]}) == "0.0001 → 1e-05"
 
 
 def test_a_run_without_validated_weights_cannot_be_promoted(tmp_path: Path, validation: Path) -> None:

@@ -253,6 +253,15 @@ def test_a_frozen_part_keeps_its_weights_until_a_stage_unfreezes_it() -> None:
     assert not any(torch.equal(after[name], tensor) for name, tensor in copied(state.model).items() if name in kept)
 
 
+def test_a_frozen_part_keeps_the_running_statistics_of_its_batch_normalisation() -> None:
+    stages = (replace(RECIPE.stages[0], steps=1, frozen=("context_encoder",)),)
+    state = TrainingState.begin(RAFT(LARGE), device=CPU)
+    before = copied(state.model)
+    next(steps(state, lambda *_: plain_batch(), replace(RECIPE, stages=stages)))
+    after = copied(state.model)
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("context_encoder."))
+
+
 def test_a_slow_part_changes_by_a_fifth() -> None:
     moved = []
     for slow in ((), ("context_encoder",)):

@@ -98,7 +98,7 @@ def magnified(edge: Reading, findings: Findings) -> Image:
     observation, truth = findings.observation, findings.subject.ground_truth
     flows = [("convex", observation.flow), ("bilinear", observation.bilinear_flow)]
     if truth is not None:
-        flows.append(("ground truth", truth.flow))
+        flows.append(("ground truth", truth.with_nan))
     images = [("first frame", findings.subject.first)]
     images += [(name, colour_flow(np.ascontiguousarray(flow), scale=findings.scale)) for name, flow in flows]
     cuts = [(name, cut_out(image, edge, observation.grid)) for name, image in images]

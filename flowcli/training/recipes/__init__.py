@@ -30,6 +30,8 @@ __all__ = [
 FOLDER = Path(__file__).parent
 RECIPE_KEYS = {"model", "seed", "ema_decay", "stages", "data"}
 """The keys of a recipe file; the other fields of a recipe are about generated pairs."""
+GENERATED_ONLY = {"visible_only", "shifts"}
+"""The fields of a stage that are about generated pairs."""
 
 
 def names() -> list[str]:
@@ -55,6 +57,8 @@ def read_recipe(path: Path) -> Recipe:
             raise ValueError(f"unknown key {unknown[0]}, the keys are {', '.join(sorted(RECIPE_KEYS))}")
         if not content["data"] or content.get("model") == "refiner":
             raise ValueError("it is not about datasets")
+        if useless := sorted(GENERATED_ONLY & {key for stage in content["stages"] for key in stage if stage[key]}):
+            raise ValueError(f"{useless[0]} of a stage is for generated pairs")
         stages = [with_ends(stage) for stage in content["stages"]]
         return TypeAdapter(Recipe).validate_python({**content, "stages": stages})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
