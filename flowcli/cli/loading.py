@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ STATUS = "loading libraries ..."
 def loading(*inputs: Path, quiet: bool = False) -> Iterator[None]:
     """Shows that libraries are loading while the block imports them, on a terminal only, and removes it afterwards.
 
-    Raises UsageError before the block where an input does not exist; patterns and pipes are checked later.
+    If garbage is not collected meanwhile, it is from then on, but not among what the libraries created. Raises
+    UsageError before the block where an input does not exist; patterns and pipes are checked later.
     """
     for path in inputs:
         check_exists(path)
@@ -33,6 +35,9 @@ def loading(*inputs: Path, quiet: bool = False) -> Iterator[None]:
     finally:
         if shown:
             print(CLEAR, end="", file=sys.stderr, flush=True)
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
 
 
 def check_exists(path: Path) -> None:
