@@ -47,7 +47,7 @@ def chart(points: Sequence[Point]) -> str:
         kind = ' class="ours"' if point.ours else ""
         name = escape(f"flowcli {point.name}" if point.ours else point.name)
         right = x(point.seconds) > WIDTH * 0.75
-        below = point.ours and point not in ours
+        below = point.ours and (right or point not in ours)
         label = f'x="{x(point.seconds) + (-9 if right else 9):.1f}" y="{y(point.error) + (20 if below else -8):.1f}"'
         parts.append(f'<circle{kind} cx="{x(point.seconds):.1f}" cy="{y(point.error):.1f}" r="5"/>')
         parts.append(f'<text{kind} {label} text-anchor="{"end" if right else "start"}">{name}</text>')
