@@ -348,10 +348,11 @@ def test_finetuning_on_eight_pairs_improves_them_and_resumes_after_a_kill_with_t
     print(curves[0])
     assert len(curves[0]) == 4
     assert curves[0] == curves[1]
-    before = subprocess.run(
-        [sys.executable, "-m", "flowcli", "eval", "pairs", str(pairs), "--json", "-q"],
-        cwd=ROOT, capture_output=True, check=True,
-    )  # fmt: skip
+    # As training validates.
+    line = ["eval", "pairs", pairs, "--weights", "raft-small", "--iters", "12", "--refine", "none", "--scale", "1"]
+    line += ["--precision", "fp32", "--json", "-q"]
+    command = [sys.executable, "-m", "flowcli", *map(str, line)]
+    before = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     after = json.loads((tmp_path / "killed" / "best.json").read_text())["epe"]["mean"]
     print(json.loads(before.stdout)["mean"]["epe"], "→", after)
     assert after < json.loads(before.stdout)["mean"]["epe"]
