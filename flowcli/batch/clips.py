@@ -46,7 +46,7 @@ class Clip:
         """The folder of the clip, relative to that of the batch."""
         return Path(self.key).parent
 
-    def asked(self, request: Request, folder: Path) -> Request:
+    def own_request(self, request: Request, folder: Path) -> Request:
         """The request for this clip of a batch that writes below `folder`; an earlier run of it is resumed."""
         own = replace(request, **self.options)
         return replace(own, inputs=self.inputs, output=folder / self.folder, name=self.name, resume=True)

@@ -70,7 +70,7 @@ class BatchPlan:
         """Opens every clip once; one that cannot be computed, or written below `folder`, has its error in its plan."""
         weights = find(request.weights)
         speed = Speed(load(weights))
-        return cls([plan_clip(clip, clip.asked(request, folder), weights, speed) for clip in clips])
+        return cls([plan_clip(clip, clip.own_request(request, folder), weights, speed) for clip in clips])
 
     def rows(self) -> list[list[str]]:
         """A header, a row for each clip, and the totals."""

@@ -61,7 +61,7 @@ class Work:
     @cached_property
     def own(self) -> Request:
         """The request for this clip."""
-        return self.clip.asked(self.request, self.folder)
+        return self.clip.own_request(self.request, self.folder)
 
     @cached_property
     def asked(self) -> str:

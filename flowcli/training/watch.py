@@ -64,7 +64,7 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                         write_line(f"step {due} of {run.recipe.steps} is saved")
                 validating = now - validated > 60 * options.minutes_between_validations or due == run.recipe.steps
                 if validating and not stopped and options.validation:
-                    epe = validate(run, options.validation)
+                    epe = record_validation(run, options.validation)
                     validated = time.monotonic()
             if skipped == MOST_SKIPPED:
                 raise PartialError(
@@ -76,11 +76,11 @@ def watch(steps: Iterator[Progress], run: TrainingRun) -> dict[str, float]:
                 raise StoppedError(stopped, hint=hint)
     # A run may have been stopped between its last step and the end of its last validation.
     if group.leads and options.validation and state.step not in folder.validations():
-        epe = validate(run, options.validation)
+        epe = record_validation(run, options.validation)
     return epe
 
 
-def validate(run: TrainingRun, validation: Path) -> dict[str, float]:
+def record_validation(run: TrainingRun, validation: Path) -> dict[str, float]:
     """The errors of the averaged weights in px by group, which are logged; keeps the weights if they are the best."""
     state, folder = run.state, run.folder
     epe = errors_of(run, validation)

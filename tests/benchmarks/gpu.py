@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def run() -> None:
     right = True
     for name in MODELS:
         model = ours(name)
-        for figure in (*differences(model), *rates(model, CUDA)):
+        for figure in chain(differences(model), rates(model, CUDA)):
             print(line_of(figure, None), flush=True)
             right = right and (figure.at_most is None or (figure.ratio or 0) <= figure.at_most)
     if not right:
